@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: MIT
+find_package(Threads REQUIRED)
+find_path(EARLYOUT_XSIMD_INCLUDE_DIR xsimd/xsimd.hpp REQUIRED)
+add_library(earlyout_xsimd INTERFACE)
+target_include_directories(earlyout_xsimd SYSTEM INTERFACE ${EARLYOUT_XSIMD_INCLUDE_DIR})
+find_package(nlohmann_json REQUIRED)
+add_library(earlyout_json INTERFACE)
+target_link_libraries(earlyout_json INTERFACE nlohmann_json::nlohmann_json)
+find_library(EARLYOUT_PCRE2_LIBRARY pcre2-8 REQUIRED)
+add_library(earlyout_pcre2 INTERFACE)
+target_link_libraries(earlyout_pcre2 INTERFACE ${EARLYOUT_PCRE2_LIBRARY})

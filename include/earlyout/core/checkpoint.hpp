@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_CORE_CHECKPOINT_HPP
+#define EARLYOUT_CORE_CHECKPOINT_HPP
+
+#include <earlyout/core/dtype.hpp>
+#include <earlyout/core/error.hpp>
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <initializer_list>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace earlyout::inline EARLYOUT_ABI {
+
+/// A tensor as it lies in a file: row-major, little-endian, possibly unaligned.
+struct tensor_view {
+    std::string name;
+    dtype type = dtype::f32;
+    std::vector<std::size_t> shape;
+    std::span<const std::byte> bytes;  ///< element_count() * size_of(type) bytes, owned by the reader
+
+    [[nodiscard]] std::size_t element_count() const noexcept {
+        std::size_t count = 1;
+        for (const std::size_t extent : shape) count *= extent;
+        return count;
+    }
+};
+
+/// "[3, 4]"
+[[nodiscard]] inline std::string shape_to_string(std::span<const std::size_t> shape) {
+    std::string text = "[";
+    for (std::size_t i = 0; i < shape.size(); ++i) text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
+    return text + "]";
+}
+
+/// What an architecture reads itself from: named tensors and a flat configuration. A file format is one
+/// class derived from this; an architecture is written against it and never sees a format.
+class checkpoint {
+public:
+    checkpoint() = default;
+    checkpoint(const checkpoint&) = delete;
+    checkpoint& operator=(const checkpoint&) = delete;
+    virtual ~checkpoint() = default;
+
+    /// Where it came from, for error messages (a path).
+    [[nodiscard]] virtual std::string source() const = 0;
+
+    /// Configuration values by key. Empty when the key is absent or null.
+    /// @throws error (malformed_file) when the value has another type; the message names file and key
+    [[nodiscard]] virtual std::optional<std::int64_t> integer(std::string_view key) const = 0;
+    [[nodiscard]] virtual std::optional<double> real(std::string_view key) const = 0;
+    [[nodiscard]] virtual std::optional<bool> boolean(std::string_view key) const = 0;
+    [[nodiscard]] virtual std::optional<std::string> text(std::string_view key) const = 0;
+
+    /// The tensor of that exact name, or nullptr.
+    [[nodiscard]] virtual const tensor_view* find(std::string_view name) const = 0;
+};
+
+/// Converts a stored tensor to float.
+/// @param out element_count() floats
+/// @throws error (wrong_value) at the first NaN or infinity, naming the element
+inline void to_floats(const tensor_view& tensor, std::span<float> out, std::string_view source) {
+    const std::byte* bytes = tensor.bytes.data();
+    for (std::size_t i = 0; i < out.size(); ++i) {
+        float value;
+        if (tensor.type == dtype::f32) {
+            std::memcpy(&value, bytes + 4 * i, 4);
+        } else {
+            std::uint16_t bits;
+            std::memcpy(&bits, bytes + 2 * i, 2);
+            value = tensor.type == dtype::bf16 ? bf16_to_float(bits) : f16_to_float(bits);
+        }
+        if (!std::isfinite(value)) {
+            fail(errc::wrong_value, source, ": tensor '", tensor.name, "': element ", i,
+                 " must be a finite number, found ", value);
+        }
+        out[i] = value;
+    }
+}
+
+/// Reads a tensor that must exist with exactly this shape, as floats.
+/// @throws error (missing_tensor, wrong_shape, wrong_value)
+[[nodiscard]] inline std::vector<float> read_tensor(const checkpoint& from, std::string_view name,
+                                                    std::initializer_list<std::size_t> shape) {
+    const tensor_view* tensor = from.find(name);
+    const std::vector<std::size_t> expected(shape);
+    if (tensor == nullptr) {
+        fail(errc::missing_tensor, from.source(), ": tensor '", name, "' of shape ", shape_to_string(expected),
+             " is missing");
+    }
+    if (tensor->shape != expected) {
+        fail(errc::wrong_shape, from.source(), ": tensor '", name, "': expected shape ", shape_to_string(expected),
+             ", found ", shape_to_string(tensor->shape));
+    }
+    std::vector<float> values(tensor->element_count());
+    to_floats(*tensor, values, from.source());
+    return values;
+}
+
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_CORE_CONFIG_HPP
+#define EARLYOUT_CORE_CONFIG_HPP
+
+/// @file Version and the inline namespace that keeps differently compiled objects apart.
+///
+/// Everything lives in `earlyout::inline EARLYOUT_ABI`. The tag carries the version and the instruction
+/// set this translation unit is compiled for, so two objects built with different `-m` flags never share
+/// a weak symbol: mixing their types is a link error instead of an illegal instruction.
+
+#define EARLYOUT_VERSION_MAJOR 0
+#define EARLYOUT_VERSION_MINOR 1
+#define EARLYOUT_VERSION_PATCH 0
+#define EARLYOUT_VERSION_STRING "0.1.0"
+
+#if defined(__AVX512F__) && defined(__AVX512CD__) && defined(__AVX512DQ__) && defined(__AVX512BW__)
+#if defined(__AVX512BF16__) && defined(__AVX512VNNI__)
+#define EARLYOUT_DETAIL_ISA avx512_vnni_bf16
+#elif defined(__AVX512VNNI__)
+#define EARLYOUT_DETAIL_ISA avx512_vnni
+#else
+#define EARLYOUT_DETAIL_ISA avx512
+#endif
+#elif defined(__AVX2__) && defined(__FMA__)
+#define EARLYOUT_DETAIL_ISA avx2_fma
+#elif defined(__AVX2__)
+#define EARLYOUT_DETAIL_ISA avx2
+#elif defined(__AVX__)
+#define EARLYOUT_DETAIL_ISA avx
+#elif defined(__SSE4_2__)
+#define EARLYOUT_DETAIL_ISA sse4_2
+#elif defined(__SSE2__)
+#define EARLYOUT_DETAIL_ISA sse2
+#else
+#define EARLYOUT_DETAIL_ISA generic
+#endif
+
+#define EARLYOUT_DETAIL_CAT_(a, b) a##b
+#define EARLYOUT_DETAIL_CAT(a, b) EARLYOUT_DETAIL_CAT_(a, b)
+#define EARLYOUT_DETAIL_STR_(a) #a
+#define EARLYOUT_DETAIL_STR(a) EARLYOUT_DETAIL_STR_(a)
+
+/// Name of the inline namespace, e.g. `v0_1_avx2_fma`.
+#define EARLYOUT_ABI EARLYOUT_DETAIL_CAT(v0_1_, EARLYOUT_DETAIL_ISA)
+
+namespace earlyout::inline EARLYOUT_ABI {
+
+/// The library's version, "major.minor.patch".
+inline constexpr const char* version = EARLYOUT_VERSION_STRING;
+
+/// The instruction set this translation unit was compiled for, e.g. "avx512_vnni_bf16".
+inline constexpr const char* instruction_set = EARLYOUT_DETAIL_STR(EARLYOUT_DETAIL_ISA);
+
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif
