@@ -84,9 +84,9 @@ inline void to_floats(const tensor_view& tensor, std::span<float> out, std::stri
     }
 }
 
-/// Reads a tensor that must exist with exactly this shape, as floats.
-/// @throws error (missing_tensor, wrong_shape, wrong_value)
-[[nodiscard]] inline std::vector<float> read_tensor(const checkpoint& from, std::string_view name,
+/// The tensor of that name, which must exist with exactly this shape.
+/// @throws error (missing_tensor, wrong_shape)
+[[nodiscard]] inline const tensor_view& find_tensor(const checkpoint& from, std::string_view name,
                                                     std::initializer_list<std::size_t> shape) {
     const tensor_view* tensor = from.find(name);
     const std::vector<std::size_t> expected(shape);
@@ -98,8 +98,16 @@ inline void to_floats(const tensor_view& tensor, std::span<float> out, std::stri
         fail(errc::wrong_shape, from.source(), ": tensor '", name, "': expected shape ", shape_to_string(expected),
              ", found ", shape_to_string(tensor->shape));
     }
-    std::vector<float> values(tensor->element_count());
-    to_floats(*tensor, values, from.source());
+    return *tensor;
+}
+
+/// Reads a tensor that must exist with exactly this shape, as floats.
+/// @throws error (missing_tensor, wrong_shape, wrong_value)
+[[nodiscard]] inline std::vector<float> read_tensor(const checkpoint& from, std::string_view name,
+                                                    std::initializer_list<std::size_t> shape) {
+    const tensor_view& tensor = find_tensor(from, name, shape);
+    std::vector<float> values(tensor.element_count());
+    to_floats(tensor, values, from.source());
     return values;
 }
 

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_CORE_EXECUTOR_HPP
+#define EARLYOUT_CORE_EXECUTOR_HPP
+
+#include <earlyout/core/function_ref.hpp>
+
+#include <algorithm>
+#include <cstddef>
+
+namespace earlyout::inline EARLYOUT_ABI {
+
+/// Runs independent pieces of one operation. A program with its own threads derives from this; the
+/// library's own is `thread_pool`. One session at a time uses an executor.
+class executor {
+public:
+    executor() = default;
+    executor(const executor&) = delete;
+    executor& operator=(const executor&) = delete;
+    virtual ~executor() = default;
+
+    /// How many pieces can make progress at once, the caller's thread included.
+    [[nodiscard]] virtual std::size_t concurrency() const noexcept = 0;
+
+    /// Calls body(0) .. body(pieces - 1), in any order, on any thread, and returns when all are done.
+    /// Neither this nor `body` may throw.
+    virtual void run(std::size_t pieces, function_ref<void(std::size_t)> body) = 0;
+};
+
+/// Everything on the calling thread.
+class inline_executor final : public executor {
+public:
+    [[nodiscard]] std::size_t concurrency() const noexcept override { return 1; }
+    void run(std::size_t pieces, function_ref<void(std::size_t)> body) override {
+        for (std::size_t piece = 0; piece < pieces; ++piece) body(piece);
+    }
+};
+
+/// Pieces that a thread's share is cut into, so that a thread that loses its core costs a part of it.
+inline constexpr std::size_t pieces_per_thread = 4;
+
+/// Splits [0, count) into contiguous ranges and calls body(piece, begin, end) on each; pieces are
+/// numbered from 0 and fewer than pieces_per_thread * concurrency().
+/// @param grain fewest items worth a piece; below twice that, everything runs on the calling thread
+template <class Body>
+void parallel_for(executor& on, std::size_t count, std::size_t grain, Body&& body) {
+    const std::size_t threads = on.concurrency();
+    if (threads == 1 || count < 2 * grain) {
+        if (count != 0) body(std::size_t{0}, std::size_t{0}, count);
+        return;
+    }
+    const std::size_t pieces = std::min(threads * pieces_per_thread, count / grain);
+    on.run(pieces, [&](std::size_t piece) { body(piece, count * piece / pieces, count * (piece + 1) / pieces); });
+}
+
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_CORE_MEMORY_CHECKPOINT_HPP
+#define EARLYOUT_CORE_MEMORY_CHECKPOINT_HPP
+
+#include <earlyout/core/checkpoint.hpp>
+
+#include <functional>
+#include <map>
+#include <span>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace earlyout::inline EARLYOUT_ABI {
+
+/// A checkpoint that a program fills itself: a small network written by hand, a test.
+class memory_checkpoint final : public checkpoint {
+public:
+    using value = std::variant<std::int64_t, double, bool, std::string>;
+
+    explicit memory_checkpoint(std::string source = "memory") : source_(std::move(source)) {}
+
+    /// Sets a configuration value.
+    memory_checkpoint& set(std::string key, value v) {
+        config_.insert_or_assign(std::move(key), std::move(v));
+        return *this;
+    }
+    /// Adds a tensor of floats, row-major, replacing one of the same name.
+    /// @throws error (wrong_shape) when the number of values is not the product of the extents
+    memory_checkpoint& add(std::string name, std::vector<std::size_t> shape, std::vector<float> values) {
+        entry& e = tensors_[name];
+        e.values = std::move(values);
+        e.view = {std::move(name), dtype::f32, std::move(shape), std::as_bytes(std::span(e.values))};
+        if (e.view.element_count() != e.values.size()) {
+            fail(errc::wrong_shape, source_, ": tensor '", e.view.name, "': shape ", shape_to_string(e.view.shape),
+                 " does not hold ", e.values.size(), " values");
+        }
+        return *this;
+    }
+
+    [[nodiscard]] std::string source() const override { return source_; }
+    [[nodiscard]] std::optional<std::int64_t> integer(std::string_view key) const override {
+        return get<std::int64_t>(key, "an integer");
+    }
+    [[nodiscard]] std::optional<double> real(std::string_view key) const override {
+        const auto found = config_.find(key);
+        if (found != config_.end()) {
+            if (const auto* whole = std::get_if<std::int64_t>(&found->second)) return static_cast<double>(*whole);
+        }
+        return get<double>(key, "a number");
+    }
+    [[nodiscard]] std::optional<bool> boolean(std::string_view key) const override {
+        return get<bool>(key, "true or false");
+    }
+    [[nodiscard]] std::optional<std::string> text(std::string_view key) const override {
+        return get<std::string>(key, "a string");
+    }
+    [[nodiscard]] const tensor_view* find(std::string_view name) const override {
+        const auto found = tensors_.find(name);
+        return found == tensors_.end() ? nullptr : &found->second.view;
+    }
+
+private:
+    struct entry {
+        std::vector<float> values;
+        tensor_view view;
+    };
+
+    template <class T>
+    std::optional<T> get(std::string_view key, std::string_view expected) const {
+        const auto found = config_.find(key);
+        if (found == config_.end()) return std::nullopt;
+        if (const T* held = std::get_if<T>(&found->second)) return *held;
+        fail(errc::malformed_file, source_, ": '", key, "': expected ", expected);
+    }
+
+    std::string source_;
+    std::map<std::string, value, std::less<>> config_;
+    std::map<std::string, entry, std::less<>> tensors_;
+};
+
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif

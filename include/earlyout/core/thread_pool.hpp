@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_CORE_THREAD_POOL_HPP
+#define EARLYOUT_CORE_THREAD_POOL_HPP
+
+#include <earlyout/core/error.hpp>
+#include <earlyout/core/executor.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <thread>
+#include <vector>
+
+namespace earlyout::inline EARLYOUT_ABI {
+
+/// Threads for one session's operations. Waiting threads spin for some tens of microseconds (the gap
+/// between two matrix products), then sleep. Pieces are claimed one by one, and a thread that does not
+/// show up in time is not waited for, so a busy machine slows the pool instead of stopping it.
+class thread_pool final : public executor {
+public:
+    /// @param threads how many run at once, the caller's included; 1 .. 1024
+    /// @throws error (invalid_argument)
+    explicit thread_pool(std::size_t threads) {
+        if (threads == 0 || threads > 1024) {
+            fail(errc::invalid_argument, "threads: expected 1 .. 1024, found ", threads);
+        }
+        workers_.reserve(threads - 1);
+        try {
+            for (std::size_t i = 1; i < threads; ++i) workers_.emplace_back([this] { work_until_stopped(); });
+        } catch (...) {
+            shut_down();
+            throw;
+        }
+    }
+    ~thread_pool() override { shut_down(); }
+
+    [[nodiscard]] std::size_t concurrency() const noexcept override { return workers_.size() + 1; }
+
+    void run(std::size_t pieces, function_ref<void(std::size_t)> body) override {
+        if (workers_.empty() || pieces < 2) {
+            for (std::size_t piece = 0; piece < pieces; ++piece) body(piece);
+            return;
+        }
+        body_.emplace(body);
+        pieces_ = pieces;
+        next_.store(0, std::memory_order_relaxed);
+        const std::uint32_t epoch = (state_.load(std::memory_order_relaxed) & epoch_mask) + epoch_step;
+        state_.store(epoch | open, std::memory_order_release);
+        state_.notify_all();
+        claim_pieces();
+        // Closed: a worker that has not joined by now never sees this job.
+        state_.fetch_and(~open, std::memory_order_acq_rel);
+        wait_until([](std::uint32_t state) { return (state & active_mask) == 0; });
+    }
+
+private:
+    // state_: epoch of the job | open to join | stop | workers inside the job
+    static constexpr std::uint32_t active_mask = 0x0fff;
+    static constexpr std::uint32_t stop = 0x1000;
+    static constexpr std::uint32_t open = 0x2000;
+    static constexpr std::uint32_t epoch_step = 0x4000;
+    static constexpr std::uint32_t epoch_mask = ~(epoch_step - 1);
+    static constexpr int spins_before_sleep = 4000;
+
+    static void relax() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+        __builtin_ia32_pause();
+#else
+        std::this_thread::yield();
+#endif
+    }
+
+    /// Spins, then sleeps, until the predicate holds; returns the state that satisfied it.
+    template <class Predicate>
+    std::uint32_t wait_until(Predicate done) noexcept {
+        for (int spins = 0;; ++spins) {
+            const std::uint32_t state = state_.load(std::memory_order_acquire);
+            if (done(state)) return state;
+            if (spins < spins_before_sleep) {
+                relax();
+            } else {
+                state_.wait(state, std::memory_order_acquire);
+            }
+        }
+    }
+
+    void claim_pieces() noexcept {
+        for (std::size_t piece; (piece = next_.fetch_add(1, std::memory_order_relaxed)) < pieces_;) (*body_)(piece);
+    }
+
+    void work_until_stopped() noexcept {
+        std::uint32_t last_epoch = 0;
+        for (;;) {
+            std::uint32_t state = wait_until([&](std::uint32_t s) {
+                return (s & stop) != 0 || ((s & open) != 0 && (s & epoch_mask) != last_epoch);
+            });
+            if ((state & stop) != 0) return;
+            if (!state_.compare_exchange_strong(state, state + 1, std::memory_order_acq_rel)) continue;
+            last_epoch = state & epoch_mask;
+            claim_pieces();
+            if ((state_.fetch_sub(1, std::memory_order_acq_rel) & active_mask) == 1) state_.notify_all();
+        }
+    }
+
+    void shut_down() noexcept {
+        state_.fetch_or(stop, std::memory_order_release);
+        state_.notify_all();
+        for (std::thread& worker : workers_) worker.join();
+    }
+
+    alignas(64) std::atomic<std::uint32_t> state_{0};
+    alignas(64) std::atomic<std::size_t> next_{0};
+    std::optional<function_ref<void(std::size_t)>> body_;
+    std::size_t pieces_ = 0;
+    std::vector<std::thread> workers_;
+};
+
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif

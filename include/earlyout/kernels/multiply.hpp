@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_KERNELS_MULTIPLY_HPP
+#define EARLYOUT_KERNELS_MULTIPLY_HPP
+
+#include <earlyout/kernels/packing.hpp>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace earlyout::inline EARLYOUT_ABI {
+namespace kernels {
+
+/// Tokens whose sums one pass over a panel keeps in registers: as many as the register file holds.
+template <class Arch>
+inline constexpr std::size_t tile_tokens = lanes<Arch> >= 16  ? 12
+                                           : lanes<Arch> == 8 ? 3
+                                                              : 1;
+
+/// `Tokens` rows of y = W x for one panel. Each sum runs over k in order with one fused operation per
+/// term, whatever the tile: a value does not depend on its neighbours.
+template <class Arch, std::size_t Tokens, class Depth>
+inline void multiply_tile(const float* panel, matrix_view<const float> x, Depth depth, const float* bias, float* y,
+                          std::size_t y_stride, std::size_t rows) noexcept {
+    using batch = float_batch<Arch>;
+    constexpr std::size_t w = lanes<Arch>;
+    constexpr std::size_t parts = panel_rows / w;
+    batch sum[Tokens][parts];
+    for (auto& token : sum) {
+        for (auto& part : token) part = batch(0.0f);
+    }
+    const float* weight = panel;
+    const std::size_t steps = depth;
+    for (std::size_t k = 0; k < steps; ++k, weight += panel_rows) {
+        batch column[parts];
+        for (std::size_t p = 0; p < parts; ++p) column[p] = batch::load_aligned(weight + p * w);
+        for (std::size_t t = 0; t < Tokens; ++t) {
+            const batch value(x.row(t)[k]);
+            for (std::size_t p = 0; p < parts; ++p) sum[t][p] = multiply_add<Arch>(value, column[p], sum[t][p]);
+        }
+    }
+    for (std::size_t t = 0; t < Tokens; ++t) {
+        float* out = y + t * y_stride;
+        for (std::size_t p = 0; p < parts; ++p) {
+            const std::size_t first = p * w;
+            if (first + w <= rows) {
+                if (bias != nullptr) sum[t][p] += batch::load_unaligned(bias + first);
+                sum[t][p].store_unaligned(out + first);
+            } else if (first < rows) {
+                if (bias != nullptr) sum[t][p] += load_tail<Arch>(bias + first, rows - first, 0.0f);
+                store_tail<Arch>(sum[t][p], out + first, rows - first);
+            }
+        }
+    }
+}
+
+/// y = x Wᵀ + bias for the panels first_panel .. last_panel - 1.
+/// @param x     [tokens, in]
+/// @param depth the inner size `in`, as a number or a static `extent`
+/// @param bias  [out] or nullptr
+/// @param y     [tokens, out]; only the columns of the given panels are written
+template <class Arch = default_arch, class Depth>
+void multiply(const packed_matrix<f32>& weights, matrix_view<const float> x, Depth depth, const float* bias,
+              matrix_view<float> y, std::size_t first_panel, std::size_t last_panel, Arch = {}) noexcept {
+    constexpr std::size_t most = tile_tokens<Arch>;
+    using tile = void (*)(const float*, matrix_view<const float>, Depth, const float*, float*, std::size_t,
+                          std::size_t) noexcept;
+    static constexpr auto tiles = []<std::size_t... T>(std::index_sequence<T...>) {
+        return std::array<tile, most>{&multiply_tile<Arch, T + 1, Depth>...};
+    }(std::make_index_sequence<most>{});
+
+    for (std::size_t panel = first_panel; panel < last_panel; ++panel) {
+        const std::size_t first_row = panel * panel_rows;
+        const std::size_t rows = std::min(panel_rows, weights.out() - first_row);
+        const float* panel_bias = bias == nullptr ? nullptr : bias + first_row;
+        for (std::size_t t = 0; t < x.rows();) {
+            const std::size_t count = std::min(most, x.rows() - t);
+            tiles[count - 1](weights.panel(panel), x.rows(t, count), depth, panel_bias, y.row(t) + first_row,
+                             y.stride(), rows);
+            t += count;
+        }
+    }
+}
+
+}  // namespace kernels
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_KERNELS_SIMD_HPP
+#define EARLYOUT_KERNELS_SIMD_HPP
+
+#include <earlyout/core/config.hpp>
+
+#include <xsimd/xsimd.hpp>
+
+#include <cstddef>
+#include <type_traits>
+
+namespace earlyout::inline EARLYOUT_ABI {
+
+/// The widest instruction set this translation unit may use. Kernels take it as an arch tag, so that a
+/// test can run each of them on every narrower set too.
+using default_arch = xsimd::default_arch;
+
+/// A register of floats.
+template <class Arch>
+using float_batch = xsimd::batch<float, Arch>;
+
+namespace kernels {
+
+/// Floats per register.
+template <class Arch>
+inline constexpr std::size_t lanes = float_batch<Arch>::size;
+
+/// Rows that kernels keep contiguous per weight: every register width divides it.
+inline constexpr std::size_t panel_rows = 32;
+
+/// Positions that the key cache keeps contiguous; every register width divides it.
+inline constexpr std::size_t key_block = 16;
+
+/// x * y + z, fused wherever the instruction set can. One spelling for every kernel, so that the same
+/// element is rounded the same way whichever block it is computed in.
+template <class Arch>
+[[gnu::always_inline]] inline float_batch<Arch> multiply_add(const float_batch<Arch>& x, const float_batch<Arch>& y,
+                                                             const float_batch<Arch>& z) noexcept {
+#if defined(__AVX512F__)
+    // xsimd 8.1 spells it as a product and a sum here, which clang does not fuse.
+    if constexpr (std::is_base_of_v<xsimd::avx512f, Arch>) return _mm512_fmadd_ps(x, y, z);
+#endif
+    return xsimd::fma(x, y, z);
+}
+
+/// Sum of a register's lanes, halves first, in an order that does not depend on xsimd's version.
+template <class Arch>
+[[nodiscard]] inline float sum_lanes(const float_batch<Arch>& x) noexcept {
+    alignas(64) float values[lanes<Arch>];
+    x.store_aligned(values);
+    for (std::size_t half = lanes<Arch> / 2; half != 0; half /= 2) {
+        for (std::size_t i = 0; i < half; ++i) values[i] += values[i + half];
+    }
+    return values[0];
+}
+
+/// Largest of a register's lanes.
+template <class Arch>
+[[nodiscard]] inline float max_lanes(const float_batch<Arch>& x) noexcept {
+    alignas(64) float values[lanes<Arch>];
+    x.store_aligned(values);
+    float most = values[0];
+    for (std::size_t i = 1; i < lanes<Arch>; ++i) most = values[i] > most ? values[i] : most;
+    return most;
+}
+
+/// The last `count` (< lanes) floats of an array, the other lanes filled with `fill`.
+template <class Arch>
+[[nodiscard]] inline float_batch<Arch> load_tail(const float* x, std::size_t count, float fill) noexcept {
+    alignas(64) float values[lanes<Arch>];
+    for (std::size_t i = 0; i < lanes<Arch>; ++i) values[i] = i < count ? x[i] : fill;
+    return float_batch<Arch>::load_aligned(values);
+}
+
+/// Stores the first `count` (< lanes) lanes.
+template <class Arch>
+inline void store_tail(const float_batch<Arch>& x, float* out, std::size_t count) noexcept {
+    alignas(64) float values[lanes<Arch>];
+    x.store_aligned(values);
+    for (std::size_t i = 0; i < count; ++i) out[i] = values[i];
+}
+
+/// out[i] = op(x[i]) for i in [0, n), tails included; `out` may be `x`.
+template <class Arch, class Op>
+inline void transform(const float* x, float* out, std::size_t n, Op op) noexcept {
+    constexpr std::size_t w = lanes<Arch>;
+    std::size_t i = 0;
+    for (; i + w <= n; i += w) op(float_batch<Arch>::load_unaligned(x + i)).store_unaligned(out + i);
+    if (i < n) store_tail<Arch>(op(load_tail<Arch>(x + i, n - i, 0.0f)), out + i, n - i);
+}
+
+}  // namespace kernels
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif

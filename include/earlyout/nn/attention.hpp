@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_NN_ATTENTION_HPP
+#define EARLYOUT_NN_ATTENTION_HPP
+
+#include <earlyout/kernels/attention.hpp>
+#include <earlyout/nn/layer_token.hpp>
+#include <earlyout/nn/linear.hpp>
+#include <earlyout/nn/workspace.hpp>
+
+#include <span>
+
+namespace earlyout::inline EARLYOUT_ABI {
+
+/// Causal self-attention with learned or no positions: every query sees the cache entries at its own
+/// position and before. Query heads share key-value heads in groups of heads / kv_heads.
+template <class Format = f32, model_shape Shape = model_shape{}>
+class self_attention {
+public:
+    self_attention() = default;
+    /// All-zero weights, to be filled through set_* below.
+    /// @param scale factor on the scores before the softmax, usually 1 / sqrt(head_dim)
+    self_attention(const model_shape& shape, float scale)
+        : heads_(shape.heads),
+          group_(shape.heads / shape.kv_heads),
+          head_dim_(shape.head_dim, "head_dim"),
+          scale_(scale),
+          key_column_(round_up(shape.d_query(), kernels::panel_rows)),
+          d_kv_(shape.d_kv()),
+          query_key_value_(key_column_ + 2 * d_kv_, shape.d_model, "attention input"),
+          output_(shape.d_model, shape.d_query(), "attention output") {}
+
+    /// q, k and v in one matrix: rows [0, d_query) are q, the rows from key_row() on k and then v. Keys
+    /// begin a panel, so that a skipped layer reads theirs alone.
+    [[nodiscard]] linear<Format, Shape.d_model>& query_key_value() noexcept { return query_key_value_; }
+    [[nodiscard]] std::size_t key_row() const noexcept { return key_column_; }
+    [[nodiscard]] std::size_t value_row() const noexcept { return key_column_ + d_kv_; }
+    [[nodiscard]] linear<Format, Shape.heads * Shape.head_dim>& output() noexcept { return output_; }
+
+    /// Appends the tokens' keys and values to their caches, then attends.
+    /// @param normed [tokens, d_model]
+    /// @param update [tokens, d_model], what to add to the residual stream
+    void operator()(std::size_t layer, std::span<const layer_token> tokens, matrix_view<const float> normed,
+                    matrix_view<float> update, workspace& scratch, executor& on) const {
+        const matrix_view<float> projected = scratch.projected(tokens.size());
+        query_key_value_(normed, projected, on);
+        append(layer, tokens, projected);
+
+        const matrix_view<float> attended = scratch.attended(tokens.size());
+        const std::size_t cached = tokens.back().cache->length(layer);
+        const std::size_t grain = 1 + (std::size_t{1} << 14) / (head_dim_ * (cached + 1));
+        parallel_for(on, tokens.size() * heads_, grain, [&](std::size_t piece, std::size_t begin, std::size_t end) {
+            for (std::size_t i = begin; i < end; ++i) {
+                const layer_token& token = tokens[i / heads_];
+                const std::size_t head = i % heads_;
+                const kv_cache& cache = *token.cache;
+                kernels::attend(projected.row(i / heads_) + head * head_dim_, cache.keys(layer, head / group_),
+                                cache.values(layer, head / group_), d_kv_, cache.value_stride(), head_dim_, scale_, 0,
+                                cache.visible(layer, token.position), scratch.scores(piece),
+                                attended.row(i / heads_) + head * head_dim_);
+            }
+        });
+        output_(attended, update, on);
+    }
+
+    /// Appends keys and values only: what a skipped layer keeps of a token.
+    void fill(std::size_t layer, std::span<const layer_token> tokens, matrix_view<const float> normed,
+              workspace& scratch, executor& on) const {
+        const matrix_view<float> projected = scratch.projected(tokens.size());
+        query_key_value_.rows_from(key_column_, normed, projected, on);
+        append(layer, tokens, projected);
+    }
+
+    [[nodiscard]] std::size_t bytes() const noexcept { return query_key_value_.bytes() + output_.bytes(); }
+    /// Weight bytes that fill() reads.
+    [[nodiscard]] std::size_t fill_bytes() const noexcept {
+        const auto& weight = query_key_value_.weight();
+        return weight.panel_bytes(weight.panels() - key_column_ / kernels::panel_rows);
+    }
+
+private:
+    void append(std::size_t layer, std::span<const layer_token> tokens, matrix_view<const float> projected) const {
+        for (std::size_t i = 0; i < tokens.size(); ++i) {
+            const float* row = projected.row(i);
+            tokens[i].cache->append(layer, tokens[i].position, row + key_column_, row + key_column_ + d_kv_);
+        }
+    }
+
+    std::size_t heads_ = 0;
+    std::size_t group_ = 1;
+    [[no_unique_address]] extent<Shape.head_dim> head_dim_;
+    float scale_ = 1.0f;
+    std::size_t key_column_ = 0;
+    std::size_t d_kv_ = 0;
+    linear<Format, Shape.d_model> query_key_value_;
+    linear<Format, Shape.heads * Shape.head_dim> output_;
+};
+
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_NN_BLOCK_HPP
+#define EARLYOUT_NN_BLOCK_HPP
+
+#include <earlyout/nn/layer_token.hpp>
+#include <earlyout/nn/workspace.hpp>
+
+#include <earlyout/core/executor.hpp>
+
+#include <span>
+
+namespace earlyout::inline EARLYOUT_ABI {
+
+/// One layer with a norm before each half: h += attention(norm(h)); h += feed_forward(norm(h)).
+template <class Norm, class Attention, class FeedForward>
+struct pre_norm_block {
+    Norm attention_norm;
+    Attention attention;
+    Norm feed_forward_norm;
+    FeedForward feed_forward;
+
+    /// Takes at most scratch.block() tokens through the layer; their rows are updated, their keys and
+    /// values appended.
+    void operator()(std::size_t layer, std::span<const layer_token> tokens, workspace& scratch, executor& on) const {
+        const matrix_view<float> normed = scratch.normed(tokens.size());
+        const matrix_view<float> update = scratch.update(tokens.size());
+        normalize(attention_norm, tokens, normed);
+        attention(layer, tokens, normed, update, scratch, on);
+        add(update, tokens);
+        normalize(feed_forward_norm, tokens, normed);
+        feed_forward(normed, update, scratch, on);
+        add(update, tokens);
+    }
+
+    /// Appends the tokens' keys and values as this layer would see them, and leaves their rows alone.
+    void fill(std::size_t layer, std::span<const layer_token> tokens, workspace& scratch, executor& on) const {
+        const matrix_view<float> normed = scratch.normed(tokens.size());
+        normalize(attention_norm, tokens, normed);
+        attention.fill(layer, tokens, normed, scratch, on);
+    }
+
+    [[nodiscard]] std::size_t bytes() const noexcept {
+        return attention_norm.bytes() + attention.bytes() + feed_forward_norm.bytes() + feed_forward.bytes();
+    }
+
+private:
+    static void normalize(const Norm& norm, std::span<const layer_token> tokens, matrix_view<float> normed) {
+        for (std::size_t i = 0; i < tokens.size(); ++i) norm(tokens[i].row, normed.row(i));
+    }
+    static void add(matrix_view<const float> update, std::span<const layer_token> tokens) {
+        for (std::size_t i = 0; i < tokens.size(); ++i) {
+            const float* from = update.row(i);
+            float* row = tokens[i].row;
+            for (std::size_t k = 0; k < update.cols(); ++k) row[k] += from[k];
+        }
+    }
+};
+
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_NN_LAYER_TOKEN_HPP
+#define EARLYOUT_NN_LAYER_TOKEN_HPP
+
+#include <earlyout/nn/kv_cache.hpp>
+
+#include <cstddef>
+
+namespace earlyout::inline EARLYOUT_ABI {
+
+/// One token on its way through the layers: whose keys it sees, where it stands, and its row of the
+/// residual stream, updated in place. Only attention looks at the cache, so the tokens of one block may
+/// belong to different sequences.
+struct layer_token {
+    kv_cache* cache = nullptr;
+    std::size_t position = 0;
+    float* row = nullptr;  ///< [d_model]
+};
+
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif

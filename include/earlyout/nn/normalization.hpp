@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_NN_NORMALIZATION_HPP
+#define EARLYOUT_NN_NORMALIZATION_HPP
+
+#include <earlyout/core/extent.hpp>
+#include <earlyout/kernels/norms.hpp>
+
+#include <utility>
+#include <vector>
+
+namespace earlyout::inline EARLYOUT_ABI {
+
+/// Layer normalisation with weight and bias, [d_model] each.
+template <std::size_t DModel = dynamic>
+class layer_norm {
+public:
+    layer_norm() = default;
+    layer_norm(std::vector<float> weight, std::vector<float> bias, float epsilon)
+        : size_(weight.size(), "layer norm"), weight_(std::move(weight)), bias_(std::move(bias)), epsilon_(epsilon) {}
+
+    /// x, out: [d_model]; `out` may be `x`.
+    void operator()(const float* x, float* out) const noexcept {
+        kernels::layer_norm(x, weight_.data(), bias_.data(), epsilon_, out, size_);
+    }
+    [[nodiscard]] std::size_t bytes() const noexcept { return (weight_.size() + bias_.size()) * sizeof(float); }
+
+private:
+    [[no_unique_address]] extent<DModel> size_;
+    std::vector<float> weight_;
+    std::vector<float> bias_;
+    float epsilon_ = 1e-5f;
+};
+
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif

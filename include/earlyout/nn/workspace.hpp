@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_NN_WORKSPACE_HPP
+#define EARLYOUT_NN_WORKSPACE_HPP
+
+#include <earlyout/core/aligned_buffer.hpp>
+#include <earlyout/core/executor.hpp>
+#include <earlyout/core/matrix_view.hpp>
+#include <earlyout/core/shape.hpp>
+#include <earlyout/kernels/simd.hpp>
+
+#include <algorithm>
+#include <cstddef>
+
+namespace earlyout::inline EARLYOUT_ABI {
+
+/// Scratch for one block of tokens, made once per session. Contents mean nothing between calls.
+class workspace {
+public:
+    /// @param block   most tokens that pass a layer together; longer runs are cut into blocks
+    /// @param context most cache entries a query sees
+    /// @param threads concurrency of the executor it will be used with
+    workspace(const model_shape& shape, std::size_t block, std::size_t context, std::size_t threads)
+        : block_(block),
+          d_model_(shape.d_model),
+          d_query_(shape.d_query()),
+          d_ff_(shape.d_ff),
+          d_projected_(round_up(shape.d_query(), kernels::panel_rows) + 2 * shape.d_kv()),
+          score_stride_(round_up(context, kernels::key_block)),
+          normed_(block * shape.d_model),
+          projected_(block * d_projected_),
+          attended_(block * shape.d_query()),
+          inner_(block * shape.d_ff),
+          update_(block * shape.d_model),
+          scores_(threads * pieces_per_thread * score_stride_) {}
+
+    [[nodiscard]] std::size_t block() const noexcept { return block_; }
+    /// Normalised inputs, [tokens, d_model].
+    [[nodiscard]] matrix_view<float> normed(std::size_t tokens) noexcept { return view(normed_, tokens, d_model_); }
+    /// Queries, keys and values side by side, [tokens, q | k | v].
+    [[nodiscard]] matrix_view<float> projected(std::size_t tokens) noexcept {
+        return view(projected_, tokens, d_projected_);
+    }
+    /// What attention gathered, [tokens, heads * head_dim].
+    [[nodiscard]] matrix_view<float> attended(std::size_t tokens) noexcept { return view(attended_, tokens, d_query_); }
+    /// The feed-forward's inner activations, [tokens, d_ff].
+    [[nodiscard]] matrix_view<float> inner(std::size_t tokens) noexcept { return view(inner_, tokens, d_ff_); }
+    /// What a sub-layer adds to the residual stream, [tokens, d_model].
+    [[nodiscard]] matrix_view<float> update(std::size_t tokens) noexcept { return view(update_, tokens, d_model_); }
+    /// Attention scores of one piece of a parallel_for, [context].
+    [[nodiscard]] float* scores(std::size_t piece) noexcept { return scores_.data() + piece * score_stride_; }
+
+private:
+    static matrix_view<float> view(aligned_buffer<float>& of, std::size_t rows, std::size_t cols) noexcept {
+        return {of.data(), rows, cols};
+    }
+
+    std::size_t block_;
+    std::size_t d_model_;
+    std::size_t d_query_;
+    std::size_t d_ff_;
+    std::size_t d_projected_;
+    std::size_t score_stride_;
+    aligned_buffer<float> normed_;
+    aligned_buffer<float> projected_;
+    aligned_buffer<float> attended_;
+    aligned_buffer<float> inner_;
+    aligned_buffer<float> update_;
+    aligned_buffer<float> scores_;
+};
+
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif
