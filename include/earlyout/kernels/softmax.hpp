@@ -40,6 +40,17 @@ template <class Arch = default_arch>
     return shift + std::log(detail::sum_of<Arch>(x, n, [&](const batch& v) { return xsimd::exp(v - centre); }));
 }
 
+/// Entropy of softmax(x) in nats, -sum p log p = log_sum - sum p x, given log_sum = log(sum(exp(x))).
+template <class Arch = default_arch>
+[[nodiscard]] float entropy(const float* x, std::size_t n, float log_sum, Arch = {}) noexcept {
+    using batch = float_batch<Arch>;
+    const batch centre(log_sum);
+    return -detail::sum_of<Arch>(x, n, [&](const batch& v) {
+        const batch log_p = v - centre;
+        return xsimd::exp(log_p) * log_p;
+    });
+}
+
 /// x[i] = exp(x[i]) / sum(exp(x)), in place. x: [n]
 template <class Arch = default_arch>
 void softmax(float* x, std::size_t n, Arch = {}) noexcept {

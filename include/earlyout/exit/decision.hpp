@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_EXIT_DECISION_HPP
+#define EARLYOUT_EXIT_DECISION_HPP
+
+#include <earlyout/core/config.hpp>
+
+#include <cstdint>
+
+namespace earlyout::inline EARLYOUT_ABI {
+
+/// What a gate says about a token after a layer.
+enum class decision : std::uint8_t {
+    go_on,  ///< run the next layers
+    exit,   ///< answer now, skip the layers above
+    stop    ///< the model is about to be wrong: end this completion, produce no token from this state
+};
+
+/// "go_on", "exit" or "stop".
+[[nodiscard]] constexpr const char* to_string(decision d) noexcept {
+    return d == decision::go_on ? "go_on" : d == decision::exit ? "exit" : "stop";
+}
+
+/// Which way a gate's threshold must move to make exits rarer.
+enum class safer : std::uint8_t { higher, lower };
+
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_EXIT_EXIT_PLAN_HPP
+#define EARLYOUT_EXIT_EXIT_PLAN_HPP
+
+#include <earlyout/core/error.hpp>
+#include <earlyout/exit/combinators.hpp>
+#include <earlyout/exit/gate.hpp>
+
+#include <algorithm>
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <initializer_list>
+#include <ranges>
+#include <span>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace earlyout::inline EARLYOUT_ABI {
+
+/// A gate asked after each of the given layers; its token state runs through all of them.
+template <class Gate, std::size_t... Layers>
+struct gated_layers {
+    static_assert(sizeof...(Layers) > 0 && ((Layers > 0) && ...),
+                  "earlyout: after<...> takes layers numbered from 1, as in after<3>(gate)");
+    Gate gate;
+};
+
+/// `after<3>(gate)`, or one gate after several layers: `after<2, 4, 6>(gate)`.
+template <std::size_t... Layers, class Gate>
+[[nodiscard]] constexpr gated_layers<Gate, Layers...> after(Gate g) {
+    explain_gate<Gate>();
+    return {std::move(g)};
+}
+
+/// Exit layers chosen at run time: increasing, without repetition, numbered from 1.
+class exit_layers {
+public:
+    exit_layers() = default;
+    exit_layers(std::initializer_list<int> layers) : exit_layers(std::span(layers.begin(), layers.size())) {}
+
+    /// Takes any range of integers, in any order.
+    /// @throws error (invalid_argument) for a layer below 1 or a repeated one
+    template <std::ranges::input_range Range>
+        requires(std::integral<std::ranges::range_value_t<Range>> &&
+                 !std::same_as<std::remove_cvref_t<Range>, exit_layers>)
+    // NOLINTNEXTLINE(google-explicit-constructor): a list of layers is one
+    exit_layers(const Range& layers) {
+        for (const auto layer : layers) {
+            if (std::cmp_less(layer, 1)) {
+                fail(errc::invalid_argument, "exit layers: layers are numbered from 1, found ", layer);
+            }
+            layers_.push_back(static_cast<std::size_t>(layer));
+        }
+        std::ranges::sort(layers_);
+        const auto repeated = std::ranges::adjacent_find(layers_);
+        if (repeated != layers_.end())
+            fail(errc::invalid_argument, "exit layers: layer ", *repeated, " is given twice");
+    }
+
+    [[nodiscard]] std::span<const std::size_t> layers() const noexcept { return layers_; }
+
+private:
+    std::vector<std::size_t> layers_;
+};
+
+namespace detail {
+
+template <class Group>
+inline constexpr bool is_gated_layers = false;
+template <class Gate, std::size_t... Layers>
+inline constexpr bool is_gated_layers<gated_layers<Gate, Layers...>> = true;
+
+inline void check_exit_layers(std::span<const std::size_t> layers, const model_shape& shape) {
+    if (!layers.empty() && layers.back() > shape.layers) {
+        fail(errc::out_of_range, "exit plan: expected layers 1 .. ", shape.layers, ", found ", layers.back());
+    }
+}
+
+}  // namespace detail
+
+/// Which gate is asked after which layer, in order of depth. Either gates and layers are part of the type,
+///
+///     exit_plan{after<3>(margin{.threshold = 0.6f}), after<5, 6>(other_gate)}
+///
+/// and the loop over exits is unrolled, or one gate is asked after layers chosen at run time,
+///
+///     exit_plan{std::vector{2, 4, 6}, margin{.threshold = 0.6f}}
+template <class... Groups>
+class exit_plan;
+
+template <class... Groups>
+class exit_plan {
+    template <class Group>
+    struct group_traits;
+    template <class Gate, std::size_t... Layers>
+    struct group_traits<gated_layers<Gate, Layers...>> {
+        using gate = Gate;
+        static constexpr std::array<std::size_t, sizeof...(Layers)> layers{Layers...};
+    };
+
+    struct exit_at {
+        std::size_t layer = 0;
+        std::size_t group = 0;
+    };
+    static constexpr std::size_t count = (std::size_t{0} + ... + group_traits<Groups>::layers.size());
+
+    static constexpr std::array<exit_at, count> exits = [] {
+        std::array<exit_at, count> all{};
+        std::size_t at = 0;
+        std::size_t group = 0;
+        [[maybe_unused]] const auto add = [&](const auto& layers) {
+            for (const std::size_t layer : layers) all[at++] = {layer, group};
+            ++group;
+        };
+        (add(group_traits<Groups>::layers), ...);
+        std::ranges::sort(all, {}, &exit_at::layer);
+        return all;
+    }();
+    static constexpr std::array<std::size_t, count> layer_list = [] {
+        std::array<std::size_t, count> all{};
+        for (std::size_t i = 0; i < count; ++i) all[i] = exits[i].layer;
+        return all;
+    }();
+    static_assert(std::ranges::adjacent_find(layer_list) == layer_list.end(),
+                  "earlyout: an exit plan asks one gate per layer; combine gates with and_then, all_of or any_of");
+
+public:
+    /// The deepest exit, 0 without exits; checked against a static model shape when compiling.
+    static constexpr std::size_t deepest_layer = count == 0 ? 0 : exits[count == 0 ? 0 : count - 1].layer;
+
+    struct token_state {
+        typename detail::states_of<typename group_traits<Groups>::gate...>::token states;
+    };
+    struct sequence_state {
+        typename detail::states_of<typename group_traits<Groups>::gate...>::sequence states;
+    };
+
+    constexpr explicit exit_plan(Groups... groups) : groups_(std::move(groups)...) {}
+
+    /// Exit layers in increasing order.
+    [[nodiscard]] static constexpr std::span<const std::size_t> layers() noexcept { return layer_list; }
+    /// Union of what the gates read.
+    [[nodiscard]] signal_set signals() const noexcept {
+        return std::apply([](const auto&... group) { return (no_signals | ... | signals_of(group.gate)); }, groups_);
+    }
+    /// @throws error when a layer lies beyond the model, or a gate does not fit it
+    void check(const model_shape& shape) const {
+        detail::check_exit_layers(layers(), shape);
+        std::apply([&](const auto&... group) { (check_gate(group.gate, shape), ...); }, groups_);
+    }
+    [[nodiscard]] sequence_state start_sequence() const {
+        sequence_state all{};
+        [&]<std::size_t... I>(std::index_sequence<I...>) {
+            ((detail::state_at<I>(all.states) = earlyout::start_sequence(std::get<I>(groups_).gate)), ...);
+        }(std::index_sequence_for<Groups...>{});
+        return all;
+    }
+
+    /// Calls visit(layer, ask) for each exit in order of depth until it returns false; ask(signals) is the
+    /// gate's decision there.
+    template <class Visit>
+    void for_each_exit(token_state& token, sequence_state& sequence, Visit visit) const {
+        [&]<std::size_t... I>(std::index_sequence<I...>) {
+            (visit_exit<I>(token, sequence, visit) && ...);
+        }(std::make_index_sequence<count>{});
+    }
+
+private:
+    template <std::size_t I, class Visit>
+    bool visit_exit(token_state& token, sequence_state& sequence, Visit& visit) const {
+        constexpr std::size_t group = exits[I].group;
+        return visit(exits[I].layer, [&](exit_signals& signals) {
+            return evaluate(std::get<group>(groups_).gate, signals, detail::state_at<group>(token.states),
+                            detail::state_at<group>(sequence.states));
+        });
+    }
+
+    std::tuple<Groups...> groups_;
+};
+
+/// One gate after layers chosen at run time.
+template <class Gate>
+class exit_plan<exit_layers, Gate> {
+public:
+    static constexpr std::size_t deepest_layer = 0;  ///< not known when compiling
+    using token_state = token_state_of<Gate>;
+    using sequence_state = sequence_state_of<Gate>;
+
+    exit_plan(exit_layers layers, Gate g) : layers_(std::move(layers)), gate_(std::move(g)) { explain_gate<Gate>(); }
+
+    [[nodiscard]] std::span<const std::size_t> layers() const noexcept { return layers_.layers(); }
+    [[nodiscard]] signal_set signals() const noexcept { return signals_of(gate_); }
+    void check(const model_shape& shape) const {
+        detail::check_exit_layers(layers(), shape);
+        check_gate(gate_, shape);
+    }
+    [[nodiscard]] sequence_state start_sequence() const { return earlyout::start_sequence(gate_); }
+
+    template <class Visit>
+    void for_each_exit(token_state& token, sequence_state& sequence, Visit visit) const {
+        for (const std::size_t layer : layers_.layers()) {
+            const bool more =
+                visit(layer, [&](exit_signals& signals) { return evaluate(gate_, signals, token, sequence); });
+            if (!more) return;
+        }
+    }
+
+private:
+    exit_layers layers_;
+    Gate gate_;
+};
+
+template <class... Groups>
+    requires(detail::is_gated_layers<Groups> && ...)
+exit_plan(Groups...) -> exit_plan<Groups...>;
+
+template <class Layers, class Gate>
+    requires std::convertible_to<Layers, exit_layers>
+exit_plan(Layers, Gate) -> exit_plan<exit_layers, Gate>;
+
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif

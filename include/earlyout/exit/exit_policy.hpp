@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_EXIT_EXIT_POLICY_HPP
+#define EARLYOUT_EXIT_EXIT_POLICY_HPP
+
+#include <earlyout/exit/always.hpp>
+#include <earlyout/exit/cache_policies.hpp>
+#include <earlyout/exit/exit_plan.hpp>
+#include <earlyout/exit/heads.hpp>
+
+#include <utility>
+
+namespace earlyout::inline EARLYOUT_ABI {
+
+namespace detail {
+
+template <class Plan>
+inline constexpr bool is_exit_plan = false;
+template <class... Groups>
+inline constexpr bool is_exit_plan<exit_plan<Groups...>> = true;
+
+}  // namespace detail
+
+/// Everything that decides how deep a token goes: which gate is asked where, what an exit answers with,
+/// and what the skipped layers keep.
+template <class Plan, class Head = shared_head, class Cache = propagate>
+struct exit_policy {
+    static_assert(detail::is_exit_plan<Plan>,
+                  "earlyout: the first part of an exit_policy is an exit_plan, as in exit_plan{after<3>(gate)}");
+    static_assert(exit_head<Head>,
+                  "earlyout: the second part of an exit_policy is an exit head, such as shared_head{}");
+    static_assert(cache_policy<Cache>,
+                  "earlyout: the third part of an exit_policy is a cache policy: propagate{} or defer{}");
+
+    using plan_type = Plan;
+    using head_type = Head;
+    using cache_type = Cache;
+
+    constexpr explicit exit_policy(Plan where, Head with = {}, Cache keep = {})
+        : plan(std::move(where)), head(std::move(with)), cache(std::move(keep)) {}
+
+    Plan plan;
+    Head head;
+    Cache cache;
+};
+
+/// Full depth for every token, through the same code.
+[[nodiscard]] inline auto full_depth() { return exit_policy{exit_plan{}, shared_head{}, propagate{}}; }
+
+namespace detail {
+
+template <class Policy>
+inline constexpr bool is_exit_policy = false;
+template <class Plan, class Head, class Cache>
+inline constexpr bool is_exit_policy<exit_policy<Plan, Head, Cache>> = true;
+
+}  // namespace detail
+
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_EXIT_SIGNALS_HPP
+#define EARLYOUT_EXIT_SIGNALS_HPP
+
+#include <earlyout/core/function_ref.hpp>
+#include <earlyout/core/token.hpp>
+#include <earlyout/kernels/argmax.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace earlyout::inline EARLYOUT_ABI {
+
+/// Something a gate may look at besides layer and position, which are always visible.
+enum class signal : std::uint32_t {
+    hidden_state = 1u << 0,           ///< the residual stream after this layer, [d_model]
+    logits = 1u << 1,                 ///< this exit's logits, [vocab]
+    argmax = 1u << 2,                 ///< token with the largest logit
+    max_probability = 1u << 3,        ///< p1, probability of that token
+    margin = 1u << 4,                 ///< p1 - p2
+    entropy = 1u << 5,                ///< -sum p log p, nats
+    previous_hidden_state = 1u << 6,  ///< the residual stream at the last evaluated exit of this token
+    previous_argmax = 1u << 7         ///< argmax at the last evaluated exit of this token
+};
+
+/// A set of signals, fit to be a template argument.
+struct signal_set {
+    std::uint32_t bits = 0;
+
+    constexpr signal_set() noexcept = default;
+    // NOLINTNEXTLINE(google-explicit-constructor): one signal is a set
+    constexpr signal_set(signal s) noexcept : bits(static_cast<std::uint32_t>(s)) {}
+    constexpr explicit signal_set(std::uint32_t all) noexcept : bits(all) {}
+
+    [[nodiscard]] constexpr bool contains(signal s) const noexcept {
+        return (bits & static_cast<std::uint32_t>(s)) != 0;
+    }
+    friend constexpr signal_set operator|(signal_set a, signal_set b) noexcept { return signal_set(a.bits | b.bits); }
+    friend constexpr bool operator==(signal_set, signal_set) = default;
+};
+
+[[nodiscard]] constexpr signal_set operator|(signal a, signal b) noexcept { return signal_set(a) | signal_set(b); }
+
+/// No signals: a gate that looks at layer and position only.
+inline constexpr signal_set no_signals{};
+/// Every signal.
+inline constexpr signal_set all_signals{(1u << 8) - 1};
+
+/// What is known of one token at one exit. Each signal is computed when first read and kept until the
+/// token moves on; an exit answers from the logits that its gate already made.
+class exit_signals {
+public:
+    /// Fills in the logits of a row of the residual stream after a layer.
+    using head_function = function_ref<void(std::size_t layer, std::span<const float> hidden, std::span<float> logits)>;
+
+    exit_signals(std::size_t d_model, std::size_t vocab) : previous_hidden_(d_model), logits_(vocab) {}
+
+    /// Forgets everything: a new token starts at the first layer.
+    void start_token(std::size_t position) noexcept {
+        position_ = position;
+        layer_ = 0;
+        hidden_ = {};
+        has_logits_ = has_top_ = has_entropy_ = false;
+        has_previous_hidden_ = false;
+        previous_argmax_.reset();
+    }
+    /// Keeps what `previous_*` will show. Call before the hidden state moves on from an evaluated exit.
+    void leave(bool keep_hidden_state) noexcept {
+        previous_argmax_ = has_top_ ? std::optional(argmax_unchecked()) : std::nullopt;
+        has_previous_hidden_ = keep_hidden_state;
+        if (keep_hidden_state) std::copy(hidden_.begin(), hidden_.end(), previous_hidden_.begin());
+    }
+    /// The token has passed `layer` layers and its state is `hidden`, which stays put until leave().
+    void arrive(std::size_t layer, std::span<const float> hidden) noexcept {
+        layer_ = layer;
+        hidden_ = hidden;
+        has_logits_ = has_top_ = has_entropy_ = false;
+    }
+    /// Where logits come from; must outlive the reads.
+    void set_head(const head_function& head) noexcept { head_.emplace(head); }
+
+    [[nodiscard]] std::size_t layer() const noexcept { return layer_; }
+    [[nodiscard]] std::size_t position() const noexcept { return position_; }
+    [[nodiscard]] std::span<const float> hidden_state() const noexcept { return hidden_; }
+    [[nodiscard]] std::optional<std::span<const float>> previous_hidden_state() const noexcept {
+        if (!has_previous_hidden_) return std::nullopt;
+        return std::span<const float>(previous_hidden_);
+    }
+    [[nodiscard]] std::optional<token_id> previous_argmax() const noexcept { return previous_argmax_; }
+    [[nodiscard]] std::span<const float> logits() {
+        if (!has_logits_) {
+            (*head_)(layer_, hidden_, logits_);
+            has_logits_ = true;
+        }
+        return logits_;
+    }
+    [[nodiscard]] token_id argmax() {
+        find_top();
+        return argmax_unchecked();
+    }
+    [[nodiscard]] float max_probability() {
+        find_top();
+        return std::exp(top_.first - log_sum_);
+    }
+    [[nodiscard]] float margin() {
+        find_top();
+        return std::exp(top_.first - log_sum_) - std::exp(top_.second - log_sum_);
+    }
+    [[nodiscard]] float entropy() {
+        find_top();
+        if (!has_entropy_) {
+            entropy_ = kernels::entropy(logits_.data(), logits_.size(), log_sum_);
+            has_entropy_ = true;
+        }
+        return entropy_;
+    }
+    /// log p of a token at this exit.
+    [[nodiscard]] float log_probability(token_id token) {
+        find_top();
+        return logits_[static_cast<std::size_t>(token)] - log_sum_;
+    }
+    /// True when this exit's logits have been computed.
+    [[nodiscard]] bool has_logits() const noexcept { return has_logits_; }
+
+private:
+    void find_top() {
+        if (has_top_) return;
+        const std::span<const float> values = logits();
+        top_ = kernels::find_top_two(values.data(), values.size());
+        log_sum_ = kernels::log_sum_exp(values.data(), values.size(), top_.first);
+        has_top_ = true;
+    }
+    [[nodiscard]] token_id argmax_unchecked() const noexcept { return static_cast<token_id>(top_.index); }
+
+    std::size_t layer_ = 0;
+    std::size_t position_ = 0;
+    std::span<const float> hidden_;
+    std::optional<head_function> head_;
+    bool has_logits_ = false;
+    bool has_top_ = false;
+    bool has_entropy_ = false;
+    bool has_previous_hidden_ = false;
+    kernels::top_two top_;
+    float log_sum_ = 0.0f;
+    float entropy_ = 0.0f;
+    std::optional<token_id> previous_argmax_;
+    std::vector<float> previous_hidden_;
+    std::vector<float> logits_;
+};
+
+/// What a gate is handed: the signals it declared, and layer and position. Reading any other does not
+/// compile, so a gate's cost can be read off its declaration.
+template <signal_set Declared>
+class signal_view {
+public:
+    explicit signal_view(exit_signals& source) noexcept : source_(&source) {}
+
+    /// Layers that have run, from 1.
+    [[nodiscard]] std::size_t layer() const noexcept { return source_->layer(); }
+    /// Position of the token in its sequence, from 0.
+    [[nodiscard]] std::size_t position() const noexcept { return source_->position(); }
+
+    /// [d_model], before the final norm.
+    [[nodiscard]] std::span<const float> hidden_state() const noexcept {
+        static_assert(Declared.contains(signal::hidden_state),
+                      "earlyout: this gate reads hidden_state() but does not declare signal::hidden_state in its "
+                      "`signals`");
+        return source_->hidden_state();
+    }
+    /// [vocab], through this exit's head.
+    [[nodiscard]] std::span<const float> logits() const {
+        static_assert(Declared.contains(signal::logits),
+                      "earlyout: this gate reads logits() but does not declare signal::logits in its `signals`");
+        return source_->logits();
+    }
+    [[nodiscard]] token_id argmax() const {
+        static_assert(Declared.contains(signal::argmax),
+                      "earlyout: this gate reads argmax() but does not declare signal::argmax in its `signals`");
+        return source_->argmax();
+    }
+    /// p1, in (0, 1].
+    [[nodiscard]] float max_probability() const {
+        static_assert(Declared.contains(signal::max_probability),
+                      "earlyout: this gate reads max_probability() but does not declare signal::max_probability in its "
+                      "`signals`");
+        return source_->max_probability();
+    }
+    /// p1 - p2, in [0, 1].
+    [[nodiscard]] float margin() const {
+        static_assert(Declared.contains(signal::margin),
+                      "earlyout: this gate reads margin() but does not declare signal::margin in its `signals`");
+        return source_->margin();
+    }
+    /// Nats, in [0, log vocab].
+    [[nodiscard]] float entropy() const {
+        static_assert(Declared.contains(signal::entropy),
+                      "earlyout: this gate reads entropy() but does not declare signal::entropy in its `signals`");
+        return source_->entropy();
+    }
+    /// [d_model]; none at a token's first exit.
+    [[nodiscard]] std::optional<std::span<const float>> previous_hidden_state() const noexcept {
+        static_assert(Declared.contains(signal::previous_hidden_state),
+                      "earlyout: this gate reads previous_hidden_state() but does not declare "
+                      "signal::previous_hidden_state in its `signals`");
+        return source_->previous_hidden_state();
+    }
+    /// None at a token's first exit, and when nothing there asked for logits.
+    [[nodiscard]] std::optional<token_id> previous_argmax() const noexcept {
+        static_assert(Declared.contains(signal::previous_argmax),
+                      "earlyout: this gate reads previous_argmax() but does not declare signal::previous_argmax in its "
+                      "`signals`");
+        return source_->previous_argmax();
+    }
+
+    /// The same exit seen by a gate with other declarations; for combinators.
+    template <signal_set Other>
+    [[nodiscard]] signal_view<Other> as() const noexcept {
+        return signal_view<Other>(*source_);
+    }
+
+private:
+    exit_signals* source_;
+};
+
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif
