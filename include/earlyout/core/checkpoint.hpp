@@ -60,6 +60,10 @@ public:
 
     /// The tensor of that exact name, or nullptr.
     [[nodiscard]] virtual const tensor_view* find(std::string_view name) const = 0;
+
+protected:
+    checkpoint(checkpoint&&) = default;
+    checkpoint& operator=(checkpoint&&) = default;
 };
 
 /// Converts a stored tensor to float.

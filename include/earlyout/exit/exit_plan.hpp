@@ -163,7 +163,7 @@ public:
     template <class Visit>
     void for_each_exit(token_state& token, sequence_state& sequence, Visit visit) const {
         [&]<std::size_t... I>(std::index_sequence<I...>) {
-            (visit_exit<I>(token, sequence, visit) && ...);
+            (void)(visit_exit<I>(token, sequence, visit) && ...);
         }(std::make_index_sequence<count>{});
     }
 

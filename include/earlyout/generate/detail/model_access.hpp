@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_GENERATE_DETAIL_MODEL_ACCESS_HPP
+#define EARLYOUT_GENERATE_DETAIL_MODEL_ACCESS_HPP
+
+#include <earlyout/core/token.hpp>
+
+#include <concepts>
+
+#include <span>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace earlyout::inline EARLYOUT_ABI {
+namespace detail {
+
+/// The layers of a model: its network() where it has one, else the model itself. This is how a session
+/// takes both a bare network and what io::load returns without knowing io.
+template <class Model>
+[[nodiscard]] const auto& network(const Model& model) noexcept {
+    if constexpr (requires { model.network(); }) {
+        return model.network();
+    } else {
+        return model;
+    }
+}
+
+template <class Model>
+using network_of = std::remove_cvref_t<decltype(network(std::declval<const Model&>()))>;
+
+template <class Model>
+concept has_tokenizer = requires(const Model& model, std::string_view text) {
+    { model.tokenizer().encode(text) } -> std::convertible_to<std::vector<token_id>>;
+    model.tokenizer().stream();
+};
+
+/// True when texts of this model begin with its beginning-of-text token.
+template <class Model>
+[[nodiscard]] bool begins_with_bos(const Model& model) noexcept {
+    if constexpr (requires { model.generation(); }) {
+        return model.generation().add_bos && model.generation().bos_token_id.has_value();
+    } else {
+        return false;
+    }
+}
+
+template <class Model>
+[[nodiscard]] std::vector<token_id> encode_prompt(const Model& model, std::string_view text) {
+    std::vector<token_id> ids = model.tokenizer().encode(text);
+    if constexpr (requires { model.generation(); }) {
+        if (begins_with_bos(model) && (ids.empty() || ids.front() != *model.generation().bos_token_id)) {
+            ids.insert(ids.begin(), *model.generation().bos_token_id);
+        }
+    }
+    return ids;
+}
+
+/// The model's own end-of-text tokens.
+template <class Model>
+[[nodiscard]] std::span<const token_id> end_of_text_of(const Model& model) noexcept {
+    if constexpr (requires { model.generation(); }) {
+        return model.generation().eos_token_ids;
+    } else {
+        return {};
+    }
+}
+
+}  // namespace detail
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_GENERATE_OPTIONS_HPP
+#define EARLYOUT_GENERATE_OPTIONS_HPP
+
+#include <earlyout/core/error.hpp>
+#include <earlyout/core/token.hpp>
+
+#include <chrono>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+namespace earlyout::inline EARLYOUT_ABI {
+
+/// One completion's options.
+struct generate_options {
+    std::size_t max_new_tokens = 64;
+
+    // How a token is drawn. The names mean what they mean in Hugging Face's `generate`, and are applied in
+    // its order: repetition penalty, temperature, top-k, top-p, min-p.
+    float temperature = 0.0f;         ///< 0: always the most likely token
+    std::size_t top_k = 0;            ///< keep the k most likely tokens and their equals; 0: all
+    float top_p = 1.0f;               ///< keep the fewest most likely tokens that hold this probability
+    float min_p = 0.0f;               ///< drop tokens less likely than this times the most likely one
+    float repetition_penalty = 1.0f;  ///< > 1 makes tokens of the prompt and the completion less likely
+    std::uint64_t seed = 0;           ///< the same seed draws the same tokens
+
+    // When to end.
+    std::vector<std::string> stop_strings{};             ///< end before any of these; they are not part of the text
+    std::optional<std::vector<token_id>> end_of_text{};  ///< in place of the model's own; empty: none
+    std::optional<std::chrono::duration<double>> max_time{};  ///< since the call; checked after every token
+    std::stop_token cancel{};                                 ///< checked inside prefill and between layers
+    bool emit_at_stop = false;  ///< when a gate says stop, produce that exit's arg-max as the last token
+
+    bool cut_prompt = false;  ///< drop the start of a prompt that is too long, instead of refusing it
+};
+
+/// @throws error (invalid_argument) naming the option
+inline void check(const generate_options& o) {
+    const auto require = [](bool good, const char* name, const char* expected, float found) {
+        if (!good) fail(errc::invalid_argument, name, ": expected ", expected, ", found ", found);
+    };
+    require(std::isfinite(o.temperature) && o.temperature >= 0.0f, "temperature", "a number >= 0", o.temperature);
+    require(o.top_p > 0.0f && o.top_p <= 1.0f, "top_p", "a number in (0, 1]", o.top_p);
+    require(o.min_p >= 0.0f && o.min_p <= 1.0f, "min_p", "a number in [0, 1]", o.min_p);
+    require(std::isfinite(o.repetition_penalty) && o.repetition_penalty > 0.0f, "repetition_penalty", "a number > 0",
+            o.repetition_penalty);
+    if (o.max_new_tokens == 0) fail(errc::invalid_argument, "max_new_tokens: expected at least 1, found 0");
+}
+
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif

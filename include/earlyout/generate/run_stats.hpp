@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_GENERATE_RUN_STATS_HPP
+#define EARLYOUT_GENERATE_RUN_STATS_HPP
+
+#include <earlyout/core/config.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <numeric>
+#include <vector>
+
+namespace earlyout::inline EARLYOUT_ABI {
+
+/// Work that passed through layers: one layer-token is one token through one layer.
+struct work_count {
+    std::uint64_t layer_tokens = 0;
+    std::uint64_t weight_bytes = 0;  ///< read from the weights, output matrix included
+
+    friend constexpr work_count operator+(const work_count& a, const work_count& b) noexcept {
+        return {a.layer_tokens + b.layer_tokens, a.weight_bytes + b.weight_bytes};
+    }
+    friend constexpr work_count operator-(const work_count& a, const work_count& b) noexcept {
+        return {a.layer_tokens - b.layer_tokens, a.weight_bytes - b.weight_bytes};
+    }
+};
+
+/// What one completion did and what it cost, counted as it ran.
+struct run_stats {
+    std::size_t layers = 0;         ///< of the model
+    std::size_t prompt_tokens = 0;  ///< after any cut on the left
+    std::size_t reused_tokens = 0;  ///< of them, taken over from the session's previous completion
+    std::size_t new_tokens = 0;
+    /// exit_histogram[l]: predictions made after l layers, a final stop included; [layers + 1]
+    std::vector<std::size_t> exit_histogram;
+    std::size_t stop_layer = 0;  ///< layer at which a gate said stop, 0 if none did
+
+    work_count prefill;
+    work_count decode;              ///< layers repaid to waiting tokens included
+    std::uint64_t debt_repaid = 0;  ///< layer-tokens of `decode` that earlier tokens had skipped
+    std::uint64_t gate_evaluations = 0;
+    std::uint64_t head_evaluations = 0;  ///< times the logits of an exit were computed
+    double prefill_seconds = 0.0;        ///< until the first token's logits
+    double decode_seconds = 0.0;         ///< from then on
+    double gate_seconds = 0.0;           ///< within the two, logits that a gate asked for included
+
+    /// Predictions made: new tokens, and the one that a stop withheld.
+    [[nodiscard]] std::size_t predictions() const noexcept {
+        return std::accumulate(exit_histogram.begin(), exit_histogram.end(), std::size_t{0});
+    }
+    /// Mean over the predictions of the layers that ran for them; 0 without any.
+    [[nodiscard]] double mean_exit_layer() const noexcept {
+        std::size_t sum = 0;
+        for (std::size_t l = 0; l < exit_histogram.size(); ++l) sum += l * exit_histogram[l];
+        const std::size_t count = predictions();
+        return count == 0 ? 0.0 : static_cast<double>(sum) / static_cast<double>(count);
+    }
+    /// 1 - mean exit layer / layers (the SEC paper's measure). Layers repaid later are not in it; see
+    /// `decode.layer_tokens` for those.
+    [[nodiscard]] double layers_skipped() const noexcept {
+        return layers == 0 || predictions() == 0 ? 0.0 : 1.0 - mean_exit_layer() / static_cast<double>(layers);
+    }
+    /// New tokens after the first, by the seconds they took.
+    [[nodiscard]] double decode_tokens_per_second() const noexcept {
+        return new_tokens < 2 || decode_seconds <= 0.0 ? 0.0 : static_cast<double>(new_tokens - 1) / decode_seconds;
+    }
+};
+
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif

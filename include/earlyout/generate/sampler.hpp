@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_GENERATE_SAMPLER_HPP
+#define EARLYOUT_GENERATE_SAMPLER_HPP
+
+#include <earlyout/core/token.hpp>
+#include <earlyout/generate/options.hpp>
+#include <earlyout/kernels/argmax.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace earlyout::inline EARLYOUT_ABI {
+
+/// Draws tokens from logits. A draw depends on the seed and on the draw's number only, so a rollback has
+/// nothing to restore. All memory is taken when it is made.
+class sampler {
+public:
+    explicit sampler(std::size_t vocab) : seen_(vocab) { candidates_.reserve(vocab); }
+
+    /// True when the options pick the largest logit, so that no distribution is needed.
+    [[nodiscard]] static bool takes_argmax(const generate_options& o) noexcept {
+        return (o.temperature == 0.0f || o.top_k == 1) && o.repetition_penalty == 1.0f;
+    }
+
+    /// @param logits  [vocab]
+    /// @param history prompt and tokens so far, for the repetition penalty
+    /// @param draw    number of this draw in the completion
+    [[nodiscard]] token_id operator()(std::span<const float> logits, std::span<const token_id> history,
+                                      const generate_options& o, std::uint64_t draw) {
+        collect(logits, history, o.repetition_penalty);
+        if (o.temperature == 0.0f || o.top_k == 1) return best();
+        const float most = std::ranges::max(candidates_, {}, &candidate::score).score;
+        for (candidate& c : candidates_) c.score = (c.score - most) / o.temperature;
+        keep_top_k(o.top_k);
+        for (candidate& c : candidates_) c.score = std::exp(c.score);  // from here on: weight relative to the best
+        keep_top_p(o.top_p);
+        if (o.min_p > 0.0f) std::erase_if(candidates_, [&](const candidate& c) { return c.score < o.min_p; });
+        return pick(uniform(o.seed, draw));
+    }
+
+    /// A number in [0, 1) made of a seed and a counter (SplitMix64, Steele et al., 2014).
+    [[nodiscard]] static double uniform(std::uint64_t seed, std::uint64_t draw) noexcept {
+        return static_cast<double>(mix(mix(seed) + draw) >> 11) * 0x1p-53;
+    }
+
+private:
+    struct candidate {
+        float score = 0.0f;
+        token_id id = 0;
+    };
+
+    static std::uint64_t mix(std::uint64_t x) noexcept {
+        x += 0x9e3779b97f4a7c15u;
+        x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+        x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+        return x ^ (x >> 31);
+    }
+
+    void collect(std::span<const float> logits, std::span<const token_id> history, float penalty) {
+        candidates_.resize(logits.size());  // within the reserve
+        for (std::size_t i = 0; i < logits.size(); ++i) candidates_[i] = {logits[i], static_cast<token_id>(i)};
+        if (penalty == 1.0f) return;
+        for (const token_id id : history) {
+            const auto index = static_cast<std::size_t>(id);
+            if (seen_[index] != 0) continue;
+            seen_[index] = 1;
+            float& score = candidates_[index].score;
+            score = score < 0.0f ? score * penalty : score / penalty;
+        }
+        for (const token_id id : history) seen_[static_cast<std::size_t>(id)] = 0;
+    }
+
+    [[nodiscard]] token_id best() const { return std::ranges::max_element(candidates_, {}, &candidate::score)->id; }
+
+    void keep_top_k(std::size_t k) {
+        if (k == 0 || k >= candidates_.size()) return;
+        const auto last = candidates_.begin() + static_cast<std::ptrdiff_t>(k - 1);
+        std::ranges::nth_element(candidates_, last, std::ranges::greater{}, &candidate::score);
+        const float least = last->score;
+        std::erase_if(candidates_, [&](const candidate& c) { return c.score < least; });
+    }
+
+    /// Takes the best off a heap until their weight reaches top_p of the whole: no need to sort them all.
+    void keep_top_p(float top_p) {
+        if (top_p >= 1.0f) return;
+        double whole = 0.0;
+        for (const candidate& c : candidates_) whole += c.score;
+        std::ranges::make_heap(candidates_, less);
+        auto heap_end = candidates_.end();
+        for (double taken = 0.0; heap_end != candidates_.begin() && taken < top_p * whole;) {
+            std::ranges::pop_heap(candidates_.begin(), heap_end, less);
+            --heap_end;
+            taken += heap_end->score;
+        }
+        candidates_.erase(candidates_.begin(), heap_end);
+    }
+
+    /// The candidate at which the running sum of weights passes u of the whole, in order of id.
+    [[nodiscard]] token_id pick(double u) {
+        std::ranges::sort(candidates_, {}, &candidate::id);
+        double whole = 0.0;
+        for (const candidate& c : candidates_) whole += c.score;
+        double sum = 0.0;
+        for (const candidate& c : candidates_) {
+            sum += c.score;
+            if (sum > u * whole) return c.id;
+        }
+        return candidates_.back().id;
+    }
+
+    static bool less(const candidate& a, const candidate& b) noexcept {
+        return a.score != b.score ? a.score < b.score : a.id > b.id;
+    }
+
+    std::vector<candidate> candidates_;
+    std::vector<std::uint8_t> seen_;
+};
+
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_GENERATE_SEQUENCE_HPP
+#define EARLYOUT_GENERATE_SEQUENCE_HPP
+
+#include <earlyout/core/aligned_buffer.hpp>
+#include <earlyout/core/executor.hpp>
+#include <earlyout/core/token.hpp>
+#include <earlyout/generate/run_stats.hpp>
+#include <earlyout/nn/layer_token.hpp>
+#include <earlyout/nn/workspace.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <span>
+#include <stop_token>
+#include <vector>
+
+namespace earlyout::inline EARLYOUT_ABI {
+
+/// The tokens of one sequence and how far each has come. A token's row of the residual stream lies in the
+/// stash at the depth it has reached; its keys and values are in the cache of every layer up to there.
+/// Earlier tokens have come at least as far as later ones, so those waiting below layer l are the
+/// positions from the length of layer l's cache on.
+template <class Network>
+class sequence {
+public:
+    /// @param capacity most positions
+    /// @param block    most tokens that pass a layer together
+    sequence(const Network& network, std::size_t capacity, std::size_t block, executor& on)
+        : network_(&network),
+          on_(&on),
+          cache_(network.shape(), capacity),
+          scratch_(network.shape(), block, capacity, on.concurrency()),
+          stash_(capacity * network.shape().d_model),
+          tokens_(capacity),
+          exact_(capacity) {
+        ids_.reserve(capacity);
+    }
+
+    [[nodiscard]] const Network& network() const noexcept { return *network_; }
+    [[nodiscard]] std::size_t layers() const noexcept { return network_->shape().layers; }
+    [[nodiscard]] std::size_t capacity() const noexcept { return cache_.capacity(); }
+    [[nodiscard]] std::size_t size() const noexcept { return ids_.size(); }
+    [[nodiscard]] std::span<const token_id> ids() const noexcept { return ids_; }
+    /// Tokens that have passed a layer.
+    [[nodiscard]] std::size_t passed(std::size_t layer) const noexcept { return cache_.length(layer); }
+    /// The state of a token at its own depth, [d_model].
+    [[nodiscard]] std::span<const float> row(std::size_t position) const noexcept {
+        const std::size_t d = network_->shape().d_model;
+        return {stash_.data() + position * d, d};
+    }
+    /// Positions below this hold what the full model would; from here on something was propagated.
+    [[nodiscard]] std::size_t exact() const noexcept { return std::min(exact_, size()); }
+    [[nodiscard]] const work_count& work() const noexcept { return work_; }
+
+    /// Appends a token below the first layer. The caller keeps to the capacity and the vocabulary.
+    void push(token_id id) noexcept {
+        const std::size_t position = ids_.size();
+        ids_.push_back(id);  // within the reserve
+        network_->embed(id, position, stash_.data() + position * network_->shape().d_model);
+    }
+
+    /// Takes every token through layers first .. last where it has not been yet: the block grows as it
+    /// climbs. Returns false if cancelled between two layers, which leaves everything consistent.
+    [[nodiscard]] bool climb(std::size_t first, std::size_t last, const std::stop_token& cancel = {}) {
+        for (std::size_t layer = first; layer <= last; ++layer) {
+            if (cancel.stop_requested()) return false;
+            const std::span<const layer_token> waiting = from(passed(layer));
+            if (waiting.empty()) continue;
+            network_->run_layers(layer, layer, waiting, scratch_, *on_);
+            count(waiting.size(), network_->layer_bytes(layer));
+            work_.layer_tokens += waiting.size();
+        }
+        return true;
+    }
+
+    /// Gives the layers that tokens before the last have not passed keys and values made from the state
+    /// those tokens left with: they wait no longer, and the model's own values are lost.
+    void propagate_waiting() {
+        const std::size_t last = size() - 1;
+        // A token that skipped only the top layer loses nothing: that layer sees the state it would have seen.
+        const std::size_t below_top = layers() > 1 ? passed(layers() - 1) : last;
+        if (below_top < last) exact_ = std::min(exact_, below_top);
+        for (std::size_t layer = 1; layer <= layers(); ++layer) {
+            if (passed(layer) >= last) continue;
+            const std::span<const layer_token> waiting = from(passed(layer)).first(last - passed(layer));
+            network_->fill_layers(layer, layer, waiting, scratch_, *on_);
+            count(waiting.size(), network_->fill_bytes(layer));
+        }
+    }
+
+    /// logits = the model's output for a row of the residual stream. logits: [vocab]
+    void output(std::span<const float> row, std::span<float> logits) {
+        network_->logits(row.data(), logits, scratch_, *on_);
+        work_.weight_bytes += network_->output_bytes();
+    }
+
+    /// Removes the tokens from `position` on, as if they had never been.
+    void rollback(std::size_t position) noexcept {
+        if (position >= size()) return;
+        ids_.resize(position);
+        cache_.truncate(position);
+        if (exact_ >= position) exact_ = capacity();
+    }
+
+private:
+    /// The tokens from a position on, as run_layers takes them.
+    [[nodiscard]] std::span<const layer_token> from(std::size_t position) noexcept {
+        const std::size_t d = network_->shape().d_model;
+        for (std::size_t p = position; p < size(); ++p) tokens_[p] = {&cache_, p, stash_.data() + p * d};
+        return std::span<const layer_token>(tokens_).first(size()).subspan(std::min(position, size()));
+    }
+    /// Weights are read once per block.
+    void count(std::size_t tokens, std::size_t bytes) noexcept {
+        work_.weight_bytes += (tokens + scratch_.block() - 1) / scratch_.block() * bytes;
+    }
+
+    const Network* network_;
+    executor* on_;
+    kv_cache cache_;
+    workspace scratch_;
+    aligned_buffer<float> stash_;
+    std::vector<layer_token> tokens_;
+    std::vector<token_id> ids_;
+    std::size_t exact_;
+    work_count work_;
+};
+
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif
