@@ -92,8 +92,6 @@ public:
         exit_layers_.reserve(capacity() + 1);
         log_probabilities_.reserve(capacity() + 1);
         memory_before_.resize(capacity() + 1);
-        stats_.layers = shape().layers;
-        stats_.exit_histogram.resize(shape().layers + 1);
     }
     session(const Model&& model, Policy policy = full_depth(), const session_options& options = {}) = delete;
     session(const session&) = delete;
@@ -183,7 +181,7 @@ public:
         if (count > ids_.size()) {
             fail(errc::out_of_range, "rollback: expected at most ", ids_.size(), " tokens to keep, found ", count);
         }
-        if (prompt_size_ == 0 || (count == ids_.size() && !finished_)) return;
+        if (count == ids_.size()) return;
         gate_memory_ = memory_before_[count];
         ids_.resize(count);
         exit_layers_.resize(count);
@@ -192,6 +190,7 @@ public:
         stats_.stop_layer = 0;
         text_.restart(options_.stop_strings);
         for (const token_id id : ids_) (void)text_.push(id, is_end_of_text(id));
+        (void)text_.take_shown();  // events have carried that much
         if (count != 0) {
             tokens_.rollback(prompt_size_ + count - 1);
             return;
