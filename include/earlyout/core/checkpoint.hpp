@@ -5,6 +5,8 @@
 #include <earlyout/core/dtype.hpp>
 #include <earlyout/core/error.hpp>
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -66,25 +68,52 @@ protected:
     checkpoint& operator=(checkpoint&&) = default;
 };
 
+namespace detail {
+
+/// Converts elements and says whether all are finite. Free of branches, so that compilers vectorise it.
+template <class Bits, class Convert>
+[[nodiscard]] bool convert_block(const std::byte* bytes, std::span<float> out, Bits exponent, Convert convert) {
+    Bits not_finite = 0;
+    for (std::size_t i = 0; i < out.size(); ++i) {
+        Bits bits;
+        std::memcpy(&bits, bytes + sizeof(Bits) * i, sizeof(Bits));
+        not_finite = static_cast<Bits>(not_finite | ((bits & exponent) == exponent ? 1 : 0));
+        out[i] = convert(bits);
+    }
+    return not_finite == 0;
+}
+
+/// float, bf16 and f16 are finite where their exponent bits are not all set.
+[[nodiscard]] inline bool convert_block(dtype type, const std::byte* bytes, std::span<float> out) {
+    switch (type) {
+        case dtype::f32:
+            return convert_block<std::uint32_t>(bytes, out, 0x7f800000u,
+                                                [](std::uint32_t bits) { return std::bit_cast<float>(bits); });
+        case dtype::bf16: return convert_block<std::uint16_t>(bytes, out, 0x7f80u, bf16_to_float);
+        case dtype::f16: return convert_block<std::uint16_t>(bytes, out, 0x7c00u, f16_to_float);
+    }
+    return false;
+}
+
+}  // namespace detail
+
 /// Converts a stored tensor to float.
 /// @param out element_count() floats
-/// @throws error (wrong_value) at the first NaN or infinity, naming the element
+/// @throws error (wrong_value) at the first NaN or infinity, naming the element; (wrong_shape) when `out` is
+///         not as large as the tensor
 inline void to_floats(const tensor_view& tensor, std::span<float> out, std::string_view source) {
-    const std::byte* bytes = tensor.bytes.data();
-    for (std::size_t i = 0; i < out.size(); ++i) {
-        float value;
-        if (tensor.type == dtype::f32) {
-            std::memcpy(&value, bytes + 4 * i, 4);
-        } else {
-            std::uint16_t bits;
-            std::memcpy(&bits, bytes + 2 * i, 2);
-            value = tensor.type == dtype::bf16 ? bf16_to_float(bits) : f16_to_float(bits);
-        }
-        if (!std::isfinite(value)) {
-            fail(errc::wrong_value, source, ": tensor '", tensor.name, "': element ", i,
-                 " must be a finite number, found ", value);
-        }
-        out[i] = value;
+    const std::size_t size = size_of(tensor.type);
+    if (out.size() != tensor.bytes.size() / size) {
+        fail(errc::wrong_shape, source, ": tensor '", tensor.name, "': expected ", tensor.bytes.size() / size,
+             " elements, found room for ", out.size());
+    }
+    constexpr std::size_t block = 4096;  // checked while still in the first cache level
+    for (std::size_t at = 0; at < out.size(); at += block) {
+        const std::span<float> part = out.subspan(at, std::min(block, out.size() - at));
+        if (detail::convert_block(tensor.type, tensor.bytes.data() + at * size, part)) continue;
+        const auto bad = std::ranges::find_if(part, [](float value) { return !std::isfinite(value); });
+        fail(errc::wrong_value, source, ": tensor '", tensor.name, "': element ",
+             at + static_cast<std::size_t>(bad - part.begin()), " must be a finite number, found ", *bad);
     }
 }
 
