@@ -20,14 +20,17 @@ inline void attention_scores(const float* query, const float* keys, std::size_t 
     constexpr std::size_t parts = key_block / w;
     for (std::size_t block = first / key_block; block * key_block < last; ++block) {
         const float* key = keys + block * d_kv * key_block;
-        batch sum[parts];
+        batch sum[parts];  // in registers only if its loops are unrolled, see multiply_tile
+#pragma GCC unroll 16
         for (auto& part : sum) part = batch(0.0f);
         for (std::size_t k = 0; k < head_dim; ++k, key += key_block) {
             const batch value(query[k]);
+#pragma GCC unroll 16
             for (std::size_t p = 0; p < parts; ++p) {
                 sum[p] = multiply_add<Arch>(value, batch::load_aligned(key + p * w), sum[p]);
             }
         }
+#pragma GCC unroll 16
         for (std::size_t p = 0; p < parts; ++p) {
             (sum[p] * batch(scale)).store_unaligned(scores + block * key_block + p * w);
         }
@@ -44,14 +47,17 @@ inline void weighted_sum(const float* weights, const float* values, std::size_t 
     constexpr std::size_t w = lanes<Arch>;
     const auto sum_columns = [&]<std::size_t Parts>(std::size_t column, extent<Parts>) {
         batch sum[Parts];
+#pragma GCC unroll 16
         for (auto& part : sum) part = batch(0.0f);
         for (std::size_t i = first; i < last; ++i) {
             const batch weight(weights[i]);
             const float* value = values + i * stride + column;
+#pragma GCC unroll 16
             for (std::size_t p = 0; p < Parts; ++p) {
                 sum[p] = multiply_add<Arch>(weight, batch::load_unaligned(value + p * w), sum[p]);
             }
         }
+#pragma GCC unroll 16
         for (std::size_t p = 0; p < Parts; ++p) {
             const std::size_t at = column + p * w;
             if (at >= head_dim) break;

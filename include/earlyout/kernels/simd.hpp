@@ -4,7 +4,16 @@
 
 #include <earlyout/core/config.hpp>
 
+// GCC 12's own AVX-512 intrinsics start from a variable initialised by itself.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #include <xsimd/xsimd.hpp>
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
 
 #include <cstddef>
 #include <type_traits>
@@ -77,7 +86,7 @@ template <class Arch>
 inline void store_tail(const float_batch<Arch>& x, float* out, std::size_t count) noexcept {
     alignas(64) float values[lanes<Arch>];
     x.store_aligned(values);
-    for (std::size_t i = 0; i < count; ++i) out[i] = values[i];
+    for (std::size_t i = 0; i < lanes<Arch> && i < count; ++i) out[i] = values[i];  // the first bound is for GCC
 }
 
 /// out[i] = op(x[i]) for i in [0, n), tails included; `out` may be `x`.

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT
+#include <earlyout/kernels/attention.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include <earlyout/core/aligned_buffer.hpp>
+#include "support/archs.hpp"
+#include "support/buffers.hpp"
+#include "support/catch.hpp"
+#include "support/random.hpp"
+
+namespace eo = earlyout;
+using support::misaligned;
+using support::same_bits;
+
+namespace {
+
+/// Keys and values of `heads` heads as kernels::attend expects them, beside a plain copy.
+struct cache {
+    std::size_t heads, head_dim, entries, d_kv, head_stride, value_stride;
+    std::vector<float> plain_keys;    // [entries, d_kv]
+    std::vector<float> plain_values;  // [entries, d_kv]
+    eo::aligned_buffer<float> keys;
+    eo::aligned_buffer<float> values;
+
+    cache(std::size_t heads_, std::size_t head_dim_, std::size_t entries_, support::random_source& random)
+        : heads(heads_),
+          head_dim(head_dim_),
+          entries(entries_),
+          d_kv(heads * head_dim),
+          head_stride(eo::round_up(head_dim, 16)),
+          value_stride(heads * head_stride),
+          plain_keys(random.floats(entries * d_kv)),
+          plain_values(random.floats(entries * d_kv)),
+          keys(eo::round_up(entries, 16) * d_kv),
+          values(entries * value_stride) {
+        // What lies beyond the entries must not matter: it may be what a rollback left behind.
+        std::fill_n(keys.data(), keys.size(), std::nanf(""));
+        for (std::size_t i = 0; i < entries; ++i) {
+            for (std::size_t k = 0; k < d_kv; ++k) {
+                keys[(i / 16 * d_kv + k) * 16 + i % 16] = plain_keys[i * d_kv + k];
+                values[i * value_stride + k / head_dim * head_stride + k % head_dim] = plain_values[i * d_kv + k];
+            }
+        }
+    }
+
+    template <class Arch, class HeadDim>
+    misaligned attend(const misaligned& query, HeadDim size, std::size_t head, float scale, std::size_t first,
+                      std::size_t last) const {
+        misaligned scores(eo::round_up(last, 16), -3.0f);
+        misaligned out(head_dim, -9.0f);
+        eo::kernels::attend(query.data(), keys.data() + head * head_dim * 16, values.data() + head * head_stride, d_kv,
+                            value_stride, size, scale, first, last, scores.data(), out.data(), Arch{});
+        for (std::size_t i = 0; i < first / 16 * 16; ++i) REQUIRE(scores[i] == -3.0f);
+        REQUIRE(scores.intact());
+        REQUIRE(out.intact());
+        return out;
+    }
+
+    std::vector<double> exact(const misaligned& query, std::size_t head, double scale, std::size_t first,
+                              std::size_t last) const {
+        std::vector<double> weights(entries);
+        double most = -HUGE_VAL;
+        for (std::size_t i = first; i < last; ++i) {
+            for (std::size_t k = 0; k < head_dim; ++k) {
+                weights[i] += static_cast<double>(query[k]) * plain_keys[i * d_kv + head * head_dim + k];
+            }
+            weights[i] *= scale;
+            most = std::max(most, weights[i]);
+        }
+        double sum = 0;
+        for (std::size_t i = first; i < last; ++i) sum += weights[i] = std::exp(weights[i] - most);
+        std::vector<double> out(head_dim);
+        for (std::size_t i = first; i < last; ++i) {
+            for (std::size_t k = 0; k < head_dim; ++k) {
+                out[k] += weights[i] / sum * plain_values[i * d_kv + head * head_dim + k];
+            }
+        }
+        return out;
+    }
+};
+
+constexpr std::size_t head_dims[] = {1, 4, 7, 16, 31, 32, 64, 80};
+
+}  // namespace
+
+TEMPLATE_LIST_TEST_CASE("attend equals its definition in double precision", "[kernels][attention]", support::archs) {
+    support::random_source random(1);
+    for (const std::size_t head_dim : head_dims) {
+        for (const std::size_t entries : {1u, 2u, 15u, 16u, 17u, 31u, 32u, 33u, 100u}) {
+            const cache c(3, head_dim, entries, random);
+            const misaligned query(random.floats(head_dim));
+            for (const std::size_t first : {0u, 1u, 15u, 16u, 17u, 31u}) {
+                if (first >= entries) continue;
+                const float scale = first % 2 == 0 ? 1.0f / std::sqrt(static_cast<float>(head_dim)) : 2.0f;
+                const std::size_t head = first % 3;
+                const misaligned out = c.attend<TestType>(query, eo::extent<>(head_dim), head, scale, first, entries);
+                const std::vector<double> expected = c.exact(query, head, scale, first, entries);
+                INFO("head_dim " << head_dim << ", entries " << first << " .. " << entries);
+                for (std::size_t k = 0; k < head_dim; ++k) {
+                    REQUIRE_THAT(out[k], Catch::Matchers::WithinAbs(expected[k], 2e-5));
+                }
+            }
+        }
+    }
+}
+
+TEMPLATE_LIST_TEST_CASE("attend: entries past the end do not matter", "[kernels][attention]", support::archs) {
+    support::random_source random(2);
+    const cache c(2, 7, 40, random);
+    const misaligned query(random.floats(7));
+    for (std::size_t last = 1; last <= 40; ++last) {
+        support::random_source again(2);
+        cache shorter(2, 7, 40, again);
+        for (std::size_t i = last; i < 40; ++i) {
+            for (std::size_t k = 0; k < 14; ++k) shorter.keys[(i / 16 * 14 + k) * 16 + i % 16] = std::nanf("");
+            for (std::size_t k = 0; k < 32; ++k) shorter.values[i * 32 + k] = std::nanf("");
+        }
+        const misaligned a = c.attend<TestType>(query, eo::extent<>(7), 1, 0.4f, 0, last);
+        const misaligned b = shorter.attend<TestType>(query, eo::extent<>(7), 1, 0.4f, 0, last);
+        REQUIRE(same_bits(a.span(), b.span()));
+    }
+}
+
+TEMPLATE_LIST_TEST_CASE("attend: a head size known at compile time gives the same bits",
+                        "[kernels][attention][arithmetic]", support::archs) {
+    support::random_source random(3);
+    const auto compare = [&](auto size) {
+        const cache c(2, size, 37, random);
+        const misaligned query(random.floats(size));
+        const misaligned a = c.attend<TestType>(query, size, 1, 0.3f, 0, 37);
+        const misaligned b = c.attend<TestType>(query, eo::extent<>(size), 1, 0.3f, 0, 37);
+        REQUIRE(same_bits(a.span(), b.span()));
+    };
+    compare(eo::extent<1>{});
+    compare(eo::extent<7>{});
+    compare(eo::extent<20>{});
+    compare(eo::extent<64>{});
+    compare(eo::extent<80>{});
+}
+
+TEMPLATE_LIST_TEST_CASE("attend: extremes", "[kernels][attention]", support::archs) {
+    support::random_source random(4);
+    const cache c(1, 20, 33, random);
+    SECTION("an empty range gives zero") {
+        const misaligned query(random.floats(20));
+        const misaligned out = c.attend<TestType>(query, eo::extent<>(20), 0, 1.0f, 0, 0);
+        for (std::size_t k = 0; k < 20; ++k) REQUIRE(out[k] == 0.0f);
+    }
+    SECTION("scores of +-1e5 pick one entry") {
+        const misaligned query(random.floats(20, 1e5f));
+        const misaligned out = c.attend<TestType>(query, eo::extent<>(20), 0, 1.0f, 0, 33);
+        const std::vector<double> expected = c.exact(query, 0, 1.0, 0, 33);
+        for (std::size_t k = 0; k < 20; ++k) REQUIRE_THAT(out[k], Catch::Matchers::WithinAbs(expected[k], 1e-4));
+    }
+    SECTION("equal scores average") {
+        const misaligned query(20, 0.0f);
+        const misaligned out = c.attend<TestType>(query, eo::extent<>(20), 0, 1.0f, 5, 30);
+        for (std::size_t k = 0; k < 20; ++k) {
+            double mean = 0;
+            for (std::size_t i = 5; i < 30; ++i) mean += c.plain_values[i * 20 + k] / 25.0;
+            REQUIRE_THAT(out[k], Catch::Matchers::WithinAbs(mean, 1e-6));
+        }
+    }
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+#include <earlyout/kernels/softmax.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "support/archs.hpp"
+#include "support/buffers.hpp"
+#include "support/catch.hpp"
+#include "support/random.hpp"
+
+namespace eo = earlyout;
+using support::misaligned;
+
+namespace {
+
+constexpr float infinity = std::numeric_limits<float>::infinity();
+constexpr std::size_t sizes[] = {1, 2, 3, 7, 15, 16, 17, 20, 21, 31, 32, 33, 160, 768, 5001};
+
+double exact_log_sum_exp(const misaligned& x) {
+    const double most = *std::max_element(x.data(), x.data() + x.size());
+    double sum = 0;
+    for (std::size_t i = 0; i < x.size(); ++i) sum += std::exp(x[i] - most);
+    return most + std::log(sum);
+}
+
+}  // namespace
+
+TEMPLATE_LIST_TEST_CASE("max_value", "[kernels][softmax]", support::archs) {
+    support::random_source random(1);
+    REQUIRE(eo::kernels::max_value(static_cast<const float*>(nullptr), 0, TestType{}) == -infinity);
+    for (std::size_t n = 1; n <= 50; ++n) {
+        for (std::size_t where = 0; where < n; ++where) {
+            misaligned x(random.floats(n));
+            for (std::size_t i = 0; i < n; ++i) x[i] -= 100.0f;  // a lane filled with 0 would win
+            x[where] = -50.0f;
+            REQUIRE(eo::kernels::max_value(x.data(), n, TestType{}) == -50.0f);
+        }
+    }
+}
+
+TEMPLATE_LIST_TEST_CASE("softmax equals its definition in double precision", "[kernels][softmax]", support::archs) {
+    support::random_source random(2);
+    for (const float deviation : {0.0f, 1.0f, 10.0f, 100.0f, 1e4f}) {
+        for (const std::size_t n : sizes) {
+            const misaligned x(random.floats(n, deviation));
+            misaligned p(x.span());
+            eo::kernels::softmax(p.data(), n, TestType{});
+            const double log_sum = exact_log_sum_exp(x);
+            const double most = *std::max_element(x.data(), x.data() + n);
+            double total = 0;
+            for (std::size_t i = 0; i < n; ++i) {
+                const double expected = std::exp(x[i] - log_sum);
+                INFO("n " << n << ", deviation " << deviation << ", x " << x[i]);
+                // x - max is rounded once, and again by exp without fused multiply-add; below the smallest normal float
+                // the exponential is flushed to zero.
+                const double relative = 6e-7 + 0x1p-23 * std::abs(x[i] - most);
+                REQUIRE(std::abs(p[i] - expected) <= relative * expected + 2e-38);
+                total += p[i];
+            }
+            REQUIRE_THAT(total, Catch::Matchers::WithinAbs(1.0, 1e-6));
+            REQUIRE(p.intact());
+        }
+    }
+}
+
+TEMPLATE_LIST_TEST_CASE("softmax: minus infinity is probability 0", "[kernels][softmax]", support::archs) {
+    for (const std::size_t n : {2u, 16u, 33u}) {
+        misaligned x(n, -infinity);
+        x[n - 1] = -1e4f;
+        eo::kernels::softmax(x.data(), n, TestType{});
+        for (std::size_t i = 0; i < n; ++i) REQUIRE(x[i] == (i == n - 1 ? 1.0f : 0.0f));
+    }
+    eo::kernels::softmax(static_cast<float*>(nullptr), 0, TestType{});
+}
+
+TEMPLATE_LIST_TEST_CASE("exp_and_sum and log_sum_exp", "[kernels][softmax]", support::archs) {
+    support::random_source random(3);
+    for (const float deviation : {0.0f, 1.0f, 30.0f, 1e4f}) {
+        for (const std::size_t n : sizes) {
+            misaligned x(random.floats(n, deviation));
+            const float most = eo::kernels::max_value(x.data(), n, TestType{});
+            const double log_sum = exact_log_sum_exp(x);
+            INFO("n " << n << ", deviation " << deviation);
+            REQUIRE_THAT(eo::kernels::log_sum_exp(x.data(), n, most, TestType{}),
+                         Catch::Matchers::WithinAbs(log_sum, 2e-6 + 1e-7 * std::abs(log_sum)));
+            const misaligned before(x.span());
+            const float sum = eo::kernels::exp_and_sum(x.data(), n, most, TestType{});
+            REQUIRE_THAT(sum, Catch::Matchers::WithinRel(std::exp(log_sum - most), 1e-6));
+            for (std::size_t i = 0; i < n; ++i) {
+                const double expected = std::exp(static_cast<double>(before[i] - most));
+                REQUIRE(std::abs(x[i] - expected) <= 4e-7 * expected + 2e-38);
+            }
+        }
+    }
+    REQUIRE(eo::kernels::exp_and_sum(static_cast<float*>(nullptr), 0, 0.0f, TestType{}) == 0.0f);
+}
