@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_EARLYOUT_HPP
+#define EARLYOUT_EARLYOUT_HPP
+
+/// @file The umbrella: everything from core to generate. Architectures (models/) and file formats (io/)
+/// are included by name.
+
+#include <earlyout/core/checkpoint.hpp>
+#include <earlyout/core/config.hpp>
+#include <earlyout/core/error.hpp>
+#include <earlyout/core/memory_checkpoint.hpp>
+#include <earlyout/core/thread_pool.hpp>
+#include <earlyout/core/token.hpp>
+#include <earlyout/exit/always.hpp>
+#include <earlyout/exit/any_gate.hpp>
+#include <earlyout/exit/cache_policies.hpp>
+#include <earlyout/exit/combinators.hpp>
+#include <earlyout/exit/decision.hpp>
+#include <earlyout/exit/exit_plan.hpp>
+#include <earlyout/exit/exit_policy.hpp>
+#include <earlyout/exit/fixed_layer.hpp>
+#include <earlyout/exit/heads.hpp>
+#include <earlyout/exit/margin.hpp>
+#include <earlyout/exit/max_probability.hpp>
+#include <earlyout/exit/oracle.hpp>
+#include <earlyout/exit/sec_gate.hpp>
+#include <earlyout/generate/session.hpp>
+
+#endif
