@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_IO_HUGGING_FACE_CHECKPOINT_HPP
+#define EARLYOUT_IO_HUGGING_FACE_CHECKPOINT_HPP
+
+#include <earlyout/core/checkpoint.hpp>
+#include <earlyout/io/detail/json.hpp>
+#include <earlyout/io/fingerprint.hpp>
+#include <earlyout/io/mapped_file.hpp>
+#include <earlyout/io/safetensors.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <limits>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+namespace earlyout::inline EARLYOUT_ABI {
+namespace io {
+namespace detail {
+
+[[nodiscard]] inline bool exists(const std::filesystem::path& path) {
+    std::error_code ignored;
+    return std::filesystem::exists(path, ignored);
+}
+
+/// A JSON file whose outermost value is an object.
+/// @throws error (no_such_file, malformed_file)
+[[nodiscard]] inline json read_json_object(const std::filesystem::path& path) {
+    const mapped_file file(path);
+    json parsed = parse_json(file.text(), file.path());
+    if (!parsed.is_object()) {
+        fail(errc::malformed_file, file.path(), ": expected a JSON object, found ", parsed.type_name());
+    }
+    return parsed;
+}
+
+}  // namespace detail
+
+/// A Hugging Face folder as a checkpoint: `config.json` with `model.safetensors`, or with the shards that
+/// `model.safetensors.index.json` names. Files stay mapped for as long as this lives.
+class hugging_face_checkpoint final : public checkpoint {
+public:
+    /// @throws error (no_such_file, malformed_file, unsupported)
+    explicit hugging_face_checkpoint(std::filesystem::path folder) : folder_(std::move(folder)) {
+        if (std::error_code ignored; !std::filesystem::is_directory(folder_, ignored)) {
+            fail(errc::no_such_file, folder_.string(), ": expected a folder with a model, found ",
+                 detail::exists(folder_) ? "a file" : "nothing");
+        }
+        config_ = detail::read_json_object(folder_ / "config.json");
+        const auto whole = folder_ / "model.safetensors";
+        const auto index = folder_ / "model.safetensors.index.json";
+        if (detail::exists(whole)) {
+            add_shard("model.safetensors");
+            for (const auto& [name, view] : shards_.begin()->second.contents().tensors()) place(name, *shards_.begin());
+            for (const auto& [name, type] : shards_.begin()->second.contents().others()) place(name, *shards_.begin());
+        } else if (detail::exists(index)) {
+            read_index(index);
+        } else {
+            const bool pickled = detail::exists(folder_ / "pytorch_model.bin");
+            fail(errc::no_such_file, whole.string(), ": no such file, and no model.safetensors.index.json either",
+                 pickled ? "; pytorch_model.bin is not read, convert it to safetensors" : "");
+        }
+    }
+
+    [[nodiscard]] const std::filesystem::path& folder() const noexcept { return folder_; }
+    /// The whole of config.json.
+    [[nodiscard]] const nlohmann::json& config() const noexcept { return config_; }
+
+    [[nodiscard]] std::string source() const override { return folder_.string(); }
+    [[nodiscard]] std::optional<std::int64_t> integer(std::string_view key) const override {
+        const auto* value = config_value(key);
+        if (value == nullptr) return std::nullopt;
+        const bool fits = value->is_number_integer() &&
+                          !(value->is_number_unsigned() &&
+                            value->get<std::uint64_t>() > std::uint64_t{std::numeric_limits<std::int64_t>::max()});
+        if (!fits) refuse(key, "a whole number", *value);
+        return value->get<std::int64_t>();
+    }
+    [[nodiscard]] std::optional<double> real(std::string_view key) const override {
+        const auto* value = config_value(key);
+        if (value == nullptr) return std::nullopt;
+        if (!value->is_number()) refuse(key, "a number", *value);
+        return value->get<double>();
+    }
+    [[nodiscard]] std::optional<bool> boolean(std::string_view key) const override {
+        const auto* value = config_value(key);
+        if (value == nullptr) return std::nullopt;
+        if (!value->is_boolean()) refuse(key, "true or false", *value);
+        return value->get<bool>();
+    }
+    [[nodiscard]] std::optional<std::string> text(std::string_view key) const override {
+        const auto* value = config_value(key);
+        if (value == nullptr) return std::nullopt;
+        if (!value->is_string()) refuse(key, "a string", *value);
+        return value->get<std::string>();
+    }
+    [[nodiscard]] const tensor_view* find(std::string_view name) const override {
+        const auto found = where_.find(name);
+        return found == where_.end() ? nullptr : found->second->contents().find(name);
+    }
+
+    /// Calls `visit(view)` with each tensor that can be read, by name.
+    template <class Visit>
+    void for_each_tensor(Visit&& visit) const {
+        for (const auto& [name, shard] : where_) {
+            if (!shard->contents().others().contains(name)) visit(*shard->contents().find(name));
+        }
+    }
+
+    /// Of all tensors that can be read. Reads every byte of them.
+    [[nodiscard]] std::string fingerprint() const {
+        io::fingerprint made;
+        for_each_tensor([&](const tensor_view& tensor) { made.add(tensor); });
+        return made.text();
+    }
+
+private:
+    using shard_map = std::map<std::string, safetensors_file, std::less<>>;
+
+    shard_map::value_type& add_shard(const std::string& name) {
+        const auto found = shards_.find(name);
+        if (found != shards_.end()) return *found;
+        return *shards_.emplace(name, safetensors_file(folder_ / name)).first;
+    }
+    void place(const std::string& tensor, const shard_map::value_type& shard) { where_.emplace(tensor, &shard.second); }
+
+    void read_index(const std::filesystem::path& path) {
+        const detail::json index = detail::read_json_object(path);
+        const auto map = index.find("weight_map");
+        if (map == index.end() || !map->is_object()) {
+            fail(errc::malformed_file, path.string(), ": expected 'weight_map' to be an object of file names");
+        }
+        for (const auto& [tensor, file] : map->items()) {
+            const std::string name = file.is_string() ? file.get<std::string>() : std::string();
+            // A file of this folder and no other: an index must not reach around in the file system.
+            if (name.empty() || name == "." || name == ".." ||
+                name.find_first_of(std::string_view("/\0", 2)) != name.npos) {
+                fail(errc::malformed_file, path.string(), ": 'weight_map': tensor '", detail::short_reason(tensor),
+                     "': expected the name of a file beside it, found ",
+                     detail::short_reason(file.dump(-1, ' ', true, detail::json::error_handler_t::replace)));
+            }
+            const auto& shard = add_shard(name);
+            const safetensors& contents = shard.second.contents();
+            if (!contents.tensors().contains(tensor) && !contents.others().contains(tensor)) {
+                fail(errc::missing_tensor, shard.second.path(), ": tensor '", detail::short_reason(tensor),
+                     "' is missing, though model.safetensors.index.json says it is there");
+            }
+            place(tensor, shard);
+        }
+    }
+
+    [[nodiscard]] const detail::json* config_value(std::string_view key) const {
+        const auto found = config_.find(key);
+        return found == config_.end() || found->is_null() ? nullptr : &*found;
+    }
+    [[noreturn]] void refuse(std::string_view key, std::string_view expected, const detail::json& found) const {
+        fail(errc::malformed_file, (folder_ / "config.json").string(), ": '", key, "': expected ", expected, ", found ",
+             detail::short_reason(found.dump(-1, ' ', true, detail::json::error_handler_t::replace)));
+    }
+
+    std::filesystem::path folder_;
+    detail::json config_;
+    shard_map shards_;
+    std::map<std::string, const safetensors_file*, std::less<>> where_;
+};
+
+}  // namespace io
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_IO_MAPPED_FILE_HPP
+#define EARLYOUT_IO_MAPPED_FILE_HPP
+
+#include <earlyout/core/error.hpp>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace earlyout::inline EARLYOUT_ABI {
+namespace io {
+
+/// A regular file's bytes, mapped read-only: pages are read when touched and shared between processes. The
+/// file must not be shortened while it is mapped.
+class mapped_file {
+public:
+    /// @throws error (no_such_file) when it is no regular file that can be read, (io) when mapping fails
+    explicit mapped_file(const std::filesystem::path& path) : path_(path.string()) {
+        // Not blocking: opening a named pipe must not wait for a writer.
+        const int file = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        if (file < 0) fail(errc::no_such_file, path_, ": cannot be opened: ", std::strerror(errno));
+        struct ::stat about {};
+        const bool known = ::fstat(file, &about) == 0;
+        if (!known || !S_ISREG(about.st_mode)) {
+            ::close(file);
+            fail(errc::no_such_file, path_, ": expected a file, found ",
+                 known && S_ISDIR(about.st_mode) ? "a folder" : "something else");
+        }
+        size_ = static_cast<std::size_t>(about.st_size);
+        if (size_ > 0) {
+            void* const mapped = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file, 0);
+            const int problem = errno;
+            ::close(file);
+            if (mapped == MAP_FAILED) fail(errc::io, path_, ": cannot be mapped: ", std::strerror(problem));
+            data_ = static_cast<const std::byte*>(mapped);
+        } else {
+            ::close(file);
+        }
+    }
+    mapped_file(mapped_file&& other) noexcept
+        : path_(std::move(other.path_)),
+          data_(std::exchange(other.data_, nullptr)),
+          size_(std::exchange(other.size_, 0)) {}
+    mapped_file& operator=(mapped_file&& other) noexcept {
+        mapped_file taken(std::move(other));
+        std::swap(path_, taken.path_);
+        std::swap(data_, taken.data_);
+        std::swap(size_, taken.size_);
+        return *this;
+    }
+    ~mapped_file() {
+        if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+    }
+
+    [[nodiscard]] const std::string& path() const noexcept { return path_; }
+    [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return {data_, size_}; }
+    [[nodiscard]] std::string_view text() const noexcept {
+        return size_ == 0 ? std::string_view() : std::string_view(reinterpret_cast<const char*>(data_), size_);
+    }
+
+private:
+    std::string path_;
+    const std::byte* data_ = nullptr;
+    std::size_t size_ = 0;
+};
+
+}  // namespace io
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif
