@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+#include <earlyout/nn/kv_cache.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <vector>
+
+#include "support/catch.hpp"
+#include "support/random.hpp"
+
+namespace eo = earlyout;
+
+namespace {
+
+constexpr std::size_t block = eo::kernels::key_block;
+
+eo::model_shape shape_of(std::size_t layers, std::size_t kv_heads, std::size_t head_dim) {
+    return {.layers = layers, .d_model = 12, .heads = 2 * kv_heads, .kv_heads = kv_heads, .head_dim = head_dim};
+}
+
+float key_at(const eo::kv_cache& cache, std::size_t layer, std::size_t head, std::size_t d_kv, std::size_t entry,
+             std::size_t k) {
+    return cache.keys(layer, head)[(entry / block * d_kv + k) * block + entry % block];
+}
+
+/// Appends an entry whose keys and values can be told from any other's.
+void append(eo::kv_cache& cache, std::size_t layer, std::size_t position, std::size_t d_kv, float mark) {
+    std::vector<float> key(d_kv);
+    std::vector<float> value(d_kv);
+    for (std::size_t k = 0; k < d_kv; ++k) {
+        key[k] = mark + static_cast<float>(k);
+        value[k] = -mark - static_cast<float>(k);
+    }
+    cache.append(layer, position, key.data(), value.data());
+}
+
+std::vector<std::size_t> positions(const eo::kv_cache& cache, std::size_t layer) {
+    std::vector<std::size_t> all;
+    for (std::size_t entry = 0; entry < cache.length(layer); ++entry) all.push_back(cache.position(layer, entry));
+    return all;
+}
+
+using list = std::vector<std::size_t>;
+
+}  // namespace
+
+TEST_CASE("a new cache is empty in every layer", "[nn][kv_cache]") {
+    const eo::kv_cache cache(shape_of(3, 2, 5), 20);
+    CHECK(cache.layers() == 3);
+    CHECK(cache.capacity() == 20);
+    for (std::size_t layer = 1; layer <= 3; ++layer) {
+        CHECK(cache.length(layer) == 0);
+        CHECK(cache.visible(layer, 100) == 0);
+    }
+}
+
+TEST_CASE("keys and values come back where attention reads them", "[nn][kv_cache]") {
+    const std::size_t kv_heads = GENERATE(1, 3);
+    const std::size_t head_dim = GENERATE(1, 7, 16, 20);
+    const std::size_t d_kv = kv_heads * head_dim;
+    constexpr std::size_t capacity = 2 * block + 3;
+    eo::kv_cache cache(shape_of(2, kv_heads, head_dim), capacity);
+    support::random_source random(1);
+    std::vector<std::vector<float>> keys, values;
+    for (std::size_t p = 0; p < capacity; ++p) {  // to the last entry that fits
+        keys.push_back(random.floats(d_kv));
+        values.push_back(random.floats(d_kv));
+        cache.append(1, p, keys.back().data(), values.back().data());
+        append(cache, 2, p, d_kv, 1000.0f);  // another layer in between changes nothing
+    }
+    REQUIRE(cache.length(1) == capacity);
+    std::size_t wrong = 0;
+    for (std::size_t entry = 0; entry < capacity; ++entry) {
+        for (std::size_t head = 0; head < kv_heads; ++head) {
+            for (std::size_t k = 0; k < head_dim; ++k) {
+                wrong += key_at(cache, 1, head, d_kv, entry, k) != keys[entry][head * head_dim + k];
+                wrong += cache.values(1, head)[entry * cache.value_stride() + k] != values[entry][head * head_dim + k];
+            }
+        }
+    }
+    CHECK(wrong == 0);
+}
+
+TEST_CASE("values are padded with zeros to whole registers", "[nn][kv_cache]") {
+    eo::kv_cache cache(shape_of(1, 2, 5), 4);
+    append(cache, 1, 0, 10, 3.0f);
+    CHECK(cache.value_stride() % block == 0);
+    for (std::size_t head = 0; head < 2; ++head) {
+        const float* padding = cache.values(1, head) + 5;
+        CHECK(std::all_of(padding, padding + block - 5, [](float value) { return value == 0.0f; }));
+    }
+}
+
+TEST_CASE("each layer has its own length and its own positions", "[nn][kv_cache]") {
+    eo::kv_cache cache(shape_of(3, 1, 4), 8);
+    // Tokens 1 and 4 left after the first layer, token 2 after the second.
+    for (std::size_t p = 0; p < 6; ++p) append(cache, 1, p, 4, static_cast<float>(p));
+    for (const std::size_t p : {0, 2, 3, 5}) append(cache, 2, p, 4, static_cast<float>(10 * p));
+    for (const std::size_t p : {0, 3, 5}) append(cache, 3, p, 4, static_cast<float>(100 * p));
+
+    CHECK(positions(cache, 1) == list{0, 1, 2, 3, 4, 5});
+    CHECK(positions(cache, 2) == list{0, 2, 3, 5});
+    CHECK(positions(cache, 3) == list{0, 3, 5});
+    CHECK(key_at(cache, 2, 0, 4, 1, 0) == 20.0f);  // an entry's index is not its position
+    CHECK(cache.values(3, 0)[2 * cache.value_stride()] == -500.0f);
+
+    SECTION("a query sees what lies at its position or before") {
+        CHECK(cache.visible(1, 3) == 4);
+        CHECK(cache.visible(2, 0) == 1);
+        CHECK(cache.visible(2, 1) == 1);
+        CHECK(cache.visible(2, 2) == 2);
+        CHECK(cache.visible(2, 4) == 3);
+        CHECK(cache.visible(3, 2) == 1);
+        CHECK(cache.visible(3, 5) == 3);
+        CHECK(cache.visible(3, 1000) == 3);
+    }
+    SECTION("removal goes by position, in every layer") {
+        cache.truncate(3);
+        CHECK(positions(cache, 1) == list{0, 1, 2});
+        CHECK(positions(cache, 2) == list{0, 2});
+        CHECK(positions(cache, 3) == list{0});
+        cache.truncate(1);
+        CHECK(positions(cache, 2) == list{0});
+        cache.truncate(0);
+        CHECK(positions(cache, 1).empty());
+        CHECK(positions(cache, 3).empty());
+    }
+    SECTION("nothing is removed from beyond the end") {
+        cache.truncate(6);
+        CHECK(positions(cache, 1).size() == 6);
+        CHECK(positions(cache, 3).size() == 3);
+    }
+}
+
+TEST_CASE("a removed entry's place is taken by the next", "[nn][kv_cache]") {
+    constexpr std::size_t d_kv = 6;
+    constexpr std::size_t capacity = block + 2;
+    eo::kv_cache used(shape_of(1, 2, 3), capacity);
+    eo::kv_cache fresh(shape_of(1, 2, 3), capacity);
+    support::random_source random(2);
+    list held;
+    std::size_t next = 0;
+    // Random appends and removals; the cache never grows past its capacity.
+    for (int step = 0; step < 500; ++step) {
+        if (held.size() == capacity || random.index(4) == 0) {
+            const std::size_t from = random.index(next + 1);
+            used.truncate(from);
+            std::erase_if(held, [&](std::size_t p) { return p >= from; });
+            next = held.empty() ? 0 : held.back() + 1;
+        } else {
+            next += random.index(3);
+            append(used, 1, next, d_kv, static_cast<float>(next));
+            held.push_back(next++);
+        }
+        REQUIRE(positions(used, 1) == held);
+    }
+    for (const std::size_t p : held) append(fresh, 1, p, d_kv, static_cast<float>(p));
+    std::size_t different = 0;
+    for (std::size_t entry = 0; entry < held.size(); ++entry) {
+        for (std::size_t head = 0; head < 2; ++head) {
+            for (std::size_t k = 0; k < 3; ++k) {
+                different += key_at(used, 1, head, d_kv, entry, k) != key_at(fresh, 1, head, d_kv, entry, k);
+                const std::size_t at = entry * used.value_stride() + k;
+                different += used.values(1, head)[at] != fresh.values(1, head)[at];
+            }
+        }
+    }
+    CHECK(different == 0);
+}
+
+TEST_CASE("the cache says what a query reads of an entry", "[nn][kv_cache]") {
+    CHECK(eo::kv_cache(shape_of(1, 2, 16), 1).entry_bytes() == (32 + 32) * sizeof(float));
+    CHECK(eo::kv_cache(shape_of(1, 2, 5), 1).entry_bytes() == (10 + 2 * block) * sizeof(float));
+}
