@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_IO_DETAIL_TOKENIZER_ADDED_HPP
+#define EARLYOUT_IO_DETAIL_TOKENIZER_ADDED_HPP
+
+#include <earlyout/core/token.hpp>
+#include <earlyout/io/detail/pattern.hpp>
+#include <earlyout/io/detail/tokenizer_utf8.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace earlyout::inline EARLYOUT_ABI {
+namespace io::detail {
+
+/// A token that is looked for in the text itself, before the text is cut into words.
+struct added_token {
+    std::string content;
+    token_id id = 0;
+    bool special = false;
+    bool single_word = false;  ///< not within a longer word
+    bool lstrip = false;       ///< takes the white space before it
+    bool rstrip = false;       ///< takes the white space behind it
+    bool normalized = true;    ///< looked for after those that are not
+};
+
+/// Unicode's White_Space.
+[[nodiscard]] constexpr bool is_white_space(char32_t c) noexcept {
+    return (c >= 9 && c <= 13) || c == 0x20 || c == 0x85 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) ||
+           c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
+}
+
+/// Bytes of white space at the start of `text`.
+[[nodiscard]] inline std::size_t white_space_prefix(std::string_view text) noexcept {
+    std::size_t size = 0;
+    for (;;) {
+        const utf8_prefix here = look_at_utf8(text.substr(size));
+        if (!here.complete() || !is_white_space(utf8_code_point(text.substr(size), here.needed))) return size;
+        size += here.needed;
+    }
+}
+
+/// The last character of `text`; empty when it does not end with a whole one.
+[[nodiscard]] inline std::string_view last_character(std::string_view text) noexcept {
+    for (std::size_t size = 1; size <= std::min<std::size_t>(4, text.size()); ++size) {
+        const std::string_view end = text.substr(text.size() - size);
+        const utf8_prefix here = look_at_utf8(end);
+        if (here.needed > 0) return here.complete() && here.needed == size ? end : std::string_view();
+    }
+    return {};
+}
+
+/// Bytes of white space at the end of `text`.
+[[nodiscard]] inline std::size_t white_space_suffix(std::string_view text) noexcept {
+    std::size_t size = 0;
+    for (;;) {
+        const std::string_view last = last_character(text.substr(0, text.size() - size));
+        if (last.empty() || !is_white_space(utf8_code_point(last, last.size()))) return size;
+        size += last.size();
+    }
+}
+
+/// Finds the longest of a set of strings that begins at a place of a text.
+class string_set {
+public:
+    string_set() = default;
+    explicit string_set(std::vector<added_token> tokens) : tokens_(std::move(tokens)) {
+        std::ranges::sort(tokens_, {}, &added_token::content);
+        for (const added_token& token : tokens_) begins_[static_cast<unsigned char>(token.content[0])] = true;
+    }
+
+    [[nodiscard]] bool empty() const noexcept { return tokens_.empty(); }
+
+    /// Null when none begins at `at`. Time: the longest string's length times the logarithm of their number.
+    [[nodiscard]] const added_token* longest_at(std::string_view text, std::size_t at) const noexcept {
+        if (!begins_[static_cast<unsigned char>(text[at])]) return nullptr;
+        const added_token* found = nullptr;
+        auto first = tokens_.begin();
+        auto last = tokens_.end();
+        // first .. last begin with the same `depth` bytes, those of the text.
+        for (std::size_t depth = 0; first != last; ++depth) {
+            if (first->content.size() == depth) found = &*first++;
+            if (first == last || at + depth == text.size()) break;
+            const auto byte = [&](const added_token& token) {
+                return static_cast<unsigned char>(token.content[depth]);
+            };
+            const auto same =
+                std::ranges::equal_range(first, last, static_cast<unsigned char>(text[at + depth]), {}, byte);
+            first = same.begin();
+            last = same.end();
+        }
+        return found;
+    }
+
+private:
+    std::vector<added_token> tokens_;  // sorted by content, which is never empty
+    std::array<bool, 256> begins_{};   // by first byte
+};
+
+/// The added tokens of a tokenizer file.
+class added_tokens {
+public:
+    added_tokens() = default;
+    explicit added_tokens(std::vector<added_token> tokens) {
+        if (std::ranges::any_of(tokens, &added_token::single_word)) {
+            word_.emplace(R"([\p{L}\p{Nl}\p{M}\p{Nd}\p{Pc}\x{200c}\x{200d}\x{24b6}-\x{24e9}])"
+                          R"(|[\x{1f130}-\x{1f149}\x{1f150}-\x{1f169}\x{1f170}-\x{1f189}])",
+                          pattern::syntax::regular_expression, "single_word");
+        }
+        const auto normalized =
+            std::ranges::stable_partition(tokens, [](const added_token& t) { return !t.normalized; });
+        later_ = string_set({normalized.begin(), normalized.end()});
+        tokens.erase(normalized.begin(), normalized.end());
+        first_ = string_set(std::move(tokens));
+    }
+
+    /// Cuts `text` at the added tokens in it, from left to right: calls token(id) for each, and between(text)
+    /// for what lies between them.
+    /// @param special whether special tokens are looked for; if not, they are text
+    template <class Token, class Between>
+    void split(std::string_view text, bool special, Token&& token, Between&& between) const {
+        split(first_, text, special, token,
+              [&](std::string_view rest) { split(later_, rest, special, token, between); });
+    }
+
+private:
+    template <class Token, class Between>
+    void split(const string_set& set, std::string_view text, bool special, Token&& token, Between&& between) const {
+        std::size_t done = 0;
+        for (std::size_t at = 0; at < text.size() && !set.empty();) {
+            const added_token* const found = set.longest_at(text, at);
+            if (found == nullptr) {
+                ++at;
+                continue;
+            }
+            std::size_t begin = at;
+            std::size_t end = at += found->content.size();
+            if (found->special && !special) continue;
+            if (found->single_word && !stands_alone(text, begin, end)) continue;
+            if (begin < done) continue;  // in the white space that the token before it took
+            if (found->lstrip) begin -= white_space_suffix(text.substr(done, begin - done));
+            if (found->rstrip) end += white_space_prefix(text.substr(end));
+            if (begin > done) between(text.substr(done, begin - done));
+            token(found->id);
+            done = end;
+        }
+        if (done < text.size()) between(text.substr(done));
+    }
+    /// No letter, digit or the like touches begin .. end.
+    [[nodiscard]] bool stands_alone(std::string_view text, std::size_t begin, std::size_t end) const {
+        const std::string_view behind = text.substr(end);
+        const utf8_prefix next = look_at_utf8(behind);
+        pattern_matcher word(*word_);
+        return !word.begins(last_character(text.substr(0, begin))) &&
+               !word.begins(next.complete() ? behind.substr(0, next.needed) : std::string_view());
+    }
+
+    string_set first_;
+    string_set later_;
+    std::optional<pattern> word_;  // a character of a word; there when a token asks for single words
+};
+
+}  // namespace io::detail
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif

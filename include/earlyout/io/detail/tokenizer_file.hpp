@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_IO_DETAIL_TOKENIZER_FILE_HPP
+#define EARLYOUT_IO_DETAIL_TOKENIZER_FILE_HPP
+
+#include <earlyout/core/error.hpp>
+#include <earlyout/core/token.hpp>
+#include <earlyout/io/detail/tokenizer_alphabet.hpp>
+#include <earlyout/io/detail/tokenizer_data.hpp>
+#include <earlyout/io/detail/tokenizer_json.hpp>
+#include <earlyout/io/detail/tokenizer_pre_tokenizer.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+namespace earlyout::inline EARLYOUT_ABI {
+namespace io::detail {
+
+/// Reads the text of a Hugging Face `tokenizer.json` that holds a byte-level BPE. `truncation`, `padding` and
+/// `post_processor` are left aside: encoding never cuts a text nor adds tokens to it.
+class tokenizer_file {
+public:
+    /// @throws error (malformed_file, unsupported) naming `source`
+    [[nodiscard]] static tokenizer_data read(std::string_view text, std::string source) {
+        const json root = parse_json(text, source);
+        tokenizer_file reader(text.size());
+        reader.data_.source = source;
+        reader.read_all(json_place(root, std::move(source)));
+        return std::move(reader.data_);
+    }
+
+private:
+    explicit tokenizer_file(std::size_t size)
+        : id_bound_(std::min(size, static_cast<std::size_t>(std::numeric_limits<token_id>::max()))) {}
+
+    void read_all(const json_place& root) {
+        check_normalizer(root.at("normalizer"));
+        check_decoder(root.at("decoder"));
+        const json_place model = root.at("model");
+        check_model(model);
+        std::vector<added_token> added = read_added(root.at("added_tokens"));
+        read_vocabulary(model.at("vocab"), added);
+        read_merges(model.at("merges"));
+        data_.ignore_merges = model.at("ignore_merges").boolean(false);
+        data_.split = pre_tokenizer_reader::read(root.at("pre_tokenizer"));
+        data_.added = added_tokens(std::move(added));
+    }
+
+    /// A normalizer that does nothing may be there.
+    static void check_normalizer(const json_place& place) {
+        if (place.is_null()) return;
+        const json_place type = place.at("type");
+        if (type.string() != "Sequence") type.refuse(errc::unsupported, "no normalizer");
+        const json_place steps = place.at("normalizers");
+        for (std::size_t i = 0; i < steps.size(); ++i) check_normalizer(steps.at(i));
+    }
+    static void check_decoder(const json_place& place) {
+        if (place.is_null()) return;
+        const json_place type = place.at("type");
+        if (type.string() == "ByteLevel") return;
+        if (type.string() != "Sequence") type.refuse(errc::unsupported, "ByteLevel");
+        const json_place steps = place.at("decoders");
+        for (std::size_t i = 0; i < steps.size(); ++i) check_decoder(steps.at(i));
+    }
+    /// What would change the tokens is refused. `unk_token` and `fuse_unk` mean nothing to a vocabulary that has
+    /// every byte.
+    static void check_model(const json_place& model) {
+        model.require(model.value().is_object(), "an object");
+        const json_place type = model.at("type");
+        if (!type.is_null() && type.string() != "BPE") type.refuse(errc::unsupported, "BPE");
+        const json_place dropout = model.at("dropout");
+        dropout.require(dropout.is_null() || dropout.value().is_number(), "null or a number");
+        if (!dropout.is_null() && dropout.value().get<double>() != 0.0) dropout.refuse(errc::unsupported, "null");
+        const json_place fallback = model.at("byte_fallback");
+        if (fallback.boolean(false)) fallback.refuse(errc::unsupported, "false, the vocabulary being byte-level");
+        for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
+            const json_place affix = model.at(key);
+            if (!affix.is_null() && !affix.string().empty()) affix.refuse(errc::unsupported, "null");
+        }
+    }
+
+    /// Ids are indices, so one far above the number of pieces would take memory that the file does not.
+    [[nodiscard]] token_id read_id(const json& value, const auto& name) const {
+        if (!value.is_number_unsigned() || value.get<std::uint64_t>() >= id_bound_) {
+            json_place(value, name()).refuse(errc::malformed_file, "an id from 0 to below the file's size");
+        }
+        return static_cast<token_id>(value.get<std::uint64_t>());
+    }
+    void add(token_id id, std::string bytes, const auto& name) {
+        if (data_.words.has(id))
+            fail(errc::malformed_file, name(), ": expected an id of its own, found ", id, " twice");
+        data_.words.add(id, std::move(bytes));
+    }
+
+    [[nodiscard]] std::vector<added_token> read_added(const json_place& place) const {
+        std::vector<added_token> added;
+        if (place.is_null()) return added;
+        std::unordered_set<std::string_view> seen;
+        const std::size_t count = place.size();
+        added.reserve(count);
+        for (std::size_t i = 0; i < count; ++i) {
+            const json_place entry = place.at(i);
+            const json_place content = entry.at("content");
+            const json_place id = entry.at("id");
+            // A text is searched for them in time that grows with the longest.
+            content.require(!content.string().empty() && content.string().size() <= 1024, "1 to 1024 bytes");
+            content.require(seen.insert(content.string()).second, "a token that is not there yet");
+            added.push_back({.content = content.string(),
+                             .id = read_id(id.value(), [&] { return id.name(); }),
+                             .special = entry.at("special").boolean(false),
+                             .single_word = entry.at("single_word").boolean(false),
+                             .lstrip = entry.at("lstrip").boolean(false),
+                             .rstrip = entry.at("rstrip").boolean(false),
+                             .normalized = entry.at("normalized").boolean(true)});
+        }
+        return added;
+    }
+
+    void read_vocabulary(const json_place& place, const std::vector<added_token>& added) {
+        const json& pieces = place.value();
+        place.require(pieces.is_object(), "an object");
+        std::unordered_set<std::string_view> literal;  // added tokens are not spelled in the alphabet
+        for (const added_token& token : added) literal.insert(token.content);
+        std::vector<json::const_iterator> unspelled;
+        for (auto piece = pieces.begin(); piece != pieces.end(); ++piece) {
+            if (literal.contains(piece.key())) continue;
+            const auto name = [&] { return place.name() + ": '" + short_reason(piece.key()) + "'"; };
+            if (std::optional<std::string> bytes = gpt2_alphabet.bytes(piece.key())) {
+                add(read_id(*piece, name), *std::move(bytes), name);
+            } else {
+                unspelled.push_back(piece);
+            }
+        }
+        // What the alphabet cannot spell stands for itself, and comes last so as not to hide a piece that it can.
+        for (const auto& piece : unspelled) {
+            const auto name = [&] { return place.name() + ": '" + short_reason(piece.key()) + "'"; };
+            add(read_id(*piece, name), piece.key(), name);
+        }
+        for (const added_token& token : added) add_added(token, place);
+        read_bytes(place);
+    }
+    void add_added(const added_token& token, const json_place& vocab) {
+        const auto name = [&] { return data_.source + ": added_tokens: '" + short_reason(token.content) + "'"; };
+        const auto listed = vocab.value().find(token.content);
+        if (listed != vocab.value().end() && read_id(*listed, name) != token.id) {
+            fail(errc::malformed_file, name(), ": expected its id in the vocabulary, ", *listed, ", found ", token.id);
+        }
+        add(token.id, token.content, name);
+        if (token.special) data_.words.mark_special(token.id);
+    }
+    void read_bytes(const json_place& vocab) {
+        for (std::size_t byte = 0; byte < data_.byte_ids.size(); ++byte) {
+            const char bytes[] = {static_cast<char>(byte)};
+            const std::optional<token_id> id = data_.words.find({bytes, 1});
+            if (!id)
+                fail(errc::malformed_file, vocab.name(), ": expected a piece for every byte, found none for ", byte);
+            data_.byte_ids[byte] = *id;
+        }
+    }
+
+    void read_merges(const json_place& place) {
+        const std::size_t count = place.size();
+        std::vector<merge_rule> rules;
+        rules.reserve(count);
+        for (std::size_t i = 0; i < count; ++i) {
+            const json& entry = place.value()[i];
+            // The first line of merges.txt, which some files keep.
+            if (i == 0 && entry.is_string() && entry.get_ref<const std::string&>().starts_with("#version:")) continue;
+            const auto [left, right] = read_pair(entry, place, i);
+            const std::string merged = std::string(left).append(right);
+            rules.push_back({read_piece(left, place, i), read_piece(right, place, i), static_cast<std::uint32_t>(i),
+                             read_piece(merged, place, i)});
+        }
+        data_.merges = merge_table(std::move(rules), data_.words.size());
+    }
+    /// "a b" or ["a", "b"].
+    static std::pair<std::string_view, std::string_view> read_pair(const json& entry, const json_place& merges,
+                                                                   std::size_t i) {
+        if (entry.is_string()) {
+            const std::string_view text = entry.get_ref<const std::string&>();
+            const std::size_t space = text.find(' ');
+            if (space != std::string_view::npos && text.find(' ', space + 1) == std::string_view::npos) {
+                return {text.substr(0, space), text.substr(space + 1)};
+            }
+        } else if (entry.is_array() && entry.size() == 2 && entry[0].is_string() && entry[1].is_string()) {
+            return {entry[0].get_ref<const std::string&>(), entry[1].get_ref<const std::string&>()};
+        }
+        merges.at(i).refuse(errc::malformed_file, "two pieces");
+    }
+    [[nodiscard]] token_id read_piece(std::string_view spelled, const json_place& merges, std::size_t i) const {
+        const std::optional<std::string> bytes = gpt2_alphabet.bytes(spelled);
+        const std::optional<token_id> id = data_.words.find(bytes ? std::string_view(*bytes) : spelled);
+        if (!id || spelled.empty()) {
+            fail(errc::malformed_file, merges.at(i).name(), ": expected pieces of the vocabulary, found '",
+                 short_reason(spelled), "'");
+        }
+        return *id;
+    }
+
+    std::size_t id_bound_;
+    tokenizer_data data_;
+};
+
+}  // namespace io::detail
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_IO_STREAM_DECODER_HPP
+#define EARLYOUT_IO_STREAM_DECODER_HPP
+
+#include <earlyout/core/token.hpp>
+#include <earlyout/io/detail/tokenizer_utf8.hpp>
+#include <earlyout/io/detail/tokenizer_vocabulary.hpp>
+
+#include <cstddef>
+#include <cstring>
+#include <memory>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace earlyout::inline EARLYOUT_ABI {
+namespace io {
+
+/// Decodes tokens as they come. A character (UTF-8) whose bytes are spread over tokens is held back until it
+/// is whole; bytes that can no longer become a character pass through as they are. What push() and finish()
+/// return, put together, is what `tokenizer::decode` returns for the same tokens, byte for byte.
+class stream_decoder {
+public:
+    /// The usual way to one is `tokenizer::stream()`.
+    explicit stream_decoder(std::shared_ptr<const detail::vocabulary> words)
+        : words_(std::move(words)), buffer_(words_->max_piece_size() + most_held) {}
+
+    /// The text that is certain after this token; empty for an unknown id. Does not allocate.
+    /// @return valid until the next call of any member that is not const
+    [[nodiscard]] std::string_view push(token_id id) noexcept {
+        drop_shown();
+        const std::string_view piece = words_->piece(id);
+        if (!piece.empty()) std::memcpy(buffer_.data() + size_, piece.data(), piece.size());
+        size_ += piece.size();
+        shown_ = size_ - detail::incomplete_utf8_suffix({buffer_.data(), size_});
+        return {buffer_.data(), shown_};
+    }
+    /// What was held back. The next push() begins a new text.
+    /// @return valid until the next call of any member that is not const
+    [[nodiscard]] std::string_view finish() noexcept {
+        drop_shown();
+        shown_ = size_;
+        return {buffer_.data(), shown_};
+    }
+    /// Forgets what was held back.
+    void reset() noexcept { size_ = shown_ = 0; }
+
+private:
+    static constexpr std::size_t most_held = 3;  // bytes of a character that lacks one
+
+    void drop_shown() noexcept {
+        size_ -= shown_;
+        std::memmove(buffer_.data(), buffer_.data() + shown_, size_);
+        shown_ = 0;
+    }
+
+    std::shared_ptr<const detail::vocabulary> words_;
+    std::vector<char> buffer_;  // what was shown last, then what is held back
+    std::size_t size_ = 0;
+    std::size_t shown_ = 0;
+};
+
+}  // namespace io
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif
