@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+#include <earlyout/core/thread_pool.hpp>
+#include <earlyout/nn/linear.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <vector>
+
+#include "support/buffers.hpp"
+#include "support/catch.hpp"
+#include "support/errors.hpp"
+#include "support/forward_pass.hpp"
+#include "support/random.hpp"
+#include "support/reference.hpp"
+
+namespace eo = earlyout;
+namespace reference = support::reference;
+
+namespace {
+
+template <class Linear>
+void set(Linear& into, const std::vector<float>& weight, const std::vector<float>& bias) {
+    into.weight().set_rows(0, {weight.data(), into.out(), into.in()});
+    std::copy(bias.begin(), bias.end(), into.bias().begin());
+}
+
+}  // namespace
+
+TEST_CASE("linear is W x + b for any size", "[nn][linear]") {
+    const std::size_t out = GENERATE(1, 31, 32, 33, 100);
+    const std::size_t in = GENERATE(1, 17, 64);
+    const std::size_t tokens = GENERATE(1, 2, 13);
+    support::random_source random(1);
+    const std::vector<float> weight = random.floats(out * in);
+    const std::vector<float> bias = random.floats(out);
+    const std::vector<float> x = random.floats(tokens * in);
+    eo::linear<> layer(out, in);
+    set(layer, weight, bias);
+    REQUIRE(layer.out() == out);
+    REQUIRE(layer.in() == in);
+
+    constexpr float untouched = 77.0f;
+    const std::size_t stride = out + 3;  // room beside the rows stays as it is
+    std::vector<float> y(tokens * stride, untouched);
+    layer({x.data(), tokens, in}, {y.data(), tokens, out, stride}, support::one_thread());
+    for (std::size_t t = 0; t < tokens; ++t) {
+        const std::span<const float> row(x.data() + t * in, in);
+        CHECK(reference::distance(std::span(y.data() + t * stride, out), reference::linear(weight, bias, row, out)) <
+              1e-5 * std::sqrt(static_cast<double>(in)));
+        CHECK(std::count(y.begin() + static_cast<std::ptrdiff_t>(t * stride + out),
+                         y.begin() + static_cast<std::ptrdiff_t>((t + 1) * stride), untouched) == 3);
+    }
+}
+
+TEST_CASE("a new linear layer is all zero", "[nn][linear]") {
+    eo::linear<> layer(5, 3);
+    const std::vector<float> x{1, 2, 3};
+    std::vector<float> y(5, 9.0f);
+    layer({x.data(), 1, 3}, {y.data(), 1, 5}, support::one_thread());
+    CHECK(y == std::vector<float>(5, 0.0f));
+}
+
+TEST_CASE("the upper rows alone are the same bits, and the lower ones stay", "[nn][linear]") {
+    constexpr std::size_t out = 150, in = 21, tokens = 4, first = 64;
+    support::random_source random(2);
+    eo::linear<> layer(out, in);
+    set(layer, random.floats(out * in), random.floats(out));
+    const std::vector<float> x = random.floats(tokens * in);
+    std::vector<float> all(tokens * out);
+    std::vector<float> part(tokens * out, 5.0f);
+    layer({x.data(), tokens, in}, {all.data(), tokens, out}, support::one_thread());
+    layer.rows_from(first, {x.data(), tokens, in}, {part.data(), tokens, out}, support::one_thread());
+    for (std::size_t t = 0; t < tokens; ++t) {
+        const std::span<const float> row(part.data() + t * out, out);
+        CHECK(std::ranges::count(row.first(first), 5.0f) == first);
+        CHECK(
+            support::same_bits(row.subspan(first), std::span<const float>(all).subspan(t * out + first, out - first)));
+    }
+}
+
+TEST_CASE("threads and a size known at compile time do not change a bit", "[nn][linear]") {
+    constexpr std::size_t out = 3000, in = 70, tokens = 5;
+    support::random_source random(3);
+    const std::vector<float> weight = random.floats(out * in);
+    const std::vector<float> bias = random.floats(out);
+    const std::vector<float> x = random.floats(tokens * in);
+    eo::linear<> dynamic(out, in);
+    eo::linear<eo::f32, in> fixed(out, in);
+    set(dynamic, weight, bias);
+    set(fixed, weight, bias);
+    std::vector<float> a(tokens * out), b(tokens * out), c(tokens * out);
+    eo::thread_pool pool(3);
+    dynamic({x.data(), tokens, in}, {a.data(), tokens, out}, support::one_thread());
+    dynamic({x.data(), tokens, in}, {b.data(), tokens, out}, pool);
+    fixed({x.data(), tokens, in}, {c.data(), tokens, out}, pool);
+    CHECK(support::same_bits(a, b));
+    CHECK(support::same_bits(a, c));
+}
+
+TEST_CASE("linear refuses another size than the compiled one", "[nn][linear]") {
+    using fixed = eo::linear<eo::f32, 8>;
+    CHECK(support::error_of([] { fixed(4, 9, "attention input"); }) ==
+          support::thrown(eo::errc::wrong_shape, {"attention input", "compiled for 8", "found 9"}));
+}
+
+TEST_CASE("linear counts its weights and its bias", "[nn][linear]") {
+    CHECK(eo::linear<>(33, 10).bytes() == 4 * (64 * 10 + 33));
+}
