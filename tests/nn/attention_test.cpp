@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: MIT
+#include <earlyout/core/thread_pool.hpp>
+#include <earlyout/nn/attention.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <numeric>
+#include <span>
+#include <vector>
+
+#include "support/buffers.hpp"
+#include "support/catch.hpp"
+#include "support/forward_pass.hpp"
+#include "support/random.hpp"
+#include "support/reference.hpp"
+
+namespace eo = earlyout;
+namespace reference = support::reference;
+
+namespace {
+
+constexpr float scale = 0.4f;
+
+/// Weights of one attention layer, and what they give by the definition.
+struct example {
+    explicit example(const eo::model_shape& s) : shape(s) {
+        query_bias = random.floats(s.d_query());
+        key_bias = random.floats(s.d_kv());
+        value_bias = random.floats(s.d_kv());
+        output_bias = random.floats(s.d_model);
+    }
+
+    template <class Attention>
+    Attention make() const {
+        Attention made(shape, scale);
+        auto& qkv = made.query_key_value();
+        const auto set = [&](std::size_t row, const std::vector<float>& weight, const std::vector<float>& bias) {
+            qkv.weight().set_rows(row, {weight.data(), bias.size(), shape.d_model});
+            std::copy(bias.begin(), bias.end(), qkv.bias().begin() + static_cast<std::ptrdiff_t>(row));
+        };
+        set(0, query, query_bias);
+        set(made.key_row(), key, key_bias);
+        set(made.value_row(), value, value_bias);
+        made.output().weight().set_rows(0, {output.data(), shape.d_model, shape.d_query()});
+        std::copy(output_bias.begin(), output_bias.end(), made.output().bias().begin());
+        return made;
+    }
+
+    /// x: one row per token. Each token sees the tokens at its own position and before.
+    std::vector<reference::vector> expected(std::span<const float> x, std::span<const std::size_t> positions) const {
+        const std::size_t n = positions.size(), hd = shape.head_dim, group = shape.heads / shape.kv_heads;
+        std::vector<reference::vector> q, k, v, out;
+        for (std::size_t t = 0; t < n; ++t) {
+            const auto row = x.subspan(t * shape.d_model, shape.d_model);
+            q.push_back(reference::linear(query, query_bias, row, shape.d_query()));
+            k.push_back(reference::linear(key, key_bias, row, shape.d_kv()));
+            v.push_back(reference::linear(value, value_bias, row, shape.d_kv()));
+        }
+        const auto part = [&](const reference::vector& of, std::size_t head) {
+            return reference::vector(of.begin() + static_cast<std::ptrdiff_t>(head * hd),
+                                     of.begin() + static_cast<std::ptrdiff_t>((head + 1) * hd));
+        };
+        for (std::size_t t = 0; t < n; ++t) {
+            reference::vector mixed;
+            for (std::size_t head = 0; head < shape.heads; ++head) {
+                std::vector<reference::vector> keys, values;
+                for (std::size_t other = 0; other < n; ++other) {
+                    if (positions[other] > positions[t]) continue;
+                    keys.push_back(part(k[other], head / group));
+                    values.push_back(part(v[other], head / group));
+                }
+                const auto one = reference::attend(part(q[t], head), keys, values, double{scale});
+                mixed.insert(mixed.end(), one.begin(), one.end());
+            }
+            out.push_back(reference::linear(output, output_bias, mixed, shape.d_model));
+        }
+        return out;
+    }
+
+    eo::model_shape shape;
+    support::random_source random{1};
+    std::vector<float> query = random.floats(shape.d_query() * shape.d_model, 0.5f);
+    std::vector<float> key = random.floats(shape.d_kv() * shape.d_model, 0.5f);
+    std::vector<float> value = random.floats(shape.d_kv() * shape.d_model, 0.5f);
+    std::vector<float> output = random.floats(shape.d_model * shape.d_query(), 0.3f);
+    std::vector<float> query_bias, key_bias, value_bias, output_bias;
+};
+
+std::vector<std::size_t> first_positions(std::size_t count) {
+    std::vector<std::size_t> all(count);
+    std::iota(all.begin(), all.end(), std::size_t{0});
+    return all;
+}
+
+/// All tokens through a fresh cache, `block` at a time.
+template <class Attention>
+std::vector<float> run(const Attention& layer, const eo::model_shape& s, std::span<const float> x,
+                       std::span<const std::size_t> positions, std::size_t block, eo::executor& on) {
+    eo::kv_cache cache(s, positions.size());
+    eo::workspace scratch(s, block, positions.size(), on.concurrency());
+    std::vector<float> y(x.size());
+    for (std::size_t at = 0; at < positions.size(); at += block) {
+        const std::size_t count = std::min(block, positions.size() - at);
+        std::vector<eo::layer_token> tokens;
+        for (std::size_t i = 0; i < count; ++i) tokens.push_back({&cache, positions[at + i], nullptr});
+        layer(1, tokens, {x.data() + at * s.d_model, count, s.d_model}, {y.data() + at * s.d_model, count, s.d_model},
+              scratch, on);
+    }
+    return y;
+}
+
+eo::model_shape shape_of(std::size_t d_model, std::size_t heads, std::size_t kv_heads, std::size_t head_dim) {
+    return {.layers = 1, .d_model = d_model, .heads = heads, .kv_heads = kv_heads, .head_dim = head_dim, .d_ff = 1};
+}
+
+double worst(std::span<const float> found, const std::vector<reference::vector>& expected) {
+    double largest = 0.0;
+    const std::size_t d = expected[0].size();
+    for (std::size_t t = 0; t < expected.size(); ++t) {
+        largest = std::max(largest, reference::distance(found.subspan(t * d, d), expected[t]));
+    }
+    return largest;
+}
+
+}  // namespace
+
+TEST_CASE("attention mixes the values of what a token may see", "[nn][attention]") {
+    const eo::model_shape s = GENERATE(shape_of(20, 5, 5, 4), shape_of(24, 1, 1, 24), shape_of(21, 3, 3, 7),
+                                       shape_of(33, 4, 2, 16),  // two query heads share a key head
+                                       shape_of(16, 6, 1, 5));  // all do, and heads do not add up to d_model
+    const example made(s);
+    support::random_source random(2);
+    const auto positions = first_positions(37);
+    const std::vector<float> x = random.floats(positions.size() * s.d_model);
+    const auto layer = made.make<eo::self_attention<>>();
+    const std::vector<float> y = run(layer, s, x, positions, 37, support::one_thread());
+    CHECK(worst(y, made.expected(x, positions)) < 1e-4);
+    CHECK(support::same_bits(run(layer, s, x, positions, 5, support::one_thread()), y));
+    CHECK(support::same_bits(run(layer, s, x, positions, 1, support::one_thread()), y));
+    eo::thread_pool pool(3);
+    CHECK(support::same_bits(run(layer, s, x, positions, 37, pool), y));
+}
+
+TEST_CASE("tokens may be missing from the cache", "[nn][attention]") {
+    const eo::model_shape s = shape_of(20, 5, 5, 4);
+    const example made(s);
+    const std::vector<std::size_t> positions{0, 1, 5, 6, 7, 20, 21, 40};
+    const std::vector<float> x = support::random_source(3).floats(positions.size() * s.d_model);
+    const auto layer = made.make<eo::self_attention<>>();
+    CHECK(worst(run(layer, s, x, positions, 3, support::one_thread()), made.expected(x, positions)) < 1e-4);
+}
+
+TEST_CASE("large scores do not overflow", "[nn][attention]") {
+    const eo::model_shape s = shape_of(20, 5, 5, 4);
+    example made(s);
+    for (float& value : made.query) value *= 300.0f;
+    for (float& value : made.key) value *= 300.0f;
+    const auto positions = first_positions(20);
+    const std::vector<float> x = support::random_source(4).floats(positions.size() * s.d_model);
+    const std::vector<float> y = run(made.make<eo::self_attention<>>(), s, x, positions, 8, support::one_thread());
+    CHECK(std::ranges::all_of(y, [](float value) { return std::isfinite(value); }));
+}
+
+TEST_CASE("attention with compiled sizes gives the same bits", "[nn][attention]") {
+    constexpr eo::model_shape s{.layers = 1, .d_model = 21, .heads = 3, .kv_heads = 3, .head_dim = 7, .d_ff = 1};
+    const example made(s);
+    const auto positions = first_positions(30);
+    const std::vector<float> x = support::random_source(5).floats(positions.size() * s.d_model);
+    const auto y = run(made.make<eo::self_attention<>>(), s, x, positions, 4, support::one_thread());
+    const auto fixed = made.make<eo::self_attention<eo::f32, s>>();
+    CHECK(support::same_bits(run(fixed, s, x, positions, 4, support::one_thread()), y));
+}
+
+TEST_CASE("filling reads the keys' and values' own rows only", "[nn][attention]") {
+    const eo::model_shape s = shape_of(40, 10, 5, 4);
+    const example made(s);
+    auto layer = made.make<eo::self_attention<>>();
+    CHECK(layer.key_row() == 64);  // 40 rounded up to whole groups of rows
+    CHECK(layer.value_row() == 84);
+    CHECK(layer.fill_bytes() == 4 * 64 * 40);
+    CHECK(layer.bytes() == 4 * (128 * 40 + 104) + 4 * (64 * 40 + 40));
+
+    const auto positions = first_positions(9);
+    const std::vector<float> x = support::random_source(6).floats(9 * s.d_model);
+    eo::kv_cache ran(s, 9), filled(s, 9);
+    eo::workspace scratch(s, 9, 9, 1);
+    std::vector<float> y(x.size());
+    std::vector<eo::layer_token> a, b;
+    for (const std::size_t p : positions) {
+        a.push_back({&ran, p, nullptr});
+        b.push_back({&filled, p, nullptr});
+    }
+    layer(1, a, {x.data(), 9, s.d_model}, {y.data(), 9, s.d_model}, scratch, support::one_thread());
+    layer.fill(1, b, {x.data(), 9, s.d_model}, scratch, support::one_thread());
+    REQUIRE(filled.length(1) == 9);
+    for (std::size_t head = 0; head < 5; ++head) {
+        const std::size_t size = 16 * 4;  // the one block of 16 keys
+        CHECK(support::same_bits(std::span(ran.keys(1, head), size), std::span(filled.keys(1, head), size)));
+    }
+    CHECK(support::same_bits(std::span(ran.values(1, 0), 9 * ran.value_stride()),
+                             std::span(filled.values(1, 0), 9 * ran.value_stride())));
+}

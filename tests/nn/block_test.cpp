@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+#include <earlyout/nn/block.hpp>
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "support/catch.hpp"
+#include "support/forward_pass.hpp"
+
+namespace eo = earlyout;
+
+namespace {
+
+std::vector<std::string> calls;
+
+/// Parts simple enough to follow by head.
+struct add_one {
+    void operator()(const float* x, float* out) const {
+        for (int i = 0; i < 2; ++i) out[i] = x[i] + 1.0f;
+    }
+    std::size_t bytes() const { return 1; }
+};
+struct times {
+    float factor = 1.0f;
+    void operator()(std::size_t layer, std::span<const eo::layer_token> tokens, eo::matrix_view<const float> normed,
+                    eo::matrix_view<float> update, eo::workspace&, eo::executor&) const {
+        calls.push_back("attention at layer " + std::to_string(layer) + ", " + std::to_string(tokens.size()));
+        apply(normed, update);
+    }
+    void operator()(eo::matrix_view<const float> normed, eo::matrix_view<float> update, eo::workspace&,
+                    eo::executor&) const {
+        calls.push_back("feed-forward");
+        apply(normed, update);
+    }
+    void fill(std::size_t layer, std::span<const eo::layer_token>, eo::matrix_view<const float> normed, eo::workspace&,
+              eo::executor&) const {
+        calls.push_back("fill at layer " + std::to_string(layer) + " from " +
+                        std::to_string(static_cast<int>(normed.row(1)[0])));
+    }
+    std::size_t bytes() const { return static_cast<std::size_t>(factor); }
+
+private:
+    void apply(eo::matrix_view<const float> normed, eo::matrix_view<float> update) const {
+        for (std::size_t t = 0; t < normed.rows(); ++t) {
+            for (std::size_t i = 0; i < 2; ++i) update.row(t)[i] = factor * normed.row(t)[i];
+        }
+    }
+};
+
+constexpr eo::model_shape shape{.layers = 9, .d_model = 2, .heads = 1, .kv_heads = 1, .head_dim = 2, .d_ff = 2};
+const eo::pre_norm_block<add_one, times, times> layer{{}, {10.0f}, {}, {100.0f}};
+
+}  // namespace
+
+TEST_CASE("a block adds attention of the norm, then feed-forward of the norm", "[nn][block]") {
+    calls.clear();
+    // Rows need not lie together.
+    float first[] = {1, 2}, second[] = {3, 4};
+    const std::vector<eo::layer_token> tokens{{nullptr, 0, second}, {nullptr, 1, first}};
+    eo::workspace scratch(shape, 2, 4, 1);
+    layer(7, tokens, scratch, support::one_thread());
+    // h = 1: h += 10 (h + 1) gives 21; h += 100 (h + 1) gives 2221.
+    CHECK(first[0] == 2221.0f);
+    CHECK(first[1] == 32.0f + 3300.0f);
+    CHECK(second[0] == 43.0f + 4400.0f);
+    CHECK(second[1] == 54.0f + 5500.0f);
+    CHECK(calls == std::vector<std::string>{"attention at layer 7, 2", "feed-forward"});
+}
+
+TEST_CASE("filling a block hands attention the norm and leaves the rows", "[nn][block]") {
+    calls.clear();
+    float rows[] = {1, 2, 3, 4};
+    const std::vector<eo::layer_token> tokens{{nullptr, 0, rows}, {nullptr, 1, rows + 2}};
+    eo::workspace scratch(shape, 2, 4, 1);
+    layer.fill(3, tokens, scratch, support::one_thread());
+    CHECK(std::vector<float>(rows, rows + 4) == std::vector<float>{1, 2, 3, 4});
+    CHECK(calls == std::vector<std::string>{"fill at layer 3 from 4"});
+}
+
+TEST_CASE("a block counts all its parts", "[nn][block]") { CHECK(layer.bytes() == 112); }
