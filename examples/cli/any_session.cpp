@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+#include "any_session.hpp"
+
+#include <earlyout/exit/always.hpp>
+#include <earlyout/exit/any_gate.hpp>
+#include <earlyout/exit/margin.hpp>
+#include <earlyout/exit/max_probability.hpp>
+#include <earlyout/exit/sec_gate.hpp>
+
+#include <algorithm>
+#include <numeric>
+#include <string>
+#include <utility>
+
+namespace cli {
+
+namespace {
+
+template <class Policy>
+class session final : public any_session {
+public:
+    session(const model& m, Policy policy, const eo::session_options& options) : held_(m, std::move(policy), options) {}
+
+    eo::completion complete(std::string_view prompt, const eo::generate_options& options,
+                            eo::token_callback on_token) override {
+        return held_.complete(prompt, options, on_token);
+    }
+    eo::completion complete(std::span<const eo::token_id> prompt, const eo::generate_options& options,
+                            eo::token_callback on_token) override {
+        return held_.complete(prompt, options, on_token);
+    }
+
+private:
+    eo::session<model, Policy> held_;
+};
+
+template <class Policy>
+std::unique_ptr<any_session> make(const model& m, Policy policy, std::size_t threads) {
+    return std::make_unique<session<Policy>>(m, std::move(policy), eo::session_options{.threads = threads});
+}
+
+eo::any_gate sec_gate(const model& m, const exit_options& chosen) {
+    if (!m.has_exits()) {
+        eo::fail(eo::errc::unsupported, "--exit-gate sec: the model's folder has no exits.safetensors");
+    }
+    eo::sec_thresholds thresholds;
+    thresholds.exit = chosen.threshold.value_or(thresholds.exit);
+    thresholds.stop = chosen.stop_threshold.value_or(thresholds.stop);
+    return eo::sec_gate{m.exits().gate(), thresholds};
+}
+
+eo::any_gate gate(const model& m, const exit_options& chosen) {
+    if (chosen.gate == "sec") return sec_gate(m, chosen);
+    const float threshold = chosen.threshold.value_or(0.9f);
+    if (chosen.gate == "margin") return eo::margin{threshold};
+    if (chosen.gate == "max-probability") return eo::max_probability{threshold};
+    if (chosen.gate == "fixed") return eo::always_exit{};
+    return eo::never_exit{};
+}
+
+}  // namespace
+
+std::vector<std::size_t> exit_layers(const model& m, const exit_options& chosen) {
+    if (chosen.gate == "none") return {};
+    std::vector<std::size_t> layers = chosen.layers;
+    if (layers.empty() && m.has_exits()) layers.assign(m.exits().layers().begin(), m.exits().layers().end());
+    if (layers.empty()) {
+        layers.resize(m.network().shape().layers - 1);
+        std::iota(layers.begin(), layers.end(), std::size_t{1});
+    }
+    std::ranges::sort(layers);
+    if (chosen.gate == "fixed" && !layers.empty()) layers.resize(1);
+    return layers;
+}
+
+std::unique_ptr<any_session> make_session(const model& m, const exit_options& chosen, std::size_t threads) {
+    if (chosen.prefill == "lazy" && chosen.kv != "defer") {
+        eo::fail(eo::errc::invalid_argument, "--prefill lazy: expected --kv defer, found --kv ", chosen.kv);
+    }
+    if (chosen.gate == "none" && chosen.kv == "propagate") return make(m, eo::full_depth(), threads);
+
+    const eo::exit_plan plan{eo::exit_layers(exit_layers(m, chosen)), gate(m, chosen)};
+    if (chosen.kv == "propagate") return make(m, eo::exit_policy{plan, eo::shared_head{}, eo::propagate{}}, threads);
+    const auto order = chosen.prefill == "lazy" ? eo::prefill::lazy : eo::prefill::eager;
+    return make(m, eo::exit_policy{plan, eo::shared_head{}, eo::defer{.prefill = order}}, threads);
+}
+
+}  // namespace cli

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_EXAMPLES_CLI_ANY_SESSION_HPP
+#define EARLYOUT_EXAMPLES_CLI_ANY_SESSION_HPP
+
+#include "model.hpp"
+#include "options.hpp"
+
+#include <earlyout/generate/session.hpp>
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace cli {
+
+/// The layers after which the chosen gate is asked.
+/// @throws earlyout::error for a layer the model does not have
+[[nodiscard]] std::vector<std::size_t> exit_layers(const model& m, const exit_options& chosen);
+
+/// A session whose exit policy was chosen at run time. The library's `session` has its policy in its type;
+/// this one hides the two that the command offers, propagate and defer, behind a virtual call.
+class any_session {
+public:
+    virtual ~any_session() = default;
+    virtual eo::completion complete(std::string_view prompt, const eo::generate_options& options,
+                                    eo::token_callback on_token = eo::proceed_always) = 0;
+    virtual eo::completion complete(std::span<const eo::token_id> prompt, const eo::generate_options& options,
+                                    eo::token_callback on_token = eo::proceed_always) = 0;
+};
+
+/// @throws earlyout::error when the choice does not fit the model or itself
+[[nodiscard]] std::unique_ptr<any_session> make_session(const model& m, const exit_options& chosen,
+                                                        std::size_t threads);
+
+}  // namespace cli
+
+#endif

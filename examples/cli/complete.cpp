@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+// `earlyout complete`: continues a text and shows how deep each token went.
+#include "any_session.hpp"
+#include "commands.hpp"
+#include "compare.hpp"
+#include "interrupt.hpp"
+#include "report.hpp"
+
+#include <csignal>
+#include <iostream>
+#include <memory>
+#include <string>
+
+#include <unistd.h>
+
+namespace cli {
+
+namespace {
+
+struct complete_options {
+    model_options model;
+    text_options prompt;
+    eo::generate_options generate;
+    exit_options exits;
+    std::size_t threads = 1;
+    std::string colour = "auto";
+    bool show_layers = false;
+    bool compare = false;
+    std::size_t rounds = 5;
+    bool json = false;
+};
+
+/// Writes each token as soon as its text is certain: in colour on a terminal, with its layer where asked.
+class token_printer {
+public:
+    token_printer(const complete_options& o, std::size_t layers)
+        : colours_(STDOUT_FILENO, o.colour, layers), terminal_(is_terminal(STDOUT_FILENO)), layers_(o.show_layers) {}
+
+    /// On a terminal the completion continues the text it completes.
+    void prompt(const std::string& text) const {
+        if (terminal_) std::cout << colours_.dim(printable(text)) << std::flush;
+    }
+    eo::flow operator()(const eo::token_event& t) const {
+        std::cout << colours_.layer(t.exit_layer, terminal_ ? printable(t.piece) : std::string(t.piece));
+        if (layers_) std::cout << colours_.dim('<' + std::to_string(t.exit_layer) + '>');
+        return std::cout.flush() ? eo::flow::proceed : eo::flow::stop;  // nobody reads any more
+    }
+
+private:
+    palette colours_;
+    bool terminal_;
+    bool layers_;
+};
+
+void stream(const complete_options& o, const model& m, const std::string& prompt) {
+    const std::size_t layers = m.network().shape().layers;
+    const auto session = make_session(m, o.exits, o.threads);
+    const token_printer printer(o, layers);
+    printer.prompt(prompt);
+    const eo::completion result = session->complete(prompt, o.generate, printer);
+    std::cout << (is_terminal(STDOUT_FILENO) ? printable(result.unstreamed) : result.unstreamed) << std::endl;
+
+    std::cerr << '\n';
+    print_legend(std::cerr, result.stats, palette(STDERR_FILENO, o.colour, layers));
+    std::cerr << '\n';
+    print_summary(std::cerr, result);
+}
+
+int run(complete_options& o) {
+    const std::string prompt = read(o.prompt);
+    const model m = load(o.model.folder);
+    (void)tokenizer_of(m, o.model.folder);
+    const interrupt interrupted;
+    o.generate.cancel = interrupted.token();
+
+    if (o.json) {
+        const eo::completion result = make_session(m, o.exits, o.threads)->complete(prompt, o.generate);
+        json object = to_json(result);
+        if (o.compare) object["compare"] = to_json(compare(m, o.exits, o.threads, prompt, o.generate, o.rounds));
+        print(std::cout, object);
+    } else {
+        stream(o, m, prompt);
+        if (o.compare) print(std::cerr, compare(m, o.exits, o.threads, prompt, o.generate, o.rounds));
+    }
+    return interrupted.token().stop_requested() ? 128 + SIGINT : 0;
+}
+
+}  // namespace
+
+command complete(CLI::App& app) {
+    CLI::App* const sub =
+        app.add_subcommand("complete", "Continue a text, showing after how many layers each token left");
+    const auto o = std::make_shared<complete_options>();
+    add_options(*sub, o->model);
+    add_options(*sub, o->prompt, "--prompt");
+    add_threads(*sub, o->threads);
+    add_json(*sub, o->json);
+    sub->add_option("--color", o->colour,
+                    "Colour each token by its exit layer: auto (on a terminal, unless NO_COLOR is "
+                    "set), always, never")
+        ->check(CLI::IsMember({"auto", "always", "never"}))
+        ->type_name("WHEN")
+        ->capture_default_str();
+    sub->add_flag("--show-layers", o->show_layers, "Write each token's exit layer behind it, as in `def<3>`");
+    CLI::Option* const compare = sub->add_flag(
+        "--compare", o->compare, "Also measure the same completion at full depth, in turns with this one");
+    sub->add_option("--rounds", o->rounds, "Measurements of each for --compare")
+        ->check(CLI::Range(1, 1000))
+        ->needs(compare)
+        ->type_name("N")
+        ->capture_default_str();
+    add_options(*sub, o->generate);
+    add_options(*sub, o->exits);
+    return {sub, [o] { return run(*o); }};
+}
+
+}  // namespace cli

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+// `earlyout inspect`: what is in a model's folder, after everything in it has been checked.
+#include "commands.hpp"
+#include "model.hpp"
+#include "options.hpp"
+#include "report.hpp"
+
+#include <cstddef>
+#include <iomanip>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace cli {
+
+namespace {
+
+struct inspect_options {
+    model_options model;
+    bool tensors = false;
+    bool json = false;
+};
+
+json shape_of(const model& m) {
+    const eo::model_shape& s = m.network().shape();
+    return {{"layers", s.layers}, {"d_model", s.d_model}, {"heads", s.heads},    {"head_dim", s.head_dim},
+            {"d_ff", s.d_ff},     {"vocab", s.vocab},     {"context", s.context}};
+}
+
+json exits_of(const model& m) {
+    if (!m.has_exits()) return nullptr;
+    const eo::exit_weights& exits = m.exits();
+    json tensors = json::object();
+    json thresholds = json::object();
+    for (const auto& [name, tensor] : exits.tensors()) {
+        if (name.starts_with("thresholds.")) {
+            thresholds[name.substr(name.find('.') + 1)] = tensor.values;
+        } else {
+            tensors[name] = tensor.shape;
+        }
+    }
+    return {{"layers", exits.layers()},
+            {"thresholds", thresholds},
+            {"tensors", tensors},
+            {"weight_formats", exits.model().weight_formats},
+            {"fingerprint", exits.model().fingerprint},
+            {"metadata", exits.metadata()}};
+}
+
+json describe(const model& m) {
+    const eo::io::hugging_face_checkpoint files(m.source());
+    json tensors = json::array();
+    json dtypes = json::object();
+    std::size_t parameters = 0;
+    files.for_each_tensor([&](const eo::tensor_view& t) {
+        tensors.push_back({{"name", t.name}, {"dtype", to_string(t.type)}, {"shape", t.shape}});
+        json& of_type = dtypes[to_string(t.type)];
+        if (of_type.is_null()) of_type = {{"tensors", 0}, {"elements", 0}, {"bytes", 0}};
+        of_type["tensors"] = of_type["tensors"].get<std::size_t>() + 1;
+        of_type["elements"] = of_type["elements"].get<std::size_t>() + t.element_count();
+        of_type["bytes"] = of_type["bytes"].get<std::size_t>() + t.bytes.size();
+        parameters += t.element_count();
+    });
+    return {{"model", m.source()},
+            {"architecture", model::network_type::architecture},
+            {"shape", shape_of(m)},
+            {"tied", m.network().tied()},
+            {"parameters", parameters},
+            {"dtypes", dtypes},
+            {"computed_in", m.network().weight_format()},
+            {"fingerprint", files.fingerprint()},
+            {"tokenizer", m.has_tokenizer() ? json{{"tokens", m.tokenizer().size()}} : json(nullptr)},
+            {"eos_token_ids", m.generation().eos_token_ids},
+            {"exits", exits_of(m)},
+            {"tensors", tensors}};
+}
+
+void line(const char* name, const json& value) {
+    std::cout << std::left << std::setw(16) << name << (value.is_string() ? value.get<std::string>() : value.dump())
+              << '\n';
+}
+
+void print_exits(const json& exits) {
+    if (exits.is_null()) {
+        line("exits", "none fitted");
+        return;
+    }
+    line("exits", "after layers " + exits["layers"].dump());
+    for (const auto& [name, shape] : exits["tensors"].items()) line("", name + ' ' + shape.dump());
+    for (const auto& [name, values] : exits["thresholds"].items()) line("", "threshold " + name + ' ' + values.dump());
+    for (const auto& [key, value] : exits["metadata"].items()) line("", key + ": " + value.get<std::string>());
+}
+
+void print_table(const json& d, bool tensors) {
+    line("model", d["model"]);
+    line("architecture", d["architecture"]);
+    for (const auto& [name, value] : d["shape"].items()) line(name.c_str(), value);
+    line("output matrix", d["tied"].get<bool>() ? "the token embedding" : "its own");
+    line("parameters", d["parameters"]);
+    for (const auto& [type, sum] : d["dtypes"].items()) {
+        line("stored as", type + ", " + sum["tensors"].dump() + " tensors, " + megabytes(sum["bytes"].get<double>()));
+    }
+    line("computed in", d["computed_in"]);
+    line("tokenizer", d["tokenizer"].is_null() ? json("none") : json(d["tokenizer"]["tokens"].dump() + " tokens"));
+    line("end of text", d["eos_token_ids"]);
+    print_exits(d["exits"]);
+    line("fingerprint", d["fingerprint"]);
+    if (!tensors) return;
+    std::cout << '\n';
+    for (const json& t : d["tensors"]) {
+        std::cout << std::left << std::setw(40) << t["name"].get<std::string>() << std::setw(6)
+                  << t["dtype"].get<std::string>() << t["shape"].dump() << '\n';
+    }
+}
+
+int run(const inspect_options& o) {
+    const json description = describe(load(o.model.folder));
+    if (o.json) {
+        print(std::cout, description);
+    } else {
+        print_table(description, o.tensors);
+    }
+    return 0;
+}
+
+}  // namespace
+
+command inspect(CLI::App& app) {
+    CLI::App* const sub = app.add_subcommand("inspect", "Architecture, shapes, element types, parameters and exits");
+    const auto o = std::make_shared<inspect_options>();
+    add_options(*sub, o->model);
+    sub->add_flag("--tensors", o->tensors, "List the tensors too (the JSON always does)");
+    add_json(*sub, o->json);
+    return {sub, [o] { return run(*o); }};
+}
+
+}  // namespace cli

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+// `earlyout logits`: what the model predicts after a sequence of tokens, at any layer.
+#include "commands.hpp"
+#include "model.hpp"
+#include "options.hpp"
+#include "report.hpp"
+
+#include <earlyout/core/executor.hpp>
+#include <earlyout/generate/sequence.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <iostream>
+#include <memory>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+namespace cli {
+
+namespace {
+
+struct logits_options {
+    model_options model;
+    std::vector<eo::token_id> ids;
+    std::size_t exit_layer = 0;
+    bool json = false;
+};
+
+/// Logits after the last token, [vocab], through the model's own head. A `sequence` is the layer below a
+/// session: it runs layers and neither draws tokens nor knows gates.
+std::vector<float> compute(const logits_options& o, const model& m) {
+    const auto& network = m.network();
+    const eo::model_shape& shape = network.shape();
+    const std::size_t layer = o.exit_layer == 0 ? shape.layers : o.exit_layer;
+    if (layer > shape.layers) {
+        eo::fail(eo::errc::out_of_range, "--exit-layer: expected 1 .. ", shape.layers, ", found ", layer);
+    }
+    if (o.ids.size() > shape.context) {
+        eo::fail(eo::errc::out_of_range, "--ids: expected at most ", shape.context, " tokens, found ", o.ids.size());
+    }
+    constexpr std::size_t block = 128;
+    eo::inline_executor executor;
+    eo::sequence tokens(network, o.ids.size(), block, executor);
+    for (const eo::token_id id : o.ids) {
+        if (id < 0 || std::cmp_greater_equal(id, shape.vocab)) {
+            eo::fail(eo::errc::out_of_range, "--ids: expected token ids 0 .. ", shape.vocab - 1, ", found ", id);
+        }
+        tokens.push(id);
+    }
+    (void)tokens.climb(1, layer);
+    std::vector<float> logits(shape.vocab);
+    tokens.output(tokens.row(o.ids.size() - 1), logits);
+    return logits;
+}
+
+/// The most likely tokens, for people.
+void print_best(const std::vector<float>& logits) {
+    std::vector<std::size_t> order(logits.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    const std::size_t shown = std::min<std::size_t>(10, order.size());
+    const auto middle = order.begin() + static_cast<std::ptrdiff_t>(shown);
+    std::ranges::partial_sort(order, middle, std::ranges::greater{}, [&](std::size_t id) { return logits[id]; });
+    std::cout << "      id     logit\n" << std::fixed;
+    for (const std::size_t id : std::vector(order.begin(), middle)) {
+        std::cout.width(8);
+        std::cout << id;
+        std::cout.width(10);
+        std::cout.precision(4);
+        std::cout << logits[id] << '\n';
+    }
+}
+
+int run(const logits_options& o) {
+    const std::vector<float> logits = compute(o, load(o.model.folder));
+    if (o.json) {
+        print(std::cout, {{"logits", logits}});
+    } else {
+        print_best(logits);
+    }
+    return 0;
+}
+
+}  // namespace
+
+command logits(CLI::App& app) {
+    CLI::App* const sub = app.add_subcommand("logits", "Logits of the token that follows a sequence of ids");
+    const auto o = std::make_shared<logits_options>();
+    add_options(*sub, o->model);
+    add_ids(*sub, o->ids);
+    sub->add_option("--exit-layer", o->exit_layer, "Layers to run, from 1; left out: all")
+        ->check(CLI::PositiveNumber)
+        ->type_name("N");
+    add_json(*sub, o->json);
+    return {sub, [o] { return run(*o); }};
+}
+
+}  // namespace cli

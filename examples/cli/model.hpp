@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_EXAMPLES_CLI_MODEL_HPP
+#define EARLYOUT_EXAMPLES_CLI_MODEL_HPP
+
+#include <earlyout/core/error.hpp>
+#include <earlyout/io/hugging_face.hpp>
+#include <earlyout/models/gpt2.hpp>
+
+#include <string>
+
+namespace cli {
+
+namespace eo = earlyout;
+
+/// What the command runs: any GPT-2 checkpoint, its sizes read from the folder.
+using model = decltype(eo::io::load<eo::gpt2<>>(std::string()));
+
+[[nodiscard]] model load(const std::string& folder);
+
+/// The model's tokenizer.
+/// @throws earlyout::error (no_such_file) when the folder has none
+[[nodiscard]] inline const auto& tokenizer_of(const model& m, const std::string& folder) {
+    if (!m.has_tokenizer()) {
+        eo::fail(eo::errc::no_such_file, folder, ": text needs a tokenizer.json, and this folder has none");
+    }
+    return m.tokenizer();
+}
+
+}  // namespace cli
+
+#endif

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: MIT
+#include "options.hpp"
+
+#include <earlyout/core/error.hpp>
+
+#include <charconv>
+#include <chrono>
+#include <cmath>
+#include <concepts>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <string_view>
+#include <system_error>
+
+#include <unistd.h>
+
+namespace cli {
+
+namespace {
+
+/// The model that comes with the library: where it was built from, else beside the executable.
+std::string default_model() {
+    std::error_code ignored;
+    if (std::filesystem::exists(EARLYOUT_EXAMPLE_MODEL, ignored)) return EARLYOUT_EXAMPLE_MODEL;
+    return std::filesystem::read_symlink("/proc/self/exe", ignored).replace_filename("model").string();
+}
+
+/// "5,6,7"; nothing between two commas, a sign or a space is an error.
+template <std::integral Number>
+std::vector<Number> parse_list(const std::string& name, std::string_view text) {
+    std::vector<Number> numbers;
+    for (const char* at = text.data();; ++at) {
+        const char* const end = text.data() + text.size();
+        const auto [next, problem] = std::from_chars(at, end, numbers.emplace_back());
+        if (problem != std::errc{} || (next != end && *next != ',')) {
+            throw CLI::ValidationError(
+                name, "expected numbers with commas between them, as in 5,6,7; found '" + std::string(text) + "'");
+        }
+        if (next == end) return numbers;
+        at = next;
+    }
+}
+
+template <std::integral Number>
+CLI::Option* add_list(CLI::App& app, const std::string& name, std::vector<Number>& into, const std::string& help) {
+    const auto parse = [name, &into](const std::string& text) { into = parse_list<Number>(name, text); };
+    return app.add_option_function<std::string>(name, parse, help)->type_name("N,N,...");
+}
+
+std::string read_all(std::istream& from) { return {std::istreambuf_iterator<char>(from), {}}; }
+
+const CLI::Validator finite(
+    [](const std::string& text) {
+        float value = 0.0f;
+        const bool good = CLI::detail::lexical_cast(text, value) && std::isfinite(value);
+        return good ? std::string() : "expected a finite number, found '" + text + "'";
+    },
+    "");
+
+const CLI::Validator positive(
+    [](const std::string& text) {
+        double value = 0.0;
+        const bool good = CLI::detail::lexical_cast(text, value) && value > 0.0;
+        return good ? std::string() : "expected a number > 0, found '" + text + "'";
+    },
+    "");
+
+}  // namespace
+
+void add_options(CLI::App& app, model_options& into) {
+    into.folder = default_model();
+    app.add_option("--model", into.folder,
+                   "Hugging Face folder with the model; left out: the small Python model "
+                   "that comes with earlyout")
+        ->type_name("DIR");
+}
+
+void add_options(CLI::App& app, text_options& into, const std::string& name) {
+    CLI::Option* const text = app.add_option(name, into.text, "The text itself")->type_name("TEXT");
+    app.add_option("--file", into.file, "File with the text; left out too: standard input")
+        ->type_name("FILE")
+        ->excludes(text);
+}
+
+std::string read(const text_options& from) {
+    if (from.text) return *from.text;
+    if (!from.file) {
+        if (isatty(STDIN_FILENO) != 0) std::cerr << "earlyout: reading the text from the terminal, Ctrl-D ends it\n";
+        return read_all(std::cin);
+    }
+    std::error_code problem;
+    if (std::filesystem::is_directory(*from.file, problem)) {
+        eo::fail(eo::errc::no_such_file, *from.file, ": expected a file, found a folder");
+    }
+    std::ifstream file(*from.file, std::ios::binary);
+    if (!file) eo::fail(eo::errc::no_such_file, *from.file, ": cannot be read");
+    return read_all(file);
+}
+
+void add_options(CLI::App& app, exit_options& into) {
+    const std::string group = "Early exits";
+    CLI::Option* const gate = app.add_option("--exit-gate", into.gate,
+                                             "What decides where a token leaves: none (full depth), fixed, "
+                                             "max-probability, margin, or sec (the model folder's own gate)")
+                                  ->check(CLI::IsMember({"none", "fixed", "max-probability", "margin", "sec"}))
+                                  ->type_name("GATE")
+                                  ->capture_default_str()
+                                  ->group(group);
+    add_list(app, "--exit-layers", into.layers,
+             "Layers, from 1, after which the gate is asked; `fixed` leaves after the first of them. Left out: "
+             "those the model folder's exits are made for, else every layer below the last")
+        ->needs(gate)
+        ->group(group);
+    app.add_option(
+           "--threshold", into.threshold,
+           "A token leaves when the gate's measure reaches this. Left out: the model folder's for sec, else 0.9")
+        ->check(finite)
+        ->needs(gate)
+        ->type_name("P")
+        ->group(group);
+    app.add_option("--stop-threshold", into.stop_threshold,
+                   "sec: the completion ends when the gate's probability of an error exceeds this. Left out: the model "
+                   "folder's; 1 never ends it")
+        ->check(finite)
+        ->needs(gate)
+        ->type_name("P")
+        ->group(group);
+    add_cache_options(app, into);
+}
+
+void add_cache_options(CLI::App& app, exit_options& into) {
+    const std::string group = "Early exits";
+    app.add_option("--kv", into.kv,
+                   "Keys and values of skipped layers: propagate (from the exit's hidden state) or "
+                   "defer (computed exactly when a later token needs them)")
+        ->check(CLI::IsMember({"propagate", "defer"}))
+        ->type_name("POLICY")
+        ->capture_default_str()
+        ->group(group);
+    app.add_option("--prefill", into.prefill,
+                   "Prompt: eager (all layers first) or lazy (as deep as tokens need; with "
+                   "--kv defer)")
+        ->check(CLI::IsMember({"eager", "lazy"}))
+        ->type_name("ORDER")
+        ->capture_default_str()
+        ->group(group);
+}
+
+void add_threads(CLI::App& app, std::size_t& threads) {
+    app.add_option("--threads", threads, "Threads that compute")->type_name("N")->capture_default_str();
+}
+
+void add_options(CLI::App& app, eo::generate_options& into) {
+    const std::string sampling = "Sampling";
+    app.add_option("--temperature", into.temperature, "0 takes the most likely token")
+        ->type_name("T")
+        ->capture_default_str()
+        ->group(sampling);
+    app.add_option("--top-k", into.top_k, "Draw from the K most likely tokens; 0: all")
+        ->type_name("K")
+        ->capture_default_str()
+        ->group(sampling);
+    app.add_option("--top-p", into.top_p, "Draw from the fewest tokens that hold this probability")
+        ->type_name("P")
+        ->capture_default_str()
+        ->group(sampling);
+    app.add_option("--min-p", into.min_p, "Drop tokens below this times the most likely one's probability")
+        ->type_name("P")
+        ->capture_default_str()
+        ->group(sampling);
+    app.add_option("--repetition-penalty", into.repetition_penalty, "Above 1 makes tokens seen before less likely")
+        ->type_name("X")
+        ->capture_default_str()
+        ->group(sampling);
+    app.add_option("--seed", into.seed, "The same seed draws the same tokens")
+        ->type_name("N")
+        ->capture_default_str()
+        ->group(sampling);
+
+    const std::string ending = "Length";
+    app.add_option("--max-new-tokens", into.max_new_tokens, "Most tokens to produce")
+        ->type_name("N")
+        ->capture_default_str()
+        ->group(ending);
+    app.add_option("--stop", into.stop_strings, "End before this text; may be given several times")
+        ->type_name("TEXT")
+        ->allow_extra_args(false)
+        ->group(ending);
+    app.add_option_function<double>(
+           "--max-time", [&into](double seconds) { into.max_time = std::chrono::duration<double>(seconds); },
+           "Most seconds; checked after every token")
+        ->check(positive)
+        ->type_name("SECONDS")
+        ->group(ending);
+    app.add_flag("--cut-prompt", into.cut_prompt, "Drop the start of a prompt that is too long, instead of refusing it")
+        ->group(ending);
+}
+
+void add_json(CLI::App& app, bool& json) { app.add_flag("--json", json, "Print one JSON object instead"); }
+
+CLI::Option* add_ids(CLI::App& app, std::vector<eo::token_id>& ids) {
+    return add_list(app, "--ids", ids, "Token ids")->required();
+}
+
+}  // namespace cli

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_EXAMPLES_CLI_OPTIONS_HPP
+#define EARLYOUT_EXAMPLES_CLI_OPTIONS_HPP
+
+/// @file The command's options. Those that several subcommands take are declared once, as a struct and a
+/// function that adds it to a subcommand.
+
+#include <earlyout/core/token.hpp>
+#include <earlyout/generate/options.hpp>
+
+#include <CLI/CLI.hpp>
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace cli {
+
+namespace eo = earlyout;
+
+/// --model
+struct model_options {
+    std::string folder;
+};
+void add_options(CLI::App& app, model_options& into);
+
+/// A text: `name` on the command line, --file, or standard input.
+struct text_options {
+    std::optional<std::string> text;
+    std::optional<std::string> file;
+};
+void add_options(CLI::App& app, text_options& into, const std::string& name);
+/// @throws earlyout::error (no_such_file)
+[[nodiscard]] std::string read(const text_options& from);
+
+/// --exit-gate and what belongs to it.
+struct exit_options {
+    std::string gate = "none";
+    std::vector<std::size_t> layers;
+    std::optional<float> threshold;
+    std::optional<float> stop_threshold;
+    std::string kv = "propagate";
+    std::string prefill = "eager";
+};
+void add_options(CLI::App& app, exit_options& into);
+void add_cache_options(CLI::App& app, exit_options& into);
+
+/// --threads
+void add_threads(CLI::App& app, std::size_t& threads);
+/// --max-new-tokens, --temperature, ...
+void add_options(CLI::App& app, eo::generate_options& into);
+/// --json
+void add_json(CLI::App& app, bool& json);
+/// --ids 5,6,7
+CLI::Option* add_ids(CLI::App& app, std::vector<eo::token_id>& ids);
+
+}  // namespace cli
+
+#endif

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_IO_HUGGING_FACE_HPP
+#define EARLYOUT_IO_HUGGING_FACE_HPP
+
+#include <earlyout/core/error.hpp>
+#include <earlyout/exit/exit_weights.hpp>
+#include <earlyout/io/generation_config.hpp>
+#include <earlyout/io/hugging_face_checkpoint.hpp>
+#include <earlyout/io/sidecar.hpp>
+#include <earlyout/io/tokenizer.hpp>
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace earlyout::inline EARLYOUT_ABI {
+namespace io {
+
+/// A network with all that came with it in its folder. Immutable: any number of sessions, in any threads,
+/// run on one of these. It may be moved while no session refers to it.
+template <class Network>
+class pretrained {
+public:
+    using network_type = Network;
+
+    pretrained(std::string source, Network network, std::optional<io::tokenizer> tokenizer,
+               generation_config generation, std::optional<exit_weights> exits)
+        : source_(std::move(source)),
+          network_(std::move(network)),
+          has_tokenizer_(tokenizer.has_value()),
+          tokenizer_(has_tokenizer_ ? *std::move(tokenizer)
+                                    : io::tokenizer((std::filesystem::path(source_) / "tokenizer.json").string())),
+          generation_(std::move(generation)),
+          exits_(std::move(exits)) {}
+
+    /// The folder.
+    [[nodiscard]] const std::string& source() const noexcept { return source_; }
+    [[nodiscard]] const Network& network() const noexcept { return network_; }
+
+    [[nodiscard]] bool has_tokenizer() const noexcept { return has_tokenizer_; }
+    /// From `tokenizer.json`. Without that file, one that knows no token: sessions on ids run, texts are refused.
+    [[nodiscard]] const io::tokenizer& tokenizer() const noexcept { return tokenizer_; }
+
+    [[nodiscard]] const generation_config& generation() const noexcept { return generation_; }
+
+    [[nodiscard]] bool has_exits() const noexcept { return exits_.has_value(); }
+    /// From `exits.safetensors`.
+    /// @throws error (no_such_file) when the folder has none
+    [[nodiscard]] const exit_weights& exits() const {
+        if (!exits_) {
+            fail(errc::no_such_file, (std::filesystem::path(source_) / sidecar_name).string(),
+                 ": no exits were fitted to this model");
+        }
+        return *exits_;
+    }
+
+private:
+    std::string source_;
+    Network network_;
+    bool has_tokenizer_;
+    io::tokenizer tokenizer_;
+    generation_config generation_;
+    std::optional<exit_weights> exits_;
+};
+
+/// Loads a Hugging Face folder: weights and configuration, and where they are there, tokenizer, generation
+/// defaults and fitted exits.
+/// @tparam Network an architecture, such as gpt2<>
+/// @throws error; the message names file, thing, what was expected and what was found
+template <class Network>
+[[nodiscard]] pretrained<Network> load(const std::filesystem::path& folder) {
+    const hugging_face_checkpoint from(folder);
+    generation_config generation = read_generation_config(from);
+    std::optional<tokenizer> words;
+    if (const auto path = folder / "tokenizer.json"; detail::exists(path)) words = tokenizer::from_file(path);
+    Network network = Network::from_checkpoint(from);
+    const auto& shape = network.shape();
+    std::optional<exit_weights> exits;
+    if (const auto path = folder / sidecar_name; detail::exists(path)) {
+        exits = read_exits(path);
+        require_match(*exits, {shape.layers, shape.d_model, shape.vocab, from.fingerprint(),
+                               std::string(network.weight_format())});
+    }
+    return {folder.string(), std::move(network), std::move(words), std::move(generation), std::move(exits)};
+}
+
+}  // namespace io
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif
