@@ -8,7 +8,6 @@
 #include <earlyout/exit/sec_gate.hpp>
 
 #include <algorithm>
-#include <numeric>
 #include <string>
 #include <utility>
 
@@ -43,10 +42,14 @@ eo::any_gate sec_gate(const model& m, const exit_options& chosen) {
     if (!m.has_exits()) {
         eo::fail(eo::errc::unsupported, "--exit-gate sec: the model's folder has no exits.safetensors");
     }
-    eo::sec_thresholds thresholds;
-    thresholds.exit = chosen.threshold.value_or(thresholds.exit);
-    thresholds.stop = chosen.stop_threshold.value_or(thresholds.stop);
-    return eo::sec_gate{m.exits().gate(), thresholds};
+    const eo::exit_weights& exits = m.exits();
+    const auto fitted = [&](const char* name, float otherwise) {
+        return exits.has_threshold(name) ? exits.threshold(name) : otherwise;
+    };
+    const eo::sec_thresholds otherwise;
+    return eo::sec_gate{exits.gate(),
+                        {.exit = chosen.threshold.value_or(fitted("exit", otherwise.exit)),
+                         .stop = chosen.stop_threshold.value_or(fitted("stop", otherwise.stop))}};
 }
 
 eo::any_gate gate(const model& m, const exit_options& chosen) {
@@ -63,12 +66,16 @@ eo::any_gate gate(const model& m, const exit_options& chosen) {
 std::vector<std::size_t> exit_layers(const model& m, const exit_options& chosen) {
     if (chosen.gate == "none") return {};
     std::vector<std::size_t> layers = chosen.layers;
-    if (layers.empty() && m.has_exits()) layers.assign(m.exits().layers().begin(), m.exits().layers().end());
+    if (layers.empty() && chosen.gate == "sec" && m.has_exits()) {
+        layers.assign(m.exits().layers().begin(), m.exits().layers().end());
+    }
     if (layers.empty()) {
-        layers.resize(m.network().shape().layers - 1);
-        std::iota(layers.begin(), layers.end(), std::size_t{1});
+        // A gate that asks for logits costs as much as several layers of a small model: few exits pay.
+        const std::size_t depth = m.network().shape().layers;
+        for (const std::size_t quarter : {1, 2, 3}) layers.push_back(std::max<std::size_t>(1, depth * quarter / 4));
     }
     std::ranges::sort(layers);
+    layers.erase(std::unique(layers.begin(), layers.end()), layers.end());
     if (chosen.gate == "fixed" && !layers.empty()) layers.resize(1);
     return layers;
 }

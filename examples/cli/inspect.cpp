@@ -5,10 +5,10 @@
 #include "options.hpp"
 #include "report.hpp"
 
+#include <cmath>
 #include <cstddef>
 #include <iomanip>
 #include <iostream>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,6 +29,13 @@ json shape_of(const model& m) {
             {"d_ff", s.d_ff},     {"vocab", s.vocab},     {"context", s.context}};
 }
 
+/// 0.7f as 0.7, not as the double next to it.
+json rounded(const std::vector<float>& values) {
+    json made = json::array();
+    for (const float value : values) made.push_back(std::round(static_cast<double>(value) * 1e6) / 1e6);
+    return made;
+}
+
 json exits_of(const model& m) {
     if (!m.has_exits()) return nullptr;
     const eo::exit_weights& exits = m.exits();
@@ -36,7 +43,7 @@ json exits_of(const model& m) {
     json thresholds = json::object();
     for (const auto& [name, tensor] : exits.tensors()) {
         if (name.starts_with("thresholds.")) {
-            thresholds[name.substr(name.find('.') + 1)] = tensor.values;
+            thresholds[name.substr(name.find('.') + 1)] = rounded(tensor.values);
         } else {
             tensors[name] = tensor.shape;
         }

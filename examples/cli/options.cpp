@@ -110,7 +110,8 @@ void add_options(CLI::App& app, exit_options& into) {
                                   ->group(group);
     add_list(app, "--exit-layers", into.layers,
              "Layers, from 1, after which the gate is asked; `fixed` leaves after the first of them. Left out: "
-             "those the model folder's exits are made for, else every layer below the last")
+             "for sec those that the model folder's exits are made for, else a quarter, half and three quarters of "
+             "the depth")
         ->needs(gate)
         ->group(group);
     app.add_option(
