@@ -30,10 +30,10 @@ struct step_counts {
 
 /// Takes the last token of a sequence as deep as it needs to go. Afterwards `signals` stand at the exit:
 /// the next token is drawn from their logits.
-/// @param generated_from position of the first generated token; those before are prompt
+/// @param waiting generated tokens before it that have not passed all layers
 template <class Network, class Policy>
 step_result decode_step(sequence<Network>& tokens, const Policy& policy, exit_signals& signals,
-                        typename Policy::plan_type::sequence_state& gate_memory, std::size_t generated_from,
+                        typename Policy::plan_type::sequence_state& gate_memory, std::size_t waiting,
                         const std::stop_token& cancel, step_counts& counts) {
     using clock = std::chrono::steady_clock;
     const std::size_t layers = tokens.layers();
@@ -59,8 +59,7 @@ step_result decode_step(sequence<Network>& tokens, const Policy& policy, exit_si
     };
 
     // When too many generated tokens wait below, this one goes all the way and takes them along.
-    const std::size_t waiting_from = std::max(tokens.passed(layers), generated_from);
-    const bool pay_debt = position - std::min(position, waiting_from) >= policy.cache.cap;
+    const bool pay_debt = waiting >= policy.cache.cap;
 
     // After each exit layer, its gate decides.
     if (!pay_debt) {

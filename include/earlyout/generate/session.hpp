@@ -295,7 +295,7 @@ private:
         memory_before_[0] = gate_memory_;
         if (policy_.cache.prefill == prefill::lazy) {
             const std::uint64_t debt = counts_.debt_repaid;
-            step_ = decode_step(tokens_, policy_, signals_, gate_memory_, prompt_size_, options_.cancel, counts_);
+            step_ = decode_step(tokens_, policy_, signals_, gate_memory_, 0, options_.cancel, counts_);
             counts_.debt_repaid = debt;  // the prompt on its first way up owes nothing
         } else {
             const bool done = tokens_.climb(1, shape().layers, options_.cancel);
@@ -316,12 +316,20 @@ private:
         const work_count before = tokens_.work();
         memory_before_[ids_.size()] = gate_memory_;
         tokens_.push(ids_.back());
-        step_ = decode_step(tokens_, policy_, signals_, gate_memory_, prompt_size_, options_.cancel, counts_);
+        step_ = decode_step(tokens_, policy_, signals_, gate_memory_, waiting(), options_.cancel, counts_);
         if (step_.result == step_result::outcome::predicted) (void)signals_.logits();
         stats_.decode = stats_.decode + (tokens_.work() - before);
         stats_.decode_seconds += seconds_since(begun);
         if (step_.result != step_result::outcome::cancelled) return true;
         return finish(finish_reason::cancelled).has_value();
+    }
+
+    /// Generated tokens that left early since the last prediction at full depth. Told from their layers and
+    /// not from the cache, which may hold more after a rollback.
+    [[nodiscard]] std::size_t waiting() const noexcept {
+        const auto deep = std::find(exit_layers_.rbegin(), exit_layers_.rend(), shape().layers);
+        const auto since = static_cast<std::size_t>(deep - exit_layers_.rbegin());
+        return std::min(since, ids_.size() - 1);  // the first prediction is the last prompt token's
     }
 
     [[nodiscard]] token_id draw(bool at_stop) {

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+// A step allocates nothing: every operator new of this program counts.
+#include <earlyout/exit/always.hpp>
+#include <earlyout/exit/any_gate.hpp>
+#include <earlyout/generate/session.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdlib>
+#include <new>
+#include <random>
+
+#include "generate/fixtures.hpp"
+#include "support/catch.hpp"
+
+using namespace support;
+
+namespace {
+
+std::atomic<bool> counting{false};
+std::atomic<std::size_t> allocations{0};
+
+void* take(std::size_t size, std::size_t alignment) {
+    if (counting.load(std::memory_order_relaxed)) ++allocations;
+    void* const made = alignment <= alignof(std::max_align_t)
+                           ? std::malloc(size)
+                           : std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+    if (made == nullptr) throw std::bad_alloc();
+    return made;
+}
+
+}  // namespace
+
+// GCC takes free() for a mismatch with the operators that it is the other half of.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
+#endif
+void* operator new(std::size_t size) { return take(size, 0); }
+void* operator new[](std::size_t size) { return take(size, 0); }
+void* operator new(std::size_t size, std::align_val_t a) { return take(size, static_cast<std::size_t>(a)); }
+void* operator new[](std::size_t size, std::align_val_t a) { return take(size, static_cast<std::size_t>(a)); }
+void operator delete(void* p) noexcept { std::free(p); }
+void operator delete[](void* p) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
+void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
+void operator delete[](void* p, std::align_val_t) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+void operator delete[](void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+
+namespace {
+
+template <class Policy>
+void check_steps(const Policy& policy, const eo::generate_options& options, std::size_t threads = 1) {
+    const text_model model;
+    std::mt19937 engine(1);
+    eo::session s{model, policy, {.threads = threads}};
+    s.start(random_prompt(engine, 20, 90), options);
+    std::size_t steps = 0;
+    std::size_t taken = 0;
+    for (bool more = true; more; ++steps) {
+        allocations = 0;
+        counting = true;
+        more = s.next().has_value();
+        counting = false;
+        taken += allocations;
+    }
+    CHECK(steps > 10);
+    CHECK(taken == 0);
+}
+
+template <class Gate, class Cache>
+auto policy(Gate gate, Cache cache) {
+    return eo::exit_policy{eo::exit_plan{eo::exit_layers({1, 2, 3, 4, 5}), gate}, eo::shared_head{}, cache};
+}
+
+}  // namespace
+
+TEST_CASE("the counter counts", "[generate][decode_step]") {
+    allocations = 0;
+    counting = true;
+    std::vector<int>* const made = new std::vector<int>(100);
+    counting = false;
+    delete made;
+    CHECK(allocations == 2);
+}
+
+TEST_CASE("a decode step allocates nothing", "[generate][decode_step]") {
+    const eo::generate_options greedy{.max_new_tokens = 30};
+    const eo::generate_options sampling{.max_new_tokens = 30,
+                                        .temperature = 0.9f,
+                                        .top_k = 20,
+                                        .top_p = 0.9f,
+                                        .min_p = 0.01f,
+                                        .repetition_penalty = 1.2f,
+                                        .stop_strings = {"a string that never comes", "nor this"}};
+    const hash_gate hash{.seed = 5, .exit_percent = 50};
+    for (const eo::generate_options& options : {greedy, sampling}) {
+        check_steps(eo::full_depth(), options);
+        check_steps(policy(hash, eo::propagate{}), options);
+        check_steps(policy(hash, eo::defer{}), options);
+        check_steps(policy(hash, eo::defer{.cap = 4, .prefill = eo::prefill::lazy}), options);
+        check_steps(policy(remembering_gate{}, eo::defer{}), options);
+        check_steps(policy(eo::any_gate{remembering_gate{}}, eo::defer{.cap = 2}), options);
+        check_steps(policy(eo::always_exit{}, eo::defer{.cap = 7}), options, 2);
+    }
+}
+
+TEST_CASE("a gate's stop ends the completion without a token", "[generate][decode_step]") {
+    std::mt19937 engine(2);
+    for (std::uint32_t seed = 0; seed < 8; ++seed) {
+        const eo::prefill order = seed % 2 == 0 ? eo::prefill::lazy : eo::prefill::eager;
+        const auto stopping =
+            policy(hash_gate{.seed = seed, .exit_percent = 20, .stop_percent = 10}, eo::defer{.prefill = order});
+        const ids prompt = random_prompt(engine, 6);
+        eo::session s{small_network(), stopping};
+        const eo::completion silent = s.complete(prompt, {.max_new_tokens = 50});
+        REQUIRE(silent.finish_reason == eo::finish_reason::stopped_by_gate);
+        CHECK(silent.stats.stop_layer >= 1);
+        CHECK(silent.stats.predictions() == silent.ids.size() + 1);
+        const eo::completion emitted = s.complete(prompt, {.max_new_tokens = 50, .emit_at_stop = true});
+        REQUIRE(emitted.ids.size() == silent.ids.size() + 1);
+        CHECK(emitted.finish_reason == eo::finish_reason::stopped_by_gate);
+        CHECK(emitted.exit_layers.back() == silent.stats.stop_layer);
+        CHECK(std::equal(silent.ids.begin(), silent.ids.end(), emitted.ids.begin()));
+
+        ids all = prompt;
+        all.insert(all.end(), silent.ids.begin(), silent.ids.end());
+        full_run full(small_network(), all);
+        const std::vector<float> logits = full.logits(silent.stats.stop_layer, all.size() - 1);
+        CHECK(emitted.ids.back() == std::ranges::max_element(logits) - logits.begin());
+    }
+}

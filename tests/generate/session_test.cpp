@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: MIT
+#include <earlyout/exit/always.hpp>
+#include <earlyout/exit/any_gate.hpp>
+#include <earlyout/exit/fixed_layer.hpp>
+#include <earlyout/exit/margin.hpp>
+#include <earlyout/generate/session.hpp>
+
+#include <array>
+#include <cstddef>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "generate/fixtures.hpp"
+#include "support/catch.hpp"
+
+using namespace support;
+
+namespace {
+
+constexpr std::size_t no_cap = std::numeric_limits<std::size_t>::max();
+const eo::exit_layers every_layer({1, 2, 3, 4, 5});
+
+template <class Gate, class Cache>
+auto policy(Gate gate, Cache cache) {
+    return eo::exit_policy{eo::exit_plan{every_layer, gate}, eo::shared_head{}, cache};
+}
+
+/// Runs `check(defer)` with several caps and both prefills.
+template <class Check>
+void for_each_defer(Check check) {
+    for (const std::size_t cap : {std::size_t{0}, std::size_t{1}, std::size_t{3}, no_cap}) {
+        for (const auto order : {eo::prefill::eager, eo::prefill::lazy}) {
+            INFO("defer, cap " << cap << (order == eo::prefill::lazy ? ", lazy prefill" : ""));
+            check(eo::defer{.cap = cap, .prefill = order});
+        }
+    }
+}
+template <class Check>
+void for_each_cache_policy(Check check) {
+    check(eo::propagate{});
+    for_each_defer(check);
+}
+
+/// Each state that a sequence holds, against the full model's on the same tokens.
+template <class Session>
+void check_states(const Session& s) {
+    const auto& held = s.tokens();
+    const full_run full(small_network(), held.ids());
+    for (std::size_t p = 0; p < held.size(); ++p) {
+        INFO("position " << p << " at depth " << depth_of(held, p));
+        REQUIRE(same_bits(held.row(p), full.row(depth_of(held, p), p)));
+    }
+}
+
+}  // namespace
+
+TEST_CASE("without exits every cache policy is full depth", "[generate][session]") {
+    std::mt19937 engine(1);
+    for (std::size_t size : {std::size_t{1}, std::size_t{2}, std::size_t{17}, std::size_t{40}}) {
+        const ids prompt = random_prompt(engine, size);
+        eo::session plain{small_network()};
+        const eo::completion expected = plain.complete(prompt, {.max_new_tokens = 20});
+        REQUIRE(expected.ids.size() == 20);
+        CHECK(expected.stats.mean_exit_layer() == 6.0);
+        for_each_cache_policy([&](auto cache) {
+            eo::session s{small_network(), policy(eo::never_exit{}, cache)};
+            CHECK(same_output(s.complete(prompt, {.max_new_tokens = 20}), expected));
+        });
+    }
+}
+
+TEST_CASE("full depth is arg-max after arg-max of the model", "[generate][session]") {
+    std::mt19937 engine(2);
+    const ids prompt = random_prompt(engine, 9);
+    eo::session s{small_network()};
+    const eo::completion made = s.complete(prompt, {.max_new_tokens = 12});
+    ids all = prompt;
+    for (const eo::token_id id : made.ids) {
+        full_run full(small_network(), all);
+        const std::vector<float> logits = full.logits(6, all.size() - 1);
+        CHECK(id == std::ranges::max_element(logits) - logits.begin());
+        all.push_back(id);
+    }
+}
+
+TEST_CASE("deferred states are the full model's, whatever layers tokens leave at", "[generate][session]") {
+    std::mt19937 engine(3);
+    for (std::uint32_t seed = 0; seed < 6; ++seed) {
+        const ids prompt = random_prompt(engine, 1 + seed * 5);
+        for_each_defer([&](eo::defer cache) {
+            eo::session s{small_network(), policy(hash_gate{.seed = seed, .exit_percent = 40}, cache)};
+            s.start(prompt, {.max_new_tokens = 25});
+            while (const auto event = s.next()) {
+                if (event->index % 6 == 0) check_states(s);
+            }
+            check_states(s);
+        });
+    }
+}
+
+TEST_CASE("deferred tokens come from the exact state at their exit", "[generate][session]") {
+    std::mt19937 engine(4);
+    for (std::uint32_t seed = 10; seed < 14; ++seed) {
+        const ids prompt = random_prompt(engine, 7);
+        for_each_defer([&](eo::defer cache) {
+            eo::session s{small_network(), policy(hash_gate{.seed = seed, .exit_percent = 50}, cache)};
+            const eo::completion made = s.complete(prompt, {.max_new_tokens = 20});
+            ids all = prompt;
+            all.insert(all.end(), made.ids.begin(), made.ids.end());
+            full_run full(small_network(), all);
+            std::size_t early = 0;
+            for (std::size_t i = 0; i < made.ids.size(); ++i) {
+                const std::vector<float> logits = full.logits(made.exit_layers[i], prompt.size() + i - 1);
+                REQUIRE(made.ids[i] == std::ranges::max_element(logits) - logits.begin());
+                early += made.exit_layers[i] < 6 ? 1 : 0;
+            }
+            CHECK((early > 4 || cache.cap == 0));
+        });
+    }
+}
+
+TEST_CASE("lazy and eager prefill differ only in the first token's layer", "[generate][session]") {
+    std::mt19937 engine(5);
+    const ids prompt = random_prompt(engine, 30);
+    eo::session lazy{small_network(), policy(eo::always_exit{}, eo::defer{.prefill = eo::prefill::lazy})};
+    const eo::completion shallow = lazy.complete(prompt, {.max_new_tokens = 5});
+    CHECK(shallow.exit_layers == std::vector<std::size_t>{1, 1, 1, 1, 1});
+    CHECK(lazy.tokens().passed(1) == 34);
+    CHECK(lazy.tokens().passed(2) == 0);
+    CHECK(shallow.stats.prefill.layer_tokens == 30);
+    CHECK(shallow.stats.decode.layer_tokens == 4);
+
+    eo::session eager{small_network(), policy(eo::always_exit{}, eo::defer{})};
+    const eo::completion deep = eager.complete(prompt, {.max_new_tokens = 5});
+    CHECK(deep.exit_layers == std::vector<std::size_t>{6, 1, 1, 1, 1});
+    CHECK(eager.tokens().passed(6) == 30);
+    CHECK(deep.stats.prefill.layer_tokens == 180);
+}
+
+TEST_CASE("a cap counts generated tokens, and reaching it sends one all the way", "[generate][session]") {
+    std::mt19937 engine(6);
+    const ids prompt = random_prompt(engine, 20);
+    eo::session s{small_network(), policy(eo::always_exit{}, eo::defer{.cap = 3, .prefill = eo::prefill::lazy})};
+    const eo::completion made = s.complete(prompt, {.max_new_tokens = 10});
+    // The prompt's 20 waiting tokens do not count; three generated ones do, and the fourth repays.
+    CHECK(made.exit_layers == std::vector<std::size_t>{1, 1, 1, 1, 6, 1, 1, 1, 6, 1});
+    CHECK(made.stats.debt_repaid == 5 * 23 + 5 * 3);
+    check_states(s);
+}
+
+TEST_CASE("work is counted by hand", "[generate][session]") {
+    const auto& network = small_network();
+    eo::session s{network, policy(eo::fixed_layer{2}, eo::propagate{})};
+    const ids prompt{1, 2, 3, 4};
+    const eo::completion made = s.complete(prompt, {.max_new_tokens = 4});
+    CHECK(made.exit_layers == std::vector<std::size_t>{6, 2, 2, 2});
+    CHECK(made.stats.prompt_tokens == 4);
+    CHECK(made.stats.new_tokens == 4);
+    CHECK(made.stats.exit_histogram == std::vector<std::size_t>{0, 0, 3, 0, 0, 0, 1});
+    CHECK(made.stats.mean_exit_layer() == 3.0);
+    CHECK(made.stats.layers_skipped() == 0.5);
+    CHECK(made.stats.prefill.layer_tokens == 24);
+    CHECK(made.stats.decode.layer_tokens == 6);
+    std::size_t all = 0;
+    std::size_t filled = 0;
+    for (std::size_t l = 1; l <= 6; ++l) all += network.layer_bytes(l);
+    for (std::size_t l = 3; l <= 6; ++l) filled += network.fill_bytes(l);
+    CHECK(made.stats.prefill.weight_bytes == all + network.output_bytes());
+    // Each token after the first runs two layers and the head; the one before it is propagated first.
+    CHECK(made.stats.decode.weight_bytes ==
+          3 * (network.layer_bytes(1) + network.layer_bytes(2) + network.output_bytes()) + 2 * filled);
+    CHECK(made.stats.gate_evaluations == 6);
+    CHECK(made.stats.head_evaluations == 4);
+    CHECK(made.stats.debt_repaid == 0);
+}
+
+TEST_CASE("threads and block sizes do not change a bit", "[generate][session]") {
+    std::mt19937 engine(7);
+    const ids prompt = random_prompt(engine, 37, 3001);
+    const auto gate = hash_gate{.seed = 3, .exit_percent = 40};
+    const auto run = [&](std::size_t threads, std::size_t block) {
+        eo::session s{wide_network(),
+                      eo::exit_policy{eo::exit_plan{eo::exit_layers({1, 2, 3}), gate}, eo::shared_head{}, eo::defer{}},
+                      {.threads = threads, .block = block}};
+        return s.complete(prompt, {.max_new_tokens = 16});
+    };
+    const eo::completion expected = run(1, 128);
+    for (const std::size_t threads : {std::size_t{1}, std::size_t{2}, std::size_t{4}}) {
+        for (const std::size_t block : {std::size_t{1}, std::size_t{5}, std::size_t{16}}) {
+            INFO(threads << " threads, blocks of " << block);
+            const eo::completion made = run(threads, block);
+            CHECK(made.ids == expected.ids);
+            CHECK(made.exit_layers == expected.exit_layers);
+            CHECK(same_bits(made.log_probabilities, expected.log_probabilities));
+        }
+    }
+}
+
+TEST_CASE("a gate chosen at run time decides as the gate it holds", "[generate][session]") {
+    std::mt19937 engine(8);
+    const ids prompt = random_prompt(engine, 12);
+    for_each_cache_policy([&](auto cache) {
+        eo::session typed{small_network(), policy(remembering_gate{}, cache)};
+        eo::session erased{small_network(), policy(eo::any_gate{remembering_gate{}}, cache)};
+        CHECK(same_output(typed.complete(prompt, {.max_new_tokens = 24}),
+                          erased.complete(prompt, {.max_new_tokens = 24})));
+    });
+}
