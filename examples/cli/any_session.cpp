@@ -76,7 +76,7 @@ std::vector<std::size_t> exit_layers(const model& m, const exit_options& chosen)
     }
     std::ranges::sort(layers);
     layers.erase(std::unique(layers.begin(), layers.end()), layers.end());
-    if (chosen.gate == "fixed" && !layers.empty()) layers.resize(1);
+    if (chosen.gate == "fixed") return {layers.front()};
     return layers;
 }
 

@@ -19,7 +19,7 @@ void measure(comparison::side& into, const model& m, const exit_options& exits, 
     into.seconds.push_back(s.prefill_seconds + s.decode_seconds);
 }
 
-json to_json(const comparison::side& s) {
+json side_to_json(const comparison::side& s) {
     return {{"seconds_per_token", median(s.seconds_per_token)},
             {"seconds", median(s.seconds)},
             {"new_tokens", s.result.ids.size()},
@@ -27,7 +27,7 @@ json to_json(const comparison::side& s) {
             {"samples", {{"seconds_per_token", s.seconds_per_token}, {"seconds", s.seconds}}}};
 }
 
-void print(std::ostream& to, const char* name, const comparison::side& s) {
+void print_side(std::ostream& to, const char* name, const comparison::side& s) {
     to << "  " << std::left << std::setw(19) << name << milliseconds(median(s.seconds_per_token)) << " per token, "
        << milliseconds(median(s.seconds)) << " for prompt and " << s.result.ids.size() << " tokens\n";
 }
@@ -56,8 +56,8 @@ comparison compare(const model& m, const exit_options& exits, std::size_t thread
 
 json to_json(const comparison& c) {
     return {{"rounds", c.full_depth.seconds.size()},
-            {"early_exit", to_json(c.early_exit)},
-            {"full_depth", to_json(c.full_depth)},
+            {"early_exit", side_to_json(c.early_exit)},
+            {"full_depth", side_to_json(c.full_depth)},
             {"speedup", c.speedup()},
             {"same_text", c.early_exit.result.text == c.full_depth.result.text},
             {"common_tokens", c.common_tokens()}};
@@ -65,8 +65,8 @@ json to_json(const comparison& c) {
 
 void print(std::ostream& to, const comparison& c) {
     to << "\n  measured " << c.full_depth.seconds.size() << " times in turns, medians:\n";
-    print(to, "early exit", c.early_exit);
-    print(to, "full depth", c.full_depth);
+    print_side(to, "early exit", c.early_exit);
+    print_side(to, "full depth", c.full_depth);
     const std::size_t full = c.full_depth.result.ids.size();
     const std::size_t common = c.common_tokens();
     to << "  " << std::left << std::setw(19) << "ratio" << std::fixed << std::setprecision(2) << c.speedup()

@@ -84,36 +84,39 @@ json describe(const model& m) {
             {"tensors", tensors}};
 }
 
-void line(const char* name, const json& value) {
+void print_line(const char* name, const json& value) {
     std::cout << std::left << std::setw(16) << name << (value.is_string() ? value.get<std::string>() : value.dump())
               << '\n';
 }
 
 void print_exits(const json& exits) {
     if (exits.is_null()) {
-        line("exits", "none fitted");
+        print_line("exits", "none fitted");
         return;
     }
-    line("exits", "after layers " + exits["layers"].dump());
-    for (const auto& [name, shape] : exits["tensors"].items()) line("", name + ' ' + shape.dump());
-    for (const auto& [name, values] : exits["thresholds"].items()) line("", "threshold " + name + ' ' + values.dump());
-    for (const auto& [key, value] : exits["metadata"].items()) line("", key + ": " + value.get<std::string>());
+    print_line("exits", "after layers " + exits["layers"].dump());
+    for (const auto& [name, shape] : exits["tensors"].items()) print_line("", name + ' ' + shape.dump());
+    for (const auto& [name, values] : exits["thresholds"].items())
+        print_line("", "threshold " + name + ' ' + values.dump());
+    for (const auto& [key, value] : exits["metadata"].items()) print_line("", key + ": " + value.get<std::string>());
 }
 
 void print_table(const json& d, bool tensors) {
-    line("model", d["model"]);
-    line("architecture", d["architecture"]);
-    for (const auto& [name, value] : d["shape"].items()) line(name.c_str(), value);
-    line("output matrix", d["tied"].get<bool>() ? "the token embedding" : "its own");
-    line("parameters", d["parameters"]);
+    print_line("model", d["model"]);
+    print_line("architecture", d["architecture"]);
+    for (const auto& [name, value] : d["shape"].items()) print_line(name.c_str(), value);
+    print_line("output matrix", d["tied"].get<bool>() ? "the token embedding" : "its own");
+    print_line("parameters", d["parameters"]);
     for (const auto& [type, sum] : d["dtypes"].items()) {
-        line("stored as", type + ", " + sum["tensors"].dump() + " tensors, " + megabytes(sum["bytes"].get<double>()));
+        print_line("stored as",
+                   type + ", " + sum["tensors"].dump() + " tensors, " + megabytes(sum["bytes"].get<double>()));
     }
-    line("computed in", d["computed_in"]);
-    line("tokenizer", d["tokenizer"].is_null() ? json("none") : json(d["tokenizer"]["tokens"].dump() + " tokens"));
-    line("end of text", d["eos_token_ids"]);
+    print_line("computed in", d["computed_in"]);
+    print_line("tokenizer",
+               d["tokenizer"].is_null() ? json("none") : json(d["tokenizer"]["tokens"].dump() + " tokens"));
+    print_line("end of text", d["eos_token_ids"]);
     print_exits(d["exits"]);
-    line("fingerprint", d["fingerprint"]);
+    print_line("fingerprint", d["fingerprint"]);
     if (!tensors) return;
     std::cout << '\n';
     for (const json& t : d["tensors"]) {

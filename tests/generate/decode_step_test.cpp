@@ -69,11 +69,6 @@ void check_steps(const Policy& policy, const eo::generate_options& options, std:
     CHECK(taken == 0);
 }
 
-template <class Gate, class Cache>
-auto policy(Gate gate, Cache cache) {
-    return eo::exit_policy{eo::exit_plan{eo::exit_layers({1, 2, 3, 4, 5}), gate}, eo::shared_head{}, cache};
-}
-
 }  // namespace
 
 TEST_CASE("the counter counts", "[generate][decode_step]") {

@@ -27,6 +27,15 @@ inline const eo::gpt2<>& small_network() {
     return made;
 }
 
+/// Those of small_network().
+inline const eo::exit_layers every_layer({1, 2, 3, 4, 5});
+
+/// The gate after every layer of small_network().
+template <class Gate, class Cache>
+auto policy(Gate gate, Cache cache) {
+    return eo::exit_policy{eo::exit_plan{every_layer, gate}, eo::shared_head{}, cache};
+}
+
 /// Wide enough that matrix products are split between threads.
 inline const eo::gpt2<>& wide_network() {
     static const eo::gpt2<> made =

@@ -15,13 +15,6 @@ using namespace support;
 
 namespace {
 
-const eo::exit_layers every_layer({1, 2, 3, 4, 5});
-
-template <class Gate, class Cache>
-auto policy(Gate gate, Cache cache) {
-    return eo::exit_policy{eo::exit_plan{every_layer, gate}, eo::shared_head{}, cache};
-}
-
 /// What somebody at an editor does to a text.
 void edit(std::mt19937& engine, ids& prompt, const ids& completion) {
     switch (engine() % 6) {

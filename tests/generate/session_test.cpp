@@ -19,12 +19,6 @@ using namespace support;
 namespace {
 
 constexpr std::size_t no_cap = std::numeric_limits<std::size_t>::max();
-const eo::exit_layers every_layer({1, 2, 3, 4, 5});
-
-template <class Gate, class Cache>
-auto policy(Gate gate, Cache cache) {
-    return eo::exit_policy{eo::exit_plan{every_layer, gate}, eo::shared_head{}, cache};
-}
 
 /// Runs `check(defer)` with several caps and both prefills.
 template <class Check>

@@ -2,7 +2,6 @@
 #include <earlyout/kernels/argmax.hpp>
 
 #include <algorithm>
-#include <limits>
 #include <vector>
 
 #include "support/archs.hpp"
@@ -11,11 +10,10 @@
 #include "support/random.hpp"
 
 namespace eo = earlyout;
+using support::infinity;
 using support::misaligned;
 
 namespace {
-
-constexpr float infinity = std::numeric_limits<float>::infinity();
 
 template <class Arch>
 void check(const misaligned& x) {

@@ -82,14 +82,14 @@ struct product {
     }
 };
 
-constexpr std::size_t sizes[] = {1, 7, 20, 21, 31, 32, 33, 64, 65, 160};
+constexpr std::size_t matrix_sizes[] = {1, 7, 20, 21, 31, 32, 33, 64, 65, 160};
 
 }  // namespace
 
 TEMPLATE_LIST_TEST_CASE("multiply equals a product in double precision", "[kernels][multiply]", support::archs) {
     std::uint32_t seed = 1;
-    for (const std::size_t out : sizes) {
-        for (const std::size_t in : sizes) {
+    for (const std::size_t out : matrix_sizes) {
+        for (const std::size_t in : matrix_sizes) {
             const std::size_t tokens = 1 + seed % 14;
             const bool with_bias = seed % 2 == 0;
             product p(out, in, tokens, seed++);

@@ -29,7 +29,7 @@ std::vector<double> exact_layer_norm(const misaligned& x, const misaligned& weig
     return out;
 }
 
-constexpr std::size_t sizes[] = {1, 2, 3, 7, 15, 16, 17, 20, 21, 31, 32, 33, 63, 160, 767, 768};
+constexpr std::size_t vector_sizes[] = {1, 2, 3, 7, 15, 16, 17, 20, 21, 31, 32, 33, 63, 160, 767, 768};
 
 }  // namespace
 
@@ -38,7 +38,7 @@ TEMPLATE_LIST_TEST_CASE("layer_norm equals its definition in double precision", 
     for (const float mean : {0.0f, 30.0f}) {
         for (const float deviation : {1.0f, 1e-3f, 1e4f, 1e15f, 1e-30f}) {
             if (mean != 0.0f && deviation < 1.0f) continue;  // the inputs' own rounding would dominate
-            for (const std::size_t n : sizes) {
+            for (const std::size_t n : vector_sizes) {
                 misaligned x(random.floats(n, deviation));
                 for (std::size_t i = 0; i < n; ++i) x[i] += mean;
                 const misaligned weight(random.floats(n));
@@ -57,7 +57,7 @@ TEMPLATE_LIST_TEST_CASE("layer_norm equals its definition in double precision", 
 }
 
 TEMPLATE_LIST_TEST_CASE("layer_norm: equal values leave the bias", "[kernels][norms]", support::archs) {
-    for (const std::size_t n : sizes) {
+    for (const std::size_t n : vector_sizes) {
         const misaligned x(n, 3.0f);
         const misaligned weight(n, 5.0f);
         const misaligned bias(support::random_source(2).floats(n));
@@ -68,7 +68,7 @@ TEMPLATE_LIST_TEST_CASE("layer_norm: equal values leave the bias", "[kernels][no
 }
 
 TEMPLATE_LIST_TEST_CASE("layer_norm may write over its input", "[kernels][norms]", support::archs) {
-    for (const std::size_t n : sizes) {
+    for (const std::size_t n : vector_sizes) {
         support::random_source random(3);
         misaligned x(random.floats(n));
         const misaligned weight(random.floats(n));

@@ -50,7 +50,7 @@ private:
 };
 
 constexpr eo::model_shape shape{.layers = 9, .d_model = 2, .heads = 1, .kv_heads = 1, .head_dim = 2, .d_ff = 2};
-const eo::pre_norm_block<add_one, times, times> layer{{}, {10.0f}, {}, {100.0f}};
+const eo::pre_norm_block<add_one, times, times> summing_block{{}, {10.0f}, {}, {100.0f}};
 
 }  // namespace
 
@@ -60,7 +60,7 @@ TEST_CASE("a block adds attention of the norm, then feed-forward of the norm", "
     float first[] = {1, 2}, second[] = {3, 4};
     const std::vector<eo::layer_token> tokens{{nullptr, 0, second}, {nullptr, 1, first}};
     eo::workspace scratch(shape, 2, 4, 1);
-    layer(7, tokens, scratch, support::one_thread());
+    summing_block(7, tokens, scratch, support::one_thread());
     // h = 1: h += 10 (h + 1) gives 21; h += 100 (h + 1) gives 2221.
     CHECK(first[0] == 2221.0f);
     CHECK(first[1] == 32.0f + 3300.0f);
@@ -74,9 +74,9 @@ TEST_CASE("filling a block hands attention the norm and leaves the rows", "[nn][
     float rows[] = {1, 2, 3, 4};
     const std::vector<eo::layer_token> tokens{{nullptr, 0, rows}, {nullptr, 1, rows + 2}};
     eo::workspace scratch(shape, 2, 4, 1);
-    layer.fill(3, tokens, scratch, support::one_thread());
+    summing_block.fill(3, tokens, scratch, support::one_thread());
     CHECK(std::vector<float>(rows, rows + 4) == std::vector<float>{1, 2, 3, 4});
     CHECK(calls == std::vector<std::string>{"fill at layer 3 from 4"});
 }
 
-TEST_CASE("a block counts all its parts", "[nn][block]") { CHECK(layer.bytes() == 112); }
+TEST_CASE("a block counts all its parts", "[nn][block]") { CHECK(summing_block.bytes() == 112); }

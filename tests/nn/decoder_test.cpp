@@ -21,13 +21,13 @@ namespace {
 
 using pass = support::forward_pass<eo::gpt2<>>;
 
-constexpr std::size_t layers = 4;
+constexpr std::size_t decoder_layers = 4;
 constexpr std::size_t count = 37;
 
 /// Wide enough that matrix products are split between threads, with tails in every dimension.
 const eo::gpt2<>& network() {
     static const auto made = support::random_gpt2(
-        {.layers = layers, .d_model = 84, .heads = 6, .d_ff = 333, .vocab = 4001, .context = 64}, 3);
+        {.layers = decoder_layers, .d_model = 84, .heads = 6, .d_ff = 333, .vocab = 4001, .context = 64}, 3);
     return made;
 }
 
@@ -38,7 +38,7 @@ std::vector<eo::token_id> ids(std::uint32_t seed = 4) {
 /// Everything through everything, one block: what all other ways must give.
 std::unique_ptr<pass> whole(const std::vector<eo::token_id>& tokens) {
     auto made = std::make_unique<pass>(network(), tokens, count);
-    made->run(1, layers, 0, count);
+    made->run(1, decoder_layers, 0, count);
     return made;
 }
 
@@ -69,7 +69,7 @@ bool same_entries(const eo::kv_cache& a, const eo::kv_cache& b, std::size_t laye
 }
 
 bool same_cache(const pass& a, const pass& b) {
-    for (std::size_t layer = 1; layer <= layers; ++layer) {
+    for (std::size_t layer = 1; layer <= decoder_layers; ++layer) {
         if (!same_entries(a.cache, b.cache, layer)) return false;
     }
     return true;
@@ -82,7 +82,7 @@ TEST_CASE("the size of a block does not change a bit", "[nn][decoder]") {
     for (const std::size_t block : {1, 2, 3, 5, 8, 11, 12, 13, 16, 36}) {
         INFO("block " << block);
         pass cut(network(), ids(), block);
-        cut.run(1, layers, 0, count);
+        cut.run(1, decoder_layers, 0, count);
         CHECK(same_rows(cut, *expected));
         CHECK(same_cache(cut, *expected));
     }
@@ -95,7 +95,7 @@ TEST_CASE("the number of threads does not change a bit", "[nn][decoder]") {
         for (const std::size_t block : {1, 9, 37}) {
             INFO(threads << " threads, block " << block);
             pass split(network(), ids(), block, pool);
-            split.run(1, layers, 0, count);
+            split.run(1, decoder_layers, 0, count);
             CHECK(same_rows(split, *expected));
             CHECK(same_bits(split.logits(count - 1), whole(ids())->logits(count - 1)));
         }
@@ -107,14 +107,14 @@ TEST_CASE("layers and tokens may be taken in any pieces that keep their order", 
     support::random_source random(5);
     for (int round = 0; round < 10; ++round) {
         pass cut(network(), ids(), 1 + random.index(16));
-        std::size_t reached[layers + 1] = {count};
-        while (reached[layers] < count) {
+        std::size_t reached[decoder_layers + 1] = {count};
+        while (reached[decoder_layers] < count) {
             // Some layers for some tokens that all layers below have seen.
-            const std::size_t first = 1 + random.index(layers);
+            const std::size_t first = 1 + random.index(decoder_layers);
             const std::size_t waiting = reached[first - 1] - reached[first];
             if (waiting == 0) continue;
             std::size_t last = first;  // deeper ones only where nobody waits in between
-            while (last < layers && reached[last + 1] == reached[first] && random.index(2) == 0) ++last;
+            while (last < decoder_layers && reached[last + 1] == reached[first] && random.index(2) == 0) ++last;
             const std::size_t begin = reached[first];
             const std::size_t end = begin + 1 + random.index(waiting);
             cut.run(first, last, begin, end);
@@ -137,7 +137,7 @@ TEST_CASE("tokens of other sequences in the block do not change a bit", "[nn][de
     }
     eo::thread_pool pool(2);
     eo::workspace scratch(network().shape(), 10, count, pool.concurrency());
-    network().run_layers(1, layers, mixed, scratch, pool);
+    network().run_layers(1, decoder_layers, mixed, scratch, pool);
     CHECK(same_rows(a, *a_alone));
     CHECK(same_rows(b, *b_alone));
     CHECK(same_cache(a, *a_alone));
@@ -150,11 +150,11 @@ TEST_CASE("sequences of different lengths share a block", "[nn][decoder]") {
     pass a(network(), ids(6), count);
     pass b(network(), ids(7), count);
     // The last sees one entry, the first all of them: whoever comes last must not decide for the others.
-    a.run(1, layers, 0, count - 1);
+    a.run(1, decoder_layers, 0, count - 1);
     const std::vector<eo::layer_token> uneven{a.tokens(count - 1, count)[0], b.tokens(0, 1)[0]};
     eo::thread_pool pool(2);
     eo::workspace scratch(network().shape(), 2, count, pool.concurrency());
-    network().run_layers(1, layers, uneven, scratch, pool);
+    network().run_layers(1, decoder_layers, uneven, scratch, pool);
     CHECK(same_bits(a.hidden(count - 1), a_alone->hidden(count - 1)));
     CHECK(same_bits(b.hidden(0), b_alone->hidden(0)));
 }
@@ -197,14 +197,14 @@ TEST_CASE("a rolled back sequence goes on as if nothing had been", "[nn][decoder
     std::vector<eo::token_id> wrong = ids();
     for (std::size_t p = 20; p < count; ++p) wrong[p] = 1;
     pass detour(network(), wrong, 7);
-    detour.run(1, layers, 0, 30);
+    detour.run(1, decoder_layers, 0, 30);
     detour.cache.truncate(20);
 
     pass right(network(), ids(), 7);
     std::vector<eo::layer_token> rest(right.tokens(20, count).begin(), right.tokens(20, count).end());
     for (eo::layer_token& token : rest) token.cache = &detour.cache;
     eo::workspace scratch(network().shape(), 7, count, 1);
-    network().run_layers(1, layers, rest, scratch, support::one_thread());
+    network().run_layers(1, decoder_layers, rest, scratch, support::one_thread());
     for (std::size_t p = 20; p < count; ++p) CHECK(same_bits(right.hidden(p), expected->hidden(p)));
     CHECK(same_cache(detour, *expected));
 }
@@ -212,7 +212,7 @@ TEST_CASE("a rolled back sequence goes on as if nothing had been", "[nn][decoder
 TEST_CASE("nothing to run changes nothing", "[nn][decoder]") {
     pass p(network(), ids(), 5);
     const std::vector<float> before(p.hidden(0).begin(), p.hidden(0).end());
-    p.run(1, layers, 0, 0);
+    p.run(1, decoder_layers, 0, 0);
     p.run(3, 2, 0, 5);
     CHECK(same_bits(p.hidden(0), before));
     CHECK(p.cache.length(1) == 0);
@@ -227,7 +227,7 @@ TEST_CASE("a decoder says how many bytes it reads", "[nn][decoder]") {
     const std::size_t attention_out = rows(d) * d + d;
     const std::size_t feed_forward = rows(inner) * d + inner + rows(d) * inner + d;
     const std::size_t norms = 2 * 2 * d;
-    for (std::size_t layer = 1; layer <= layers; ++layer) {
+    for (std::size_t layer = 1; layer <= decoder_layers; ++layer) {
         CHECK(network().layer_bytes(layer) == 4 * (attention_in + attention_out + feed_forward + norms));
         CHECK(network().fill_bytes(layer) == 4 * key_and_value);
     }

@@ -19,7 +19,7 @@ namespace reference = support::reference;
 namespace {
 
 constexpr std::size_t d = 20, inner = 300, tokens = 70;
-constexpr eo::model_shape shape{.layers = 1, .d_model = d, .heads = 2, .kv_heads = 2, .head_dim = 10, .d_ff = inner};
+constexpr eo::model_shape small{.layers = 1, .d_model = d, .heads = 2, .kv_heads = 2, .head_dim = 10, .d_ff = inner};
 
 struct weights {
     support::random_source random{1};
@@ -36,7 +36,7 @@ std::vector<float> run(FeedForward layer, const weights& w, eo::executor& on) {
     layer.down().weight().set_rows(0, {w.down.data(), d, inner});
     std::copy(w.up_bias.begin(), w.up_bias.end(), layer.up().bias().begin());
     std::copy(w.down_bias.begin(), w.down_bias.end(), layer.down().bias().begin());
-    eo::workspace scratch(shape, tokens, 1, on.concurrency());
+    eo::workspace scratch(small, tokens, 1, on.concurrency());
     std::vector<float> y(tokens * d, 99.0f);
     layer({w.x.data(), tokens, d}, {y.data(), tokens, d}, scratch, on);
     return y;
@@ -51,7 +51,7 @@ TEST_CASE("feed-forward is two linear maps with an activation between", "[nn][fe
                                                                      {eo::activation::relu, reference::relu},
                                                                      {eo::activation::silu, reference::silu}}));
     const weights w;
-    const std::vector<float> y = run(eo::feed_forward<>(shape, kind), w, support::one_thread());
+    const std::vector<float> y = run(eo::feed_forward<>(small, kind), w, support::one_thread());
     for (std::size_t t = 0; t < tokens; ++t) {
         reference::vector hidden = reference::linear(w.up, w.up_bias, std::span(w.x).subspan(t * d, d), inner);
         for (double& value : hidden) value = f(value);
@@ -63,11 +63,11 @@ TEST_CASE("feed-forward is two linear maps with an activation between", "[nn][fe
 TEST_CASE("feed-forward: threads and compiled sizes do not change a bit", "[nn][feed_forward]") {
     const weights w;
     eo::thread_pool pool(3);
-    const std::vector<float> y = run(eo::feed_forward<>(shape, eo::activation::gelu_tanh), w, support::one_thread());
-    CHECK(support::same_bits(run(eo::feed_forward<>(shape, eo::activation::gelu_tanh), w, pool), y));
-    CHECK(support::same_bits(run(eo::feed_forward<eo::f32, shape>(shape, eo::activation::gelu_tanh), w, pool), y));
+    const std::vector<float> y = run(eo::feed_forward<>(small, eo::activation::gelu_tanh), w, support::one_thread());
+    CHECK(support::same_bits(run(eo::feed_forward<>(small, eo::activation::gelu_tanh), w, pool), y));
+    CHECK(support::same_bits(run(eo::feed_forward<eo::f32, small>(small, eo::activation::gelu_tanh), w, pool), y));
 }
 
 TEST_CASE("feed-forward counts both matrices", "[nn][feed_forward]") {
-    CHECK(eo::feed_forward<>(shape, eo::activation::relu).bytes() == 4 * (320 * d + inner + 32 * inner + d));
+    CHECK(eo::feed_forward<>(small, eo::activation::relu).bytes() == 4 * (320 * d + inner + 32 * inner + d));
 }

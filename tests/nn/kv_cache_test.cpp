@@ -12,7 +12,7 @@ namespace eo = earlyout;
 
 namespace {
 
-constexpr std::size_t block = eo::kernels::key_block;
+using eo::kernels::key_block;
 
 eo::model_shape shape_of(std::size_t layers, std::size_t kv_heads, std::size_t head_dim) {
     return {.layers = layers, .d_model = 12, .heads = 2 * kv_heads, .kv_heads = kv_heads, .head_dim = head_dim};
@@ -20,7 +20,7 @@ eo::model_shape shape_of(std::size_t layers, std::size_t kv_heads, std::size_t h
 
 float key_at(const eo::kv_cache& cache, std::size_t layer, std::size_t head, std::size_t d_kv, std::size_t entry,
              std::size_t k) {
-    return cache.keys(layer, head)[(entry / block * d_kv + k) * block + entry % block];
+    return cache.keys(layer, head)[(entry / key_block * d_kv + k) * key_block + entry % key_block];
 }
 
 /// Appends an entry whose keys and values can be told from any other's.
@@ -58,7 +58,7 @@ TEST_CASE("keys and values come back where attention reads them", "[nn][kv_cache
     const std::size_t kv_heads = GENERATE(1, 3);
     const std::size_t head_dim = GENERATE(1, 7, 16, 20);
     const std::size_t d_kv = kv_heads * head_dim;
-    constexpr std::size_t capacity = 2 * block + 3;
+    constexpr std::size_t capacity = 2 * key_block + 3;
     eo::kv_cache cache(shape_of(2, kv_heads, head_dim), capacity);
     support::random_source random(1);
     std::vector<std::vector<float>> keys, values;
@@ -84,10 +84,10 @@ TEST_CASE("keys and values come back where attention reads them", "[nn][kv_cache
 TEST_CASE("values are padded with zeros to whole registers", "[nn][kv_cache]") {
     eo::kv_cache cache(shape_of(1, 2, 5), 4);
     append(cache, 1, 0, 10, 3.0f);
-    CHECK(cache.value_stride() % block == 0);
+    CHECK(cache.value_stride() % key_block == 0);
     for (std::size_t head = 0; head < 2; ++head) {
         const float* padding = cache.values(1, head) + 5;
-        CHECK(std::all_of(padding, padding + block - 5, [](float value) { return value == 0.0f; }));
+        CHECK(std::all_of(padding, padding + key_block - 5, [](float value) { return value == 0.0f; }));
     }
 }
 
@@ -134,7 +134,7 @@ TEST_CASE("each layer has its own length and its own positions", "[nn][kv_cache]
 
 TEST_CASE("a removed entry's place is taken by the next", "[nn][kv_cache]") {
     constexpr std::size_t d_kv = 6;
-    constexpr std::size_t capacity = block + 2;
+    constexpr std::size_t capacity = key_block + 2;
     eo::kv_cache used(shape_of(1, 2, 3), capacity);
     eo::kv_cache fresh(shape_of(1, 2, 3), capacity);
     support::random_source random(2);
@@ -170,5 +170,5 @@ TEST_CASE("a removed entry's place is taken by the next", "[nn][kv_cache]") {
 
 TEST_CASE("the cache says what a query reads of an entry", "[nn][kv_cache]") {
     CHECK(eo::kv_cache(shape_of(1, 2, 16), 1).entry_bytes() == (32 + 32) * sizeof(float));
-    CHECK(eo::kv_cache(shape_of(1, 2, 5), 1).entry_bytes() == (10 + 2 * block) * sizeof(float));
+    CHECK(eo::kv_cache(shape_of(1, 2, 5), 1).entry_bytes() == (10 + 2 * key_block) * sizeof(float));
 }

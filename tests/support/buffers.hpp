@@ -4,10 +4,13 @@
 
 #include <cstddef>
 #include <cstring>
+#include <limits>
 #include <span>
 #include <vector>
 
 namespace support {
+
+inline constexpr float infinity = std::numeric_limits<float>::infinity();
 
 /// Floats aligned to 4 bytes and no more, the last of which ends its allocation: a kernel that reads past
 /// them is seen by AddressSanitizer, one that writes past them by intact().

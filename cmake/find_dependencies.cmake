@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+# Looks for what earlyout needs among installed packages. One file for the build and for the installed
+# package, so that both look in the same way.
+#
+#     earlyout_find(NAME)    NAME: threads, xsimd, json or pcre2
+#
+# makes the imported target earlyout::NAME (Threads::Threads for threads) and sets earlyout_NAME_FOUND.
+include_guard()
+
+macro(earlyout_find name)
+  if("${name}" STREQUAL threads)
+    find_package(Threads QUIET)
+    set(earlyout_threads_FOUND ${Threads_FOUND})
+  elseif(TARGET earlyout::${name})
+    set(earlyout_${name}_FOUND TRUE)
+  else()
+    set(earlyout_${name}_FOUND FALSE)
+    cmake_language(CALL earlyout_find_${name})
+  endif()
+endmacro()
+
+# For functions that earlyout_find calls.
+macro(earlyout_found name)
+  set(earlyout_${name}_FOUND TRUE PARENT_SCOPE)
+endmacro()
+
+# earlyout::NAME, which stands for targets of somebody else.
+macro(earlyout_stand_for name)
+  add_library(earlyout::${name} INTERFACE IMPORTED GLOBAL)
+  target_link_libraries(earlyout::${name} INTERFACE ${ARGN})
+  earlyout_found(${name})
+endmacro()
+
+# earlyout::NAME, which is a folder of headers.
+macro(earlyout_stand_for_headers name dir)
+  add_library(earlyout::${name} INTERFACE IMPORTED GLOBAL)
+  target_include_directories(earlyout::${name} SYSTEM INTERFACE ${dir})
+  earlyout_found(${name})
+endmacro()
+
+function(earlyout_find_xsimd)
+  # The header rather than the package: the target of Debian's xsimd 8.1 links a library that does not exist.
+  find_path(EARLYOUT_XSIMD_INCLUDE_DIR xsimd/xsimd.hpp)
+  mark_as_advanced(EARLYOUT_XSIMD_INCLUDE_DIR)
+  if(EARLYOUT_XSIMD_INCLUDE_DIR)
+    earlyout_stand_for_headers(xsimd ${EARLYOUT_XSIMD_INCLUDE_DIR})
+  endif()
+endfunction()
+
+function(earlyout_find_json)
+  if(NOT TARGET nlohmann_json::nlohmann_json)
+    find_package(nlohmann_json 3.9 CONFIG QUIET GLOBAL)
+  endif()
+  if(TARGET nlohmann_json::nlohmann_json)
+    earlyout_stand_for(json nlohmann_json::nlohmann_json)
+  endif()
+endfunction()
+
+function(earlyout_find_pcre2)
+  # The files rather than a package: not every distribution has one for CMake.
+  find_path(EARLYOUT_PCRE2_INCLUDE_DIR pcre2.h)
+  find_library(EARLYOUT_PCRE2_LIBRARY pcre2-8)
+  mark_as_advanced(EARLYOUT_PCRE2_INCLUDE_DIR EARLYOUT_PCRE2_LIBRARY)
+  if(EARLYOUT_PCRE2_INCLUDE_DIR AND EARLYOUT_PCRE2_LIBRARY)
+    earlyout_stand_for_headers(pcre2 ${EARLYOUT_PCRE2_INCLUDE_DIR})
+    target_link_libraries(earlyout::pcre2 INTERFACE ${EARLYOUT_PCRE2_LIBRARY})
+  endif()
+endfunction()

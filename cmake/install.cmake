@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: MIT
+# Headers, the CMake package earlyout with its component io, and earlyout.pc and earlyout-io.pc. All of it
+# is independent of the machine and may be moved.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+set(package_dir ${CMAKE_INSTALL_DATADIR}/cmake/earlyout)
+set(pkgconfig_dir ${CMAKE_INSTALL_DATADIR}/pkgconfig)
+
+install(TARGETS earlyout EXPORT earlyout FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(TARGETS earlyout_io EXPORT earlyout_io FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(EXPORT earlyout NAMESPACE earlyout:: DESTINATION ${package_dir} FILE earlyoutTargets.cmake)
+install(EXPORT earlyout_io NAMESPACE earlyout:: DESTINATION ${package_dir} FILE earlyout_ioTargets.cmake)
+
+set(generated ${CMAKE_CURRENT_BINARY_DIR}/package)
+configure_package_config_file(cmake/earlyoutConfig.cmake.in ${generated}/earlyoutConfig.cmake
+  INSTALL_DESTINATION ${package_dir} NO_SET_AND_CHECK_MACRO)
+# Until version 1 a new minor version may break programs.
+write_basic_package_version_file(${generated}/earlyoutConfigVersion.cmake
+  COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
+install(FILES ${generated}/earlyoutConfig.cmake ${generated}/earlyoutConfigVersion.cmake
+  cmake/find_dependencies.cmake DESTINATION ${package_dir})
+
+cmake_path(RELATIVE_PATH CMAKE_INSTALL_FULL_INCLUDEDIR BASE_DIRECTORY ${CMAKE_INSTALL_PREFIX}/${pkgconfig_dir}
+  OUTPUT_VARIABLE pc_to_include)
+configure_file(cmake/earlyout.pc.in ${generated}/earlyout.pc @ONLY)
+configure_file(cmake/earlyout-io.pc.in ${generated}/earlyout-io.pc @ONLY)
+install(FILES ${generated}/earlyout.pc ${generated}/earlyout-io.pc DESTINATION ${pkgconfig_dir})
+install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})

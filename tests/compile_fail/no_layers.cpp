@@ -1,0 +1,15 @@
+// EXPECT: earlyout: after<...> takes layers numbered from 1, as in after<3>(gate)
+// SPDX-License-Identifier: MIT
+#include <earlyout/exit/always.hpp>
+#include <earlyout/exit/combinators.hpp>
+#include <earlyout/exit/exit_plan.hpp>
+#include <earlyout/exit/exit_policy.hpp>
+#include <earlyout/exit/margin.hpp>
+
+namespace eo = earlyout;
+
+#ifdef EARLYOUT_MUST_COMPILE
+const auto plan = eo::exit_plan{eo::after<1>(eo::margin{})};
+#else
+const auto plan = eo::exit_plan{eo::after(eo::margin{})};
+#endif

@@ -1,0 +1,15 @@
+// EXPECT: earlyout: the second part of an exit_policy is an exit head, such as shared_head{}
+// SPDX-License-Identifier: MIT
+#include <earlyout/exit/always.hpp>
+#include <earlyout/exit/combinators.hpp>
+#include <earlyout/exit/exit_plan.hpp>
+#include <earlyout/exit/exit_policy.hpp>
+#include <earlyout/exit/margin.hpp>
+
+namespace eo = earlyout;
+
+#ifdef EARLYOUT_MUST_COMPILE
+const auto policy = eo::exit_policy{eo::exit_plan{}, eo::shared_head{}, eo::defer{}};
+#else
+const auto policy = eo::exit_policy{eo::exit_plan{}, eo::defer{}};
+#endif

@@ -1,0 +1,15 @@
+// EXPECT: earlyout: the first part of an exit_policy is an exit_plan, as in exit_plan{after<3>(gate)}
+// SPDX-License-Identifier: MIT
+#include <earlyout/exit/always.hpp>
+#include <earlyout/exit/combinators.hpp>
+#include <earlyout/exit/exit_plan.hpp>
+#include <earlyout/exit/exit_policy.hpp>
+#include <earlyout/exit/margin.hpp>
+
+namespace eo = earlyout;
+
+#ifdef EARLYOUT_MUST_COMPILE
+const auto policy = eo::exit_policy{eo::exit_plan{eo::after<3>(eo::margin{})}};
+#else
+const auto policy = eo::exit_policy{eo::after<3>(eo::margin{})};
+#endif
