@@ -54,8 +54,8 @@ TEST_CASE("a file that is not there, or no file, is named", "[tokenizer_file]") 
 TEST_CASE("text that is not JSON is refused", "[tokenizer_file]") {
     const std::string good = support::tokenizer_json({"a b"}).dump();
     for (const std::string& text : {std::string(), std::string("{"), std::string("\0\0", 2), std::string("\xff\xfe"),
-                                     good + "x", good.substr(0, good.size() / 2), std::string("{\"a\":\"\xff\"}"),
-                                     std::string(100000, '['), std::string("nul")}) {
+                                    good + "x", good.substr(0, good.size() / 2), std::string("{\"a\":\"\xff\"}"),
+                                    std::string(100000, '['), std::string("nul")}) {
         CHECK(error_from_text(text) == malformed({"made.json"}));
     }
     for (const std::string text : {"null", "[]", "3", "\"a\"", "{}", "{\"model\":3}", "{\"model\":{}}"}) {
