@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+// What one evaluation of a gate costs, exit head included, at the size of the example model and of GPT-2.
+// `layer` is what it may save: one layer for one token, its weights from memory unless they fit the cache.
+#include <earlyout/exit/any_gate.hpp>
+#include <earlyout/exit/margin.hpp>
+#include <earlyout/exit/max_probability.hpp>
+#include <earlyout/exit/sec_gate.hpp>
+#include <earlyout/exit/signals.hpp>
+#include <earlyout/kernels/multiply.hpp>
+
+#include <benchmark/benchmark.h>
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "support/random.hpp"
+
+namespace eo = earlyout;
+
+namespace {
+
+/// One exit: a hidden state and the output matrix (the final norm is too small to matter).
+struct exit_point {
+    exit_point(std::size_t d_model, std::size_t vocab)
+        : signals(d_model, vocab), output(vocab, d_model), hidden(support::random_source(1).floats(d_model)) {
+        const std::vector<float> weight = support::random_source(2).floats(vocab * d_model, 0.05f);
+        output.set_rows(0, {weight.data(), vocab, d_model});
+    }
+    void operator()(std::size_t, std::span<const float> state, std::span<float> logits) const {
+        eo::kernels::multiply(output, {state.data(), 1, state.size()}, eo::extent<>(state.size()), nullptr,
+                              {logits.data(), 1, logits.size()}, 0, output.panels());
+    }
+
+    eo::exit_signals signals;
+    eo::packed_matrix<> output;
+    std::vector<float> hidden;
+};
+
+template <class Gate>
+void evaluate(benchmark::State& state, const Gate& gate) {
+    exit_point at(static_cast<std::size_t>(state.range(0)), static_cast<std::size_t>(state.range(1)));
+    const eo::exit_signals::head_function head = at;
+    at.signals.set_head(head);
+    for (auto _ : state) {
+        at.signals.start_token(0);
+        at.signals.arrive(1, at.hidden);
+        benchmark::DoNotOptimize(gate(eo::signal_view<Gate::signals>(at.signals)));
+    }
+}
+
+void sec(benchmark::State& state) {
+    const auto d_model = static_cast<std::size_t>(state.range(0));
+    const std::vector<float> weight = support::random_source(3).floats(3 * d_model);
+    evaluate(state, eo::sec_gate({.outputs = 3, .inputs = d_model, .weight = weight, .bias = {}}));
+}
+void margin(benchmark::State& state) { evaluate(state, eo::margin{}); }
+void max_probability(benchmark::State& state) { evaluate(state, eo::max_probability{}); }
+
+/// The products of one GPT-2 layer for one token.
+void layer(benchmark::State& state) {
+    const auto d = static_cast<std::size_t>(state.range(0));
+    const std::vector<float> x(4 * d, 0.5f);
+    std::vector<float> y(4 * d);
+    const eo::packed_matrix<> qkv(3 * d, d), out(d, d), up(4 * d, d), down(d, 4 * d);
+    for (auto _ : state) {
+        for (const auto* w : {&qkv, &out, &up, &down}) {
+            eo::kernels::multiply(*w, {x.data(), 1, w->in()}, eo::extent<>(w->in()), nullptr, {y.data(), 1, w->out()},
+                                  0, w->panels());
+        }
+        benchmark::DoNotOptimize(y.data());
+        benchmark::ClobberMemory();
+    }
+}
+
+void sizes(benchmark::internal::Benchmark* b) {
+    b->ArgNames({"d_model", "vocab"})->Args({160, 4096})->Args({768, 50257})->Unit(benchmark::kMicrosecond);
+}
+BENCHMARK(sec)->Apply(sizes);
+BENCHMARK(margin)->Apply(sizes);
+BENCHMARK(max_probability)->Apply(sizes);
+BENCHMARK(layer)->Apply(sizes);
+
+}  // namespace

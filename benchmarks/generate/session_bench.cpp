@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+// Whole completions of the example model: 40 prompts of Python in turn, 48 new tokens each. items_per_second are
+// new tokens per second of prompt and decoding together; `layers` is the mean exit layer of 8, `agree` the share
+// of tokens that come as at full depth before the first that does not.
+#include <earlyout/earlyout.hpp>
+#include <earlyout/io/hugging_face.hpp>
+#include <earlyout/models/gpt2.hpp>
+
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace eo = earlyout;
+
+namespace {
+
+using ids = std::vector<eo::token_id>;
+
+const eo::io::pretrained<eo::gpt2<>>& model() {
+    static const auto loaded = eo::io::load<eo::gpt2<>>(EARLYOUT_EXAMPLE_MODEL);
+    return loaded;
+}
+
+/// Beginnings of files, classes, functions and tests, crossed with names.
+const std::vector<ids>& prompts() {
+    static const std::vector<ids> made = [] {
+        const std::vector<std::string> starts = {"import os\nimport sys\n\n\ndef NAME(",
+                                                 "class NAME(object):\n    def __init__(self, ",
+                                                 "def test_NAME(self):\n        self.assert",
+                                                 "from NAME import ",
+                                                 "    def get_NAME(self):\n        \"\"\"Return ",
+                                                 "    if NAME is None:\n        raise ",
+                                                 "for name in NAME:\n    if ",
+                                                 "    try:\n        NAME = "};
+        std::vector<ids> all;
+        for (std::string start : starts) {
+            for (const char* name : {"path", "parser", "data", "value", "request"}) {
+                std::string text = start;
+                text.replace(text.find("NAME"), 4, name);
+                all.push_back(model().tokenizer().encode(text));
+            }
+        }
+        return all;
+    }();
+    return made;
+}
+
+const eo::generate_options& options() {
+    static const eo::generate_options chosen = [] {
+        eo::generate_options o{.max_new_tokens = 48};
+        o.end_of_text.emplace();  // goes on whatever the model says: the same work for all
+        return o;
+    }();
+    return chosen;
+}
+
+const std::vector<ids>& full_depth_texts() {
+    static const std::vector<ids> made = [] {
+        eo::session s{model()};
+        std::vector<ids> all;
+        for (const ids& prompt : prompts()) all.push_back(s.complete(prompt, options()).ids);
+        return all;
+    }();
+    return made;
+}
+
+template <class Policy>
+void complete(benchmark::State& state, const Policy& policy) {
+    eo::session s{model(), policy, {.threads = static_cast<std::size_t>(state.range(0))}};
+    std::size_t which = 0, tokens = 0, same = 0;
+    double layers = 0.0;
+    for (auto _ : state) {
+        const eo::completion made = s.complete(prompts()[which], options());
+        state.PauseTiming();
+        const ids& full = full_depth_texts()[which];
+        same += static_cast<std::size_t>(std::ranges::mismatch(made.ids, full).in1 - made.ids.begin());
+        tokens += made.ids.size();
+        for (const std::size_t layer : made.exit_layers) layers += static_cast<double>(layer);
+        which = (which + 1) % prompts().size();
+        state.ResumeTiming();
+    }
+    state.SetItemsProcessed(static_cast<std::int64_t>(tokens));
+    state.counters["layers"] = layers / static_cast<double>(tokens);
+    state.counters["agree"] = static_cast<double>(same) / static_cast<double>(tokens);
+}
+
+template <class Gate, class Cache>
+auto policy(const Gate& gate, std::vector<std::size_t> layers, Cache cache) {
+    return eo::exit_policy{eo::exit_plan{eo::exit_layers(std::move(layers)), gate}, eo::shared_head{}, cache};
+}
+
+const std::vector<std::size_t> every{1, 2, 3, 4, 5, 6, 7};
+
+/// The model's own gate, which never stops here: tokens are compared, not completions.
+eo::sec_gate sec(float threshold) { return eo::sec_gate{model().exits().gate(), {.exit = threshold, .stop = 1.0f}}; }
+
+void full_depth(benchmark::State& state) { complete(state, eo::full_depth()); }
+void half_depth_propagate(benchmark::State& state) { complete(state, policy(eo::always_exit{}, {4}, eo::propagate{})); }
+void half_depth_defer(benchmark::State& state) { complete(state, policy(eo::always_exit{}, {4}, eo::defer{})); }
+void sec_40_propagate(benchmark::State& state) { complete(state, policy(sec(0.4f), every, eo::propagate{})); }
+void sec_40_defer(benchmark::State& state) { complete(state, policy(sec(0.4f), every, eo::defer{})); }
+void sec_50_propagate(benchmark::State& state) { complete(state, policy(sec(0.5f), every, eo::propagate{})); }
+void sec_50_defer(benchmark::State& state) { complete(state, policy(sec(0.5f), every, eo::defer{})); }
+void sec_70_defer(benchmark::State& state) { complete(state, policy(sec(0.7f), every, eo::defer{})); }
+void margin_60_defer(benchmark::State& state) {
+    complete(state, policy(eo::margin{.threshold = 0.6f}, {3, 5}, eo::defer{}));
+}
+
+#define EARLYOUT_COMPLETION(name) \
+    BENCHMARK(name)->ArgName("threads")->Arg(1)->UseRealTime()->Unit(benchmark::kMillisecond)
+EARLYOUT_COMPLETION(full_depth);
+EARLYOUT_COMPLETION(half_depth_propagate);
+EARLYOUT_COMPLETION(half_depth_defer);
+EARLYOUT_COMPLETION(sec_40_propagate);
+EARLYOUT_COMPLETION(sec_40_defer);
+EARLYOUT_COMPLETION(sec_50_propagate);
+EARLYOUT_COMPLETION(sec_50_defer);
+EARLYOUT_COMPLETION(sec_70_defer);
+EARLYOUT_COMPLETION(margin_60_defer);
+
+}  // namespace

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+// y = x Wᵀ for one token (bytes of weights per second) and for a prompt (operations per second), beside Eigen
+// on the same matrices. The weights of one token's product are taken in turns from as many matrices as fill
+// 256 MiB, so that they come from memory, as in a model; --benchmark_filter=cached leaves them in the cache.
+#include <earlyout/kernels/multiply.hpp>
+
+#include <benchmark/benchmark.h>
+#include <Eigen/Core>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "support/random.hpp"
+
+namespace eo = earlyout;
+
+namespace {
+
+using eigen_matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+constexpr std::size_t memory_bytes = std::size_t{256} << 20;
+
+std::size_t copies(std::size_t out, std::size_t in, bool cached) {
+    return cached ? 1 : std::max<std::size_t>(1, memory_bytes / (out * in * sizeof(float)));
+}
+
+void count_bytes(benchmark::State& state, std::size_t out, std::size_t in) {
+    state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations() * out * in * sizeof(float)));
+}
+void count_operations(benchmark::State& state, std::size_t out, std::size_t in, std::size_t tokens) {
+    state.counters["FLOP/s"] = benchmark::Counter(static_cast<double>(state.iterations() * 2 * out * in * tokens),
+                                                  benchmark::Counter::kIsRate);
+}
+
+void earlyout_product(benchmark::State& state, bool cached) {
+    const auto out = static_cast<std::size_t>(state.range(0)), in = static_cast<std::size_t>(state.range(1));
+    const auto tokens = static_cast<std::size_t>(state.range(2));
+    support::random_source random(1);
+    const std::vector<float> weight = random.floats(out * in), x = random.floats(tokens * in);
+    std::vector<float> y(tokens * out);
+    std::vector<eo::packed_matrix<>> weights;
+    for (std::size_t i = copies(out, in, cached); i > 0; --i) {
+        weights.emplace_back(out, in).set_rows(0, {weight.data(), out, in});
+    }
+    std::size_t next = 0;
+    for (auto _ : state) {
+        const eo::packed_matrix<>& w = weights[next++ % weights.size()];
+        eo::kernels::multiply(w, {x.data(), tokens, in}, eo::extent<>(in), nullptr, {y.data(), tokens, out}, 0,
+                              w.panels());
+        benchmark::DoNotOptimize(y.data());
+        benchmark::ClobberMemory();
+    }
+    tokens == 1 ? count_bytes(state, out, in) : count_operations(state, out, in, tokens);
+}
+
+void eigen_product(benchmark::State& state, bool cached) {
+    const auto out = state.range(0), in = state.range(1), tokens = state.range(2);
+    const auto size = [](std::int64_t n) { return static_cast<std::size_t>(n); };
+    std::vector<eigen_matrix> weights(copies(size(out), size(in), cached), eigen_matrix::Random(out, in));
+    const eigen_matrix x = eigen_matrix::Random(tokens, in);
+    const Eigen::VectorXf one = x.row(0);
+    eigen_matrix y(tokens, out);
+    Eigen::VectorXf y_one(out);
+    std::size_t next = 0;
+    for (auto _ : state) {
+        const eigen_matrix& w = weights[next++ % weights.size()];
+        if (tokens == 1) {
+            y_one.noalias() = w * one;
+            benchmark::DoNotOptimize(y_one.data());
+        } else {
+            y.noalias() = x * w.transpose();
+            benchmark::DoNotOptimize(y.data());
+        }
+        benchmark::ClobberMemory();
+    }
+    tokens == 1 ? count_bytes(state, size(out), size(in)) : count_operations(state, size(out), size(in), size(tokens));
+}
+
+void one_token(benchmark::internal::Benchmark* b) {
+    b->ArgNames({"out", "in", "tokens"});
+    for (const auto& [out, in] : {std::pair{640, 160}, {768, 768}, {3072, 768}, {768, 3072}, {50257, 768}}) {
+        b->Args({out, in, 1});
+    }
+}
+void prompt(benchmark::internal::Benchmark* b) {
+    b->ArgNames({"out", "in", "tokens"});
+    for (const int tokens : {4, 16, 128}) b->Args({3072, 768, tokens});
+    b->Args({768, 768, 128})->Args({640, 160, 128});
+}
+
+BENCHMARK_CAPTURE(earlyout_product, memory, false)->Apply(one_token);
+BENCHMARK_CAPTURE(eigen_product, memory, false)->Apply(one_token);
+BENCHMARK_CAPTURE(earlyout_product, cached, true)->Args({640, 160, 1});
+BENCHMARK_CAPTURE(eigen_product, cached, true)->Args({640, 160, 1});
+BENCHMARK_CAPTURE(earlyout_product, prompt, true)->Apply(prompt);
+BENCHMARK_CAPTURE(eigen_product, prompt, true)->Apply(prompt);
+
+}  // namespace
