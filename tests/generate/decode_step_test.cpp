@@ -20,11 +20,13 @@ namespace {
 std::atomic<bool> counting{false};
 std::atomic<std::size_t> allocations{0};
 
-void* take(std::size_t size, std::size_t alignment) {
+void* take_or_null(std::size_t size, std::size_t alignment) noexcept {
     if (counting.load(std::memory_order_relaxed)) ++allocations;
-    void* const made = alignment <= alignof(std::max_align_t)
-                           ? std::malloc(size)
-                           : std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+    if (alignment <= alignof(std::max_align_t)) return std::malloc(size);
+    return std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+}
+void* take(std::size_t size, std::size_t alignment) {
+    void* const made = take_or_null(size, alignment);
     if (made == nullptr) throw std::bad_alloc();
     return made;
 }
@@ -37,6 +39,8 @@ void* take(std::size_t size, std::size_t alignment) {
 #endif
 void* operator new(std::size_t size) { return take(size, 0); }
 void* operator new[](std::size_t size) { return take(size, 0); }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return take_or_null(size, 0); }
+void* operator new[](std::size_t size, const std::nothrow_t&) noexcept { return take_or_null(size, 0); }
 void* operator new(std::size_t size, std::align_val_t a) { return take(size, static_cast<std::size_t>(a)); }
 void* operator new[](std::size_t size, std::align_val_t a) { return take(size, static_cast<std::size_t>(a)); }
 void operator delete(void* p) noexcept { std::free(p); }
