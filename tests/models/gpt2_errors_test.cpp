@@ -127,7 +127,7 @@ TEST_CASE("GPT-2 refuses a configuration that it does not run", "[models][gpt2][
 TEST_CASE("GPT-2 refuses sizes without meaning", "[models][gpt2][errors]") {
     for (const char* key : {"n_layer", "n_embd", "n_head", "n_inner", "vocab_size", "n_positions"}) {
         INFO(key);
-        const std::string quoted = "'" + text(key) + "'";
+        const std::string quoted = std::string(1, '\'').append(key).append(1, '\'');
         CHECK(with(key, std::int64_t{0}) == thrown(errc::wrong_value, {quoted, "positive", "found 0"}));
         CHECK(with(key, std::int64_t{-1}) == thrown(errc::wrong_value, {quoted, "found -1"}));
         CHECK(with(key, text("4")) == thrown(errc::malformed_file, {quoted, "integer"}));

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+#include <earlyout/exit/any_gate.hpp>
+#include <earlyout/exit/combinators.hpp>
+#include <earlyout/exit/margin.hpp>
+
+#include <vector>
+
+#include "exit/exit_point.hpp"
+#include "exit/gates_made_up.hpp"
+#include "support/catch.hpp"
+#include "support/errors.hpp"
+
+namespace eo = earlyout;
+using eo::decision;
+using support::counted;
+using support::exit_point;
+using support::nth_exit;
+
+namespace {
+
+/// Decisions over three tokens of four exits each.
+template <class Gate>
+std::vector<decision> decisions(const Gate& gate) {
+    std::vector<decision> made;
+    auto sequence = eo::start_sequence(gate);
+    exit_point at({0.0f, 1.0f});
+    for (int token = 0; token < 3; ++token) {
+        eo::token_state_of<Gate> state{};
+        for (int exit = 0; exit < 4; ++exit) made.push_back(eo::evaluate(gate, at.signals(), state, sequence));
+    }
+    return made;
+}
+
+}  // namespace
+
+TEST_CASE("any_gate decides as the gate it holds, states and all", "[exit][any_gate]") {
+    int asked = 0;
+    const nth_exit second{.n = 2}, late{.n = 9, .limit = 5};
+    CHECK(decisions(eo::any_gate(second)) == decisions(second));
+    CHECK(decisions(eo::any_gate(late)) == decisions(late));
+    CHECK(decisions(late) != decisions(second));
+    const eo::any_of several(second, late, counted{decision::go_on, &asked});
+    CHECK(decisions(eo::any_gate(several)) == decisions(several));
+    CHECK(decisions(eo::any_gate(eo::margin{.threshold = 0.4f})) == std::vector<decision>(12, decision::exit));
+}
+
+TEST_CASE("a copy of any_gate's state goes on where it was", "[exit][any_gate]") {
+    const eo::any_gate gate = nth_exit{.n = 3};
+    exit_point at({0.0f});
+    eo::any_gate::token_state token{};
+    auto sequence = eo::start_sequence(gate);
+    CHECK(eo::evaluate(gate, at.signals(), token, sequence) == decision::go_on);
+    CHECK(eo::evaluate(gate, at.signals(), token, sequence) == decision::go_on);
+    eo::any_gate::token_state kept = token;
+    CHECK(eo::evaluate(gate, at.signals(), token, sequence) == decision::exit);
+    CHECK(eo::evaluate(gate, at.signals(), kept, sequence) == decision::exit);
+}
+
+TEST_CASE("any_gate knows what its gate reads and computes no more", "[exit][any_gate]") {
+    int asked = 0;
+    CHECK(eo::signals_of(eo::any_gate(eo::margin{})) == eo::signal_set(eo::signal::margin));
+    CHECK(eo::signals_of(eo::any_gate(counted{decision::exit, &asked})) == eo::no_signals);
+    exit_point at({0.0f, 1.0f});
+    CHECK(at.ask(eo::any_gate(counted{decision::stop, &asked})) == decision::stop);
+    CHECK(asked == 1);
+    CHECK(at.heads_run() == 0);
+}
+
+TEST_CASE("any_gate passes on its gate's refusal", "[exit][any_gate]") {
+    int asked = 0;
+    const eo::any_gate narrow = counted{decision::exit, &asked, 8};
+    CHECK(support::error_of([&] { eo::check_gate(narrow, {.layers = 1, .d_model = 9}); }).code == "mismatch");
+    CHECK_NOTHROW(eo::check_gate(narrow, {.layers = 1, .d_model = 8}));
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+#include <earlyout/exit/signals.hpp>
+
+#include <cmath>
+#include <vector>
+
+#include "exit/exit_point.hpp"
+#include "support/catch.hpp"
+#include "support/random.hpp"
+
+namespace eo = earlyout;
+using Catch::Matchers::WithinAbs;
+using support::exit_point;
+
+TEST_CASE("signals equal their definitions", "[exit][signals]") {
+    support::random_source random(1);
+    for (const std::size_t vocab : {2u, 5u, 33u, 257u}) {
+        for (const float spread : {0.1f, 3.0f, 20.0f}) {
+            const std::vector<float> logits = random.floats(vocab, spread);
+            exit_point at(logits, {1.0f, 2.0f, 3.0f}, 4, 17);
+            const std::vector<double> p = support::probabilities(logits);
+            double first = -1.0, second = -1.0, entropy = 0.0;
+            std::size_t best = 0;
+            for (std::size_t i = 0; i < vocab; ++i) {
+                if (p[i] > 0.0) entropy -= p[i] * std::log(p[i]);
+                if (p[i] > first) {
+                    second = first;
+                    first = p[i];
+                    best = i;
+                } else if (p[i] > second) {
+                    second = p[i];
+                }
+            }
+            const eo::signal_view<eo::all_signals> s(at.signals());
+            CHECK(s.layer() == 4);
+            CHECK(s.position() == 17);
+            CHECK(s.hidden_state()[2] == 3.0f);
+            CHECK(s.argmax() == static_cast<eo::token_id>(best));
+            CHECK_THAT(s.max_probability(), WithinAbs(first, 2e-5));
+            CHECK_THAT(s.margin(), WithinAbs(first - second, 3e-5));
+            CHECK_THAT(s.entropy(), WithinAbs(entropy, 1e-4));
+            CHECK(std::vector<float>(s.logits().begin(), s.logits().end()) == logits);
+            CHECK_THAT(at.signals().log_probability(static_cast<eo::token_id>(vocab - 1)),
+                       WithinAbs(std::log(p.back()), 1e-4));
+        }
+    }
+}
+
+TEST_CASE("the head runs once, and only for who asks", "[exit][signals]") {
+    exit_point at({0.0f, 1.0f, 2.0f});
+    const eo::signal_view<eo::all_signals> s(at.signals());
+    (void)s.layer();
+    (void)s.hidden_state();
+    (void)s.previous_argmax();
+    CHECK(at.heads_run() == 0);
+    CHECK_FALSE(at.signals().has_logits());
+    (void)s.margin();
+    (void)s.entropy();
+    (void)s.argmax();
+    (void)s.logits();
+    CHECK(at.heads_run() == 1);
+    CHECK(at.signals().has_logits());
+}
+
+TEST_CASE("the previous exit's signals are those of this token", "[exit][signals]") {
+    exit_point at({0.0f, 5.0f, 2.0f}, {7.0f, 8.0f});
+    eo::exit_signals& source = at.signals();
+    const eo::signal_view<eo::all_signals> s(source);
+    CHECK_FALSE(s.previous_argmax());
+    CHECK_FALSE(s.previous_hidden_state());
+
+    CHECK(s.argmax() == 1);
+    source.leave(true);
+    const std::vector<float> next{9.0f, 10.0f};
+    source.arrive(2, next);
+    CHECK(s.layer() == 2);
+    CHECK(s.previous_argmax() == 1);
+    REQUIRE(s.previous_hidden_state());
+    CHECK((*s.previous_hidden_state())[1] == 8.0f);
+    CHECK(s.hidden_state()[1] == 10.0f);
+    CHECK_FALSE(source.has_logits());
+
+    // Nothing asked for logits here, and nobody keeps hidden states.
+    source.leave(false);
+    source.arrive(3, next);
+    CHECK_FALSE(s.previous_argmax());
+    CHECK_FALSE(s.previous_hidden_state());
+
+    (void)s.argmax();
+    source.leave(true);
+    source.start_token(18);
+    source.arrive(1, next);
+    CHECK_FALSE(s.previous_argmax());
+    CHECK_FALSE(s.previous_hidden_state());
+    CHECK(s.position() == 18);
+}
+
+TEST_CASE("sets of signals", "[exit][signals]") {
+    constexpr eo::signal_set two = eo::signal::margin | eo::signal::argmax;
+    static_assert(two.contains(eo::signal::margin) && two.contains(eo::signal::argmax));
+    static_assert(!two.contains(eo::signal::logits) && !eo::no_signals.contains(eo::signal::margin));
+    static_assert((two | eo::signal::entropy) == (eo::signal::entropy | two));
+    for (std::uint32_t bit = 0; bit < 8; ++bit) {
+        CHECK(eo::all_signals.contains(static_cast<eo::signal>(1u << bit)));
+    }
+}
