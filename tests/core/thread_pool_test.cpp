@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+#include <earlyout/core/thread_pool.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "support/catch.hpp"
+#include "support/errors.hpp"
+
+namespace eo = earlyout;
+
+TEST_CASE("every piece runs once and is over when run returns", "[core][thread_pool]") {
+    for (const std::size_t threads : {1u, 2u, 3u, 8u}) {
+        eo::thread_pool pool(threads);
+        CHECK(pool.concurrency() == threads);
+        // Written without locks: run orders the pieces' writes before its return.
+        std::vector<int> runs(257);
+        for (int round = 1; round <= 300; ++round) {
+            const std::size_t pieces = static_cast<std::size_t>(round) % runs.size();
+            pool.run(pieces, [&](std::size_t piece) { ++runs[piece]; });
+        }
+        std::vector<int> expected(257);
+        for (int round = 1; round <= 300; ++round) {
+            for (std::size_t i = 0; i < static_cast<std::size_t>(round) % runs.size(); ++i) ++expected[i];
+        }
+        CHECK(runs == expected);
+    }
+}
+
+TEST_CASE("pieces run at the same time", "[core][thread_pool]") {
+    eo::thread_pool pool(2);
+    std::atomic<int> inside{0};
+    // Each piece waits for the other: with one thread this would not end.
+    pool.run(2, [&](std::size_t) {
+        ++inside;
+        while (inside.load() < 2) std::this_thread::yield();
+    });
+    CHECK(inside == 2);
+}
+
+TEST_CASE("threads that went to sleep wake up, and idle ones end", "[core][thread_pool]") {
+    eo::thread_pool pool(3);
+    std::atomic<int> runs{0};
+    for (int round = 0; round < 3; ++round) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        pool.run(12, [&](std::size_t) { ++runs; });
+    }
+    CHECK(runs == 36);
+    for (int i = 0; i < 50; ++i) {
+        eo::thread_pool unused(4);
+        eo::thread_pool used(2);
+        used.run(5, [&](std::size_t) { ++runs; });
+    }
+    CHECK(runs == 36 + 250);
+}
+
+TEST_CASE("a pool serves one caller after another, and two pools at once", "[core][thread_pool]") {
+    eo::thread_pool shared(2);
+    int total = 0;
+    for (int caller = 0; caller < 5; ++caller) {
+        std::thread([&] {
+            std::vector<int> parts(16);
+            shared.run(16, [&](std::size_t piece) { parts[piece] = 1; });
+            for (const int part : parts) total += part;
+        }).join();
+    }
+    CHECK(total == 80);
+
+    std::atomic<int> runs{0};
+    std::vector<std::thread> callers;
+    for (int caller = 0; caller < 2; ++caller) {
+        callers.emplace_back([&] {
+            eo::thread_pool own(2);
+            for (int round = 0; round < 100; ++round) own.run(8, [&](std::size_t) { ++runs; });
+        });
+    }
+    for (std::thread& caller : callers) caller.join();
+    CHECK(runs == 1600);
+}
+
+TEST_CASE("a pool needs a sensible number of threads", "[core][thread_pool]") {
+    for (const std::size_t threads : {std::size_t{0}, std::size_t{1025}}) {
+        CHECK(support::error_of([&] { eo::thread_pool pool(threads); }) ==
+              support::thrown(eo::errc::invalid_argument, {"threads", "1 .. 1024", std::to_string(threads)}));
+    }
+}
