@@ -26,11 +26,12 @@ std::size_t copies(std::size_t out, std::size_t in, bool cached) {
 }
 
 void count_bytes(benchmark::State& state, std::size_t out, std::size_t in) {
-    state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations() * out * in * sizeof(float)));
+    state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(out * in * sizeof(float)));
 }
 void count_operations(benchmark::State& state, std::size_t out, std::size_t in, std::size_t tokens) {
-    state.counters["FLOP/s"] = benchmark::Counter(static_cast<double>(state.iterations() * 2 * out * in * tokens),
-                                                  benchmark::Counter::kIsRate);
+    state.counters["FLOP/s"] =
+        benchmark::Counter(static_cast<double>(state.iterations()) * static_cast<double>(2 * out * in * tokens),
+                           benchmark::Counter::kIsRate);
 }
 
 void earlyout_product(benchmark::State& state, bool cached) {

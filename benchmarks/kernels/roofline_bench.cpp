@@ -31,7 +31,7 @@ void read(benchmark::State& state) {
         }
         for (auto& s : sum) benchmark::DoNotOptimize(s);
     }
-    state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations() * floats * sizeof(float)));
+    state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(floats * sizeof(float)));
 }
 BENCHMARK(read)->ArgName("KiB")->Arg(256 * 1024)->Threads(1)->Threads(2)->UseRealTime()->Unit(benchmark::kMillisecond);
 BENCHMARK(read)->ArgName("KiB")->Arg(400)->Threads(1)->UseRealTime()->Unit(benchmark::kMicrosecond);
@@ -51,8 +51,9 @@ void multiply_add(benchmark::State& state) {
         }
         for (auto& s : sum) benchmark::DoNotOptimize(s);
     }
-    state.counters["FLOP/s"] = benchmark::Counter(static_cast<double>(state.iterations() * rounds * sums * lanes * 2),
-                                                  benchmark::Counter::kIsRate);
+    state.counters["FLOP/s"] =
+        benchmark::Counter(static_cast<double>(state.iterations()) * static_cast<double>(rounds * sums * lanes * 2),
+                           benchmark::Counter::kIsRate);
 }
 BENCHMARK(multiply_add)->Threads(1)->Threads(2)->UseRealTime()->Unit(benchmark::kMicrosecond);
 

@@ -72,7 +72,7 @@ std::vector<std::size_t> exit_layers(const model& m, const exit_options& chosen)
     if (layers.empty()) {
         // A gate that asks for logits costs as much as several layers of a small model: few exits pay.
         const std::size_t depth = m.network().shape().layers;
-        for (const std::size_t quarter : {1, 2, 3}) layers.push_back(std::max<std::size_t>(1, depth * quarter / 4));
+        for (const std::size_t quarter : {1u, 2u, 3u}) layers.push_back(std::max<std::size_t>(1, depth * quarter / 4));
     }
     std::ranges::sort(layers);
     layers.erase(std::unique(layers.begin(), layers.end()), layers.end());

@@ -38,9 +38,10 @@ public:
         std::ifstream file(path_ / name, std::ios::binary);
         return {std::istreambuf_iterator<char>(file), {}};
     }
-    /// Copies the files of another folder.
+    /// Copies what is in another folder.
     void copy(const std::filesystem::path& from) const {
-        std::filesystem::copy(from, path_, std::filesystem::copy_options::overwrite_existing);
+        using std::filesystem::copy_options;
+        std::filesystem::copy(from, path_, copy_options::recursive | copy_options::overwrite_existing);
     }
 
 private:

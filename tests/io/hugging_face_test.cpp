@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+#include <earlyout/earlyout.hpp>
+#include <earlyout/io/hugging_face.hpp>
+#include <earlyout/models/gpt2.hpp>
+
+#include <string>
+#include <vector>
+
+#include "support/catch.hpp"
+#include "support/errors.hpp"
+#include "support/temporary_folder.hpp"
+
+namespace eo = earlyout;
+using eo::errc;
+using support::error_of;
+using support::temporary_folder;
+using support::thrown;
+
+namespace {
+
+using loaded = eo::io::pretrained<eo::gpt2<>>;
+
+loaded load(const std::filesystem::path& folder) { return eo::io::load<eo::gpt2<>>(folder); }
+support::caught loading(const std::filesystem::path& folder) {
+    return error_of([&] { (void)load(folder); });
+}
+const std::string tiny = std::string(EARLYOUT_TEST_DATA) + "/gpt2/tiny";
+
+/// Exits that belong to the model in a folder.
+eo::exit_weights exits_for(const std::filesystem::path& folder) {
+    const eo::io::hugging_face_checkpoint from(folder);
+    const eo::model_shape shape = load(folder).network().shape();
+    eo::exit_weights made;
+    made.set_model({shape.layers, shape.d_model, shape.vocab, from.fingerprint(), "f32"});
+    made.set_layers({1}).set("gate.weight", {3, shape.d_model}, std::vector<float>(3 * shape.d_model, 0.25f));
+    return made;
+}
+
+}  // namespace
+
+TEST_CASE("a whole folder is loaded: weights, tokenizer, defaults, exits", "[io][load]") {
+    const loaded model = load(EARLYOUT_EXAMPLE_MODEL);
+    CHECK(model.source() == EARLYOUT_EXAMPLE_MODEL);
+    CHECK(model.network().shape().layers == 8);
+    REQUIRE(model.has_tokenizer());
+    CHECK(model.tokenizer().decode(model.tokenizer().encode("def f(x):\n\treturn x")) == "def f(x):\n\treturn x");
+    CHECK(model.generation().eos_token_ids == std::vector<eo::token_id>{4095});
+    REQUIRE(model.has_exits());
+    CHECK(model.exits().gate().inputs == 160);
+    CHECK(model.exits().threshold("exit") > 0.0f);
+
+    eo::session s{model, eo::exit_policy{eo::exit_plan{eo::after<4>(eo::margin{.threshold = 0.5f})}}};
+    const eo::completion made = s.complete("import os\nimport ", {.max_new_tokens = 4});
+    CHECK(made.ids.size() == 4);
+    CHECK_FALSE(made.text.empty());
+}
+
+TEST_CASE("a model may be moved before sessions use it", "[io][load]") {
+    loaded first = load(EARLYOUT_EXAMPLE_MODEL);
+    eo::session direct{first};
+    const std::vector<eo::token_id> prompt = first.tokenizer().encode("x = ");
+    const auto expected = direct.complete(prompt, {.max_new_tokens = 5}).ids;
+    const loaded second = std::move(first);
+    eo::session moved{second};
+    CHECK(moved.complete(prompt, {.max_new_tokens = 5}).ids == expected);
+    CHECK(second.exits().gate().outputs == 3);
+}
+
+TEST_CASE("without tokenizer and exits a model runs on ids", "[io][load]") {
+    const loaded model = load(tiny);
+    CHECK_FALSE(model.has_tokenizer());
+    CHECK_FALSE(model.has_exits());
+    CHECK(error_of([&] { (void)model.exits(); }) == thrown(errc::no_such_file, {"exits.safetensors", "no exits"}));
+    eo::session s{model};
+    CHECK(s.complete(std::vector<eo::token_id>{1, 0}, {.max_new_tokens = 3}).ids.size() == 3);
+    CHECK(error_of([&] { (void)s.complete("text", {.max_new_tokens = 3}); }) ==
+          thrown(errc::no_such_file, {"tokenizer.json"}));
+}
+
+TEST_CASE("exits are loaded with the model they were fitted to, and with no other", "[io][load]") {
+    const temporary_folder folder;
+    folder.copy(tiny);
+    const eo::exit_weights fitting = exits_for(folder.path());
+    eo::io::write_exits(folder / "exits.safetensors", fitting);
+    REQUIRE(load(folder.path()).has_exits());
+    CHECK(load(folder.path()).exits().gate().weight[0] == 0.25f);
+
+    const temporary_folder other;
+    other.copy(EARLYOUT_TEST_DATA + std::string("/gpt2/odd_untied"));
+    eo::io::write_exits(other / "exits.safetensors", fitting);
+    CHECK(loading(other.path()) == thrown(errc::mismatch, {"exits.safetensors"}));
+
+    // Same shape, other weights.
+    std::string bytes = folder.read("model.safetensors");
+    bytes.back() = static_cast<char>(bytes.back() ^ 1);
+    folder.write("model.safetensors", bytes);
+    CHECK(loading(folder.path()) == thrown(errc::mismatch, {"exits.safetensors", fitting.model().fingerprint}));
+
+    folder.write("exits.safetensors", "nonsense");
+    CHECK(loading(folder.path()) == thrown(errc::malformed_file, {"exits.safetensors"}));
+}
+
+TEST_CASE("what is no model folder is refused by name", "[io][load]") {
+    const temporary_folder folder;
+    CHECK(loading(folder / "absent") == thrown(errc::no_such_file, {(folder / "absent").string()}));
+    folder.write("file", "x");
+    CHECK(loading(folder / "file") == thrown(errc::no_such_file, {(folder / "file").string()}));
+    CHECK(loading(folder.path()) == thrown(errc::no_such_file, {"config.json"}));
+
+    folder.copy(tiny);
+    folder.write("tokenizer.json", "{");
+    CHECK(loading(folder.path()) == thrown(errc::malformed_file, {"tokenizer.json"}));
+    std::filesystem::remove(folder / "tokenizer.json");
+    folder.write("generation_config.json", R"({"eos_token_id":"none"})");
+    CHECK(loading(folder.path()) == thrown(errc::malformed_file, {"generation_config.json", "eos_token_id"}));
+    std::filesystem::remove(folder / "generation_config.json");
+    std::filesystem::remove(folder / "model.safetensors");
+    CHECK(loading(folder.path()) == thrown(errc::no_such_file, {"model.safetensors"}));
+}
