@@ -114,12 +114,8 @@ command bench(CLI::App& app) {
     add_options(*sub, o->model);
     sub->add_option("--dtype", o->dtype, "Weight format to compute with: f32")->capture_default_str()->type_name("D");
     add_threads(*sub, o->threads);
-    sub->add_option("--prompt-tokens", o->prompt_tokens, "Length of the prompt of the prefill measurement")
-        ->type_name("N")
-        ->capture_default_str();
-    sub->add_option("--new-tokens", o->new_tokens, "Tokens of the decode measurement, from an empty cache")
-        ->type_name("N")
-        ->capture_default_str();
+    add_number(*sub, "--prompt-tokens", o->prompt_tokens, "Length of the prompt of the prefill measurement");
+    add_number(*sub, "--new-tokens", o->new_tokens, "Tokens of the decode measurement, from an empty cache");
     sub->add_option("--exit-layer", o->exit_layer, "Every token leaves after this layer; left out: full depth")
         ->check(CLI::PositiveNumber)
         ->type_name("K");

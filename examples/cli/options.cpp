@@ -67,7 +67,20 @@ const CLI::Validator positive(
     },
     "");
 
+// CLI11 alone reads -1 as a very large number.
+const CLI::Validator whole(
+    [](const std::string& text) {
+        std::size_t value = 0;
+        const bool good = CLI::detail::lexical_cast(text, value) && text.find('-') == std::string::npos;
+        return good ? std::string() : "expected a whole number from 0, found '" + text + "'";
+    },
+    "");
+
 }  // namespace
+
+CLI::Option* add_number(CLI::App& app, const std::string& name, std::size_t& into, const std::string& help) {
+    return app.add_option(name, into, help)->check(whole)->type_name("N")->capture_default_str();
+}
 
 void add_options(CLI::App& app, model_options& into) {
     into.folder = default_model();
@@ -149,9 +162,7 @@ void add_cache_options(CLI::App& app, exit_options& into) {
         ->group(group);
 }
 
-void add_threads(CLI::App& app, std::size_t& threads) {
-    app.add_option("--threads", threads, "Threads that compute")->type_name("N")->capture_default_str();
-}
+void add_threads(CLI::App& app, std::size_t& threads) { add_number(app, "--threads", threads, "Threads that compute"); }
 
 void add_options(CLI::App& app, eo::generate_options& into) {
     const std::string sampling = "Sampling";
@@ -159,10 +170,7 @@ void add_options(CLI::App& app, eo::generate_options& into) {
         ->type_name("T")
         ->capture_default_str()
         ->group(sampling);
-    app.add_option("--top-k", into.top_k, "Draw from the K most likely tokens; 0: all")
-        ->type_name("K")
-        ->capture_default_str()
-        ->group(sampling);
+    add_number(app, "--top-k", into.top_k, "Draw from the N most likely tokens; 0: all")->group(sampling);
     app.add_option("--top-p", into.top_p, "Draw from the fewest tokens that hold this probability")
         ->type_name("P")
         ->capture_default_str()
@@ -175,16 +183,10 @@ void add_options(CLI::App& app, eo::generate_options& into) {
         ->type_name("X")
         ->capture_default_str()
         ->group(sampling);
-    app.add_option("--seed", into.seed, "The same seed draws the same tokens")
-        ->type_name("N")
-        ->capture_default_str()
-        ->group(sampling);
+    add_number(app, "--seed", into.seed, "The same seed draws the same tokens")->group(sampling);
 
     const std::string ending = "Length";
-    app.add_option("--max-new-tokens", into.max_new_tokens, "Most tokens to produce")
-        ->type_name("N")
-        ->capture_default_str()
-        ->group(ending);
+    add_number(app, "--max-new-tokens", into.max_new_tokens, "Most tokens to produce")->group(ending);
     app.add_option("--stop", into.stop_strings, "End before this text; may be given several times")
         ->type_name("TEXT")
         ->allow_extra_args(false)

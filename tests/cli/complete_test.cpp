@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+#include <string>
+#include <vector>
+
+#include "cli/command.hpp"
+#include "support/catch.hpp"
+
+using support::command_result;
+using support::earlyout_command;
+
+namespace {
+
+const std::string prompt = "import os\n\ndef read_file(path):\n    ";
+
+command_result complete(std::vector<std::string> more, const std::string& text = prompt) {
+    more.insert(more.begin(), {"complete", "--prompt", text, "--max-new-tokens", "12"});
+    return earlyout_command(std::move(more));
+}
+
+}  // namespace
+
+TEST_CASE("complete --json says all there is", "[cli][complete]") {
+    const command_result r = complete({"--json", "--exit-gate", "sec", "--threshold", "0.5", "--kv", "defer"});
+    REQUIRE(r.status == 0);
+    CHECK(r.err.empty());
+    const auto j = r.json();
+    CHECK(j.at("text").get<std::string>().size() > 10);
+    CHECK(j.at("ids").size() == 12);
+    CHECK(j.at("exit_layers").size() == 12);
+    CHECK(j.at("logprobs").size() == 12);
+    CHECK(j.at("finish_reason") == "max_new_tokens");
+    int early = 0;
+    for (std::size_t i = 0; i < 12; ++i) {
+        const int layer = j["exit_layers"][i];
+        CHECK((layer >= 1 && layer <= 8));
+        early += layer < 8 ? 1 : 0;
+        CHECK(j["logprobs"][i].get<double>() <= 0.0);
+        CHECK((j["ids"][i].get<int>() >= 0 && j["ids"][i].get<int>() < 4096));
+    }
+    CHECK(early > 0);
+    const auto& stats = j.at("stats");
+    CHECK(stats.at("layers") == 8);
+    CHECK(stats.at("new_tokens") == 12);
+    int histogram = 0;
+    for (const int count : stats.at("exit_histogram")) histogram += count;
+    CHECK(histogram == 12);
+    for (const char* key :
+         {"prompt_tokens", "reused_tokens", "mean_exit_layer", "layers_skipped", "debt_repaid", "gate_evaluations",
+          "head_evaluations", "prefill_seconds", "decode_seconds", "gate_seconds", "decode_tokens_per_second"}) {
+        INFO(key);
+        CHECK(stats.at(key).get<double>() >= 0.0);
+    }
+    CHECK(stats.at("prefill").at("layer_tokens") > 0);
+    CHECK(stats.at("decode").at("weight_bytes") > 0);
+}
+
+TEST_CASE("the text is streamed to standard output, what is said about it to standard error", "[cli][complete]") {
+    const std::string text = complete({"--json"}).json().at("text");
+    const command_result r = complete({});
+    REQUIRE(r.status == 0);
+    CHECK(r.out == text + "\n");
+    for (const char* word : {"left after layer", "mean exit layer", "8.00 of 8", "max_new_tokens", "tokens/s"}) {
+        INFO(word);
+        CHECK(r.err.find(word) != std::string::npos);
+    }
+    CHECK(r.out.find('\x1b') == std::string::npos);
+    // Colours when asked for, around the same text.
+    const command_result coloured = complete({"--color", "always"});
+    CHECK(coloured.out.find("\x1b[") != std::string::npos);
+    const command_result numbered = complete({"--show-layers"});
+    CHECK(numbered.out.find("<8>") != std::string::npos);
+}
+
+TEST_CASE("a gate that never exits gives full depth's text", "[cli][complete]") {
+    const auto full = complete({"--json"}).json();
+    for (const char* gate : {"margin", "max-probability", "sec"}) {
+        for (const char* kv : {"propagate", "defer"}) {
+            const auto j = complete({"--json", "--exit-gate", gate, "--threshold", "1.5", "--kv", kv}).json();
+            INFO(gate << ' ' << kv);
+            CHECK(j.at("ids") == full.at("ids"));
+            CHECK(j.at("stats").at("mean_exit_layer") == 8.0);
+        }
+    }
+    const auto lazy =
+        complete({"--json", "--exit-gate", "margin", "--threshold", "1.5", "--kv", "defer", "--prefill", "lazy"});
+    CHECK(lazy.json().at("ids") == full.at("ids"));
+}
+
+TEST_CASE("a fixed layer is where every token leaves", "[cli][complete]") {
+    const auto j =
+        complete({"--json", "--exit-gate", "fixed", "--exit-layers", "3", "--kv", "defer", "--prefill", "lazy"}).json();
+    for (const int layer : j.at("exit_layers")) CHECK(layer == 3);
+    CHECK(j.at("stats").at("layers_skipped").get<double>() == 0.625);
+}
+
+TEST_CASE("a gate that stops ends the completion", "[cli][complete]") {
+    const auto j = complete({"--json", "--exit-gate", "sec", "--threshold", "1", "--stop-threshold", "0.05"}).json();
+    CHECK(j.at("finish_reason") == "stopped_by_gate");
+    CHECK(j.at("ids").size() < 12);
+    CHECK(j.at("stats").at("stop_layer") > 0);
+}
+
+TEST_CASE("prompt, file and standard input are the same text", "[cli][complete]") {
+    const auto expected = complete({"--json"}).json().at("ids");
+    const support::temporary_folder folder;
+    folder.write("main.py", prompt);
+    const auto ids = [](const command_result& r) { return r.json().at("ids"); };
+    CHECK(ids(earlyout_command(
+              {"complete", "--file", (folder / "main.py").string(), "--max-new-tokens", "12", "--json"})) == expected);
+    CHECK(ids(earlyout_command({"complete", "--max-new-tokens", "12", "--json"}, prompt)) == expected);
+}
+
+TEST_CASE("sampling repeats with its seed, stop strings end", "[cli][complete]") {
+    const auto sampled = [](const char* seed) {
+        return complete({"--json", "--temperature", "1", "--top-k", "50", "--top-p", "0.95", "--min-p", "0.01",
+                         "--repetition-penalty", "1.1", "--seed", seed})
+            .json()
+            .at("ids");
+    };
+    CHECK(sampled("1") == sampled("1"));
+    CHECK((sampled("1") != sampled("2") || sampled("1") != sampled("3")));
+    const std::string text = complete({"--json"}).json().at("text");
+    const auto cut = complete({"--json", "--stop", text.substr(4, 3)}).json();
+    CHECK(cut.at("finish_reason") == "stop_string");
+    CHECK(cut.at("text") == text.substr(0, 4));
+}
+
+TEST_CASE("threads change nothing", "[cli][complete]") {
+    CHECK(complete({"--json", "--threads", "2"}).json().at("ids") == complete({"--json"}).json().at("ids"));
+}
+
+TEST_CASE("compare measures both sides", "[cli][complete]") {
+    const auto j = complete({"--json", "--compare", "--rounds", "2", "--exit-gate", "fixed", "--exit-layers", "2"})
+                       .json()
+                       .at("compare");
+    CHECK(j.at("rounds") == 2);
+    CHECK(j.at("speedup") > 0.0);
+    CHECK(j.at("early_exit").at("samples").at("seconds").size() == 2);
+    CHECK(j.at("full_depth").at("new_tokens") == 12);
+}
+
+TEST_CASE("a prompt too long is refused, or cut when asked", "[cli][complete]") {
+    std::string text;
+    for (int i = 0; i < 400; ++i) text += "x = " + std::to_string(i) + "\n";
+    CHECK(complete({"--json"}, text).refused(1, {"prompt", "256"}));
+    CHECK(complete({"--json", "--cut-prompt"}, text).json().at("ids").size() == 12);
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+#include <string>
+#include <vector>
+
+#include "cli/command.hpp"
+#include "support/catch.hpp"
+
+using support::earlyout_command;
+
+namespace {
+
+struct misuse {
+    int status;
+    std::vector<std::string> arguments;
+    std::vector<std::string> words;
+};
+
+}  // namespace
+
+TEST_CASE("what is asked for wrongly is answered with one sentence", "[cli][errors]") {
+    const std::vector<misuse> cases = {
+        {2, {}, {"subcommand"}},
+        {2, {"nonsense"}, {"earlyout"}},
+        {2, {"complete", "--prompt"}, {"--prompt"}},
+        {2, {"complete", "--prompt", "a", "--no-such-option"}, {"--no-such-option"}},
+        {2, {"complete", "--prompt", "a", "--max-new-tokens", "x"}, {"--max-new-tokens", "x"}},
+        {2, {"complete", "--prompt", "a", "--max-new-tokens", "-1"}, {"--max-new-tokens", "from 0", "-1"}},
+        {2, {"complete", "--prompt", "a", "--threads", "-2"}, {"--threads", "from 0", "-2"}},
+        {2, {"complete", "--prompt", "a", "--max-time", "0"}, {"--max-time", "> 0"}},
+        {2, {"complete", "--prompt", "a", "--exit-gate", "foo"}, {"foo", "margin"}},
+        {2, {"complete", "--prompt", "a", "--exit-layers", "2"}, {"--exit-gate"}},
+        {2, {"complete", "--prompt", "a", "--exit-gate", "fixed", "--exit-layers", "0"}, {"from 1", "0"}},
+        {2, {"complete", "--prompt", "a", "--exit-gate", "fixed", "--exit-layers", "2,x"}, {"--exit-layers", "x"}},
+        {1, {"complete", "--prompt", "a", "--exit-gate", "fixed", "--exit-layers", "9"}, {"1 .. 8", "9"}},
+        {2, {"complete", "--prompt", "a", "--prefill", "lazy"}, {"--kv defer"}},
+        {2, {"complete", "--prompt", "a", "--threads", "0"}, {"threads", "0"}},
+        {2, {"complete", "--prompt", "a", "--temperature", "-1"}, {"temperature", "-1"}},
+        {2, {"complete", "--prompt", "a", "--top-p", "2"}, {"top_p", "2"}},
+        {2, {"complete", "--prompt", "a", "--file", "b"}, {"--file"}},
+        {1, {"complete", "--file", "/no/such/file"}, {"/no/such/file"}},
+        {1, {"complete", "--model", "/no/such/folder", "--prompt", "a"}, {"/no/such/folder"}},
+        {2, {"logits"}, {"--ids"}},
+        {2, {"logits", "--ids", "5,a"}, {"'5,a'"}},
+        {1, {"logits", "--ids", "5,4096"}, {"0 .. 4095", "4096"}},
+        {1, {"logits", "--ids", "5,-1"}, {"-1"}},
+        {1, {"logits", "--ids", "5", "--exit-layer", "9"}, {"9"}},
+        {1, {"detokenize", "--ids", "99999"}, {"99999"}},
+        {1, {"bench", "--dtype", "int3"}, {"f32", "int3"}},
+        {1, {"bench", "--prompt-tokens", "1000"}, {"256", "1000"}},
+        {1, {"inspect", "--model", "/"}, {"config.json"}},
+    };
+    for (const misuse& m : cases) {
+        const auto result = earlyout_command(m.arguments);
+        std::string line;
+        for (const std::string& argument : m.arguments) line += argument + ' ';
+        CAPTURE(line, result);
+        CHECK(result.refused(m.status, m.words));
+    }
+}
+
+TEST_CASE("an empty prompt is refused", "[cli][errors]") {
+    CHECK(earlyout_command({"complete", "--prompt", ""}).refused(2, {"prompt", "found none"}));
+    CHECK(earlyout_command({"complete"}, "").refused(2, {"prompt", "found none"}));
+}
+
+TEST_CASE("broken model files are named", "[cli][errors]") {
+    const std::string tiny = EARLYOUT_TEST_DATA "/gpt2/tiny";
+    const auto inspect = [](const support::temporary_folder& folder) {
+        return earlyout_command({"inspect", "--model", folder.path().string()});
+    };
+    support::temporary_folder folder;
+    folder.copy(tiny);
+    const std::string weights = folder.read("model.safetensors");
+    REQUIRE(inspect(folder).status == 0);
+    for (const std::size_t size : {std::size_t{0}, std::size_t{7}, std::size_t{100}, weights.size() - 1}) {
+        folder.write("model.safetensors", weights.substr(0, size));
+        CHECK(inspect(folder).refused(1, {"model.safetensors"}));
+    }
+    folder.write("model.safetensors", "\xff\xff\xff\xff\xff\xff\xff\x7f{}");  // a header of 2^63 bytes
+    CHECK(inspect(folder).refused(1, {"model.safetensors"}));
+    folder.write("model.safetensors", weights);
+    folder.write("config.json", "{\"model_type\":\"llama\"}");
+    CHECK(inspect(folder).refused(1, {"'model_type'", "gpt2", "'llama'"}));
+    folder.write("config.json", "{");
+    CHECK(inspect(folder).refused(1, {"config.json"}));
+    // A text needs a tokenizer.
+    support::temporary_folder without;
+    without.copy(tiny);
+    CHECK(earlyout_command({"complete", "--model", without.path().string(), "--prompt", "a"})
+              .refused(1, {"tokenizer.json"}));
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+#include <earlyout/earlyout.hpp>
+#include <earlyout/io/hugging_face.hpp>
+#include <earlyout/models/gpt2.hpp>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "cli/command.hpp"
+#include "support/catch.hpp"
+
+namespace eo = earlyout;
+using support::command_result;
+using support::earlyout_command;
+
+namespace {
+
+std::string list_of(const nlohmann::json& ids) {
+    std::string list;
+    for (const int id : ids) list += (list.empty() ? "" : ",") + std::to_string(id);
+    return list;
+}
+
+}  // namespace
+
+TEST_CASE("tokenize and detokenize are each other's inverse, byte for byte", "[cli][tokens]") {
+    for (const std::string& text :
+         {std::string("def f(x):\n    return x"), std::string("\xe6\xbc\xa2\xf0\x9f\x98\x80\r\n\t "),
+          std::string("\xff\xfe\x80 broken"), std::string("<|endoftext|>x")}) {
+        const support::temporary_folder folder;
+        folder.write("text", text);
+        const command_result tokens = earlyout_command({"tokenize", "--file", (folder / "text").string(), "--json"});
+        REQUIRE(tokens.status == 0);
+        const std::string ids = list_of(tokens.json().at("ids"));
+        const command_result back = earlyout_command({"detokenize", "--ids", ids});
+        CHECK(back.out == text);
+        CHECK(earlyout_command({"tokenize"}, text).out == ids + "\n");
+    }
+    CHECK(earlyout_command({"tokenize", "--text", "", "--json"}).json().at("ids").empty());
+    CHECK(earlyout_command({"detokenize", "--ids", "97,98", "--json"}).json().at("text") == "ab");
+}
+
+TEST_CASE("logits are the library's", "[cli][logits]") {
+    const auto model = eo::io::load<eo::gpt2<>>(EARLYOUT_EXAMPLE_MODEL);
+    const std::vector<eo::token_id> ids{5, 600, 7, 4000};
+    for (const std::size_t layer : {2u, 8u}) {
+        const eo::exit_policy policy{eo::exit_plan{eo::exit_layers(std::vector{layer}), eo::always_exit{}},
+                                     eo::shared_head{}, eo::defer{.prefill = eo::prefill::lazy}};
+        eo::session s{model, policy};
+        const eo::completion first = s.complete(ids, {.max_new_tokens = 1});
+        const auto logits =
+            earlyout_command({"logits", "--ids", "5,600,7,4000", "--exit-layer", std::to_string(layer), "--json"})
+                .json()
+                .at("logits")
+                .get<std::vector<float>>();
+        REQUIRE(logits.size() == 4096);
+        const auto best = std::max_element(logits.begin(), logits.end());
+        CHECK(best - logits.begin() == first.ids.at(0));
+        double sum = 0.0;
+        for (const float x : logits) sum += std::exp(static_cast<double>(x - *best));
+        CHECK_THAT(-std::log(sum), Catch::Matchers::WithinAbs(first.log_probabilities.at(0), 1e-4));
+    }
+    const command_result table = earlyout_command({"logits", "--ids", "1"});
+    CHECK(table.out.find("logit") != std::string::npos);
+}
+
+TEST_CASE("inspect describes the model and its exits", "[cli][inspect]") {
+    const auto j = earlyout_command({"inspect", "--json"}).json();
+    CHECK(j.at("architecture") == "gpt2");
+    CHECK(j.at("shape").at("layers") == 8);
+    CHECK(j.at("parameters") == 3170880);
+    CHECK(j.at("dtypes").at("BF16").at("tensors") == 100);
+    CHECK(j.at("exits").at("layers") == nlohmann::json{1, 2, 3, 4, 5, 6, 7});
+    CHECK(j.at("tensors").size() == 100);
+    const command_result table = earlyout_command({"inspect"});
+    for (const char* word : {"gpt2", "3170880", "BF16", "after layers"})
+        CHECK(table.out.find(word) != std::string::npos);
+
+    const auto bare =
+        earlyout_command({"inspect", "--json", "--model", EARLYOUT_TEST_DATA "/gpt2/sharded_bf16"}).json();
+    CHECK((!bare.contains("exits") || bare.at("exits").is_null()));
+}
+
+TEST_CASE("bench prints medians and what they are of", "[cli][bench]") {
+    const auto j = earlyout_command({"bench", "--prompt-tokens", "16", "--new-tokens", "4", "--exit-layer", "2",
+                                     "--rounds", "3", "--threads", "2", "--json"})
+                       .json();
+    for (const char* key : {"prefill_tokens_per_s", "decode_tokens_per_s"}) {
+        CHECK(j.at(key) > 0.0);
+        CHECK(j.at("samples").at(key).size() == 3);
+    }
+    CHECK(j.at("prompt_tokens") == 16);
+    CHECK(j.at("new_tokens") == 4);
+    CHECK(j.at("threads") == 2);
+    CHECK(j.at("dtype") == "f32");
+    CHECK(earlyout_command({"bench", "--prompt-tokens", "4", "--new-tokens", "2"}).out.find("decode") !=
+          std::string::npos);
+}
+
+TEST_CASE("help and version", "[cli]") {
+    const command_result help = earlyout_command({"--help"});
+    CHECK(help.status == 0);
+    for (const char* name : {"complete", "logits", "tokenize", "detokenize", "inspect", "bench"}) {
+        CHECK(help.out.find(name) != std::string::npos);
+        const command_result own = earlyout_command({name, "--help"});
+        CHECK(own.status == 0);
+        CHECK(own.out.find("--json") != std::string::npos);
+    }
+    CHECK(earlyout_command({"--version"}).out.find(eo::version) != std::string::npos);
+}
