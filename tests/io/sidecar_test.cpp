@@ -17,11 +17,11 @@ using support::thrown;
 
 namespace {
 
-const eo::fitted_model model{8, 4, 11, "0123456789abcdef", "f32"};
+const eo::fitted_model fitted{8, 4, 11, "0123456789abcdef", "f32"};
 
 eo::exit_weights sample() {
     eo::exit_weights made;
-    made.set_model(model)
+    made.set_model(fitted)
         .set_layers({3, 5})
         .set("gate.weight", {3, 4}, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12})
         .set("gate.5.weight", {3, 4}, std::vector<float>(12, 0.5f))
@@ -39,7 +39,7 @@ TEST_CASE("a sidecar comes back as it was written", "[io][sidecar]") {
     const support::temporary_folder folder;
     eo::io::write_exits(folder / "exits.safetensors", sample());
     const eo::exit_weights read = eo::io::read_exits(folder / "exits.safetensors");
-    CHECK(read.model() == model);
+    CHECK(read.model() == fitted);
     CHECK(std::vector(read.layers().begin(), read.layers().end()) == std::vector<std::size_t>{3, 5});
     CHECK(read.gate().weight[11] == 12.0f);
     CHECK(read.gate(5).bias[2] == 3.0f);
@@ -53,15 +53,15 @@ TEST_CASE("a sidecar comes back as it was written", "[io][sidecar]") {
 
 TEST_CASE("exits of another model are refused", "[io][sidecar]") {
     const eo::exit_weights exits = sample();
-    CHECK_NOTHROW(eo::io::require_match(exits, model));
+    CHECK_NOTHROW(eo::io::require_match(exits, fitted));
     const auto against = [&](eo::fitted_model other) { return error_of([&] { eo::io::require_match(exits, other); }); };
-    eo::fitted_model other = model;
+    eo::fitted_model other = fitted;
     other.fingerprint = "fedcba9876543210";
     CHECK(against(other) == thrown(errc::mismatch, {"0123456789abcdef", "fedcba9876543210"}));
-    other = model;
+    other = fitted;
     other.weight_formats = "int8";
     CHECK(against(other) == thrown(errc::mismatch, {"weight formats f32", "int8"}));
-    other = model;
+    other = fitted;
     other.layers = 9;
     CHECK(against(other) == thrown(errc::mismatch, {"layers 8", "9"}));
 }

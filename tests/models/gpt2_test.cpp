@@ -71,7 +71,7 @@ TEST_CASE("GPT-2 computes what PyTorch computes, at every exit layer", "[models]
     const golden expected(name);
     const auto network = eo::gpt2<>::from_checkpoint(eo::io::hugging_face_checkpoint(support::golden_folder(name)));
     REQUIRE(network.shape().layers == expected.layers);
-    for (const std::size_t block : {1, 2, 5, 16, 64}) {
+    for (const std::size_t block : {1u, 2u, 5u, 16u, 64u}) {
         INFO("block " << block);
         CHECK(worst(network, expected, {100}, block) < tolerance);            // prefill
         CHECK(worst(network, expected, {1}, block) < tolerance);              // decoding

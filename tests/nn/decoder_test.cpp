@@ -79,7 +79,7 @@ bool same_cache(const pass& a, const pass& b) {
 
 TEST_CASE("the size of a block does not change a bit", "[nn][decoder]") {
     const auto expected = whole(ids());
-    for (const std::size_t block : {1, 2, 3, 5, 8, 11, 12, 13, 16, 36}) {
+    for (const std::size_t block : {1u, 2u, 3u, 5u, 8u, 11u, 12u, 13u, 16u, 36u}) {
         INFO("block " << block);
         pass cut(network(), ids(), block);
         cut.run(1, decoder_layers, 0, count);
@@ -90,9 +90,9 @@ TEST_CASE("the size of a block does not change a bit", "[nn][decoder]") {
 
 TEST_CASE("the number of threads does not change a bit", "[nn][decoder]") {
     const auto expected = whole(ids());
-    for (const std::size_t threads : {1, 2, 3, 7}) {
+    for (const std::size_t threads : {1u, 2u, 3u, 7u}) {
         eo::thread_pool pool(threads);
-        for (const std::size_t block : {1, 9, 37}) {
+        for (const std::size_t block : {1u, 9u, 37u}) {
             INFO(threads << " threads, block " << block);
             pass split(network(), ids(), block, pool);
             split.run(1, decoder_layers, 0, count);

@@ -18,7 +18,7 @@ namespace reference = support::reference;
 
 namespace {
 
-constexpr std::size_t d = 20, inner = 300, tokens = 70;
+constexpr std::size_t d = 20, inner = 300, feed_tokens = 70;
 constexpr eo::model_shape small{.layers = 1, .d_model = d, .heads = 2, .kv_heads = 2, .head_dim = 10, .d_ff = inner};
 
 struct weights {
@@ -27,7 +27,7 @@ struct weights {
     std::vector<float> up_bias = random.floats(inner, 0.3f);
     std::vector<float> down = random.floats(d * inner, 0.1f);
     std::vector<float> down_bias = random.floats(d);
-    std::vector<float> x = random.floats(tokens * d);
+    std::vector<float> x = random.floats(feed_tokens * d);
 };
 
 template <class FeedForward>
@@ -36,9 +36,9 @@ std::vector<float> run(FeedForward layer, const weights& w, eo::executor& on) {
     layer.down().weight().set_rows(0, {w.down.data(), d, inner});
     std::copy(w.up_bias.begin(), w.up_bias.end(), layer.up().bias().begin());
     std::copy(w.down_bias.begin(), w.down_bias.end(), layer.down().bias().begin());
-    eo::workspace scratch(small, tokens, 1, on.concurrency());
-    std::vector<float> y(tokens * d, 99.0f);
-    layer({w.x.data(), tokens, d}, {y.data(), tokens, d}, scratch, on);
+    eo::workspace scratch(small, feed_tokens, 1, on.concurrency());
+    std::vector<float> y(feed_tokens * d, 99.0f);
+    layer({w.x.data(), feed_tokens, d}, {y.data(), feed_tokens, d}, scratch, on);
     return y;
 }
 
@@ -52,7 +52,7 @@ TEST_CASE("feed-forward is two linear maps with an activation between", "[nn][fe
                                                                      {eo::activation::silu, reference::silu}}));
     const weights w;
     const std::vector<float> y = run(eo::feed_forward<>(small, kind), w, support::one_thread());
-    for (std::size_t t = 0; t < tokens; ++t) {
+    for (std::size_t t = 0; t < feed_tokens; ++t) {
         reference::vector hidden = reference::linear(w.up, w.up_bias, std::span(w.x).subspan(t * d, d), inner);
         for (double& value : hidden) value = f(value);
         const reference::vector expected = reference::linear(w.down, w.down_bias, hidden, d);

@@ -55,8 +55,8 @@ TEST_CASE("a new cache is empty in every layer", "[nn][kv_cache]") {
 }
 
 TEST_CASE("keys and values come back where attention reads them", "[nn][kv_cache]") {
-    const std::size_t kv_heads = GENERATE(1, 3);
-    const std::size_t head_dim = GENERATE(1, 7, 16, 20);
+    const std::size_t kv_heads = GENERATE(1u, 3u);
+    const std::size_t head_dim = GENERATE(1u, 7u, 16u, 20u);
     const std::size_t d_kv = kv_heads * head_dim;
     constexpr std::size_t capacity = 2 * key_block + 3;
     eo::kv_cache cache(shape_of(2, kv_heads, head_dim), capacity);
@@ -95,8 +95,8 @@ TEST_CASE("each layer has its own length and its own positions", "[nn][kv_cache]
     eo::kv_cache cache(shape_of(3, 1, 4), 8);
     // Tokens 1 and 4 left after the first layer, token 2 after the second.
     for (std::size_t p = 0; p < 6; ++p) append(cache, 1, p, 4, static_cast<float>(p));
-    for (const std::size_t p : {0, 2, 3, 5}) append(cache, 2, p, 4, static_cast<float>(10 * p));
-    for (const std::size_t p : {0, 3, 5}) append(cache, 3, p, 4, static_cast<float>(100 * p));
+    for (const std::size_t p : {0u, 2u, 3u, 5u}) append(cache, 2, p, 4, static_cast<float>(10 * p));
+    for (const std::size_t p : {0u, 3u, 5u}) append(cache, 3, p, 4, static_cast<float>(100 * p));
 
     CHECK(positions(cache, 1) == list{0, 1, 2, 3, 4, 5});
     CHECK(positions(cache, 2) == list{0, 2, 3, 5});

@@ -28,9 +28,9 @@ void set(Linear& into, const std::vector<float>& weight, const std::vector<float
 }  // namespace
 
 TEST_CASE("linear is W x + b for any size", "[nn][linear]") {
-    const std::size_t out = GENERATE(1, 31, 32, 33, 100);
-    const std::size_t in = GENERATE(1, 17, 64);
-    const std::size_t tokens = GENERATE(1, 2, 13);
+    const std::size_t out = GENERATE(1u, 31u, 32u, 33u, 100u);
+    const std::size_t in = GENERATE(1u, 17u, 64u);
+    const std::size_t tokens = GENERATE(1u, 2u, 13u);
     support::random_source random(1);
     const std::vector<float> weight = random.floats(out * in);
     const std::vector<float> bias = random.floats(out);

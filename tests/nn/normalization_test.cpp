@@ -14,7 +14,7 @@ namespace eo = earlyout;
 namespace reference = support::reference;
 
 TEST_CASE("layer norm has mean 0 and variance 1 before weight and bias", "[nn][normalization]") {
-    const std::size_t size = GENERATE(1, 2, 15, 64, 100);
+    const std::size_t size = GENERATE(1u, 2u, 15u, 64u, 100u);
     const float epsilon = GENERATE(1e-5f, 1e-2f);
     support::random_source random(1);
     const std::vector<float> weight = random.floats(size);
