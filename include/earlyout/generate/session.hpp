@@ -5,6 +5,7 @@
 #include <earlyout/core/error.hpp>
 #include <earlyout/core/thread_pool.hpp>
 #include <earlyout/exit/exit_policy.hpp>
+#include <earlyout/generate/completion.hpp>
 #include <earlyout/generate/decode_step.hpp>
 #include <earlyout/generate/detail/model_access.hpp>
 #include <earlyout/generate/detail/text_stream.hpp>
@@ -32,18 +33,6 @@ struct session_options {
     std::size_t threads = 1;     ///< threads of its own, the caller's included
     std::size_t block = 128;     ///< most tokens that pass a layer together
     executor* run_on = nullptr;  ///< somebody else's threads instead; must outlive the session
-};
-
-/// What complete() returns.
-struct completion {
-    std::string text;           ///< of the new tokens; without a tokenizer empty
-    std::vector<token_id> ids;  ///< the new tokens, an end-of-text token included
-    std::vector<std::size_t> exit_layers;
-    std::vector<float> log_probabilities;
-    earlyout::finish_reason finish_reason = earlyout::finish_reason::max_new_tokens;
-    /// End of `text` that no event carried: what was held back when something other than a token ended it.
-    std::string unstreamed;
-    run_stats stats;
 };
 
 /// Callback that never stops.
