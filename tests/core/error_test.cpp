@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <earlyout/core/error.hpp>
 
+#include <locale>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -10,6 +11,16 @@
 
 namespace eo = earlyout;
 using eo::errc;
+
+namespace {
+
+/// Writes 50257 as 50.257, as a program's locale may.
+struct grouping : std::numpunct<char> {
+    char do_thousands_sep() const override { return '.'; }
+    std::string do_grouping() const override { return "\3"; }
+};
+
+}  // namespace
 
 TEST_CASE("fail throws a sentence of its parts and a code", "[core][error]") {
     try {
@@ -32,4 +43,16 @@ TEST_CASE("every code has a name of its own", "[core][error]") {
     CHECK(names.size() == 10);
     CHECK(names.count("unknown") == 0);
     CHECK(std::string(to_string(static_cast<errc>(99))) == "unknown");
+}
+
+TEST_CASE("a message's numbers do not follow the program's locale", "[core][error]") {
+    const std::locale before = std::locale::global(std::locale(std::locale::classic(), new grouping));
+    std::string message;
+    try {
+        eo::fail(errc::wrong_shape, "found ", 50257);
+    } catch (const eo::error& e) {
+        message = e.what();
+    }
+    std::locale::global(before);
+    CHECK(message == "found 50257");
 }

@@ -4,6 +4,7 @@
 
 #include <earlyout/core/config.hpp>
 
+#include <locale>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -58,6 +59,7 @@ private:
 template <class... Parts>
 [[noreturn]] void fail(errc code, const Parts&... parts) {
     std::ostringstream message;
+    message.imbue(std::locale::classic());  // 50257, whatever the program's locale makes of it
     (message << ... << parts);
     throw error(code, std::move(message).str());
 }
