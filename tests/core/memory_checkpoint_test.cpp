@@ -3,6 +3,7 @@
 
 #include <cstring>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "support/catch.hpp"
@@ -43,4 +44,23 @@ TEST_CASE("a value of another kind, or a shape of another size, is refused", "[c
     CHECK(error_of([&] {
               c.add("w", {2, 3}, {1, 2});
           }) == thrown(eo::errc::wrong_shape, {"by hand", "'w'", "[2, 3]", "2 values"}));
+}
+
+TEST_CASE("a tensor that is refused leaves the checkpoint as it was", "[core][memory_checkpoint]") {
+    eo::memory_checkpoint c;
+    c.add("w", {2}, {1, 2});
+    CHECK(error_of([&] { c.add("w", {2, 3}, {7, 8}); }).code == "wrong_shape");
+    CHECK(error_of([&] { c.add("new", {1}, {}); }).code == "wrong_shape");
+    CHECK(eo::read_tensor(c, "w", {2}) == std::vector<float>{1, 2});
+    CHECK(c.find("new") == nullptr);
+}
+
+TEST_CASE("a moved checkpoint takes its tensors along", "[core][memory_checkpoint]") {
+    eo::memory_checkpoint from("by hand");
+    from.set("n", std::int64_t{3}).add("w", {2}, {1, 2});
+    const eo::tensor_view* const w = from.find("w");
+    const eo::memory_checkpoint to = std::move(from);
+    CHECK(to.find("w") == w);
+    CHECK(eo::read_tensor(to, "w", {2}) == std::vector<float>{1, 2});
+    CHECK(to.integer("n") == 3);
 }

@@ -29,13 +29,13 @@ public:
     /// Adds a tensor of floats, row-major, replacing one of the same name.
     /// @throws error (wrong_shape) when the number of values is not the product of the extents
     memory_checkpoint& add(std::string name, std::vector<std::size_t> shape, std::vector<float> values) {
-        entry& e = tensors_[name];
-        e.values = std::move(values);
-        e.view = {std::move(name), dtype::f32, std::move(shape), std::as_bytes(std::span(e.values))};
+        entry e{std::move(values), {}};
+        e.view = {name, dtype::f32, std::move(shape), std::as_bytes(std::span(e.values))};
         if (e.view.element_count() != e.values.size()) {
             fail(errc::wrong_shape, source_, ": tensor '", e.view.name, "': shape ", shape_to_string(e.view.shape),
                  " does not hold ", e.values.size(), " values");
         }
+        tensors_.insert_or_assign(std::move(name), std::move(e));  // the bytes stay where they are
         return *this;
     }
 
