@@ -82,6 +82,24 @@ TEST_CASE("a pool serves one caller after another, and two pools at once", "[cor
     CHECK(runs == 1600);
 }
 
+TEST_CASE("a pool outlives any number of jobs", "[core][thread_pool]") {
+    eo::thread_pool pool(2);
+    // More jobs than the counter that tells them apart can number.
+    std::vector<int> runs(2);
+    for (int round = 0; round < 300'000; ++round) pool.run(2, [&](std::size_t piece) { ++runs[piece]; });
+    CHECK(runs == std::vector<int>(2, 300'000));
+    // Its thread still joins in: each piece waits for the other, for a while.
+    std::atomic<int> inside{0};
+    std::atomic<int> met{0};
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    pool.run(2, [&](std::size_t) {
+        ++inside;
+        while (inside.load() < 2 && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+        if (inside.load() == 2) ++met;
+    });
+    CHECK(met == 2);
+}
+
 TEST_CASE("a pool needs a sensible number of threads", "[core][thread_pool]") {
     for (const std::size_t threads : {std::size_t{0}, std::size_t{1025}}) {
         CHECK(support::error_of([&] { eo::thread_pool pool(threads); }) ==
