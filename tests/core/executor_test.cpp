@@ -18,8 +18,10 @@ public:
     explicit backwards(std::size_t threads) : threads_(threads) {}
     std::size_t concurrency() const noexcept override { return threads_; }
     void run(std::size_t pieces, eo::function_ref<void(std::size_t)> body) override {
+        ++runs;
         while (pieces > 0) body(--pieces);
     }
+    int runs = 0;
 
 private:
     std::size_t threads_;
@@ -58,15 +60,21 @@ TEST_CASE("inline_executor runs every piece in order", "[core][executor]") {
 
 TEST_CASE("parallel_for covers each item once, in pieces no smaller than the grain", "[core][executor]") {
     for (const std::size_t threads : {1u, 2u, 3u, 16u}) {
-        backwards on(threads);
         for (const std::size_t count : {0u, 1u, 2u, 7u, 63u, 64u, 1000u}) {
             for (const std::size_t grain : {1u, 8u, 100u}) {
+                backwards on(threads);
                 const split s = split_of(on, count, grain);
                 CAPTURE(threads, count, grain);
                 CHECK(s.covered == std::vector<int>(count, 1));
                 CHECK(s.pieces <= threads * eo::pieces_per_thread);
                 if (s.pieces > 1) CHECK(s.shortest >= grain);
-                if (threads == 1 || count < 2 * grain) CHECK(s.pieces == (count == 0 ? 0 : 1));
+                // Too little work to hand out: one piece, here.
+                if (threads == 1 || count < 2 * grain) {
+                    CHECK(s.pieces == (count == 0 ? 0 : 1));
+                    CHECK(on.runs == 0);
+                } else {
+                    CHECK(on.runs == 1);
+                }
             }
         }
     }

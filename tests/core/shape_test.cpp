@@ -48,5 +48,7 @@ TEST_CASE("sizes that no model has are refused by name before anything is made o
     }
     CHECK(checked(with(&model_shape::kv_heads, 3)) ==
           support::thrown(eo::errc::wrong_value, {"heads", "multiple of the 3", "found 4"}));
+    CHECK(checked(with(&model_shape::kv_heads, 8)) ==
+          support::thrown(eo::errc::wrong_value, {"key-value heads", "expected 1 .. 4", "found 8"}));
     CHECK(checked(with(&model_shape::kv_heads, 2)).code == "none");
 }

@@ -13,6 +13,23 @@
 
 namespace eo = earlyout;
 
+namespace {
+
+/// True when two pieces ran at the same time: each waited for the other, for a while.
+bool two_meet(eo::thread_pool& pool) {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    std::atomic<int> inside{0};
+    std::atomic<int> met{0};
+    pool.run(2, [&](std::size_t) {
+        ++inside;
+        while (inside.load() < 2 && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+        if (inside.load() == 2) ++met;
+    });
+    return met == 2;
+}
+
+}  // namespace
+
 TEST_CASE("every piece runs once and is over when run returns", "[core][thread_pool]") {
     for (const std::size_t threads : {1u, 2u, 3u, 8u}) {
         eo::thread_pool pool(threads);
@@ -32,14 +49,25 @@ TEST_CASE("every piece runs once and is over when run returns", "[core][thread_p
 }
 
 TEST_CASE("pieces run at the same time", "[core][thread_pool]") {
+    eo::thread_pool two(2);
+    CHECK(two_meet(two));
+    eo::thread_pool eight(8);
+    CHECK(two_meet(eight));
+}
+
+TEST_CASE("the caller waits for a piece that takes long elsewhere", "[core][thread_pool]") {
     eo::thread_pool pool(2);
+    const std::thread::id caller = std::this_thread::get_id();
     std::atomic<int> inside{0};
-    // Each piece waits for the other: with one thread this would not end.
+    bool over = false;
     pool.run(2, [&](std::size_t) {
         ++inside;
         while (inside.load() < 2) std::this_thread::yield();
+        if (std::this_thread::get_id() == caller) return;
+        std::this_thread::sleep_for(std::chrono::milliseconds(30));
+        over = true;
     });
-    CHECK(inside == 2);
+    CHECK(over);
 }
 
 TEST_CASE("threads that went to sleep wake up, and idle ones end", "[core][thread_pool]") {
@@ -47,6 +75,7 @@ TEST_CASE("threads that went to sleep wake up, and idle ones end", "[core][threa
     std::atomic<int> runs{0};
     for (int round = 0; round < 3; ++round) {
         std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        CHECK(two_meet(pool));
         pool.run(12, [&](std::size_t) { ++runs; });
     }
     CHECK(runs == 36);
@@ -84,20 +113,15 @@ TEST_CASE("a pool serves one caller after another, and two pools at once", "[cor
 
 TEST_CASE("a pool outlives any number of jobs", "[core][thread_pool]") {
     eo::thread_pool pool(2);
-    // More jobs than the counter that tells them apart can number.
+    // More jobs than the counter that tells them apart can number; its thread joins in all along.
     std::vector<int> runs(2);
-    for (int round = 0; round < 300'000; ++round) pool.run(2, [&](std::size_t piece) { ++runs[piece]; });
+    int met = 0;
+    for (int round = 0; round < 300'000; ++round) {
+        pool.run(2, [&](std::size_t piece) { ++runs[piece]; });
+        if (round % 10'000 == 0) met += two_meet(pool) ? 1 : 0;
+    }
     CHECK(runs == std::vector<int>(2, 300'000));
-    // Its thread still joins in: each piece waits for the other, for a while.
-    std::atomic<int> inside{0};
-    std::atomic<int> met{0};
-    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    pool.run(2, [&](std::size_t) {
-        ++inside;
-        while (inside.load() < 2 && std::chrono::steady_clock::now() < until) std::this_thread::yield();
-        if (inside.load() == 2) ++met;
-    });
-    CHECK(met == 2);
+    CHECK(met == 30);
 }
 
 TEST_CASE("a pool needs a sensible number of threads", "[core][thread_pool]") {
