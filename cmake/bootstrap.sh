@@ -7,7 +7,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 build_needs="cmake ninja-build g++ libxsimd-dev libpcre2-dev nlohmann-json3-dev libcli11-dev"
-test_needs="libeigen3-dev catch2 libbenchmark-dev pkg-config"
+test_needs="libeigen3-dev catch2 pkg-config"
 
 usage() {
     echo "usage: sh cmake/bootstrap.sh [test]" >&2
@@ -89,7 +89,7 @@ end
 run_tests() {
     # shellcheck disable=SC2086
     install $build_needs $test_needs
-    build all -D EARLYOUT_BUILD_TESTS=ON -D EARLYOUT_BUILD_BENCHMARKS=ON
+    build all -D EARLYOUT_BUILD_TESTS=ON -D EARLYOUT_BUILD_BENCHMARKS=OFF
     ctest --preset release -j "$(nproc)"
 }
 

@@ -20,8 +20,9 @@ namespace {
 
 using ids = std::vector<eo::token_id>;
 
-const eo::io::pretrained<eo::gpt2<>>& model() {
-    static const auto loaded = eo::io::load<eo::gpt2<>>(EARLYOUT_EXAMPLE_MODEL);
+template <class Format = eo::f32>
+const eo::io::pretrained<eo::gpt2<Format>>& model() {
+    static const auto loaded = eo::io::load<eo::gpt2<Format>>(EARLYOUT_EXAMPLE_MODEL);
     return loaded;
 }
 
@@ -68,9 +69,9 @@ const std::vector<ids>& full_depth_texts() {
     return made;
 }
 
-template <class Policy>
+template <class Format = eo::f32, class Policy>
 void complete(benchmark::State& state, const Policy& policy) {
-    eo::session s{model(), policy, {.threads = static_cast<std::size_t>(state.range(0))}};
+    eo::session s{model<Format>(), policy, {.threads = static_cast<std::size_t>(state.range(0))}};
     const std::vector<ids>& full = full_depth_texts();
     std::size_t tokens = 0, same = 0;
     double layers = 0.0;
@@ -98,12 +99,14 @@ const std::vector<std::size_t> every{1, 2, 3, 4, 5, 6, 7};
 eo::sec_gate sec(float threshold) { return eo::sec_gate{model().exits().gate(), {.exit = threshold, .stop = 1.0f}}; }
 
 void full_depth(benchmark::State& state) { complete(state, eo::full_depth()); }
+void full_depth_bf16(benchmark::State& state) { complete<eo::bf16>(state, eo::full_depth()); }
 void half_depth_propagate(benchmark::State& state) { complete(state, policy(eo::always_exit{}, {4}, eo::propagate{})); }
 void half_depth_defer(benchmark::State& state) { complete(state, policy(eo::always_exit{}, {4}, eo::defer{})); }
 void sec_40_propagate(benchmark::State& state) { complete(state, policy(sec(0.4f), every, eo::propagate{})); }
 void sec_40_defer(benchmark::State& state) { complete(state, policy(sec(0.4f), every, eo::defer{})); }
 void sec_50_propagate(benchmark::State& state) { complete(state, policy(sec(0.5f), every, eo::propagate{})); }
 void sec_50_defer(benchmark::State& state) { complete(state, policy(sec(0.5f), every, eo::defer{})); }
+void sec_50_defer_bf16(benchmark::State& state) { complete<eo::bf16>(state, policy(sec(0.5f), every, eo::defer{})); }
 void sec_70_defer(benchmark::State& state) { complete(state, policy(sec(0.7f), every, eo::defer{})); }
 void margin_60_defer(benchmark::State& state) {
     complete(state, policy(eo::margin{.threshold = 0.6f}, {3, 5}, eo::defer{}));
@@ -112,12 +115,14 @@ void margin_60_defer(benchmark::State& state) {
 #define EARLYOUT_COMPLETION(name) \
     BENCHMARK(name)->ArgName("threads")->Arg(1)->UseRealTime()->Unit(benchmark::kMillisecond)
 EARLYOUT_COMPLETION(full_depth);
+EARLYOUT_COMPLETION(full_depth_bf16);
 EARLYOUT_COMPLETION(half_depth_propagate);
 EARLYOUT_COMPLETION(half_depth_defer);
 EARLYOUT_COMPLETION(sec_40_propagate);
 EARLYOUT_COMPLETION(sec_40_defer);
 EARLYOUT_COMPLETION(sec_50_propagate);
 EARLYOUT_COMPLETION(sec_50_defer);
+EARLYOUT_COMPLETION(sec_50_defer_bf16);
 EARLYOUT_COMPLETION(sec_70_defer);
 EARLYOUT_COMPLETION(margin_60_defer);
 

@@ -21,12 +21,12 @@ namespace {
 using eigen_matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 constexpr std::size_t memory_bytes = std::size_t{256} << 20;
 
-std::size_t copies(std::size_t out, std::size_t in, bool cached) {
-    return cached ? 1 : std::max<std::size_t>(1, memory_bytes / (out * in * sizeof(float)));
+std::size_t copies(std::size_t bytes, bool cached) {
+    return cached ? 1 : std::max<std::size_t>(1, memory_bytes / bytes);
 }
 
-void count_bytes(benchmark::State& state, std::size_t out, std::size_t in) {
-    state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(out * in * sizeof(float)));
+void count_bytes(benchmark::State& state, std::size_t bytes) {
+    state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(bytes));
 }
 void count_operations(benchmark::State& state, std::size_t out, std::size_t in, std::size_t tokens) {
     state.counters["FLOP/s"] =
@@ -34,31 +34,34 @@ void count_operations(benchmark::State& state, std::size_t out, std::size_t in, 
                            benchmark::Counter::kIsRate);
 }
 
+template <class Format>
 void earlyout_product(benchmark::State& state, bool cached) {
     const auto out = static_cast<std::size_t>(state.range(0)), in = static_cast<std::size_t>(state.range(1));
     const auto tokens = static_cast<std::size_t>(state.range(2));
     support::random_source random(1);
     const std::vector<float> weight = random.floats(out * in), x = random.floats(tokens * in);
     std::vector<float> y(tokens * out);
-    std::vector<eo::packed_matrix<>> weights;
-    for (std::size_t i = copies(out, in, cached); i > 0; --i) {
+    const std::size_t bytes = out * in * sizeof(typename Format::element);
+    std::vector<eo::packed_matrix<Format>> weights;
+    for (std::size_t i = copies(bytes, cached); i > 0; --i) {
         weights.emplace_back(out, in).set_rows(0, {weight.data(), out, in});
     }
     std::size_t next = 0;
     for (auto _ : state) {
-        const eo::packed_matrix<>& w = weights[next++ % weights.size()];
+        const eo::packed_matrix<Format>& w = weights[next++ % weights.size()];
         eo::kernels::multiply(w, {x.data(), tokens, in}, eo::extent<>(in), nullptr, {y.data(), tokens, out}, 0,
                               w.panels());
         benchmark::DoNotOptimize(y.data());
         benchmark::ClobberMemory();
     }
-    tokens == 1 ? count_bytes(state, out, in) : count_operations(state, out, in, tokens);
+    tokens == 1 ? count_bytes(state, bytes) : count_operations(state, out, in, tokens);
 }
 
 void eigen_product(benchmark::State& state, bool cached) {
     const auto out = state.range(0), in = state.range(1), tokens = state.range(2);
     const auto size = [](std::int64_t n) { return static_cast<std::size_t>(n); };
-    std::vector<eigen_matrix> weights(copies(size(out), size(in), cached), eigen_matrix::Random(out, in));
+    const std::size_t bytes = size(out) * size(in) * sizeof(float);
+    std::vector<eigen_matrix> weights(copies(bytes, cached), eigen_matrix::Random(out, in));
     const eigen_matrix x = eigen_matrix::Random(tokens, in);
     const Eigen::VectorXf one = x.row(0);
     eigen_matrix y(tokens, out);
@@ -75,7 +78,7 @@ void eigen_product(benchmark::State& state, bool cached) {
         }
         benchmark::ClobberMemory();
     }
-    tokens == 1 ? count_bytes(state, size(out), size(in)) : count_operations(state, size(out), size(in), size(tokens));
+    tokens == 1 ? count_bytes(state, bytes) : count_operations(state, size(out), size(in), size(tokens));
 }
 
 void one_token(benchmark::internal::Benchmark* b) {
@@ -90,11 +93,16 @@ void prompt(benchmark::internal::Benchmark* b) {
     b->Args({768, 768, 128})->Args({640, 160, 128});
 }
 
-BENCHMARK_CAPTURE(earlyout_product, memory, false)->Apply(one_token);
+constexpr auto f32_product = earlyout_product<eo::f32>;
+constexpr auto bf16_product = earlyout_product<eo::bf16>;
+BENCHMARK_CAPTURE(f32_product, memory, false)->Apply(one_token);
+BENCHMARK_CAPTURE(bf16_product, memory, false)->Apply(one_token);
 BENCHMARK_CAPTURE(eigen_product, memory, false)->Apply(one_token);
-BENCHMARK_CAPTURE(earlyout_product, cached, true)->Args({640, 160, 1});
+BENCHMARK_CAPTURE(f32_product, cached, true)->Args({640, 160, 1});
+BENCHMARK_CAPTURE(bf16_product, cached, true)->Args({640, 160, 1});
 BENCHMARK_CAPTURE(eigen_product, cached, true)->Args({640, 160, 1});
-BENCHMARK_CAPTURE(earlyout_product, prompt, true)->Apply(prompt);
+BENCHMARK_CAPTURE(f32_product, prompt, true)->Apply(prompt);
+BENCHMARK_CAPTURE(bf16_product, prompt, true)->Apply(prompt);
 BENCHMARK_CAPTURE(eigen_product, prompt, true)->Apply(prompt);
 
 }  // namespace

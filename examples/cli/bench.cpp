@@ -41,10 +41,6 @@ std::vector<eo::token_id> some_ids(std::size_t count, std::size_t round, std::si
 }
 
 void check(const bench_options& o, const eo::model_shape& shape) {
-    if (o.dtype != "f32") {
-        eo::fail(eo::errc::unsupported, "--dtype: expected f32, the weight format this version computes with; found '",
-                 o.dtype, "'");
-    }
     const auto check_count = [&](const char* name, std::size_t count) {
         if (count == 0 || count > shape.context) {
             eo::fail(eo::errc::out_of_range, name, ": expected 1 .. ", shape.context, ", found ", count);
@@ -77,7 +73,7 @@ samples measure(const bench_options& o, const model& m, const std::stop_token& c
 }
 
 int run(bench_options& o) {
-    const model m = load(o.model.folder);
+    const model m = load(o.model.folder, o.dtype);
     check(o, m.network().shape());
     if (o.exit_layer != 0) {
         o.exits.gate = "fixed";
@@ -112,7 +108,7 @@ command bench(CLI::App& app) {
     CLI::App* const sub = app.add_subcommand("bench", "Tokens per second");
     const auto o = std::make_shared<bench_options>();
     add_options(*sub, o->model);
-    sub->add_option("--dtype", o->dtype, "Weight format to compute with: f32")->capture_default_str()->type_name("D");
+    add_dtype(*sub, o->dtype);
     add_threads(*sub, o->threads);
     add_number(*sub, "--prompt-tokens", o->prompt_tokens, "Length of the prompt of the prefill measurement");
     add_number(*sub, "--new-tokens", o->new_tokens, "Tokens of the decode measurement, from an empty cache");

@@ -23,6 +23,7 @@ namespace {
 struct logits_options {
     model_options model;
     std::vector<eo::token_id> ids;
+    std::string dtype = "f32";
     std::size_t exit_layer = 0;
     bool json = false;
 };
@@ -72,7 +73,7 @@ void print_best(const std::vector<float>& logits) {
 }
 
 int run(const logits_options& o) {
-    const std::vector<float> logits = compute(o, load(o.model.folder));
+    const std::vector<float> logits = compute(o, load(o.model.folder, o.dtype));
     if (o.json) {
         print(std::cout, {{"logits", logits}});
     } else {
@@ -88,6 +89,7 @@ command logits(CLI::App& app) {
     const auto o = std::make_shared<logits_options>();
     add_options(*sub, o->model);
     add_ids(*sub, o->ids);
+    add_dtype(*sub, o->dtype);
     sub->add_option("--exit-layer", o->exit_layer, "Layers to run, from 1; left out: all")
         ->check(CLI::PositiveNumber)
         ->type_name("N");

@@ -3,6 +3,8 @@
 
 namespace cli {
 
-model load(const std::string& folder) { return eo::io::load<eo::gpt2<>>(folder); }
+model load(const std::string& folder, const std::string& format) {
+    return eo::io::load<model::network_type>(folder, eo::any_format(format));
+}
 
 }  // namespace cli

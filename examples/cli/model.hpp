@@ -12,10 +12,11 @@ namespace cli {
 
 namespace eo = earlyout;
 
-/// What the command runs: any GPT-2 checkpoint, its sizes read from the folder.
-using model = decltype(eo::io::load<eo::gpt2<>>(std::string()));
+/// What the command runs: any GPT-2 checkpoint, its sizes read from the folder, in the weight format asked for.
+using model = eo::io::pretrained<eo::gpt2<eo::any_format>>;
 
-[[nodiscard]] model load(const std::string& folder);
+/// @param format "f32" or "bf16"
+[[nodiscard]] model load(const std::string& folder, const std::string& format = "f32");
 
 /// The model's tokenizer.
 /// @throws earlyout::error (no_such_file) when the folder has none

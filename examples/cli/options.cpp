@@ -162,6 +162,13 @@ void add_cache_options(CLI::App& app, exit_options& into) {
         ->group(group);
 }
 
+void add_dtype(CLI::App& app, std::string& dtype) {
+    app.add_option("--dtype", dtype, "Format to keep the weights in: f32, or bf16 (half the bytes per token)")
+        ->check(CLI::IsMember({"f32", "bf16"}))
+        ->type_name("FORMAT")
+        ->capture_default_str();
+}
+
 void add_threads(CLI::App& app, std::size_t& threads) { add_number(app, "--threads", threads, "Threads that compute"); }
 
 void add_options(CLI::App& app, eo::generate_options& into) {

@@ -48,6 +48,8 @@ void add_cache_options(CLI::App& app, exit_options& into);
 
 /// An option that takes a whole number from 0.
 CLI::Option* add_number(CLI::App& app, const std::string& name, std::size_t& into, const std::string& help);
+/// --dtype
+void add_dtype(CLI::App& app, std::string& dtype);
 /// --threads
 void add_threads(CLI::App& app, std::size_t& threads);
 /// --max-new-tokens, --temperature, ...

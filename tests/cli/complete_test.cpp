@@ -125,6 +125,13 @@ TEST_CASE("sampling repeats with its seed, stop strings end", "[cli][complete]")
     CHECK(cut.at("text") == text.substr(0, 4));
 }
 
+TEST_CASE("a model stored in bfloat16 completes the same in either format", "[cli][complete]") {
+    const auto j = complete({"--json", "--dtype", "bf16", "--exit-gate", "sec", "--threshold", "0.5"}).json();
+    CHECK(j.at("ids") == complete({"--json", "--exit-gate", "sec", "--threshold", "0.5"}).json().at("ids"));
+    CHECK(j.at("stats").at("decode").at("weight_bytes") <
+          complete({"--json"}).json().at("stats").at("decode").at("weight_bytes"));
+}
+
 TEST_CASE("threads change nothing", "[cli][complete]") {
     CHECK(complete({"--json", "--threads", "2"}).json().at("ids") == complete({"--json"}).json().at("ids"));
 }

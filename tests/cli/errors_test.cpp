@@ -45,7 +45,7 @@ TEST_CASE("what is asked for wrongly is answered with one sentence", "[cli][erro
         {1, {"logits", "--ids", "5,-1"}, {"-1"}},
         {1, {"logits", "--ids", "5", "--exit-layer", "9"}, {"9"}},
         {1, {"detokenize", "--ids", "99999"}, {"99999"}},
-        {1, {"bench", "--dtype", "int3"}, {"f32", "int3"}},
+        {2, {"bench", "--dtype", "int3"}, {"f32", "int3"}},
         {1, {"bench", "--prompt-tokens", "1000"}, {"256", "1000"}},
         {1, {"inspect", "--model", "/"}, {"config.json"}},
     };

@@ -25,3 +25,21 @@ TEST_CASE("f16 covers normal, subnormal and special values", "[core][dtype]") {
     REQUIRE(eo::f16_to_float(0x7c00) == std::numeric_limits<float>::infinity());
     REQUIRE(std::isnan(eo::f16_to_float(0x7e00)));
 }
+
+TEST_CASE("float_to_bf16 takes the nearest, ties to even, and stays finite", "[core][dtype]") {
+    // Every bfloat16 is its own nearest; halfway to the next one goes to the even of the two.
+    for (std::uint32_t bits = 0; bits < 0x10000; ++bits) {
+        if ((bits & 0x7f80) == 0x7f80) continue;
+        const auto exact = static_cast<std::uint16_t>(bits);
+        REQUIRE(eo::float_to_bf16(eo::bf16_to_float(exact)) == exact);
+        if ((bits & 0x7fff) == 0x7f7f) continue;
+        const auto above = [&](std::uint32_t low) { return std::bit_cast<float>(bits << 16 | low); };
+        const auto next = static_cast<std::uint16_t>(bits + 1);
+        REQUIRE(eo::float_to_bf16(above(0x7fff)) == exact);
+        REQUIRE(eo::float_to_bf16(above(0x8001)) == next);
+        REQUIRE(eo::float_to_bf16(above(0x8000)) == (bits % 2 == 0 ? exact : next));
+    }
+    CHECK(eo::float_to_bf16(std::numeric_limits<float>::max()) == 0x7f7f);
+    CHECK(eo::float_to_bf16(-std::numeric_limits<float>::max()) == 0xff7f);
+    CHECK(eo::float_to_bf16(1.0f) == 0x3f80);
+}

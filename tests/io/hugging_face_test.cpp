@@ -100,6 +100,34 @@ TEST_CASE("exits are loaded with the model they were fitted to, and with no othe
     CHECK(loading(folder.path()) == thrown(errc::malformed_file, {"exits.safetensors"}));
 }
 
+TEST_CASE("exits fitted in f32 serve the formats that compute the same bits, and no other", "[io][load]") {
+    // Stored in bfloat16: nothing is lost, so nothing changes.
+    const auto half = eo::io::load<eo::gpt2<eo::bf16>>(EARLYOUT_EXAMPLE_MODEL);
+    CHECK(half.network().weight_format() == "bf16");
+    REQUIRE(half.has_exits());
+    const loaded full = load(EARLYOUT_EXAMPLE_MODEL);
+    CHECK(10 * half.network().layer_bytes(1) < 6 * full.network().layer_bytes(1));
+    eo::session a{half};
+    eo::session b{full};
+    const eo::completion x = a.complete("import os\n", {.max_new_tokens = 6});
+    const eo::completion y = b.complete("import os\n", {.max_new_tokens = 6});
+    CHECK(x.ids == y.ids);
+    CHECK(x.log_probabilities == y.log_probabilities);
+
+    const auto chosen = eo::io::load<eo::gpt2<eo::any_format>>(EARLYOUT_EXAMPLE_MODEL, eo::any_format("bf16"));
+    CHECK(chosen.network().weight_format() == "bf16");
+    eo::session c{chosen};
+    CHECK(c.complete("import os\n", {.max_new_tokens = 6}).log_probabilities == x.log_probabilities);
+
+    // Stored in f32: rounding makes it another model.
+    const temporary_folder folder;
+    folder.copy(tiny);
+    CHECK_NOTHROW(eo::io::load<eo::gpt2<eo::bf16>>(folder.path()));
+    eo::io::write_exits(folder / "exits.safetensors", exits_for(folder.path()));
+    CHECK(error_of([&] { (void)eo::io::load<eo::gpt2<eo::bf16>>(folder.path()); }) ==
+          thrown(errc::mismatch, {"exits.safetensors", "weight formats f32", "bf16"}));
+}
+
 TEST_CASE("what is no model folder is refused by name", "[io][load]") {
     const temporary_folder folder;
     CHECK(loading(folder / "absent") == thrown(errc::no_such_file, {(folder / "absent").string()}));

@@ -2,6 +2,7 @@
 #include <earlyout/kernels/packing.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <vector>
 
@@ -64,4 +65,24 @@ TEST_CASE("packed_matrix: empty by default", "[kernels][packing]") {
     REQUIRE(w.out() == 0);
     REQUIRE(w.panels() == 0);
     REQUIRE(w.bytes() == 0);
+}
+
+TEST_CASE("packed_matrix<bf16> keeps each weight's nearest bfloat16 in half the bytes", "[kernels][packing]") {
+    support::random_source random(3);
+    for (const std::size_t out : {1u, 16u, 17u, 32u, 50u}) {
+        const std::size_t in = 21;
+        const std::vector<float> rows = random.floats(out * in);
+        eo::packed_matrix<eo::bf16> w(out, in);
+        w.set_rows(0, {rows.data(), out, in});
+        REQUIRE(2 * w.bytes() == eo::packed_matrix<>(out, in).bytes());
+        REQUIRE(reinterpret_cast<std::uintptr_t>(w.panel(w.panels() - 1)) % 64 == 0);
+        std::vector<float> row(in);
+        for (std::size_t r = 0; r < out; ++r) {
+            w.copy_row(r, row.data());
+            for (std::size_t k = 0; k < in; ++k) {
+                REQUIRE(row[k] == eo::bf16_to_float(eo::float_to_bf16(rows[r * in + k])));
+                REQUIRE(std::abs(row[k] - rows[r * in + k]) <= 0x1p-8f * std::abs(row[k]));
+            }
+        }
+    }
 }

@@ -26,6 +26,13 @@ enum class dtype : std::uint8_t { f32, f16, bf16 };
     return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
 }
 
+/// The bfloat16 nearest to a finite float, ties to even; it is finite too.
+[[nodiscard]] constexpr std::uint16_t float_to_bf16(float value) noexcept {
+    const auto bits = std::bit_cast<std::uint32_t>(value);
+    const std::uint32_t rounded = (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16;
+    return static_cast<std::uint16_t>((rounded & 0x7fffu) == 0x7f80u ? rounded - 1 : rounded);
+}
+
 /// IEEE binary16 bits to float, exact (subnormals, infinities and NaN included). Free of branches.
 [[nodiscard]] constexpr float f16_to_float(std::uint16_t bits) noexcept {
     const std::uint32_t magnitude = bits & 0x7fffu;

@@ -8,14 +8,27 @@
 #include <earlyout/io/hugging_face_checkpoint.hpp>
 #include <earlyout/io/sidecar.hpp>
 #include <earlyout/io/tokenizer.hpp>
+#include <earlyout/kernels/formats.hpp>
 
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace earlyout::inline EARLYOUT_ABI {
 namespace io {
+
+namespace detail {
+
+/// What exits must have been fitted with: a format that holds every stored weight exactly computes f32's bits.
+[[nodiscard]] inline std::string computed_format(const hugging_face_checkpoint& from, std::string_view format) {
+    bool exact = format == bf16::name;
+    from.for_each_tensor([&](const tensor_view& tensor) { exact = exact && tensor.type == dtype::bf16; });
+    return std::string(exact ? f32::name : format);
+}
+
+}  // namespace detail
 
 /// A network with all that came with it in its folder. Immutable: any number of sessions, in any threads,
 /// run on one of these. It may be moved while no session refers to it.
@@ -66,21 +79,22 @@ private:
 
 /// Loads a Hugging Face folder: weights and configuration, and where they are there, tokenizer, generation
 /// defaults and fitted exits.
-/// @tparam Network an architecture, such as gpt2<>
+/// @tparam Network an architecture, such as gpt2<> or gpt2<bf16>
+/// @param format   of the weights, where the network leaves that to the run time: any_format("bf16")
 /// @throws error; the message names file, thing, what was expected and what was found
 template <class Network>
-[[nodiscard]] pretrained<Network> load(const std::filesystem::path& folder) {
+[[nodiscard]] pretrained<Network> load(const std::filesystem::path& folder, typename Network::format format = {}) {
     const hugging_face_checkpoint from(folder);
     generation_config generation = read_generation_config(from);
     std::optional<tokenizer> words;
     if (const auto path = folder / "tokenizer.json"; detail::exists(path)) words = tokenizer::from_file(path);
-    Network network = Network::from_checkpoint(from);
+    Network network = Network::from_checkpoint(from, format);
     const auto& shape = network.shape();
     std::optional<exit_weights> exits;
     if (const auto path = folder / sidecar_name; detail::exists(path)) {
         exits = read_exits(path);
         require_match(*exits, {shape.layers, shape.d_model, shape.vocab, from.fingerprint(),
-                               std::string(network.weight_format())});
+                               detail::computed_format(from, network.weight_format())});
     }
     return {folder.string(), std::move(network), std::move(words), std::move(generation), std::move(exits)};
 }

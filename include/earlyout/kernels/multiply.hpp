@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <cstdint>
 #include <utility>
 
 namespace earlyout::inline EARLYOUT_ABI {
@@ -17,10 +19,30 @@ inline constexpr std::size_t tile_tokens = lanes<Arch> >= 16  ? 12
                                            : lanes<Arch> == 8 ? 3
                                                               : 1;
 
+/// The 32 weights of one input as floats, in order of rows.
+template <class Arch, std::size_t Parts>
+[[gnu::always_inline]] inline void load_column(const float* weights, float_batch<Arch> (&column)[Parts]) noexcept {
+#pragma GCC unroll 16
+    for (std::size_t p = 0; p < Parts; ++p) column[p] = float_batch<Arch>::load_aligned(weights + p * lanes<Arch>);
+}
+template <class Arch, std::size_t Parts>
+[[gnu::always_inline]] inline void load_column(const std::uint16_t* weights,
+                                               float_batch<Arch> (&column)[Parts]) noexcept {
+    using words = xsimd::batch<std::uint32_t, Arch>;
+    const words upper_half(0xffff0000u);
+#pragma GCC unroll 16
+    for (std::size_t p = 0; p < Parts / 2; ++p) {
+        const auto* at = reinterpret_cast<const std::uint32_t*>(weights) + p * lanes<Arch>;
+        const words pairs = words::load_aligned(at);
+        column[p] = std::bit_cast<float_batch<Arch>>(pairs << 16);
+        column[p + Parts / 2] = std::bit_cast<float_batch<Arch>>(pairs & upper_half);
+    }
+}
+
 /// `Tokens` rows of y = W x for one panel. Each sum runs over k in order with one fused operation per
 /// term, whatever the tile: a value does not depend on its neighbours.
-template <class Arch, std::size_t Tokens, class Depth>
-inline void multiply_tile(const float* panel, matrix_view<const float> x, Depth depth, const float* bias, float* y,
+template <class Arch, std::size_t Tokens, class Element, class Depth>
+inline void multiply_tile(const Element* panel, matrix_view<const float> x, Depth depth, const float* bias, float* y,
                           std::size_t y_stride, std::size_t rows) noexcept {
     using batch = float_batch<Arch>;
     constexpr std::size_t w = lanes<Arch>;
@@ -33,12 +55,11 @@ inline void multiply_tile(const float* panel, matrix_view<const float> x, Depth 
 #pragma GCC unroll 16
         for (auto& part : token) part = batch(0.0f);
     }
-    const float* weight = panel;
+    const Element* weight = panel;
     const std::size_t steps = depth;
     for (std::size_t k = 0; k < steps; ++k, weight += panel_rows) {
         batch column[parts];
-#pragma GCC unroll 16
-        for (std::size_t p = 0; p < parts; ++p) column[p] = batch::load_aligned(weight + p * w);
+        load_column<Arch>(weight, column);
 #pragma GCC unroll 16
         for (std::size_t t = 0; t < Tokens; ++t) {
             const batch value(x.row(t)[k]);
@@ -68,14 +89,15 @@ inline void multiply_tile(const float* panel, matrix_view<const float> x, Depth 
 /// @param depth the inner size `in`, as a number or a static `extent`
 /// @param bias  [out] or nullptr
 /// @param y     [tokens, out]; only the columns of the given panels are written
-template <class Arch = default_arch, class Depth>
-void multiply(const packed_matrix<f32>& weights, matrix_view<const float> x, Depth depth, const float* bias,
+template <class Arch = default_arch, class Format, class Depth>
+void multiply(const packed_matrix<Format>& weights, matrix_view<const float> x, Depth depth, const float* bias,
               matrix_view<float> y, std::size_t first_panel, std::size_t last_panel, Arch = {}) noexcept {
     constexpr std::size_t most = tile_tokens<Arch>;
-    using tile = void (*)(const float*, matrix_view<const float>, Depth, const float*, float*, std::size_t,
+    using element = typename Format::element;
+    using tile = void (*)(const element*, matrix_view<const float>, Depth, const float*, float*, std::size_t,
                           std::size_t) noexcept;
     static constexpr auto tiles = []<std::size_t... T>(std::index_sequence<T...>) {
-        return std::array<tile, most>{&multiply_tile<Arch, T + 1, Depth>...};
+        return std::array<tile, most>{&multiply_tile<Arch, T + 1, element, Depth>...};
     }(std::make_index_sequence<most>{});
 
     for (std::size_t panel = first_panel; panel < last_panel; ++panel) {

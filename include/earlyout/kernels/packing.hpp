@@ -5,6 +5,7 @@
 #include <earlyout/core/aligned_buffer.hpp>
 #include <earlyout/core/extent.hpp>
 #include <earlyout/core/matrix_view.hpp>
+#include <earlyout/kernels/formats.hpp>
 #include <earlyout/kernels/simd.hpp>
 
 #include <cstddef>
@@ -12,27 +13,22 @@
 
 namespace earlyout::inline EARLYOUT_ABI {
 
-/// Weight format tag: 32-bit floats.
-struct f32 {
-    using element = float;
-    static constexpr const char* name = "f32";
-};
-
 /// A weight matrix W: [out, in] as the product kernels read it: panels of 32 output rows, each panel one
-/// sequential stream [in][32]. The last panel's missing rows are zero. Weights exist only in this form;
-/// single rows can be read back.
+/// sequential stream [in][32] in the format's order of rows. The last panel's missing rows are zero. Weights exist only
+/// in this form; single rows can be read back.
 template <class Format = f32>
 class packed_matrix {
 public:
     using element = typename Format::element;
 
     packed_matrix() noexcept = default;
-    packed_matrix(std::size_t out, std::size_t in)
+    packed_matrix(std::size_t out, std::size_t in, Format = {})
         : out_(out), in_(in), data_(round_up(out, kernels::panel_rows) * in) {}
 
     [[nodiscard]] std::size_t out() const noexcept { return out_; }
     [[nodiscard]] std::size_t in() const noexcept { return in_; }
     [[nodiscard]] std::size_t panels() const noexcept { return (out_ + kernels::panel_rows - 1) / kernels::panel_rows; }
+    [[nodiscard]] static constexpr const char* format_name() noexcept { return Format::name; }
     [[nodiscard]] const element* panel(std::size_t index) const noexcept {
         return data_.data() + index * kernels::panel_rows * in_;
     }
@@ -46,24 +42,25 @@ public:
     /// Stores W's rows first_row .. from a row-major source [rows, in], or its transpose [in, rows].
     void set_rows(std::size_t first_row, matrix_view<const float> source) noexcept {
         for (std::size_t r = 0; r < source.rows(); ++r) {
-            for (std::size_t k = 0; k < in_; ++k) at(first_row + r, k) = source.row(r)[k];
+            for (std::size_t k = 0; k < in_; ++k) at(first_row + r, k) = Format::encode(source.row(r)[k]);
         }
     }
     void set_rows_transposed(std::size_t first_row, matrix_view<const float> source) noexcept {
         for (std::size_t k = 0; k < in_; ++k) {
-            for (std::size_t r = 0; r < source.cols(); ++r) at(first_row + r, k) = source.row(k)[r];
+            for (std::size_t r = 0; r < source.cols(); ++r) at(first_row + r, k) = Format::encode(source.row(k)[r]);
         }
     }
 
     /// out[k] = W[row, k]: an embedding's row from a tied output matrix. out: [in]
     void copy_row(std::size_t row, float* out) const noexcept {
-        const element* at = panel(row / kernels::panel_rows) + row % kernels::panel_rows;
-        for (std::size_t k = 0; k < in_; ++k) out[k] = static_cast<float>(at[k * kernels::panel_rows]);
+        const element* at = panel(row / kernels::panel_rows) + Format::place(row % kernels::panel_rows);
+        for (std::size_t k = 0; k < in_; ++k) out[k] = Format::decode(at[k * kernels::panel_rows]);
     }
 
 private:
     element& at(std::size_t row, std::size_t column) noexcept {
-        return data_[(row / kernels::panel_rows * in_ + column) * kernels::panel_rows + row % kernels::panel_rows];
+        return data_[(row / kernels::panel_rows * in_ + column) * kernels::panel_rows +
+                     Format::place(row % kernels::panel_rows)];
     }
 
     std::size_t out_ = 0;

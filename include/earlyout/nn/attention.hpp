@@ -19,15 +19,15 @@ public:
     self_attention() = default;
     /// All-zero weights, to be filled through set_* below.
     /// @param scale factor on the scores before the softmax, usually 1 / sqrt(head_dim)
-    self_attention(const model_shape& shape, float scale)
+    self_attention(const model_shape& shape, float scale, Format format = {})
         : heads_(shape.heads),
           group_(shape.heads / shape.kv_heads),
           head_dim_(shape.head_dim, "head_dim"),
           scale_(scale),
           key_column_(round_up(shape.d_query(), kernels::panel_rows)),
           d_kv_(shape.d_kv()),
-          query_key_value_(key_column_ + 2 * d_kv_, shape.d_model, "attention input"),
-          output_(shape.d_model, shape.d_query(), "attention output") {}
+          query_key_value_(key_column_ + 2 * d_kv_, shape.d_model, "attention input", format),
+          output_(shape.d_model, shape.d_query(), "attention output", format) {}
 
     /// q, k and v in one matrix: rows [0, d_query) are q, the rows from key_row() on k and then v. Keys
     /// begin a panel, so that a skipped layer reads theirs alone.

@@ -42,7 +42,8 @@ public:
     decoder& operator=(const decoder&) = delete;
 
     [[nodiscard]] const model_shape& shape() const noexcept { return shape_; }
-    [[nodiscard]] static constexpr std::string_view weight_format() noexcept { return Format::name; }
+    /// "f32", "bf16"
+    [[nodiscard]] std::string_view weight_format() const noexcept { return parts_.output.weight().format_name(); }
 
     /// row = the token's embedding, with its position's where the architecture learns those. row: [d_model]
     /// @param token, position within the vocabulary and the context

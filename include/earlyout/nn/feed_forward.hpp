@@ -29,10 +29,10 @@ class feed_forward {
 public:
     feed_forward() = default;
     /// All-zero weights, to be filled through up() and down().
-    feed_forward(const model_shape& shape, activation f)
+    feed_forward(const model_shape& shape, activation f, Format format = {})
         : activation_(f),
-          up_(shape.d_ff, shape.d_model, "feed-forward input"),
-          down_(shape.d_model, shape.d_ff, "feed-forward output") {}
+          up_(shape.d_ff, shape.d_model, "feed-forward input", format),
+          down_(shape.d_model, shape.d_ff, "feed-forward output", format) {}
 
     [[nodiscard]] linear<Format, Shape.d_model>& up() noexcept { return up_; }
     [[nodiscard]] linear<Format, Shape.d_ff>& down() noexcept { return down_; }

@@ -4,7 +4,7 @@
 
 #include <earlyout/core/executor.hpp>
 #include <earlyout/core/extent.hpp>
-#include <earlyout/kernels/multiply.hpp>
+#include <earlyout/kernels/any_format.hpp>
 
 #include <algorithm>
 #include <span>
@@ -18,8 +18,8 @@ class linear {
 public:
     linear() = default;
     /// All-zero weights of the given shape, to be filled by the functions below.
-    linear(std::size_t out, std::size_t in, std::string_view what = "linear")
-        : in_(in, what), weight_(out, in), bias_(out) {}
+    linear(std::size_t out, std::size_t in, std::string_view what = "linear", Format format = {})
+        : in_(in, what), weight_(out, in, format), bias_(out) {}
 
     [[nodiscard]] std::size_t out() const noexcept { return weight_.out(); }
     [[nodiscard]] std::size_t in() const noexcept { return weight_.in(); }
