@@ -92,6 +92,9 @@ class exit_plan;
 
 template <class... Groups>
 class exit_plan {
+    static_assert((detail::is_gated_layers<Groups> && ...),
+                  "earlyout: an exit plan is made of after<LAYERS...>(gate) parts, or of exit layers and one gate");
+
     template <class Group>
     struct group_traits;
     template <class Gate, std::size_t... Layers>
