@@ -18,7 +18,7 @@ namespace {
 
 struct bench_options {
     model_options model;
-    std::string dtype = "f32";
+    std::string dtype = "auto";
     std::size_t threads = 1;
     std::size_t prompt_tokens = 128;
     std::size_t new_tokens = 64;
@@ -90,7 +90,7 @@ int run(bench_options& o) {
                {"prompt_tokens", o.prompt_tokens},
                {"new_tokens", o.new_tokens},
                {"threads", o.threads},
-               {"dtype", o.dtype},
+               {"dtype", m.network().weight_format()},
                {"samples",
                 {{"prefill_tokens_per_s", s.prefill_tokens_per_s}, {"decode_tokens_per_s", s.decode_tokens_per_s}}}});
     } else {

@@ -22,7 +22,7 @@ struct complete_options {
     text_options prompt;
     eo::generate_options generate;
     exit_options exits;
-    std::string dtype = "f32";
+    std::string dtype = "auto";
     std::size_t threads = 1;
     std::string colour = "auto";
     bool show_layers = false;

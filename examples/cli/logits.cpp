@@ -23,7 +23,7 @@ namespace {
 struct logits_options {
     model_options model;
     std::vector<eo::token_id> ids;
-    std::string dtype = "f32";
+    std::string dtype = "auto";
     std::size_t exit_layer = 0;
     bool json = false;
 };

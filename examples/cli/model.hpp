@@ -15,8 +15,8 @@ namespace eo = earlyout;
 /// What the command runs: any GPT-2 checkpoint, its sizes read from the folder, in the weight format asked for.
 using model = eo::io::pretrained<eo::gpt2<eo::any_format>>;
 
-/// @param format "f32" or "bf16"
-[[nodiscard]] model load(const std::string& folder, const std::string& format = "f32");
+/// @param format "f32", "bf16", or "auto" for the smaller one that loses nothing
+[[nodiscard]] model load(const std::string& folder, const std::string& format = "auto");
 
 /// The model's tokenizer.
 /// @throws earlyout::error (no_such_file) when the folder has none

@@ -163,8 +163,10 @@ void add_cache_options(CLI::App& app, exit_options& into) {
 }
 
 void add_dtype(CLI::App& app, std::string& dtype) {
-    app.add_option("--dtype", dtype, "Format to keep the weights in: f32, or bf16 (half the bytes per token)")
-        ->check(CLI::IsMember({"f32", "bf16"}))
+    app.add_option("--dtype", dtype,
+                   "Format to keep the weights in: f32, bf16 (half the bytes per token), or auto, the smaller one that "
+                   "changes nothing: bf16 if the checkpoint is stored in it")
+        ->check(CLI::IsMember({"auto", "f32", "bf16"}))
         ->type_name("FORMAT")
         ->capture_default_str();
 }

@@ -8,7 +8,7 @@
 #include <earlyout/io/hugging_face_checkpoint.hpp>
 #include <earlyout/io/sidecar.hpp>
 #include <earlyout/io/tokenizer.hpp>
-#include <earlyout/kernels/formats.hpp>
+#include <earlyout/kernels/any_format.hpp>
 
 #include <filesystem>
 #include <optional>
@@ -19,13 +19,19 @@
 namespace earlyout::inline EARLYOUT_ABI {
 namespace io {
 
+/// The smallest weight format that holds every stored weight exactly, and so computes the same bits as f32: bf16 for a
+/// checkpoint stored in bfloat16, else f32.
+[[nodiscard]] inline any_format lossless_format(const hugging_face_checkpoint& from) {
+    bool bfloat16 = true;
+    from.for_each_tensor([&](const tensor_view& tensor) { bfloat16 = bfloat16 && tensor.type == dtype::bf16; });
+    return bfloat16 ? any_format(bf16{}) : any_format(f32{});
+}
+
 namespace detail {
 
-/// What exits must have been fitted with: a format that holds every stored weight exactly computes f32's bits.
+/// What exits must have been fitted with. Formats without loss count as f32.
 [[nodiscard]] inline std::string computed_format(const hugging_face_checkpoint& from, std::string_view format) {
-    bool exact = format == bf16::name;
-    from.for_each_tensor([&](const tensor_view& tensor) { exact = exact && tensor.type == dtype::bf16; });
-    return std::string(exact ? f32::name : format);
+    return std::string(format == bf16::name && lossless_format(from).is_bf16() ? f32::name : format);
 }
 
 }  // namespace detail
