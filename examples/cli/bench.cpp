@@ -112,8 +112,7 @@ command bench(CLI::App& app) {
     add_threads(*sub, o->threads);
     add_number(*sub, "--prompt-tokens", o->prompt_tokens, "Length of the prompt of the prefill measurement");
     add_number(*sub, "--new-tokens", o->new_tokens, "Tokens of the decode measurement, from an empty cache");
-    sub->add_option("--exit-layer", o->exit_layer, "Every token leaves after this layer; left out: full depth")
-        ->check(CLI::PositiveNumber)
+    add_number(*sub, "--exit-layer", o->exit_layer, "Every token leaves after this layer; left out: full depth", 1)
         ->type_name("K");
     sub->add_option("--rounds", o->rounds, "Measurements of each")
         ->check(CLI::Range(1, 1000))

@@ -90,9 +90,7 @@ command logits(CLI::App& app) {
     add_options(*sub, o->model);
     add_ids(*sub, o->ids);
     add_dtype(*sub, o->dtype);
-    sub->add_option("--exit-layer", o->exit_layer, "Layers to run, from 1; left out: all")
-        ->check(CLI::PositiveNumber)
-        ->type_name("N");
+    add_number(*sub, "--exit-layer", o->exit_layer, "Layers to run, from 1; left out: all", 1);
     add_json(*sub, o->json);
     return {sub, [o] { return run(*o); }};
 }

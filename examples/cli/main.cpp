@@ -59,7 +59,7 @@ int run(int argc, char** argv) {
         const auto chosen = std::ranges::find_if(commands, [](const auto& c) { return c.app->parsed(); });
         return finish_output(chosen->run());
     } catch (const CLI::ParseError& e) {
-        if (e.get_exit_code() == 0) return app.exit(e);  // --help, --version
+        if (e.get_exit_code() == 0) return finish_output(app.exit(e));  // --help, --version
         return report(e.what(), usage);
     } catch (const eo::error& e) {
         return report(e.what(), e.code() == eo::errc::invalid_argument ? usage : failure);

@@ -11,6 +11,7 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <limits>
 #include <string_view>
 #include <system_error>
 
@@ -67,19 +68,26 @@ const CLI::Validator positive(
     },
     "");
 
-// CLI11 alone reads -1 as a very large number.
-const CLI::Validator whole(
-    [](const std::string& text) {
-        std::size_t value = 0;
-        const bool good = CLI::detail::lexical_cast(text, value) && text.find('-') == std::string::npos;
-        return good ? std::string() : "expected a whole number from 0, found '" + text + "'";
-    },
-    "");
-
 }  // namespace
 
-CLI::Option* add_number(CLI::App& app, const std::string& name, std::size_t& into, const std::string& help) {
-    return app.add_option(name, into, help)->check(whole)->type_name("N")->capture_default_str();
+CLI::Option* add_number(CLI::App& app, const std::string& name, std::size_t& into, const std::string& help,
+                        std::size_t least) {
+    // CLI11 alone reads -1 and what is too large as the largest number, and 010 as 8.
+    const auto parse = [name, least, &into](const std::string& text) {
+        const char* const end = text.data() + text.size();
+        const auto [next, problem] = std::from_chars(text.data(), end, into);
+        if (problem == std::errc::result_out_of_range) {
+            throw CLI::ValidationError(
+                name,
+                "expected at most " + std::to_string(std::numeric_limits<std::size_t>::max()) + ", found " + text);
+        }
+        if (problem != std::errc{} || next != end || into < least) {
+            throw CLI::ValidationError(
+                name, "expected a whole number from " + std::to_string(least) + ", found '" + text + "'");
+        }
+    };
+    CLI::Option* const made = app.add_option_function<std::string>(name, parse, help)->type_name("N");
+    return into < least ? made : made->default_str(std::to_string(into));
 }
 
 void add_options(CLI::App& app, model_options& into) {

@@ -46,8 +46,9 @@ struct exit_options {
 void add_options(CLI::App& app, exit_options& into);
 void add_cache_options(CLI::App& app, exit_options& into);
 
-/// An option that takes a whole number from 0.
-CLI::Option* add_number(CLI::App& app, const std::string& name, std::size_t& into, const std::string& help);
+/// An option that takes a whole number in decimal digits. One that is too small by default has no default.
+CLI::Option* add_number(CLI::App& app, const std::string& name, std::size_t& into, const std::string& help,
+                        std::size_t least = 0);
 /// --dtype
 void add_dtype(CLI::App& app, std::string& dtype);
 /// --threads

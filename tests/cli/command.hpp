@@ -38,14 +38,20 @@ inline std::ostream& operator<<(std::ostream& to, const command_result& r) {
 }
 
 /// Runs the command with these arguments, no shell in between.
-inline command_result earlyout_command(std::vector<std::string> arguments, const std::string& input = "") {
+/// @param output where its standard output goes; -1: into the result
+inline command_result earlyout_command(std::vector<std::string> arguments, const std::string& input = "",
+                                       int output = -1) {
     const temporary_folder folder;
     folder.write("in", input);
     const std::string in = (folder / "in").string(), out = (folder / "out").string(), err = (folder / "err").string();
     posix_spawn_file_actions_t files;
     posix_spawn_file_actions_init(&files);
     posix_spawn_file_actions_addopen(&files, 0, in.c_str(), O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&files, 1, out.c_str(), O_WRONLY | O_CREAT, 0600);
+    if (output < 0) {
+        posix_spawn_file_actions_addopen(&files, 1, out.c_str(), O_WRONLY | O_CREAT, 0600);
+    } else {
+        posix_spawn_file_actions_adddup2(&files, output, 1);
+    }
     posix_spawn_file_actions_addopen(&files, 2, err.c_str(), O_WRONLY | O_CREAT, 0600);
     arguments.insert(arguments.begin(), EARLYOUT_COMMAND);
     std::vector<char*> pointers;

@@ -137,6 +137,13 @@ TEST_CASE("a model stored in bfloat16 completes the same in either format", "[cl
     CHECK(bytes(in("auto")) == bytes(in("bf16")));
 }
 
+TEST_CASE("numbers are decimal", "[cli][complete]") {
+    CHECK(earlyout_command({"complete", "--prompt", prompt, "--max-new-tokens", "010", "--json"})
+              .json()
+              .at("ids")
+              .size() == 10);
+}
+
 TEST_CASE("threads change nothing", "[cli][complete]") {
     CHECK(complete({"--json", "--threads", "2"}).json().at("ids") == complete({"--json"}).json().at("ids"));
 }

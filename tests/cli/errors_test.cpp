@@ -5,6 +5,9 @@
 #include "cli/command.hpp"
 #include "support/catch.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 using support::earlyout_command;
 
 namespace {
@@ -25,6 +28,21 @@ TEST_CASE("what is asked for wrongly is answered with one sentence", "[cli][erro
         {2, {"complete", "--prompt", "a", "--no-such-option"}, {"--no-such-option"}},
         {2, {"complete", "--prompt", "a", "--max-new-tokens", "x"}, {"--max-new-tokens", "x"}},
         {2, {"complete", "--prompt", "a", "--max-new-tokens", "-1"}, {"--max-new-tokens", "from 0", "-1"}},
+        {2, {"complete", "--prompt", "a", "--max-new-tokens", "3.5"}, {"--max-new-tokens", "from 0", "'3.5'"}},
+        {2, {"complete", "--prompt", "a", "--max-new-tokens", "0x10"}, {"--max-new-tokens", "from 0", "'0x10'"}},
+        {2, {"complete", "--prompt", "a", "--max-new-tokens", "0"}, {"max_new_tokens", "at least 1", "0"}},
+        {2,
+         {"complete", "--prompt", "a", "--seed", "99999999999999999999"},
+         {"--seed", "at most", "99999999999999999999"}},
+        {2, {"complete", "--prompt", "a", "--threads", "100000"}, {"threads", "100000"}},
+        {2, {"complete", "--prompt", "a", "--temperature", "nan"}, {"temperature", "nan"}},
+        {2, {"complete", "--prompt", "a", "--stop", ""}, {"stop strings", "none"}},
+        {2, {"complete", "--prompt", "a", "--dtype", "f16"}, {"--dtype", "f16", "bf16"}},
+        {2, {"complete", "--prompt", "a", "--rounds", "3"}, {"--compare"}},
+        {2, {"complete", "--prompt", "a", "--exit-gate", "margin", "--threshold", "nan"}, {"--threshold", "nan"}},
+        {2, {"complete", "--prompt", "a", "and", "more"}, {"more"}},
+        {1, {"complete", "--file", "/"}, {"/", "found a folder"}},
+        {1, {"complete", "--model", EARLYOUT_COMMAND, "--prompt", "a"}, {EARLYOUT_COMMAND, "found a file"}},
         {2, {"complete", "--prompt", "a", "--threads", "-2"}, {"--threads", "from 0", "-2"}},
         {2, {"complete", "--prompt", "a", "--max-time", "0"}, {"--max-time", "> 0"}},
         {2, {"complete", "--prompt", "a", "--exit-gate", "foo"}, {"foo", "margin"}},
@@ -41,10 +59,20 @@ TEST_CASE("what is asked for wrongly is answered with one sentence", "[cli][erro
         {1, {"complete", "--model", "/no/such/folder", "--prompt", "a"}, {"/no/such/folder"}},
         {2, {"logits"}, {"--ids"}},
         {2, {"logits", "--ids", "5,a"}, {"'5,a'"}},
+        {2, {"logits", "--ids", ""}, {"--ids"}},
+        {2, {"logits", "--ids", "5,,6"}, {"'5,,6'"}},
+        {2, {"logits", "--ids", "2147483648"}, {"2147483648"}},
+        {2, {"logits", "--ids", "5", "--exit-layer", "0"}, {"--exit-layer", "from 1", "'0'"}},
+        {2, {"logits", "--ids", "5", "--exit-layer", "-1"}, {"--exit-layer", "from 1", "'-1'"}},
         {1, {"logits", "--ids", "5,4096"}, {"0 .. 4095", "4096"}},
         {1, {"logits", "--ids", "5,-1"}, {"-1"}},
         {1, {"logits", "--ids", "5", "--exit-layer", "9"}, {"9"}},
         {1, {"detokenize", "--ids", "99999"}, {"99999"}},
+        {1, {"detokenize", "--ids", "-1"}, {"-1"}},
+        {2, {"bench", "--rounds", "0"}, {"--rounds", "1"}},
+        {1, {"bench", "--new-tokens", "0"}, {"--new-tokens", "1 .. 256", "0"}},
+        {2, {"bench", "--exit-layer", "0"}, {"--exit-layer", "from 1", "'0'"}},
+        {1, {"bench", "--exit-layer", "9"}, {"1 .. 8", "9"}},
         {2, {"bench", "--dtype", "int3"}, {"f32", "int3"}},
         {1, {"bench", "--prompt-tokens", "1000"}, {"256", "1000"}},
         {1, {"inspect", "--model", "/"}, {"config.json"}},
@@ -55,6 +83,40 @@ TEST_CASE("what is asked for wrongly is answered with one sentence", "[cli][erro
         for (const std::string& argument : m.arguments) line += argument + ' ';
         CAPTURE(line, result);
         CHECK(result.refused(m.status, m.words));
+    }
+}
+
+TEST_CASE("more tokens than the context are refused", "[cli][errors]") {
+    std::string ids = "5";
+    for (int i = 1; i < 257; ++i) ids += ",5";
+    CHECK(earlyout_command({"logits", "--ids", ids}).refused(1, {"--ids", "256", "257"}));
+}
+
+TEST_CASE("output that cannot be written is an error, a reader who left is none", "[cli][errors]") {
+    const std::vector<std::vector<std::string>> calls = {
+        {"complete", "--prompt", "a", "--max-new-tokens", "3"},
+        {"complete", "--prompt", "a", "--max-new-tokens", "3", "--json"},
+        {"inspect"},
+        {"tokenize", "--text", "a"},
+        {"--help"},
+        {"--version"},
+    };
+    for (const auto& call : calls) {
+        CAPTURE(call);
+        const int full = ::open("/dev/full", O_WRONLY | O_CLOEXEC);
+        REQUIRE(full >= 0);
+        const auto failed = earlyout_command(call, "", full);
+        ::close(full);
+        CHECK(failed.status == 1);
+        CHECK(failed.err.ends_with("earlyout: standard output: cannot be written\n"));
+
+        int ends[2];
+        REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+        ::close(ends[0]);
+        const auto unread = earlyout_command(call, "", ends[1]);
+        ::close(ends[1]);
+        CHECK(unread.status == 0);
+        CHECK(unread.err.find("earlyout:") == std::string::npos);
     }
 }
 

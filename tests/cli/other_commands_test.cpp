@@ -9,6 +9,8 @@
 
 #include "cli/command.hpp"
 #include "support/catch.hpp"
+#include "support/golden.hpp"
+#include "support/reference.hpp"
 
 namespace eo = earlyout;
 using support::command_result;
@@ -39,6 +41,35 @@ TEST_CASE("tokenize and detokenize are each other's inverse, byte for byte", "[c
     }
     CHECK(earlyout_command({"tokenize", "--text", "", "--json"}).json().at("ids").empty());
     CHECK(earlyout_command({"detokenize", "--ids", "97,98", "--json"}).json().at("text") == "ab");
+}
+
+TEST_CASE("every byte goes there and back", "[cli][tokens]") {
+    std::string bytes;
+    for (int b = 0; b < 512; ++b) bytes += static_cast<char>(b % 256);
+    std::string ids = earlyout_command({"tokenize"}, bytes).out;
+    REQUIRE_FALSE(ids.empty());
+    ids.pop_back();
+    CHECK(earlyout_command({"detokenize", "--ids", ids}).out == bytes);
+    // JSON is text: what is not becomes U+FFFD.
+    const std::string half = earlyout_command({"tokenize"}, "\xff").json().dump();
+    CHECK(earlyout_command({"detokenize", "--json", "--ids", half}).json().at("text") == "\xef\xbf\xbd");
+}
+
+TEST_CASE("logits are the reference's at every layer", "[cli][logits]") {
+    for (const std::string name : {"odd_untied", "sharded_bf16"}) {
+        const support::golden expected(name);
+        const nlohmann::json ids = expected.ids;
+        for (std::size_t layer = 1; layer <= expected.layers; ++layer) {
+            const auto found = earlyout_command({"logits", "--model", support::golden_folder(name).string(), "--ids",
+                                                 list_of(ids), "--exit-layer", std::to_string(layer), "--json"})
+                                   .json()
+                                   .at("logits")
+                                   .get<std::vector<double>>();
+            const auto row = expected.logits(layer, expected.ids.size() - 1);
+            CAPTURE(name, layer);
+            CHECK(support::reference::distance(found, {row.begin(), row.end()}) < 1e-4);
+        }
+    }
 }
 
 TEST_CASE("logits are the library's", "[cli][logits]") {
@@ -80,7 +111,12 @@ TEST_CASE("inspect describes the model and its exits", "[cli][inspect]") {
 
     const auto bare =
         earlyout_command({"inspect", "--json", "--model", EARLYOUT_TEST_DATA "/gpt2/sharded_bf16"}).json();
-    CHECK((!bare.contains("exits") || bare.at("exits").is_null()));
+    CHECK(bare.at("exits").is_null());
+    CHECK(bare.at("tokenizer").is_null());
+    const command_result listed =
+        earlyout_command({"inspect", "--tensors", "--model", EARLYOUT_TEST_DATA "/gpt2/tiny"});
+    CHECK(listed.status == 0);
+    for (const char* word : {"none fitted", "wte.weight", "F32"}) CHECK(listed.out.find(word) != std::string::npos);
 }
 
 TEST_CASE("bench prints medians and what they are of", "[cli][bench]") {

@@ -94,7 +94,10 @@ TEST_CASE("exits are loaded with the model they were fitted to, and with no othe
     std::string bytes = folder.read("model.safetensors");
     bytes.back() = static_cast<char>(bytes.back() ^ 1);
     folder.write("model.safetensors", bytes);
-    CHECK(loading(folder.path()) == thrown(errc::mismatch, {"exits.safetensors", fitting.model().fingerprint}));
+    const std::string found = eo::io::hugging_face_checkpoint(folder.path()).fingerprint();
+    REQUIRE(found != fitting.model().fingerprint);
+    CHECK(loading(folder.path()) ==
+          thrown(errc::mismatch, {(folder / "exits.safetensors").string(), fitting.model().fingerprint, found}));
 
     folder.write("exits.safetensors", "nonsense");
     CHECK(loading(folder.path()) == thrown(errc::malformed_file, {"exits.safetensors"}));
@@ -128,6 +131,17 @@ TEST_CASE("exits fitted in f32 serve the formats that compute the same bits, and
     eo::io::write_exits(folder / "exits.safetensors", exits_for(folder.path()));
     CHECK(error_of([&] { (void)eo::io::load<eo::gpt2<eo::bf16>>(folder.path()); }) ==
           thrown(errc::mismatch, {"exits.safetensors", "weight formats f32", "bf16"}));
+}
+
+TEST_CASE("without generation_config.json, config.json says how texts end", "[io][load]") {
+    const temporary_folder folder;
+    folder.copy(EARLYOUT_EXAMPLE_MODEL);
+    folder.write("generation_config.json", R"({"eos_token_id":[7,8]})");
+    CHECK(load(folder.path()).generation().eos_token_ids == std::vector<eo::token_id>{7, 8});
+    std::filesystem::remove(folder / "generation_config.json");
+    CHECK(load(folder.path()).generation().eos_token_ids == std::vector<eo::token_id>{4095});
+    std::filesystem::remove(folder / "exits.safetensors");
+    CHECK_FALSE(load(folder.path()).has_exits());
 }
 
 TEST_CASE("what is no model folder is refused by name", "[io][load]") {
