@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <thread>
 #include <vector>
@@ -15,8 +16,9 @@
 namespace earlyout::inline EARLYOUT_ABI {
 
 /// Threads for one session's operations. Waiting threads spin for some tens of microseconds (the gap
-/// between two matrix products), then sleep. Pieces are claimed one by one, and a thread that does not
-/// show up in time is not waited for, so a busy machine slows the pool instead of stopping it.
+/// between two matrix products), then sleep. Each has a contiguous share of the pieces and takes them in order, so that
+/// it streams its own stretch of memory; whoever is done takes over from the others, and a thread that does not show up
+/// in time is not waited for: a busy machine slows the pool instead of stopping it.
 class thread_pool final : public executor {
 public:
     /// @param threads how many run at once, the caller's included; 1 .. 1024
@@ -25,9 +27,10 @@ public:
         if (threads == 0 || threads > 1024) {
             fail(errc::invalid_argument, "threads: expected 1 .. 1024, found ", threads);
         }
+        shares_ = std::make_unique<share[]>(threads);
         workers_.reserve(threads - 1);
         try {
-            for (std::size_t i = 1; i < threads; ++i) workers_.emplace_back([this] { work_until_stopped(); });
+            for (std::size_t i = 1; i < threads; ++i) workers_.emplace_back([this, i] { work_until_stopped(i); });
         } catch (...) {
             shut_down();
             throw;
@@ -43,12 +46,14 @@ public:
             return;
         }
         body_.emplace(body);
-        pieces_ = pieces;
-        next_.store(0, std::memory_order_relaxed);
+        for (std::size_t i = 0; i < concurrency(); ++i) {
+            shares_[i].next.store(pieces * i / concurrency(), std::memory_order_relaxed);
+            shares_[i].end = pieces * (i + 1) / concurrency();
+        }
         const std::uint32_t epoch = (state_.load(std::memory_order_relaxed) & epoch_mask) + epoch_step;
         state_.store(epoch | open, std::memory_order_release);
         state_.notify_all();
-        claim_pieces();
+        work(0);
         // Closed: a worker that has not joined by now never sees this job.
         state_.fetch_and(~open, std::memory_order_acq_rel);
         wait_until([](std::uint32_t state) { return (state & active_mask) == 0; });
@@ -62,6 +67,11 @@ private:
     static constexpr std::uint32_t epoch_step = 0x4000;
     static constexpr std::uint32_t epoch_mask = ~(epoch_step - 1);
     static constexpr int spins_before_sleep = 4000;
+
+    struct alignas(64) share {
+        std::atomic<std::size_t> next{0};
+        std::size_t end = 0;
+    };
 
     static void relax() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
@@ -85,11 +95,17 @@ private:
         }
     }
 
-    void claim_pieces() noexcept {
-        for (std::size_t piece; (piece = next_.fetch_add(1, std::memory_order_relaxed)) < pieces_;) (*body_)(piece);
+    /// A thread's own share, then what is left of the others'.
+    void work(std::size_t thread) noexcept {
+        for (std::size_t i = 0; i < concurrency(); ++i) {
+            share& from = shares_[(thread + i) % concurrency()];
+            for (std::size_t piece; (piece = from.next.fetch_add(1, std::memory_order_relaxed)) < from.end;) {
+                (*body_)(piece);
+            }
+        }
     }
 
-    void work_until_stopped() noexcept {
+    void work_until_stopped(std::size_t thread) noexcept {
         std::uint32_t last_epoch = 0;
         for (;;) {
             std::uint32_t state = wait_until([&](std::uint32_t s) {
@@ -98,7 +114,7 @@ private:
             if ((state & stop) != 0) return;
             if (!state_.compare_exchange_strong(state, state + 1, std::memory_order_acq_rel)) continue;
             last_epoch = state & epoch_mask;
-            claim_pieces();
+            work(thread);
             if ((state_.fetch_sub(1, std::memory_order_acq_rel) & active_mask) == 1) state_.notify_all();
         }
     }
@@ -110,9 +126,8 @@ private:
     }
 
     alignas(64) std::atomic<std::uint32_t> state_{0};
-    alignas(64) std::atomic<std::size_t> next_{0};
+    std::unique_ptr<share[]> shares_;  // of each thread, the caller's first
     std::optional<function_ref<void(std::size_t)>> body_;
-    std::size_t pieces_ = 0;
     std::vector<std::thread> workers_;
 };
 
