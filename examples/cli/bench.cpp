@@ -18,7 +18,7 @@ namespace {
 
 struct bench_options {
     model_options model;
-    std::string dtype = "auto";
+    weight_options weights;
     std::size_t threads = 1;
     std::size_t prompt_tokens = 128;
     std::size_t new_tokens = 64;
@@ -73,7 +73,7 @@ samples measure(const bench_options& o, const model& m, const std::stop_token& c
 }
 
 int run(bench_options& o) {
-    const model m = load(o.model.folder, o.dtype);
+    const model m = load(o.model.folder, o.weights);
     check(o, m.network().shape());
     if (o.exit_layer != 0) {
         o.exits.gate = "fixed";
@@ -108,7 +108,7 @@ command bench(CLI::App& app) {
     CLI::App* const sub = app.add_subcommand("bench", "Tokens per second");
     const auto o = std::make_shared<bench_options>();
     add_options(*sub, o->model);
-    add_dtype(*sub, o->dtype);
+    add_options(*sub, o->weights);
     add_threads(*sub, o->threads);
     add_number(*sub, "--prompt-tokens", o->prompt_tokens, "Length of the prompt of the prefill measurement");
     add_number(*sub, "--new-tokens", o->new_tokens, "Tokens of the decode measurement, from an empty cache");

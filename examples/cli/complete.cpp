@@ -22,7 +22,7 @@ struct complete_options {
     text_options prompt;
     eo::generate_options generate;
     exit_options exits;
-    std::string dtype = "auto";
+    weight_options weights;
     std::size_t threads = 1;
     std::string colour = "auto";
     bool show_layers = false;
@@ -69,7 +69,7 @@ void stream(const complete_options& o, const model& m, const std::string& prompt
 
 int run(complete_options& o) {
     const std::string prompt = read(o.prompt);
-    const model m = load(o.model.folder, o.dtype);
+    const model m = load(o.model.folder, o.weights);
     (void)tokenizer_of(m, o.model.folder);
     const interrupt interrupted;
     o.generate.cancel = interrupted.token();
@@ -94,7 +94,7 @@ command complete(CLI::App& app) {
     const auto o = std::make_shared<complete_options>();
     add_options(*sub, o->model);
     add_options(*sub, o->prompt, "--prompt");
-    add_dtype(*sub, o->dtype);
+    add_options(*sub, o->weights);
     add_threads(*sub, o->threads);
     add_json(*sub, o->json);
     sub->add_option("--color", o->colour,

@@ -23,7 +23,7 @@ namespace {
 struct logits_options {
     model_options model;
     std::vector<eo::token_id> ids;
-    std::string dtype = "auto";
+    weight_options weights;
     std::size_t exit_layer = 0;
     bool json = false;
 };
@@ -73,7 +73,7 @@ void print_best(const std::vector<float>& logits) {
 }
 
 int run(const logits_options& o) {
-    const std::vector<float> logits = compute(o, load(o.model.folder, o.dtype));
+    const std::vector<float> logits = compute(o, load(o.model.folder, o.weights));
     if (o.json) {
         print(std::cout, {{"logits", logits}});
     } else {
@@ -89,7 +89,7 @@ command logits(CLI::App& app) {
     const auto o = std::make_shared<logits_options>();
     add_options(*sub, o->model);
     add_ids(*sub, o->ids);
-    add_dtype(*sub, o->dtype);
+    add_options(*sub, o->weights);
     add_number(*sub, "--exit-layer", o->exit_layer, "Layers to run, from 1; left out: all", 1);
     add_json(*sub, o->json);
     return {sub, [o] { return run(*o); }};

@@ -3,10 +3,12 @@
 
 namespace cli {
 
-model load(const std::string& folder, const std::string& format) {
-    const eo::any_format chosen =
-        format == "auto" ? eo::io::lossless_format(eo::io::hugging_face_checkpoint(folder)) : eo::any_format(format);
-    return eo::io::load<model::network_type>(folder, chosen);
+model load(const std::string& folder, const weight_options& weights) {
+    const auto format = [&](const std::string& name) {
+        return name == "auto" ? eo::io::lossless_format(eo::io::hugging_face_checkpoint(folder)) : eo::any_format(name);
+    };
+    return eo::io::load<model::network_type>(
+        folder, format(weights.dtype), format(weights.output_dtype.empty() ? weights.dtype : weights.output_dtype));
 }
 
 }  // namespace cli

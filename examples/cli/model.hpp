@@ -8,15 +8,14 @@
 
 #include <string>
 
-namespace cli {
+#include "options.hpp"
 
-namespace eo = earlyout;
+namespace cli {
 
 /// What the command runs: any GPT-2 checkpoint, its sizes read from the folder, in the weight format asked for.
 using model = eo::io::pretrained<eo::gpt2<eo::any_format>>;
 
-/// @param format "f32", "bf16", or "auto" for the smaller one that loses nothing
-[[nodiscard]] model load(const std::string& folder, const std::string& format = "auto");
+[[nodiscard]] model load(const std::string& folder, const weight_options& weights = {});
 
 /// The model's tokenizer.
 /// @throws earlyout::error (no_such_file) when the folder has none

@@ -170,13 +170,17 @@ void add_cache_options(CLI::App& app, exit_options& into) {
         ->group(group);
 }
 
-void add_dtype(CLI::App& app, std::string& dtype) {
-    app.add_option("--dtype", dtype,
-                   "Format to keep the weights in: f32, bf16 (half the bytes per token), or auto, the smaller one that "
-                   "changes nothing: bf16 if the checkpoint is stored in it")
-        ->check(CLI::IsMember({"auto", "f32", "bf16"}))
+void add_options(CLI::App& app, weight_options& into) {
+    app.add_option(
+           "--dtype", into.dtype,
+           "Format to keep the weights in: f32, bf16, f16, int8, int4 (fewer bytes per token, more rounding), or "
+           "auto, the smallest that changes nothing: bf16 or f16 if the checkpoint is stored in it")
+        ->check(CLI::IsMember({"auto", "f32", "bf16", "f16", "int8", "int4"}))
         ->type_name("FORMAT")
         ->capture_default_str();
+    app.add_option("--output-dtype", into.output_dtype, "Another format for the output matrix")
+        ->check(CLI::IsMember({"auto", "f32", "bf16", "f16", "int8", "int4"}))
+        ->type_name("FORMAT");
 }
 
 void add_threads(CLI::App& app, std::size_t& threads) { add_number(app, "--threads", threads, "Threads that compute"); }

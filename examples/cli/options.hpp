@@ -25,6 +25,13 @@ struct model_options {
 };
 void add_options(CLI::App& app, model_options& into);
 
+/// --dtype, --output-dtype: weight formats, or "auto" for the smallest that loses nothing.
+struct weight_options {
+    std::string dtype = "auto";
+    std::string output_dtype;  ///< empty: the same
+};
+void add_options(CLI::App& app, weight_options& into);
+
 /// A text: `name` on the command line, --file, or standard input.
 struct text_options {
     std::optional<std::string> text;
@@ -49,8 +56,6 @@ void add_cache_options(CLI::App& app, exit_options& into);
 /// An option that takes a whole number in decimal digits. One that is too small by default has no default.
 CLI::Option* add_number(CLI::App& app, const std::string& name, std::size_t& into, const std::string& help,
                         std::size_t least = 0);
-/// --dtype
-void add_dtype(CLI::App& app, std::string& dtype);
 /// --threads
 void add_threads(CLI::App& app, std::size_t& threads);
 /// --max-new-tokens, --temperature, ...

@@ -37,7 +37,7 @@ TEST_CASE("what is asked for wrongly is answered with one sentence", "[cli][erro
         {2, {"complete", "--prompt", "a", "--threads", "100000"}, {"threads", "100000"}},
         {2, {"complete", "--prompt", "a", "--temperature", "nan"}, {"temperature", "nan"}},
         {2, {"complete", "--prompt", "a", "--stop", ""}, {"stop strings", "none"}},
-        {2, {"complete", "--prompt", "a", "--dtype", "f16"}, {"--dtype", "f16", "bf16"}},
+        {2, {"complete", "--prompt", "a", "--dtype", "fp16"}, {"--dtype", "fp16", "bf16"}},
         {2, {"complete", "--prompt", "a", "--rounds", "3"}, {"--compare"}},
         {2, {"complete", "--prompt", "a", "--exit-gate", "margin", "--threshold", "nan"}, {"--threshold", "nan"}},
         {2, {"complete", "--prompt", "a", "and", "more"}, {"more"}},

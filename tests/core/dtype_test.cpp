@@ -26,6 +26,25 @@ TEST_CASE("f16 covers normal, subnormal and special values", "[core][dtype]") {
     REQUIRE(std::isnan(eo::f16_to_float(0x7e00)));
 }
 
+TEST_CASE("float_to_f16 takes the nearest, ties to even, and stays finite", "[core][dtype]") {
+    for (std::uint32_t bits = 0; bits < 0x10000; ++bits) {
+        if ((bits & 0x7c00) == 0x7c00) continue;
+        const auto exact = static_cast<std::uint16_t>(bits);
+        const float value = eo::f16_to_float(exact);
+        REQUIRE(eo::float_to_f16(value) == exact);
+        if ((bits & 0x7fff) == 0x7bff) continue;
+        const auto next = static_cast<std::uint16_t>(bits + 1);  // away from zero
+        const float middle = 0.5f * value + 0.5f * eo::f16_to_float(next);
+        REQUIRE(eo::float_to_f16(middle) == (bits % 2 == 0 ? exact : next));
+        REQUIRE(eo::float_to_f16(std::nextafter(middle, value)) == exact);
+        REQUIRE(eo::float_to_f16(std::nextafter(middle, eo::f16_to_float(next))) == next);
+    }
+    CHECK(eo::float_to_f16(1e6f) == 0x7bff);
+    CHECK(eo::float_to_f16(-std::numeric_limits<float>::max()) == 0xfbff);
+    CHECK(eo::float_to_f16(std::numeric_limits<float>::denorm_min()) == 0);
+    STATIC_REQUIRE(eo::float_to_f16(1.0f) == 0x3c00);
+}
+
 TEST_CASE("float_to_bf16 takes the nearest, ties to even, and stays finite", "[core][dtype]") {
     // Every bfloat16 is its own nearest; halfway to the next one goes to the even of the two.
     for (std::uint32_t bits = 0; bits < 0x10000; ++bits) {

@@ -43,7 +43,10 @@ void check_states(const Session& s) {
     const full_run full(small_network(), held.ids());
     for (std::size_t p = 0; p < held.size(); ++p) {
         INFO("position " << p << " at depth " << depth_of(held, p));
-        REQUIRE(same_bits(held.row(p), full.row(depth_of(held, p), p)));
+        const std::size_t depth = depth_of(held, p);
+        // Nobody asked for the state of earlier tokens after the top layer, only for their keys and values there.
+        const bool below_top = depth == 6 && p + 1 != held.size() && same_bits(held.row(p), full.row(5, p));
+        REQUIRE((below_top || same_bits(held.row(p), full.row(depth, p))));
     }
 }
 
@@ -61,6 +64,36 @@ TEST_CASE("without exits every cache policy is full depth", "[generate][session]
             eo::session s{small_network(), policy(eo::never_exit{}, cache)};
             CHECK(same_output(s.complete(prompt, {.max_new_tokens = 20}), expected));
         });
+    }
+}
+
+TEST_CASE("the top layer leaves out what nobody asked for, and no later token sees a difference",
+          "[generate][sequence][arithmetic]") {
+    std::mt19937 engine(11);
+    const ids all = random_prompt(engine, 30);
+    eo::inline_executor on;
+    for (const std::size_t asked :
+         {std::size_t{0}, std::size_t{3}, std::size_t{4}, std::size_t{5}, std::size_t{19}, std::size_t{24}}) {
+        eo::sequence<eo::gpt2<>> tokens(small_network(), 40, 7, on), whole(small_network(), 40, 7, on);
+        for (const eo::token_id id : std::span(all).first(25)) {
+            tokens.push(id);
+            whole.push(id);
+        }
+        REQUIRE(tokens.climb(1, 6, {}, asked));
+        REQUIRE(whole.climb(1, 6));
+        CAPTURE(asked);
+        for (std::size_t p = 0; p < 25; ++p) {
+            const bool left_out = p < asked && asked > 4;
+            CHECK(same_bits(tokens.row(p), whole.row(p)) == !left_out);
+        }
+        CHECK(tokens.work().layer_tokens == whole.work().layer_tokens);
+        for (const eo::token_id id : std::span(all).subspan(25)) {
+            tokens.push(id);
+            whole.push(id);
+        }
+        REQUIRE(tokens.climb(1, 6));
+        REQUIRE(whole.climb(1, 6));
+        for (std::size_t p = 25; p < 30; ++p) REQUIRE(same_bits(tokens.row(p), whole.row(p)));
     }
 }
 

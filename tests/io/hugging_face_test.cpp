@@ -118,7 +118,8 @@ TEST_CASE("exits fitted in f32 serve the formats that compute the same bits, and
     CHECK(x.log_probabilities == y.log_probabilities);
 
     const eo::any_format lossless = eo::io::lossless_format(eo::io::hugging_face_checkpoint(EARLYOUT_EXAMPLE_MODEL));
-    CHECK_FALSE(eo::io::lossless_format(eo::io::hugging_face_checkpoint(tiny)).is_bf16());
+    CHECK(lossless == eo::bf16{});
+    CHECK(eo::io::lossless_format(eo::io::hugging_face_checkpoint(tiny)) == eo::f32{});
     const auto chosen = eo::io::load<eo::gpt2<eo::any_format>>(EARLYOUT_EXAMPLE_MODEL, lossless);
     CHECK(chosen.network().weight_format() == "bf16");
     eo::session c{chosen};
@@ -129,8 +130,30 @@ TEST_CASE("exits fitted in f32 serve the formats that compute the same bits, and
     folder.copy(tiny);
     CHECK_NOTHROW(eo::io::load<eo::gpt2<eo::bf16>>(folder.path()));
     eo::io::write_exits(folder / "exits.safetensors", exits_for(folder.path()));
-    CHECK(error_of([&] { (void)eo::io::load<eo::gpt2<eo::bf16>>(folder.path()); }) ==
-          thrown(errc::mismatch, {"exits.safetensors", "weight formats f32", "bf16"}));
+    const auto rounded = eo::io::load<eo::gpt2<eo::bf16>>(folder.path());
+    CHECK_FALSE(rounded.has_exits());
+    CHECK(error_of([&] { (void)rounded.exits(); }) ==
+          thrown(errc::mismatch, {"exits.safetensors", "weight formats f32", "loaded in bf16"}));
+    CHECK(load(folder.path()).has_exits());
+}
+
+TEST_CASE("layers and output matrix may have formats of their own", "[io][load]") {
+    using network = eo::gpt2<eo::any_format>;
+    const auto mixed = eo::io::load<network>(EARLYOUT_EXAMPLE_MODEL, eo::int4{}, eo::int8{});
+    const auto four = eo::io::load<network>(EARLYOUT_EXAMPLE_MODEL, eo::int4{});
+    const auto eight = eo::io::load<network>(EARLYOUT_EXAMPLE_MODEL, eo::int8{});
+    CHECK(mixed.network().weight_format() == "int4, output int8");
+    CHECK(mixed.network().layer_bytes(1) == four.network().layer_bytes(1));
+    CHECK(mixed.network().output_bytes() == eight.network().output_bytes());
+    CHECK(four.network().output_bytes() < eight.network().output_bytes());
+    CHECK_FALSE(mixed.has_exits());
+    // Eight bits say nearly what 16 do; each token's log-probability moves a little.
+    const auto full = eo::io::load<network>(EARLYOUT_EXAMPLE_MODEL, eo::bf16{});
+    const auto of = [](const auto& m) {
+        return eo::session{m}.complete("import os\n", {.max_new_tokens = 1}).log_probabilities.front();
+    };
+    CHECK(std::abs(of(eight) - of(full)) < 0.1f);
+    CHECK(std::abs(of(mixed) - of(full)) < 0.8f);
 }
 
 TEST_CASE("without generation_config.json, config.json says how texts end", "[io][load]") {

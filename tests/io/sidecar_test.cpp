@@ -59,11 +59,20 @@ TEST_CASE("exits of another model are refused", "[io][sidecar]") {
     other.fingerprint = "fedcba9876543210";
     CHECK(against(other) == thrown(errc::mismatch, {"0123456789abcdef", "fedcba9876543210"}));
     other = fitted;
-    other.weight_formats = "int8";
-    CHECK(against(other) == thrown(errc::mismatch, {"weight formats f32", "int8"}));
-    other = fitted;
     other.layers = 9;
     CHECK(against(other) == thrown(errc::mismatch, {"layers 8", "9"}));
+}
+
+TEST_CASE("exits say which weight formats they serve", "[io][sidecar]") {
+    eo::exit_weights exits = sample();
+    CHECK(eo::io::fitted_with(exits, "f32"));
+    CHECK_FALSE(eo::io::fitted_with(exits, "int8"));
+    eo::fitted_model model = fitted;
+    model.weight_formats = "f32, int8";
+    exits.set_model(model);
+    CHECK(eo::io::fitted_with(exits, "f32"));
+    CHECK(eo::io::fitted_with(exits, "int8"));
+    for (const char* other : {"bf16", "int", "f32, int8", "", "f3"}) CHECK_FALSE(eo::io::fitted_with(exits, other));
 }
 
 TEST_CASE("a sidecar that breaks its format is refused", "[io][sidecar]") {

@@ -30,9 +30,17 @@ void check_same(Format format) {
     CHECK(chosen.bytes() == fixed.bytes());
     CHECK(chosen.panel_bytes(1) == fixed.panel_bytes(1));
     std::vector<float> a(tokens * out), b(tokens * out);
-    const eo::matrix_view<const float> input(x.data(), tokens, in);
-    eo::kernels::multiply(fixed, input, eo::extent<>(in), bias.data(), {a.data(), tokens, out}, 0, 2);
-    eo::kernels::multiply(chosen, input, eo::extent<>(in), bias.data(), {b.data(), tokens, out}, 0, 2);
+    const auto product = [&](const auto& weights, std::vector<float>& y) {
+        eo::kernels::quantized_rows scratch(tokens, in);
+        eo::kernels::with_format(weights, [&](auto tag, const auto& held) {
+            CHECK(std::string(decltype(tag)::name) == Format::name);
+            const auto all = [](std::size_t rows, auto body) { body(std::size_t{0}, rows); };
+            const auto input = eo::kernels::prepare(tag, {x.data(), tokens, in}, scratch, all);
+            eo::kernels::multiply(held, input, eo::extent<>(in), bias.data(), {y.data(), tokens, out}, 0, 2);
+        });
+    };
+    product(fixed, a);
+    product(chosen, b);
     CHECK(support::same_bits(a, b));
     std::vector<float> row(in), other(in);
     fixed.copy_row(33, row.data());
@@ -45,13 +53,18 @@ void check_same(Format format) {
 TEST_CASE("a format chosen at run time computes as the same format compiled in", "[kernels][any_format]") {
     check_same(eo::f32{});
     check_same(eo::bf16{});
+    check_same(eo::f16{});
+    check_same(eo::int8{});
+    check_same(eo::int4{});
     CHECK(eo::packed_matrix<eo::any_format>().out() == 0);
 }
 
 TEST_CASE("formats have names, others are refused", "[kernels][any_format]") {
-    CHECK_FALSE(eo::any_format("f32").is_bf16());
-    CHECK(eo::any_format("bf16").is_bf16());
-    CHECK_FALSE(eo::any_format().is_bf16());
+    for (const char* name : {"f32", "bf16", "f16", "int8", "int4"})
+        CHECK(std::string(eo::any_format(name).name()) == name);
+    CHECK(eo::any_format("int8") == eo::any_format(eo::int8{}));
+    CHECK(eo::any_format("int8") != eo::any_format("int4"));
+    CHECK(eo::any_format() == eo::any_format("f32"));
     CHECK(support::error_of([] { eo::any_format("int3"); }) ==
-          support::thrown(eo::errc::unsupported, {"f32", "bf16", "'int3'"}));
+          support::thrown(eo::errc::unsupported, {"f32, bf16, f16, int8, int4", "'int3'"}));
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 #include <vector>
 
 #include <earlyout/core/aligned_buffer.hpp>
@@ -17,33 +18,46 @@ using support::same_bits;
 
 namespace {
 
-/// Keys and values of `heads` heads as kernels::attend expects them, beside a plain copy.
+/// Keys and values of `heads` heads as kernels::attend expects them, beside a plain copy of what is stored.
+template <class Format = eo::f32>
 struct cache {
-    std::size_t heads, head_dim, entries, d_kv, head_stride, value_stride;
+    using element = typename Format::element;
+
+    std::size_t heads, head_dim, entries, d_kv, value_stride, head_keys, head_values;
     std::vector<float> plain_keys;    // [entries, d_kv]
     std::vector<float> plain_values;  // [entries, d_kv]
-    eo::aligned_buffer<float> keys;
-    eo::aligned_buffer<float> values;
+    eo::aligned_buffer<element> keys;
+    eo::aligned_buffer<element> values;
 
     cache(std::size_t heads_, std::size_t head_dim_, std::size_t entries_, support::random_source& random)
         : heads(heads_),
           head_dim(head_dim_),
           entries(entries_),
           d_kv(heads * head_dim),
-          head_stride(eo::round_up(head_dim, 16)),
-          value_stride(heads * head_stride),
+          value_stride(eo::round_up(head_dim, 16)),
+          head_keys(eo::round_up(entries, 16) * head_dim),
+          head_values(entries * value_stride),
           plain_keys(random.floats(entries * d_kv)),
           plain_values(random.floats(entries * d_kv)),
-          keys(eo::round_up(entries, 16) * d_kv),
-          values(entries * value_stride) {
+          keys(heads * head_keys),
+          values(heads * head_values) {
         // What lies beyond the entries must not matter: it may be what a rollback left behind.
-        std::fill_n(keys.data(), keys.size(), std::nanf(""));
+        for (element& key : keys.span()) key = static_cast<element>(std::is_same_v<element, float> ? -77.0f : 0x7b00);
         for (std::size_t i = 0; i < entries; ++i) {
             for (std::size_t k = 0; k < d_kv; ++k) {
-                keys[(i / 16 * d_kv + k) * 16 + i % 16] = plain_keys[i * d_kv + k];
-                values[i * value_stride + k / head_dim * head_stride + k % head_dim] = plain_values[i * d_kv + k];
+                keys[key_at(i, k)] = Format::encode(plain_keys[i * d_kv + k]);
+                values[value_at(i, k)] = Format::encode(plain_values[i * d_kv + k]);
+                plain_keys[i * d_kv + k] = Format::decode(keys[key_at(i, k)]);
+                plain_values[i * d_kv + k] = Format::decode(values[value_at(i, k)]);
             }
         }
+    }
+
+    std::size_t key_at(std::size_t entry, std::size_t k) const {
+        return k / head_dim * head_keys + (entry / 16 * head_dim + k % head_dim) * 16 + entry % 16;
+    }
+    std::size_t value_at(std::size_t entry, std::size_t k) const {
+        return k / head_dim * head_values + entry * value_stride + k % head_dim;
     }
 
     template <class Arch, class HeadDim>
@@ -51,7 +65,7 @@ struct cache {
                       std::size_t last) const {
         misaligned scores(eo::round_up(last, 16), -3.0f);
         misaligned out(head_dim, -9.0f);
-        eo::kernels::attend(query.data(), keys.data() + head * head_dim * 16, values.data() + head * head_stride, d_kv,
+        eo::kernels::attend(Format{}, query.data(), keys.data() + head * head_keys, values.data() + head * head_values,
                             value_stride, size, scale, first, last, scores.data(), out.data(), Arch{});
         for (std::size_t i = 0; i < first / 16 * 16; ++i) REQUIRE(scores[i] == -3.0f);
         REQUIRE(scores.intact());
@@ -86,17 +100,21 @@ constexpr std::size_t head_dims[] = {1, 4, 7, 16, 31, 32, 64, 80};
 
 }  // namespace
 
-TEMPLATE_LIST_TEST_CASE("attend equals its definition in double precision", "[kernels][attention]", support::archs) {
+namespace {
+
+template <class Arch, class Format>
+void check_definition(Format) {
     support::random_source random(1);
     for (const std::size_t head_dim : head_dims) {
         for (const std::size_t entries : {1u, 2u, 15u, 16u, 17u, 31u, 32u, 33u, 100u}) {
-            const cache c(3, head_dim, entries, random);
+            const cache<Format> c(3, head_dim, entries, random);
             const misaligned query(random.floats(head_dim));
             for (const std::size_t first : {0u, 1u, 15u, 16u, 17u, 31u}) {
                 if (first >= entries) continue;
                 const float scale = first % 2 == 0 ? 1.0f / std::sqrt(static_cast<float>(head_dim)) : 2.0f;
                 const std::size_t head = first % 3;
-                const misaligned out = c.attend<TestType>(query, eo::extent<>(head_dim), head, scale, first, entries);
+                const misaligned out =
+                    c.template attend<Arch>(query, eo::extent<>(head_dim), head, scale, first, entries);
                 const std::vector<double> expected = c.exact(query, head, scale, first, entries);
                 INFO("head_dim " << head_dim << ", entries " << first << " .. " << entries);
                 for (std::size_t k = 0; k < head_dim; ++k) {
@@ -107,16 +125,26 @@ TEMPLATE_LIST_TEST_CASE("attend equals its definition in double precision", "[ke
     }
 }
 
+}  // namespace
+
+TEMPLATE_LIST_TEST_CASE("attend equals its definition in double precision", "[kernels][attention]", support::archs) {
+    check_definition<TestType>(eo::f32{});
+    check_definition<TestType>(eo::bf16{});
+    check_definition<TestType>(eo::f16{});
+}
+
 TEMPLATE_LIST_TEST_CASE("attend: entries past the end do not matter", "[kernels][attention]", support::archs) {
     support::random_source random(2);
-    const cache c(2, 7, 40, random);
+    const cache<> c(2, 7, 40, random);
     const misaligned query(random.floats(7));
     for (std::size_t last = 1; last <= 40; ++last) {
         support::random_source again(2);
-        cache shorter(2, 7, 40, again);
+        cache<> shorter(2, 7, 40, again);
         for (std::size_t i = last; i < 40; ++i) {
-            for (std::size_t k = 0; k < 14; ++k) shorter.keys[(i / 16 * 14 + k) * 16 + i % 16] = std::nanf("");
-            for (std::size_t k = 0; k < 32; ++k) shorter.values[i * 32 + k] = std::nanf("");
+            for (std::size_t k = 0; k < 14; ++k) {
+                shorter.keys[shorter.key_at(i, k)] = std::nanf("");
+                shorter.values[shorter.value_at(i, k)] = std::nanf("");
+            }
         }
         const misaligned a = c.attend<TestType>(query, eo::extent<>(7), 1, 0.4f, 0, last);
         const misaligned b = shorter.attend<TestType>(query, eo::extent<>(7), 1, 0.4f, 0, last);
@@ -125,10 +153,10 @@ TEMPLATE_LIST_TEST_CASE("attend: entries past the end do not matter", "[kernels]
 }
 
 TEMPLATE_LIST_TEST_CASE("attend: a head size known at compile time gives the same bits",
-                        "[kernels][attention][arithmetic]", support::archs) {
+                        "[kernels][attention][arithmetic]", support::exact_archs) {
     support::random_source random(3);
     const auto compare = [&](auto size) {
-        const cache c(2, size, 37, random);
+        const cache<> c(2, size, 37, random);
         const misaligned query(random.floats(size));
         const misaligned a = c.attend<TestType>(query, size, 1, 0.3f, 0, 37);
         const misaligned b = c.attend<TestType>(query, eo::extent<>(size), 1, 0.3f, 0, 37);
@@ -143,7 +171,7 @@ TEMPLATE_LIST_TEST_CASE("attend: a head size known at compile time gives the sam
 
 TEMPLATE_LIST_TEST_CASE("attend: extremes", "[kernels][attention]", support::archs) {
     support::random_source random(4);
-    const cache c(1, 20, 33, random);
+    const cache<> c(1, 20, 33, random);
     SECTION("an empty range gives zero") {
         const misaligned query(random.floats(20));
         const misaligned out = c.attend<TestType>(query, eo::extent<>(20), 0, 1.0f, 0, 0);

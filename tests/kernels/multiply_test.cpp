@@ -209,26 +209,36 @@ TEST_CASE("multiply: no inputs leave the bias, no tokens leave nothing to do", "
     REQUIRE(none.y.intact());
 }
 
-TEMPLATE_LIST_TEST_CASE("multiply: bf16 weights give the bits of the same weights in f32",
-                        "[kernels][multiply][arithmetic]", support::archs) {
-    std::uint32_t seed = 70;
+namespace {
+
+template <class Format, class Arch>
+void check_half(std::uint32_t seed, float scale) {
     for (const std::size_t out : matrix_sizes) {
         for (const std::size_t in : matrix_sizes) {
-            product p(out, in, 1 + seed % 14, seed);
+            product p(out, in, 1 + seed % 14, seed, scale);
             ++seed;
-            eo::packed_matrix<eo::bf16> half(out, in);
+            eo::packed_matrix<Format> half(out, in);
             half.set_rows(0, {p.weight.data(), out, in});
             std::vector<float> rounded(out * in);
             for (std::size_t row = 0; row < out; ++row) half.copy_row(row, rounded.data() + row * in);
             p.packed.set_rows(0, {rounded.data(), out, in});
-            p.run<TestType>(true);
+            p.run<Arch>(true);
             misaligned y(p.tokens * out);
             eo::kernels::multiply(half, p.inputs(), eo::extent<>(in), p.bias.data(), {y.data(), p.tokens, out}, 0,
-                                  half.panels(), TestType{});
+                                  half.panels(), Arch{});
             for (std::size_t t = 0; t < p.tokens; ++t) {
                 INFO("out " << out << ", in " << in << ", token " << t);
                 REQUIRE(same_bits({y.data() + t * out, out}, p.outputs()[t]));
             }
         }
     }
+}
+
+}  // namespace
+
+TEMPLATE_LIST_TEST_CASE("multiply: bf16 and f16 weights give the bits of the same weights in f32",
+                        "[kernels][multiply][arithmetic]", support::archs) {
+    check_half<eo::bf16, TestType>(70, 1.0f);
+    check_half<eo::f16, TestType>(71, 1.0f);
+    check_half<eo::f16, TestType>(72, 1e-5f);  // subnormal in binary16
 }

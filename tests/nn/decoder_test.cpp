@@ -58,7 +58,7 @@ bool same_entries(const eo::kv_cache& a, const eo::kv_cache& b, std::size_t laye
         if (a.position(layer, entry) != b.position(layer, entry)) return false;
         for (std::size_t head = 0; head < s.kv_heads; ++head) {
             for (std::size_t k = 0; k < s.head_dim; ++k) {
-                const std::size_t key = (entry / block * s.d_kv() + k) * block + entry % block;
+                const std::size_t key = (entry / block * s.head_dim + k) * block + entry % block;
                 const std::size_t value = entry * a.value_stride() + k;
                 if (a.keys(layer, head)[key] != b.keys(layer, head)[key]) return false;
                 if (a.values(layer, head)[value] != b.values(layer, head)[value]) return false;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <type_traits>
 #include <vector>
 
 #include "support/catch.hpp"
@@ -18,9 +19,11 @@ eo::model_shape shape_of(std::size_t layers, std::size_t kv_heads, std::size_t h
     return {.layers = layers, .d_model = 12, .heads = 2 * kv_heads, .kv_heads = kv_heads, .head_dim = head_dim};
 }
 
-float key_at(const eo::kv_cache& cache, std::size_t layer, std::size_t head, std::size_t d_kv, std::size_t entry,
+template <class Stored = eo::f32>
+float key_at(const eo::kv_cache& cache, std::size_t layer, std::size_t head, std::size_t head_dim, std::size_t entry,
              std::size_t k) {
-    return cache.keys(layer, head)[(entry / key_block * d_kv + k) * key_block + entry % key_block];
+    const std::size_t at = (entry / key_block * head_dim + k) * key_block + entry % key_block;
+    return Stored::decode(cache.keys<Stored>(layer, head)[at]);
 }
 
 /// Appends an entry whose keys and values can be told from any other's.
@@ -73,7 +76,7 @@ TEST_CASE("keys and values come back where attention reads them", "[nn][kv_cache
     for (std::size_t entry = 0; entry < capacity; ++entry) {
         for (std::size_t head = 0; head < kv_heads; ++head) {
             for (std::size_t k = 0; k < head_dim; ++k) {
-                wrong += key_at(cache, 1, head, d_kv, entry, k) != keys[entry][head * head_dim + k];
+                wrong += key_at(cache, 1, head, head_dim, entry, k) != keys[entry][head * head_dim + k];
                 wrong += cache.values(1, head)[entry * cache.value_stride() + k] != values[entry][head * head_dim + k];
             }
         }
@@ -159,13 +162,37 @@ TEST_CASE("a removed entry's place is taken by the next", "[nn][kv_cache]") {
     for (std::size_t entry = 0; entry < held.size(); ++entry) {
         for (std::size_t head = 0; head < 2; ++head) {
             for (std::size_t k = 0; k < 3; ++k) {
-                different += key_at(used, 1, head, d_kv, entry, k) != key_at(fresh, 1, head, d_kv, entry, k);
+                different += key_at(used, 1, head, 3, entry, k) != key_at(fresh, 1, head, 3, entry, k);
                 const std::size_t at = entry * used.value_stride() + k;
                 different += used.values(1, head)[at] != fresh.values(1, head)[at];
             }
         }
     }
     CHECK(different == 0);
+}
+
+TEMPLATE_TEST_CASE("keys and values may be stored in 16 bits", "[nn][kv_cache]", eo::f16, eo::bf16) {
+    constexpr std::size_t heads = 2, head_dim = 21, d_kv = heads * head_dim, capacity = 20;
+    const auto stored = std::is_same_v<TestType, eo::f16> ? eo::dtype::f16 : eo::dtype::bf16;
+    eo::kv_cache cache(shape_of(1, heads, head_dim), capacity, stored);
+    support::random_source random(3);
+    for (std::size_t p = 0; p < capacity; ++p) {
+        auto key = random.floats(d_kv), value = random.floats(d_kv);
+        key[5] = 1e6f;  // beyond binary16
+        cache.append(1, p, key.data(), value.data());
+        for (std::size_t head = 0; head < heads; ++head) {
+            for (std::size_t k = 0; k < head_dim; ++k) {
+                const auto rounded = [](float x) { return TestType::decode(TestType::encode(x)); };
+                REQUIRE(key_at<TestType>(cache, 1, head, head_dim, p, k) == rounded(key[head * head_dim + k]));
+                const auto* values = cache.values<TestType>(1, head) + p * cache.value_stride();
+                REQUIRE(TestType::decode(values[k]) == rounded(value[head * head_dim + k]));
+            }
+        }
+    }
+    std::size_t calls = 0;
+    cache.visit_format([&]<class Stored>(Stored) { calls += std::is_same_v<Stored, TestType> ? 1 : 100; });
+    CHECK(calls == 1);
+    CHECK(cache.entry_bytes() == heads * (21 + 32) * 2);
 }
 
 TEST_CASE("the cache says what a query reads of an entry", "[nn][kv_cache]") {

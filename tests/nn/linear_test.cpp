@@ -43,7 +43,7 @@ TEST_CASE("linear is W x + b for any size", "[nn][linear]") {
     constexpr float untouched = 77.0f;
     const std::size_t stride = out + 3;  // room beside the rows stays as it is
     std::vector<float> y(tokens * stride, untouched);
-    layer({x.data(), tokens, in}, {y.data(), tokens, out, stride}, support::one_thread());
+    layer({x.data(), tokens, in}, {y.data(), tokens, out, stride}, support::no_rounding(), support::one_thread());
     for (std::size_t t = 0; t < tokens; ++t) {
         const std::span<const float> row(x.data() + t * in, in);
         CHECK(reference::distance(std::span(y.data() + t * stride, out), reference::linear(weight, bias, row, out)) <
@@ -57,7 +57,7 @@ TEST_CASE("a new linear layer is all zero", "[nn][linear]") {
     eo::linear<> layer(5, 3);
     const std::vector<float> x{1, 2, 3};
     std::vector<float> y(5, 9.0f);
-    layer({x.data(), 1, 3}, {y.data(), 1, 5}, support::one_thread());
+    layer({x.data(), 1, 3}, {y.data(), 1, 5}, support::no_rounding(), support::one_thread());
     CHECK(y == std::vector<float>(5, 0.0f));
 }
 
@@ -69,8 +69,9 @@ TEST_CASE("the upper rows alone are the same bits, and the lower ones stay", "[n
     const std::vector<float> x = random.floats(tokens * in);
     std::vector<float> all(tokens * out);
     std::vector<float> part(tokens * out, 5.0f);
-    layer({x.data(), tokens, in}, {all.data(), tokens, out}, support::one_thread());
-    layer.rows_from(first, {x.data(), tokens, in}, {part.data(), tokens, out}, support::one_thread());
+    layer({x.data(), tokens, in}, {all.data(), tokens, out}, support::no_rounding(), support::one_thread());
+    layer.rows_from(first, {x.data(), tokens, in}, {part.data(), tokens, out}, support::no_rounding(),
+                    support::one_thread());
     for (std::size_t t = 0; t < tokens; ++t) {
         const std::span<const float> row(part.data() + t * out, out);
         CHECK(std::ranges::count(row.first(first), 5.0f) == first);
@@ -91,10 +92,29 @@ TEST_CASE("threads and a size known at compile time do not change a bit", "[nn][
     set(fixed, weight, bias);
     std::vector<float> a(tokens * out), b(tokens * out), c(tokens * out);
     eo::thread_pool pool(3);
-    dynamic({x.data(), tokens, in}, {a.data(), tokens, out}, support::one_thread());
-    dynamic({x.data(), tokens, in}, {b.data(), tokens, out}, pool);
-    fixed({x.data(), tokens, in}, {c.data(), tokens, out}, pool);
+    dynamic({x.data(), tokens, in}, {a.data(), tokens, out}, support::no_rounding(), support::one_thread());
+    dynamic({x.data(), tokens, in}, {b.data(), tokens, out}, support::no_rounding(), pool);
+    fixed({x.data(), tokens, in}, {c.data(), tokens, out}, support::no_rounding(), pool);
     CHECK(support::same_bits(a, b));
+    CHECK(support::same_bits(a, c));
+}
+
+TEMPLATE_TEST_CASE("formats that round activations: threads and blocks do not change a bit", "[nn][linear][arithmetic]",
+                   eo::int8, eo::int4) {
+    constexpr std::size_t out = 3000, in = 70, tokens = 40;
+    support::random_source random(4);
+    eo::linear<TestType> layer(out, in);
+    set(layer, random.floats(out * in), random.floats(out));
+    const std::vector<float> x = random.floats(tokens * in);
+    eo::kernels::quantized_rows scratch(tokens, in);
+    std::vector<float> a(tokens * out), b(tokens * out), c(tokens * out);
+    eo::thread_pool pool(3);
+    layer({x.data(), tokens, in}, {a.data(), tokens, out}, scratch, support::one_thread());
+    layer({x.data(), tokens, in}, {b.data(), tokens, out}, scratch, pool);
+    CHECK(support::same_bits(a, b));
+    for (std::size_t t = 0; t < tokens; ++t) {
+        layer({x.data() + t * in, 1, in}, {c.data() + t * out, 1, out}, scratch, pool);
+    }
     CHECK(support::same_bits(a, c));
 }
 

@@ -27,6 +27,29 @@ using archs = std::tuple<
 #endif
     xsimd::default_arch>;
 
+/// Those of them whose products and sums are compiled as on their own. Where the unit may fuse them, it does so for an
+/// instruction set without fused operations too, here and there.
+using exact_archs = std::tuple<
+#if !defined(__FMA__)
+#if XSIMD_WITH_SSE2
+    xsimd::sse2,
+#endif
+#if XSIMD_WITH_SSE4_2
+    xsimd::sse4_2,
+#endif
+#if XSIMD_WITH_AVX
+    xsimd::avx,
+#endif
+#else
+#if XSIMD_WITH_FMA3_AVX2
+    xsimd::fma3<xsimd::avx2>,
+#endif
+#if XSIMD_WITH_AVX512BW
+    xsimd::avx512bw,
+#endif
+#endif
+    xsimd::default_arch>;
+
 }  // namespace support
 
 #endif

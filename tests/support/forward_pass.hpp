@@ -19,6 +19,12 @@ inline earlyout::executor& one_thread() {
     return on;
 }
 
+/// Scratch for layers whose format does not round activations.
+inline earlyout::kernels::quantized_rows& no_rounding() {
+    static earlyout::kernels::quantized_rows none;
+    return none;
+}
+
 /// One sequence going through a network, in steps that the test chooses.
 template <class Network>
 class forward_pass {

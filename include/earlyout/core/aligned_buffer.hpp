@@ -19,55 +19,67 @@
 
 namespace earlyout::inline EARLYOUT_ABI {
 
-/// Zero-initialised storage aligned to a cache line; from 2 MiB on aligned to huge pages, which the
-/// kernel is asked for (0-25 % faster streaming where it grants them). Movable, not copyable.
+namespace detail {
+
+inline constexpr std::size_t cache_line = 64;
+inline constexpr std::size_t huge_page = std::size_t{1} << 21;
+
+/// Uninitialised memory aligned to a cache line; from 2 MiB on aligned to huge pages, which the kernel is asked for
+/// (0-25 % faster streaming where it grants them).
+[[nodiscard]] inline std::shared_ptr<std::byte> allocate_aligned(std::size_t bytes) {
+    const std::size_t align = bytes >= huge_page ? huge_page : cache_line;
+    if (bytes > std::size_t{1} << 48) throw std::bad_alloc();
+    void* const memory = std::aligned_alloc(align, round_up(bytes, align));
+    if (memory == nullptr) throw std::bad_alloc();
+#if defined(MADV_HUGEPAGE)
+    if (align == huge_page) (void)madvise(memory, round_up(bytes, align), MADV_HUGEPAGE);
+#endif
+    return {static_cast<std::byte*>(memory), [](std::byte* data) { std::free(data); }};
+}
+
+}  // namespace detail
+
+/// Zero-initialised storage aligned to a cache line. Movable, not copyable.
 template <class T>
     requires std::is_trivially_copyable_v<T>
 class aligned_buffer {
 public:
-    static constexpr std::size_t alignment = 64;
-    static constexpr std::size_t huge_page = std::size_t{1} << 21;
+    static constexpr std::size_t alignment = detail::cache_line;
+    static constexpr std::size_t huge_page = detail::huge_page;
 
     aligned_buffer() noexcept = default;
-    explicit aligned_buffer(std::size_t size) : data_(allocate(size)), size_(size) {}
+    /// Memory of its own.
+    explicit aligned_buffer(std::size_t size)
+        : aligned_buffer(size == 0 ? nullptr : detail::allocate_aligned(checked_bytes(size)), size) {}
+    /// In memory that others share: weight_arena.
+    aligned_buffer(std::shared_ptr<std::byte> memory, std::size_t size) : memory_(std::move(memory)), size_(size) {
+        if (size_ != 0) std::memset(memory_.get(), 0, bytes());
+    }
 
     aligned_buffer(aligned_buffer&& other) noexcept
-        : data_(std::move(other.data_)), size_(std::exchange(other.size_, 0)) {}
+        : memory_(std::move(other.memory_)), size_(std::exchange(other.size_, 0)) {}
     aligned_buffer& operator=(aligned_buffer&& other) noexcept {
-        data_ = std::move(other.data_);
+        memory_ = std::move(other.memory_);
         size_ = std::exchange(other.size_, 0);
         return *this;
     }
 
-    [[nodiscard]] T* data() noexcept { return data_.get(); }
-    [[nodiscard]] const T* data() const noexcept { return data_.get(); }
+    [[nodiscard]] T* data() noexcept { return reinterpret_cast<T*>(memory_.get()); }
+    [[nodiscard]] const T* data() const noexcept { return reinterpret_cast<const T*>(memory_.get()); }
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
     [[nodiscard]] std::size_t bytes() const noexcept { return size_ * sizeof(T); }
-    [[nodiscard]] T& operator[](std::size_t index) noexcept { return data_.get()[index]; }
-    [[nodiscard]] const T& operator[](std::size_t index) const noexcept { return data_.get()[index]; }
+    [[nodiscard]] T& operator[](std::size_t index) noexcept { return data()[index]; }
+    [[nodiscard]] const T& operator[](std::size_t index) const noexcept { return data()[index]; }
     [[nodiscard]] std::span<T> span() noexcept { return {data(), size_}; }
     [[nodiscard]] std::span<const T> span() const noexcept { return {data(), size_}; }
 
 private:
-    struct free_storage {
-        void operator()(T* data) const noexcept { std::free(data); }
-    };
-
-    static T* allocate(std::size_t size) {
-        if (size == 0) return nullptr;
+    static std::size_t checked_bytes(std::size_t size) {
         if (size > (std::size_t{1} << 48) / sizeof(T)) throw std::bad_alloc();
-        const std::size_t bytes = size * sizeof(T);
-        const std::size_t align = bytes >= huge_page ? huge_page : alignment;
-        void* memory = std::aligned_alloc(align, round_up(bytes, align));
-        if (memory == nullptr) throw std::bad_alloc();
-#if defined(MADV_HUGEPAGE)
-        if (align == huge_page) (void)madvise(memory, round_up(bytes, align), MADV_HUGEPAGE);
-#endif
-        std::memset(memory, 0, bytes);
-        return static_cast<T*>(memory);
+        return size * sizeof(T);
     }
 
-    std::unique_ptr<T[], free_storage> data_;
+    std::shared_ptr<std::byte> memory_;
     std::size_t size_ = 0;
 };
 

@@ -22,7 +22,15 @@
 #define EARLYOUT_DETAIL_ISA avx512
 #endif
 #elif defined(__AVX2__) && defined(__FMA__)
+#if defined(__AVXVNNI__) && defined(__F16C__)
+#define EARLYOUT_DETAIL_ISA avx2_fma_f16c_vnni
+#elif defined(__AVXVNNI__)
+#define EARLYOUT_DETAIL_ISA avx2_fma_vnni
+#elif defined(__F16C__)
+#define EARLYOUT_DETAIL_ISA avx2_fma_f16c
+#else
 #define EARLYOUT_DETAIL_ISA avx2_fma
+#endif
 #elif defined(__AVX2__)
 #define EARLYOUT_DETAIL_ISA avx2
 #elif defined(__AVX__)

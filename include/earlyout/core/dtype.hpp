@@ -45,6 +45,20 @@ enum class dtype : std::uint8_t { f32, f16, bf16 };
     return std::bit_cast<float>(sign | (magnitude < 0x0400u ? subnormal : normal));
 }
 
+/// The binary16 nearest to a number, ties to even; what is too large becomes the largest finite one.
+[[nodiscard]] constexpr std::uint16_t float_to_f16(float value) noexcept {
+    const auto bits = std::bit_cast<std::uint32_t>(value);
+    const std::uint32_t sign = bits >> 16 & 0x8000u;
+    const std::uint32_t magnitude = bits & 0x7fffffffu;
+    if (magnitude >= 0x477fe000u) return static_cast<std::uint16_t>(sign | 0x7bffu);  // 65504 and more
+    if (magnitude < 0x38800000u) {  // subnormal: adding 1/2 leaves multiples of 2^-24 in the lowest bits, rounded
+        const float shifted = std::bit_cast<float>(magnitude) + 0.5f;
+        return static_cast<std::uint16_t>(sign | (std::bit_cast<std::uint32_t>(shifted) - 0x3f000000u));
+    }
+    const std::uint32_t rounded = magnitude - (112u << 23) + 0x0fffu + (magnitude >> 13 & 1u);
+    return static_cast<std::uint16_t>(sign | rounded >> 13);
+}
+
 }  // namespace earlyout::inline EARLYOUT_ABI
 
 #endif

@@ -34,7 +34,7 @@ struct fitted_model {
     std::size_t d_model = 0;
     std::size_t vocab = 0;
     std::string fingerprint;     ///< of the source tensors, 16 hexadecimal digits
-    std::string weight_formats;  ///< the formats the network computed with, such as "f32"
+    std::string weight_formats;  ///< the formats the network computed with: "f32", or several as "f32, int8"
 
     friend bool operator==(const fitted_model&, const fitted_model&) = default;
 };

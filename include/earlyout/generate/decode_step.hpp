@@ -53,7 +53,7 @@ step_result decode_step(sequence<Network>& tokens, const Policy& policy, exit_si
     // It climbs, and earlier tokens that left below go along from where they left.
     const auto climb_to = [&](std::size_t layer) {
         for (std::size_t l = depth + 1; l <= layer; ++l) counts.debt_repaid += position - tokens.passed(l);
-        cancelled = !tokens.climb(depth + 1, layer, cancel);
+        cancelled = !tokens.climb(depth + 1, layer, cancel, position);
         depth = layer;
         return !cancelled;
     };

@@ -26,10 +26,11 @@ class sequence {
 public:
     /// @param capacity most positions
     /// @param block    most tokens that pass a layer together
-    sequence(const Network& network, std::size_t capacity, std::size_t block, executor& on)
+    /// @param kv       what keys and values are stored in
+    sequence(const Network& network, std::size_t capacity, std::size_t block, executor& on, dtype kv = dtype::f32)
         : network_(&network),
           on_(&on),
-          cache_(network.shape(), capacity),
+          cache_(network.shape(), capacity, kv),
           scratch_(network.shape(), block, capacity, on.concurrency()),
           stash_(capacity * network.shape().d_model),
           tokens_(capacity),
@@ -44,7 +45,8 @@ public:
     [[nodiscard]] std::span<const token_id> ids() const noexcept { return ids_; }
     /// Tokens that have passed a layer.
     [[nodiscard]] std::size_t passed(std::size_t layer) const noexcept { return cache_.length(layer); }
-    /// The state of a token at its own depth, [d_model].
+    /// The state of a token at its own depth, [d_model]. One that passed the top layer unasked (see climb) may have
+    /// kept the state below it.
     [[nodiscard]] std::span<const float> row(std::size_t position) const noexcept {
         const std::size_t d = network_->shape().d_model;
         return {stash_.data() + position * d, d};
@@ -62,14 +64,26 @@ public:
 
     /// Takes every token through layers first .. last where it has not been yet: the block grows as it
     /// climbs. Returns false if cancelled between two layers, which leaves everything consistent.
-    [[nodiscard]] bool climb(std::size_t first, std::size_t last, const std::stop_token& cancel = {}) {
+    /// @param asked positions below this are not asked for their state after the top layer, which then computes no more
+    ///              of them than what later tokens see: keys and values
+    [[nodiscard]] bool climb(std::size_t first, std::size_t last, const std::stop_token& cancel = {},
+                             std::size_t asked = 0) {
         for (std::size_t layer = first; layer <= last; ++layer) {
             if (cancel.stop_requested()) return false;
             const std::span<const layer_token> waiting = from(passed(layer));
             if (waiting.empty()) continue;
-            network_->run_layers(layer, layer, waiting, scratch_, *on_);
-            count(waiting.size(), network_->layer_bytes(layer));
             work_.layer_tokens += waiting.size();
+            // A few along with the one that is asked cost little: the weights are read for it anyhow.
+            constexpr std::size_t few = 4;
+            const std::size_t unasked = layer == layers() ? std::max(asked, passed(layer)) - passed(layer) : 0;
+            const std::span<const layer_token> filled = waiting.first(unasked > few ? unasked : 0);
+            if (!filled.empty()) {
+                network_->fill_layers(layer, layer, filled, scratch_, *on_);
+                count(filled.size(), network_->fill_bytes(layer));
+            }
+            const std::span<const layer_token> run = waiting.subspan(filled.size());
+            network_->run_layers(layer, layer, run, scratch_, *on_);
+            count(run.size(), network_->layer_bytes(layer));
         }
         return true;
     }

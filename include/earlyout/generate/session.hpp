@@ -32,6 +32,7 @@ struct session_options {
     std::size_t capacity = 0;    ///< most tokens of prompt and completion; 0: the model's context
     std::size_t threads = 1;     ///< threads of its own, the caller's included
     std::size_t block = 128;     ///< most tokens that pass a layer together
+    dtype kv = dtype::f32;       ///< format of cached keys and values; f16 and bf16: half the bytes, slightly rounded
     executor* run_on = nullptr;  ///< somebody else's threads instead; must outlive the session
 };
 
@@ -71,7 +72,7 @@ public:
           policy_(std::move(policy)),
           own_executor_(make_executor(options)),
           tokens_(detail::network(model), checked_capacity(model, options), checked_block(options),
-                  options.run_on != nullptr ? *options.run_on : *own_executor_),
+                  options.run_on != nullptr ? *options.run_on : *own_executor_, options.kv),
           signals_(shape().d_model, shape().vocab),
           sampler_(shape().vocab),
           text_(model, tokens_.capacity()) {
@@ -287,7 +288,7 @@ private:
             step_ = decode_step(tokens_, policy_, signals_, gate_memory_, 0, options_.cancel, counts_);
             counts_.debt_repaid = debt;  // the prompt on its first way up owes nothing
         } else {
-            const bool done = tokens_.climb(1, shape().layers, options_.cancel);
+            const bool done = tokens_.climb(1, shape().layers, options_.cancel, prompt_size_ - 1);
             signals_.start_token(prompt_size_ - 1);
             signals_.arrive(shape().layers, tokens_.row(prompt_size_ - 1));
             step_ = {done ? step_result::outcome::predicted : step_result::outcome::cancelled, shape().layers};

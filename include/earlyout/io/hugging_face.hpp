@@ -20,18 +20,22 @@ namespace earlyout::inline EARLYOUT_ABI {
 namespace io {
 
 /// The smallest weight format that holds every stored weight exactly, and so computes the same bits as f32: bf16 for a
-/// checkpoint stored in bfloat16, else f32.
+/// checkpoint stored in bfloat16, f16 for one in binary16, else f32.
 [[nodiscard]] inline any_format lossless_format(const hugging_face_checkpoint& from) {
-    bool bfloat16 = true;
-    from.for_each_tensor([&](const tensor_view& tensor) { bfloat16 = bfloat16 && tensor.type == dtype::bf16; });
-    return bfloat16 ? any_format(bf16{}) : any_format(f32{});
+    bool all_bf16 = true;
+    bool all_f16 = true;
+    from.for_each_tensor([&](const tensor_view& tensor) {
+        all_bf16 = all_bf16 && tensor.type == dtype::bf16;
+        all_f16 = all_f16 && tensor.type == dtype::f16;
+    });
+    return all_bf16 ? any_format(bf16{}) : all_f16 ? any_format(f16{}) : any_format(f32{});
 }
 
 namespace detail {
 
 /// What exits must have been fitted with. Formats without loss count as f32.
 [[nodiscard]] inline std::string computed_format(const hugging_face_checkpoint& from, std::string_view format) {
-    return std::string(format == bf16::name && lossless_format(from).is_bf16() ? f32::name : format);
+    return std::string(format == lossless_format(from).name() ? f32::name : format);
 }
 
 }  // namespace detail
@@ -44,14 +48,15 @@ public:
     using network_type = Network;
 
     pretrained(std::string source, Network network, std::optional<io::tokenizer> tokenizer,
-               generation_config generation, std::optional<exit_weights> exits)
+               generation_config generation, std::optional<exit_weights> exits, bool exits_fit = true)
         : source_(std::move(source)),
           network_(std::move(network)),
           has_tokenizer_(tokenizer.has_value()),
           tokenizer_(has_tokenizer_ ? *std::move(tokenizer)
                                     : io::tokenizer((std::filesystem::path(source_) / "tokenizer.json").string())),
           generation_(std::move(generation)),
-          exits_(std::move(exits)) {}
+          exits_(std::move(exits)),
+          exits_fit_(exits_fit) {}
 
     /// The folder.
     [[nodiscard]] const std::string& source() const noexcept { return source_; }
@@ -63,13 +68,20 @@ public:
 
     [[nodiscard]] const generation_config& generation() const noexcept { return generation_; }
 
-    [[nodiscard]] bool has_exits() const noexcept { return exits_.has_value(); }
+    /// True when there are exits that were fitted with the weight format the model was loaded in.
+    [[nodiscard]] bool has_exits() const noexcept { return exits_.has_value() && exits_fit_; }
     /// From `exits.safetensors`.
-    /// @throws error (no_such_file) when the folder has none
+    /// @throws error (no_such_file) when the folder has none, (mismatch) when they were fitted with another weight
+    /// format
     [[nodiscard]] const exit_weights& exits() const {
         if (!exits_) {
             fail(errc::no_such_file, (std::filesystem::path(source_) / sidecar_name).string(),
                  ": no exits were fitted to this model");
+        }
+        if (!exits_fit_) {
+            fail(errc::mismatch, exits_->source(), ": fitted with weight formats ", exits_->model().weight_formats,
+                 ", but the model was loaded in ", network_.weight_format(),
+                 "; load it in one of those or fit it again");
         }
         return *exits_;
     }
@@ -81,28 +93,37 @@ private:
     io::tokenizer tokenizer_;
     generation_config generation_;
     std::optional<exit_weights> exits_;
+    bool exits_fit_;
 };
 
 /// Loads a Hugging Face folder: weights and configuration, and where they are there, tokenizer, generation
 /// defaults and fitted exits.
 /// @tparam Network an architecture, such as gpt2<> or gpt2<bf16>
-/// @param format   of the weights, where the network leaves that to the run time: any_format("bf16")
+/// @param format   of the weights, where the network leaves that to the run time: any_format("int8")
+/// @param output_format of the output matrix, where it is to differ
 /// @throws error; the message names file, thing, what was expected and what was found
 template <class Network>
-[[nodiscard]] pretrained<Network> load(const std::filesystem::path& folder, typename Network::format format = {}) {
+[[nodiscard]] pretrained<Network> load(const std::filesystem::path& folder, typename Network::format format,
+                                       typename Network::format output_format) {
     const hugging_face_checkpoint from(folder);
     generation_config generation = read_generation_config(from);
     std::optional<tokenizer> words;
     if (const auto path = folder / "tokenizer.json"; detail::exists(path)) words = tokenizer::from_file(path);
-    Network network = Network::from_checkpoint(from, format);
+    Network network = Network::from_checkpoint(from, format, output_format);
     const auto& shape = network.shape();
     std::optional<exit_weights> exits;
+    bool exits_fit = false;
     if (const auto path = folder / sidecar_name; detail::exists(path)) {
         exits = read_exits(path);
-        require_match(*exits, {shape.layers, shape.d_model, shape.vocab, from.fingerprint(),
-                               detail::computed_format(from, network.weight_format())});
+        const std::string computed = detail::computed_format(from, network.weight_format());
+        require_match(*exits, {shape.layers, shape.d_model, shape.vocab, from.fingerprint(), computed});
+        exits_fit = fitted_with(*exits, computed);
     }
-    return {folder.string(), std::move(network), std::move(words), std::move(generation), std::move(exits)};
+    return {folder.string(), std::move(network), std::move(words), std::move(generation), std::move(exits), exits_fit};
+}
+template <class Network>
+[[nodiscard]] pretrained<Network> load(const std::filesystem::path& folder, typename Network::format format = {}) {
+    return load<Network>(folder, format, format);
 }
 
 }  // namespace io

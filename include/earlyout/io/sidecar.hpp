@@ -124,7 +124,19 @@ inline void write_exits(const std::filesystem::path& path, const exit_weights& e
     write_safetensors(path, tensors, metadata);
 }
 
-/// Refuses exits that were fitted to something else than this model.
+/// True when the network computed with this weight format while the exits were fitted, or while they were shown to
+/// hold.
+[[nodiscard]] inline bool fitted_with(const exit_weights& exits, std::string_view format) {
+    std::string_view rest = exits.model().weight_formats;
+    while (!rest.empty()) {
+        const std::size_t comma = std::min(rest.find(", "), rest.size());
+        if (rest.substr(0, comma) == format) return true;
+        rest.remove_prefix(std::min(comma + 2, rest.size()));
+    }
+    return false;
+}
+
+/// Refuses exits that were fitted to something else than this model. Weight formats are fitted_with()'s matter.
 /// @throws error (mismatch) naming what differs
 inline void require_match(const exit_weights& exits, const fitted_model& model) {
     const auto check = [&](std::string_view what, const auto& expected, const auto& found) {
@@ -138,7 +150,6 @@ inline void require_match(const exit_weights& exits, const fitted_model& model) 
     check("d_model", model.d_model, fitted.d_model);
     check("vocabulary size", model.vocab, fitted.vocab);
     check("weights of fingerprint", model.fingerprint, fitted.fingerprint);
-    check("weight formats", model.weight_formats, fitted.weight_formats);
 }
 
 }  // namespace io

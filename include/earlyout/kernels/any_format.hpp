@@ -3,37 +3,55 @@
 #define EARLYOUT_KERNELS_ANY_FORMAT_HPP
 
 #include <earlyout/core/error.hpp>
-#include <earlyout/kernels/multiply.hpp>
+#include <earlyout/kernels/multiply_groups.hpp>
 
 #include <cstddef>
-#include <cstdint>
+#include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <variant>
 
 namespace earlyout::inline EARLYOUT_ABI {
 
-/// Weight format chosen at run time: `load<gpt2<any_format>>(folder, any_format("bf16"))`. Costs one switch per
+/// Weight format chosen at run time: `load<gpt2<any_format>>(folder, any_format("int8"))`. Costs one switch per
 /// product, and the compile time of every format.
 class any_format {
 public:
+    /// f32
     any_format() = default;
+    template <class Format>
+        requires std::is_constructible_v<std::variant<f32, bf16, f16, int8, int4>, Format>
     // NOLINTNEXTLINE(google-explicit-constructor): each format is one
-    any_format(f32) noexcept {}
-    // NOLINTNEXTLINE(google-explicit-constructor)
-    any_format(bf16) noexcept : chosen_(choice::bf16) {}
-    /// @throws error (unsupported) for a name other than "f32" and "bf16"
-    explicit any_format(std::string_view name) {
-        if (name == f32::name) return;
-        if (name != bf16::name) fail(errc::unsupported, "weight format: expected f32 or bf16, found '", name, "'");
-        chosen_ = choice::bf16;
+    any_format(Format format) noexcept : chosen_(format) {}
+    /// @param name "f32", "bf16", "f16", "int8" or "int4"
+    /// @throws error (unsupported) for any other
+    explicit any_format(std::string_view name) : any_format(find(name)) {}
+
+    [[nodiscard]] const char* name() const noexcept {
+        return std::visit([](auto format) { return decltype(format)::name; }, chosen_);
+    }
+    /// body(the format's tag)
+    template <class Body>
+    decltype(auto) visit(Body&& body) const noexcept {
+        return std::visit(std::forward<Body>(body), chosen_);
+    }
+    friend bool operator==(const any_format& a, const any_format& b) noexcept {
+        return a.chosen_.index() == b.chosen_.index();
     }
 
-    [[nodiscard]] bool is_bf16() const noexcept { return chosen_ == choice::bf16; }
-
 private:
-    enum class choice : std::uint8_t { f32, bf16 };
-    choice chosen_ = choice::f32;
+    static any_format find(std::string_view name) {
+        std::string known;
+        for (const any_format format :
+             {any_format(f32{}), any_format(bf16{}), any_format(f16{}), any_format(int8{}), any_format(int4{})}) {
+            if (name == format.name()) return format;
+            known.append(known.empty() ? "" : ", ").append(format.name());
+        }
+        fail(errc::unsupported, "weight format: expected one of ", known, "; found '", name, "'");
+    }
+
+    std::variant<f32, bf16, f16, int8, int4> chosen_;
 };
 
 /// A packed matrix in the format it was made with.
@@ -41,12 +59,8 @@ template <>
 class packed_matrix<any_format> {
 public:
     packed_matrix() noexcept = default;
-    packed_matrix(std::size_t out, std::size_t in, any_format format = {}) {
-        if (format.is_bf16()) {
-            held_.emplace<packed_matrix<bf16>>(out, in);
-        } else {
-            held_.emplace<packed_matrix<f32>>(out, in);
-        }
+    packed_matrix(std::size_t out, std::size_t in, any_format format = {}, weight_arena* arena = nullptr) {
+        format.visit([&](auto tag) { held_.emplace<packed_matrix<decltype(tag)>>(out, in, tag, arena); });
     }
 
     /// body(the matrix in its own format)
@@ -84,15 +98,20 @@ public:
     }
 
 private:
-    std::variant<packed_matrix<f32>, packed_matrix<bf16>> held_;
+    std::variant<packed_matrix<f32>, packed_matrix<bf16>, packed_matrix<f16>, packed_matrix<int8>, packed_matrix<int4>>
+        held_;
 };
 
 namespace kernels {
 
-template <class Arch = default_arch, class Depth>
-void multiply(const packed_matrix<any_format>& weights, matrix_view<const float> x, Depth depth, const float* bias,
-              matrix_view<float> y, std::size_t first_panel, std::size_t last_panel, Arch arch = {}) noexcept {
-    weights.visit([&](const auto& m) { multiply(m, x, depth, bias, y, first_panel, last_panel, arch); });
+/// Calls body(format, weights) with the format's own tag and matrix: the switch of a product.
+template <class Format, class Body>
+[[gnu::always_inline]] inline void with_format(const packed_matrix<Format>& weights, Body&& body) {
+    if constexpr (std::is_same_v<Format, any_format>) {
+        weights.visit([&]<class Held>(const packed_matrix<Held>& m) { body(Held{}, m); });
+    } else {
+        body(Format{}, weights);
+    }
 }
 
 }  // namespace kernels

@@ -9,7 +9,8 @@
 
 namespace earlyout::inline EARLYOUT_ABI {
 
-/// Weight format tags: how a packed matrix stores a weight, and where in its panel it stores a row.
+/// Weight format tags: how a packed matrix stores a weight. f32, bf16 and f16 store weights one by one, int8 and int4
+/// in groups with a scale.
 
 /// 32-bit floats.
 struct f32 {
@@ -18,6 +19,7 @@ struct f32 {
 
     static constexpr element encode(float weight) noexcept { return weight; }
     static constexpr float decode(element stored) noexcept { return stored; }
+    /// Where in its panel's column a row stands.
     static constexpr std::size_t place(std::size_t row) noexcept { return row; }
 };
 
@@ -33,6 +35,45 @@ struct bf16 {
     /// Rows r and r + 16 share a 32-bit word: one load gives the floats of both by a shift and a mask.
     static constexpr std::size_t place(std::size_t row) noexcept { return row % 16 * 2 + row / 16; }
 };
+
+/// IEEE binary16: half the bytes, 11 significant bits, finite up to 65504. Products are computed in floats, so a
+/// checkpoint stored in binary16 gives the same bits as in f32.
+struct f16 {
+    using element = std::uint16_t;
+    static constexpr const char* name = "f16";
+
+    /// The nearest one; ties to even, what is too large becomes the largest.
+    static constexpr element encode(float weight) noexcept { return float_to_f16(weight); }
+    static constexpr float decode(element stored) noexcept { return f16_to_float(stored); }
+    static constexpr std::size_t place(std::size_t row) noexcept { return row; }
+};
+
+/// Weights of a row that share a scale in int8 and int4, as in llama.cpp's Q8_0 and Q4_0.
+inline constexpr std::size_t group_size = 32;
+
+/// 8-bit integers times one binary16 scale for each group: 8.5 bits a weight. Activations are rounded to 8-bit
+/// integers too, with a scale for each group, and sums of a group are exact.
+struct int8 {
+    static constexpr const char* name = "int8";
+    static constexpr int bits = 8;
+    /// Codes are stored as code + zero.
+    static constexpr int zero = 128;
+};
+
+/// 4-bit integers -8 .. 7 times one binary16 scale for each group: 4.5 bits a weight; activations as for int8.
+struct int4 {
+    static constexpr const char* name = "int4";
+    static constexpr int bits = 4;
+    static constexpr int zero = 8;
+};
+
+/// A format that stores weights in groups of `group_size` inputs with a scale each.
+template <class Format>
+concept group_format = requires { Format::zero; };
+
+/// A format that stores each weight by itself.
+template <class Format>
+concept element_format = requires { typename Format::element; };
 
 }  // namespace earlyout::inline EARLYOUT_ABI
 

@@ -2,11 +2,13 @@
 #ifndef EARLYOUT_KERNELS_MULTIPLY_HPP
 #define EARLYOUT_KERNELS_MULTIPLY_HPP
 
+#include <earlyout/kernels/half.hpp>
 #include <earlyout/kernels/packing.hpp>
 
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <utility>
 
@@ -21,12 +23,12 @@ inline constexpr std::size_t tile_tokens = lanes<Arch> >= 16  ? 12
 
 /// The 32 weights of one input as floats, in order of rows.
 template <class Arch, std::size_t Parts>
-[[gnu::always_inline]] inline void load_column(const float* weights, float_batch<Arch> (&column)[Parts]) noexcept {
+[[gnu::always_inline]] inline void load_column(f32, const float* weights, float_batch<Arch> (&column)[Parts]) noexcept {
 #pragma GCC unroll 16
     for (std::size_t p = 0; p < Parts; ++p) column[p] = float_batch<Arch>::load_aligned(weights + p * lanes<Arch>);
 }
 template <class Arch, std::size_t Parts>
-[[gnu::always_inline]] inline void load_column(const std::uint16_t* weights,
+[[gnu::always_inline]] inline void load_column(bf16, const std::uint16_t* weights,
                                                float_batch<Arch> (&column)[Parts]) noexcept {
     using words = xsimd::batch<std::uint32_t, Arch>;
     const words upper_half(0xffff0000u);
@@ -39,11 +41,53 @@ template <class Arch, std::size_t Parts>
     }
 }
 
+template <class Arch, std::size_t Parts>
+[[gnu::always_inline]] inline void load_column(f16, const std::uint16_t* weights,
+                                               float_batch<Arch> (&column)[Parts]) noexcept {
+    load_f16<Arch>(weights, column);
+}
+
+/// Stores one token's sums of a panel, plus bias where there is one, to its first `rows` rows.
+template <class Arch, std::size_t Parts>
+[[gnu::always_inline]] inline void store_rows(float_batch<Arch> (&sum)[Parts], const float* bias, float* out,
+                                              std::size_t rows) noexcept {
+    using batch = float_batch<Arch>;
+    constexpr std::size_t w = lanes<Arch>;
+#pragma GCC unroll 16
+    for (std::size_t p = 0; p < Parts; ++p) {
+        const std::size_t first = p * w;
+        if (first + w <= rows) {
+            if (bias != nullptr) sum[p] += batch::load_unaligned(bias + first);
+            sum[p].store_unaligned(out + first);
+        } else if (first < rows) {
+            if (bias != nullptr) sum[p] += load_tail<Arch>(bias + first, rows - first, 0.0f);
+            store_tail<Arch>(sum[p], out + first, rows - first);
+        }
+    }
+}
+
+/// Calls tile(count, panel, x, bias, y, rows) for each panel and each run of at most `Most` tokens.
+template <std::size_t Most, class Weights, class Inputs, class Tile>
+[[gnu::always_inline]] inline void multiply_panels(const Weights& weights, const Inputs& x, const float* bias,
+                                                   matrix_view<float> y, std::size_t first_panel,
+                                                   std::size_t last_panel, Tile tile) noexcept {
+    for (std::size_t panel = first_panel; panel < last_panel; ++panel) {
+        const std::size_t first_row = panel * panel_rows;
+        const std::size_t rows = std::min(panel_rows, weights.out() - first_row);
+        const float* panel_bias = bias == nullptr ? nullptr : bias + first_row;
+        for (std::size_t t = 0; t < x.rows();) {
+            const std::size_t count = std::min(Most, x.rows() - t);
+            tile(count, weights.panel(panel), x.rows(t, count), panel_bias, y.row(t) + first_row, rows);
+            t += count;
+        }
+    }
+}
+
 /// `Tokens` rows of y = W x for one panel. Each sum runs over k in order with one fused operation per
 /// term, whatever the tile: a value does not depend on its neighbours.
-template <class Arch, std::size_t Tokens, class Element, class Depth>
-inline void multiply_tile(const Element* panel, matrix_view<const float> x, Depth depth, const float* bias, float* y,
-                          std::size_t y_stride, std::size_t rows) noexcept {
+template <class Arch, std::size_t Tokens, class Format, class Depth>
+inline void multiply_tile(const typename Format::element* panel, matrix_view<const float> x, Depth depth,
+                          const float* bias, float* y, std::size_t y_stride, std::size_t rows) noexcept {
     using batch = float_batch<Arch>;
     constexpr std::size_t w = lanes<Arch>;
     constexpr std::size_t parts = panel_rows / w;
@@ -55,11 +99,11 @@ inline void multiply_tile(const Element* panel, matrix_view<const float> x, Dept
 #pragma GCC unroll 16
         for (auto& part : token) part = batch(0.0f);
     }
-    const Element* weight = panel;
+    const auto* weight = panel;
     const std::size_t steps = depth;
     for (std::size_t k = 0; k < steps; ++k, weight += panel_rows) {
         batch column[parts];
-        load_column<Arch>(weight, column);
+        load_column<Arch>(Format{}, weight, column);
 #pragma GCC unroll 16
         for (std::size_t t = 0; t < Tokens; ++t) {
             const batch value(x.row(t)[k]);
@@ -68,20 +112,7 @@ inline void multiply_tile(const Element* panel, matrix_view<const float> x, Dept
         }
     }
 #pragma GCC unroll 16
-    for (std::size_t t = 0; t < Tokens; ++t) {
-        float* out = y + t * y_stride;
-#pragma GCC unroll 16
-        for (std::size_t p = 0; p < parts; ++p) {
-            const std::size_t first = p * w;
-            if (first + w <= rows) {
-                if (bias != nullptr) sum[t][p] += batch::load_unaligned(bias + first);
-                sum[t][p].store_unaligned(out + first);
-            } else if (first < rows) {
-                if (bias != nullptr) sum[t][p] += load_tail<Arch>(bias + first, rows - first, 0.0f);
-                store_tail<Arch>(sum[t][p], out + first, rows - first);
-            }
-        }
-    }
+    for (std::size_t t = 0; t < Tokens; ++t) store_rows<Arch>(sum[t], bias, y + t * y_stride, rows);
 }
 
 /// y = x Wᵀ + bias for the panels first_panel .. last_panel - 1.
@@ -89,7 +120,7 @@ inline void multiply_tile(const Element* panel, matrix_view<const float> x, Dept
 /// @param depth the inner size `in`, as a number or a static `extent`
 /// @param bias  [out] or nullptr
 /// @param y     [tokens, out]; only the columns of the given panels are written
-template <class Arch = default_arch, class Format, class Depth>
+template <class Arch = default_arch, element_format Format, class Depth>
 void multiply(const packed_matrix<Format>& weights, matrix_view<const float> x, Depth depth, const float* bias,
               matrix_view<float> y, std::size_t first_panel, std::size_t last_panel, Arch = {}) noexcept {
     constexpr std::size_t most = tile_tokens<Arch>;
@@ -97,20 +128,12 @@ void multiply(const packed_matrix<Format>& weights, matrix_view<const float> x, 
     using tile = void (*)(const element*, matrix_view<const float>, Depth, const float*, float*, std::size_t,
                           std::size_t) noexcept;
     static constexpr auto tiles = []<std::size_t... T>(std::index_sequence<T...>) {
-        return std::array<tile, most>{&multiply_tile<Arch, T + 1, element, Depth>...};
+        return std::array<tile, most>{&multiply_tile<Arch, T + 1, Format, Depth>...};
     }(std::make_index_sequence<most>{});
-
-    for (std::size_t panel = first_panel; panel < last_panel; ++panel) {
-        const std::size_t first_row = panel * panel_rows;
-        const std::size_t rows = std::min(panel_rows, weights.out() - first_row);
-        const float* panel_bias = bias == nullptr ? nullptr : bias + first_row;
-        for (std::size_t t = 0; t < x.rows();) {
-            const std::size_t count = std::min(most, x.rows() - t);
-            tiles[count - 1](weights.panel(panel), x.rows(t, count), depth, panel_bias, y.row(t) + first_row,
-                             y.stride(), rows);
-            t += count;
-        }
-    }
+    multiply_panels<most>(
+        weights, x, bias, y, first_panel, last_panel,
+        [&](std::size_t count, const element* panel, matrix_view<const float> rows, const float* panel_bias, float* out,
+            std::size_t width) { tiles[count - 1](panel, rows, depth, panel_bias, out, y.stride(), width); });
 }
 
 }  // namespace kernels

@@ -5,6 +5,7 @@
 #include <earlyout/core/aligned_buffer.hpp>
 #include <earlyout/core/extent.hpp>
 #include <earlyout/core/matrix_view.hpp>
+#include <earlyout/core/weight_arena.hpp>
 #include <earlyout/kernels/formats.hpp>
 #include <earlyout/kernels/simd.hpp>
 
@@ -15,15 +16,17 @@ namespace earlyout::inline EARLYOUT_ABI {
 
 /// A weight matrix W: [out, in] as the product kernels read it: panels of 32 output rows, each panel one
 /// sequential stream [in][32] in the format's order of rows. The last panel's missing rows are zero. Weights exist only
-/// in this form; single rows can be read back.
+/// in this form; single rows can be read back. int8 and int4: packing_groups.hpp.
 template <class Format = f32>
 class packed_matrix {
 public:
     using element = typename Format::element;
 
     packed_matrix() noexcept = default;
-    packed_matrix(std::size_t out, std::size_t in, Format = {})
-        : out_(out), in_(in), data_(round_up(out, kernels::panel_rows) * in) {}
+    /// All zero.
+    /// @param arena where to lie, beside other matrices; nullptr: by itself
+    packed_matrix(std::size_t out, std::size_t in, Format = {}, weight_arena* arena = nullptr)
+        : out_(out), in_(in), data_(weight_arena::make<element>(arena, round_up(out, kernels::panel_rows) * in)) {}
 
     [[nodiscard]] std::size_t out() const noexcept { return out_; }
     [[nodiscard]] std::size_t in() const noexcept { return in_; }

@@ -157,7 +157,7 @@ private:
 }  // namespace detail
 
 /// GPT-2 (Radford et al., 2019): learned positions, layer norm before each half, biases everywhere, GELU.
-/// @tparam Format weight format: f32, bf16, or any_format to choose at run time
+/// @tparam Format weight format: f32, bf16, f16, int8, int4, or any_format to choose at run time
 /// @tparam Shape  sizes fixed at compile time; those left 0 come from the checkpoint
 template <class Format = f32, model_shape Shape = model_shape{}>
 class gpt2 : public detail::gpt2_base<Format, Shape.d_model == 0 ? Shape : Shape.completed()> {
@@ -177,13 +177,18 @@ public:
     /// @throws error when the configuration asks for something else, or a tensor is missing, mis-shaped or
     ///         not finite
     [[nodiscard]] static gpt2 from_checkpoint(const checkpoint& from, Format format = {}) {
+        return from_checkpoint(from, format, format);
+    }
+    /// The same with another format for the output matrix than for the layers.
+    [[nodiscard]] static gpt2 from_checkpoint(const checkpoint& from, Format format, Format output_format) {
         const detail::gpt2_reader reader(from);
         const model_shape s = reader.shape();
         check_fixed(s, from.source());
         typename base::parts made;
+        weight_arena arena;
         const std::vector<float> tokens = reader.tensor("wte.weight", {s.vocab, s.d_model});
         made.positions = embedding(s.d_model, reader.tensor("wpe.weight", {s.context, s.d_model}));
-        made.output = linear<Format>(s.vocab, s.d_model, "output", format);
+        made.output = linear<Format>(s.vocab, s.d_model, "output", output_format, &arena);
         if (reader.tied()) {
             made.output.weight().set_rows(0, {tokens.data(), s.vocab, s.d_model});
         } else {
@@ -194,21 +199,22 @@ public:
         made.final_norm = reader.template norm<fixed.d_model>("ln_f", s);
         made.blocks.reserve(s.layers);
         for (std::size_t layer = 1; layer <= s.layers; ++layer)
-            made.blocks.push_back(read_block(reader, s, layer, format));
+            made.blocks.push_back(read_block(reader, s, layer, format, arena));
         return gpt2(s, std::move(made));
     }
 
 private:
     using base::base;
 
-    static block read_block(const detail::gpt2_reader& reader, const model_shape& s, std::size_t layer, Format format) {
+    static block read_block(const detail::gpt2_reader& reader, const model_shape& s, std::size_t layer, Format format,
+                            weight_arena& arena) {
         const std::string name = "h." + std::to_string(layer - 1);
         reader.require(name + ".attn.c_attn.weight", {s.d_model, 3 * s.d_model});
         reader.require(name + ".mlp.c_fc.weight", {s.d_model, s.d_ff});
         block b{reader.template norm<fixed.d_model>(name + ".ln_1", s),
-                {s, reader.scale(s, layer), format},
+                {s, reader.scale(s, layer), format, &arena},
                 reader.template norm<fixed.d_model>(name + ".ln_2", s),
-                {s, reader.activation_function(), format}};
+                {s, reader.activation_function(), format, &arena}};
         reader.query_key_value(name + ".attn.c_attn", s, b.attention);
         reader.conv1d(name + ".attn.c_proj", b.attention.output());
         reader.conv1d(name + ".mlp.c_fc", b.feed_forward.up());

@@ -19,15 +19,15 @@ public:
     self_attention() = default;
     /// All-zero weights, to be filled through set_* below.
     /// @param scale factor on the scores before the softmax, usually 1 / sqrt(head_dim)
-    self_attention(const model_shape& shape, float scale, Format format = {})
+    self_attention(const model_shape& shape, float scale, Format format = {}, weight_arena* arena = nullptr)
         : heads_(shape.heads),
           group_(shape.heads / shape.kv_heads),
           head_dim_(shape.head_dim, "head_dim"),
           scale_(scale),
           key_column_(round_up(shape.d_query(), kernels::panel_rows)),
           d_kv_(shape.d_kv()),
-          query_key_value_(key_column_ + 2 * d_kv_, shape.d_model, "attention input", format),
-          output_(shape.d_model, shape.d_query(), "attention output", format) {}
+          query_key_value_(key_column_ + 2 * d_kv_, shape.d_model, "attention input", format, arena),
+          output_(shape.d_model, shape.d_query(), "attention output", format, arena) {}
 
     /// q, k and v in one matrix: rows [0, d_query) are q, the rows from key_row() on k and then v. Keys
     /// begin a panel, so that a skipped layer reads theirs alone.
@@ -42,7 +42,7 @@ public:
     void operator()(std::size_t layer, std::span<const layer_token> tokens, matrix_view<const float> normed,
                     matrix_view<float> update, workspace& scratch, executor& on) const {
         const matrix_view<float> projected = scratch.projected(tokens.size());
-        query_key_value_(normed, projected, on);
+        query_key_value_(normed, projected, scratch.rounded(), on);
         append(layer, tokens, projected);
 
         const matrix_view<float> attended = scratch.attended(tokens.size());
@@ -53,20 +53,23 @@ public:
                 const layer_token& token = tokens[i / heads_];
                 const std::size_t head = i % heads_;
                 const kv_cache& cache = *token.cache;
-                kernels::attend(projected.row(i / heads_) + head * head_dim_, cache.keys(layer, head / group_),
-                                cache.values(layer, head / group_), d_kv_, cache.value_stride(), head_dim_, scale_, 0,
-                                cache.visible(layer, token.position), scratch.scores(piece),
-                                attended.row(i / heads_) + head * head_dim_);
+                cache.visit_format([&]<class Stored>(Stored stored) {
+                    kernels::attend(stored, projected.row(i / heads_) + head * head_dim_,
+                                    cache.template keys<Stored>(layer, head / group_),
+                                    cache.template values<Stored>(layer, head / group_), cache.value_stride(),
+                                    head_dim_, scale_, 0, cache.visible(layer, token.position), scratch.scores(piece),
+                                    attended.row(i / heads_) + head * head_dim_);
+                });
             }
         });
-        output_(attended, update, on);
+        output_(attended, update, scratch.rounded(), on);
     }
 
     /// Appends keys and values only: what a skipped layer keeps of a token.
     void fill(std::size_t layer, std::span<const layer_token> tokens, matrix_view<const float> normed,
               workspace& scratch, executor& on) const {
         const matrix_view<float> projected = scratch.projected(tokens.size());
-        query_key_value_.rows_from(key_column_, normed, projected, on);
+        query_key_value_.rows_from(key_column_, normed, projected, scratch.rounded(), on);
         append(layer, tokens, projected);
     }
 

@@ -42,6 +42,8 @@ struct pre_norm_block {
     [[nodiscard]] std::size_t bytes() const noexcept {
         return attention_norm.bytes() + attention.bytes() + feed_forward_norm.bytes() + feed_forward.bytes();
     }
+    /// Of the weight matrices.
+    [[nodiscard]] const char* format_name() const noexcept { return feed_forward.format_name(); }
 
 private:
     static void normalize(const Norm& norm, std::span<const layer_token> tokens, matrix_view<float> normed) {

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -42,8 +43,12 @@ public:
     decoder& operator=(const decoder&) = delete;
 
     [[nodiscard]] const model_shape& shape() const noexcept { return shape_; }
-    /// "f32", "bf16"
-    [[nodiscard]] std::string_view weight_format() const noexcept { return parts_.output.weight().format_name(); }
+    /// "f32", "int8"; "int4, output int8" where the output matrix has another than the layers.
+    [[nodiscard]] std::string weight_format() const {
+        const std::string_view output = parts_.output.weight().format_name();
+        const std::string_view layers = parts_.blocks.empty() ? output : parts_.blocks.front().format_name();
+        return layers == output ? std::string(output) : std::string(layers) + ", output " + std::string(output);
+    }
 
     /// row = the token's embedding, with its position's where the architecture learns those. row: [d_model]
     /// @param token, position within the vocabulary and the context
@@ -89,7 +94,7 @@ public:
     void logits(const float* row, std::span<float> logits, workspace& scratch, executor& on) const {
         const matrix_view<float> normed = scratch.normed(1);
         parts_.final_norm(row, normed.row(0));
-        parts_.output(normed, {logits.data(), 1, logits.size()}, on);
+        parts_.output(normed, {logits.data(), 1, logits.size()}, scratch.rounded(), on);
     }
 
     /// Weight bytes that one pass of a block through a layer reads.

@@ -29,10 +29,10 @@ class feed_forward {
 public:
     feed_forward() = default;
     /// All-zero weights, to be filled through up() and down().
-    feed_forward(const model_shape& shape, activation f, Format format = {})
+    feed_forward(const model_shape& shape, activation f, Format format = {}, weight_arena* arena = nullptr)
         : activation_(f),
-          up_(shape.d_ff, shape.d_model, "feed-forward input", format),
-          down_(shape.d_model, shape.d_ff, "feed-forward output", format) {}
+          up_(shape.d_ff, shape.d_model, "feed-forward input", format, arena),
+          down_(shape.d_model, shape.d_ff, "feed-forward output", format, arena) {}
 
     [[nodiscard]] linear<Format, Shape.d_model>& up() noexcept { return up_; }
     [[nodiscard]] linear<Format, Shape.d_ff>& down() noexcept { return down_; }
@@ -41,15 +41,16 @@ public:
     void operator()(matrix_view<const float> normed, matrix_view<float> update, workspace& scratch,
                     executor& on) const {
         const matrix_view<float> inner = scratch.inner(normed.rows());
-        up_(normed, inner, on);
+        up_(normed, inner, scratch.rounded(), on);
         const std::size_t grain = 1 + (std::size_t{1} << 14) / inner.cols();
         parallel_for(on, inner.rows(), grain, [&](std::size_t, std::size_t begin, std::size_t end) {
             apply(activation_, inner.row(begin), (end - begin) * inner.cols());
         });
-        down_(inner, update, on);
+        down_(inner, update, scratch.rounded(), on);
     }
 
     [[nodiscard]] std::size_t bytes() const noexcept { return up_.bytes() + down_.bytes(); }
+    [[nodiscard]] const char* format_name() const noexcept { return up_.weight().format_name(); }
 
 private:
     activation activation_ = activation::gelu_tanh;

@@ -3,7 +3,9 @@
 #define EARLYOUT_NN_KV_CACHE_HPP
 
 #include <earlyout/core/aligned_buffer.hpp>
+#include <earlyout/core/dtype.hpp>
 #include <earlyout/core/shape.hpp>
+#include <earlyout/kernels/half.hpp>
 #include <earlyout/kernels/simd.hpp>
 
 #include <algorithm>
@@ -16,21 +18,23 @@ namespace earlyout::inline EARLYOUT_ABI {
 /// increasing order; a token that left early may be missing from the deeper layers, so lengths never
 /// increase with depth. Layers are numbered from 1.
 ///
-/// Keys lie transposed in blocks of 16 entries, [entries/16][d_kv][16], so that one query meets 16 keys
-/// without a horizontal sum; values lie by row, each head padded to 16 floats.
+/// Every head has a stretch of its own. Its keys lie transposed in blocks of 16 entries, [entries/16][head_dim][16], so
+/// that one query meets 16 keys without a horizontal sum; its values lie by row, padded to 16. Both are one stream.
 class kv_cache {
 public:
-    kv_cache(const model_shape& shape, std::size_t capacity)
-        : d_kv_(shape.d_kv()),
-          kv_heads_(shape.kv_heads),
+    /// @param stored f32 keeps keys and values as they are; f16 and bf16 round each by itself and take half the memory
+    kv_cache(const model_shape& shape, std::size_t capacity, dtype stored = dtype::f32)
+        : kv_heads_(shape.kv_heads),
           head_dim_(shape.head_dim),
-          value_head_stride_(round_up(shape.head_dim, kernels::key_block)),
+          value_stride_(round_up(shape.head_dim, kernels::key_block)),
           capacity_(capacity),
+          head_keys_(round_up(capacity, kernels::key_block) * shape.head_dim),
+          head_values_(capacity * value_stride_),
+          stored_(stored),
           layers_(shape.layers) {
-        const std::size_t blocks = (capacity + kernels::key_block - 1) / kernels::key_block;
         for (layer_entries& l : layers_) {
-            l.keys = aligned_buffer<float>(blocks * kernels::key_block * d_kv_);
-            l.values = aligned_buffer<float>(capacity * kv_heads_ * value_head_stride_);
+            l.keys = aligned_buffer<std::byte>(kv_heads_ * head_keys_ * size_of(stored));
+            l.values = aligned_buffer<std::byte>(kv_heads_ * head_values_ * size_of(stored));
             l.positions.reserve(capacity);
         }
     }
@@ -57,13 +61,22 @@ public:
         auto& l = layers_[layer - 1];
         const std::size_t entry = l.positions.size();
         l.positions.push_back(position);  // within the reserve: no allocation
-        float* keys =
-            l.keys.data() + entry / kernels::key_block * kernels::key_block * d_kv_ + entry % kernels::key_block;
-        for (std::size_t k = 0; k < d_kv_; ++k) keys[k * kernels::key_block] = key[k];
-        float* values = l.values.data() + entry * value_stride();
-        for (std::size_t head = 0; head < kv_heads_; ++head) {
-            std::copy_n(value + head * head_dim_, head_dim_, values + head * value_head_stride_);
-        }
+        visit_format([&]<class Stored>(Stored) {
+            using element = typename Stored::element;
+            auto* const keys = reinterpret_cast<element*>(l.keys.data()) +
+                               entry / kernels::key_block * kernels::key_block * head_dim_ + entry % kernels::key_block;
+            auto* const values = reinterpret_cast<element*>(l.values.data()) + entry * value_stride_;
+            for (std::size_t head = 0; head < kv_heads_; ++head) {
+                kernels::encode(Stored{}, value + head * head_dim_, head_dim_, values + head * head_values_);
+                element column[kernels::key_block];
+                for (std::size_t k = 0; k < head_dim_; k += kernels::key_block) {
+                    const std::size_t count = std::min(kernels::key_block, head_dim_ - k);
+                    kernels::encode(Stored{}, key + head * head_dim_ + k, count, column);
+                    element* const to = keys + head * head_keys_ + k * kernels::key_block;
+                    for (std::size_t i = 0; i < count; ++i) to[i * kernels::key_block] = column[i];
+                }
+            }
+        });
     }
 
     /// Removes every entry at `position` or later from every layer.
@@ -73,33 +86,48 @@ public:
         }
     }
 
-    /// First key of a head; see kernels::attend for the layout.
-    [[nodiscard]] const float* keys(std::size_t layer, std::size_t kv_head) const noexcept {
-        return at(layer).keys.data() + kv_head * head_dim_ * kernels::key_block;
+    /// body(f32{}), body(f16{}) or body(bf16{}), whichever keys and values are stored in.
+    template <class Body>
+    void visit_format(Body&& body) const {
+        switch (stored_) {
+            case dtype::f32: return body(f32{});
+            case dtype::f16: return body(f16{});
+            case dtype::bf16: return body(bf16{});
+        }
     }
-    /// First value of a head; the next entry's is value_stride() floats on.
-    [[nodiscard]] const float* values(std::size_t layer, std::size_t kv_head) const noexcept {
-        return at(layer).values.data() + kv_head * value_head_stride_;
+    /// A head's keys, in the format stored; see kernels::attend for the layout.
+    template <element_format Stored = f32>
+    [[nodiscard]] const typename Stored::element* keys(std::size_t layer, std::size_t kv_head) const noexcept {
+        return reinterpret_cast<const typename Stored::element*>(at(layer).keys.data()) + kv_head * head_keys_;
     }
-    [[nodiscard]] std::size_t value_stride() const noexcept { return kv_heads_ * value_head_stride_; }
+    /// A head's values, in the format stored; the next entry's are value_stride() elements on.
+    template <element_format Stored = f32>
+    [[nodiscard]] const typename Stored::element* values(std::size_t layer, std::size_t kv_head) const noexcept {
+        return reinterpret_cast<const typename Stored::element*>(at(layer).values.data()) + kv_head * head_values_;
+    }
+    [[nodiscard]] std::size_t value_stride() const noexcept { return value_stride_; }
 
     /// Bytes that one query reads of one entry in one layer.
-    [[nodiscard]] std::size_t entry_bytes() const noexcept { return (d_kv_ + value_stride()) * sizeof(float); }
+    [[nodiscard]] std::size_t entry_bytes() const noexcept {
+        return kv_heads_ * (head_dim_ + value_stride_) * size_of(stored_);
+    }
 
 private:
     struct layer_entries {
-        aligned_buffer<float> keys;
-        aligned_buffer<float> values;
+        aligned_buffer<std::byte> keys;
+        aligned_buffer<std::byte> values;
         std::vector<std::size_t> positions;
     };
 
     [[nodiscard]] const layer_entries& at(std::size_t number) const noexcept { return layers_[number - 1]; }
 
-    std::size_t d_kv_;
     std::size_t kv_heads_;
     std::size_t head_dim_;
-    std::size_t value_head_stride_;
+    std::size_t value_stride_;
     std::size_t capacity_;
+    std::size_t head_keys_;    // elements from one head to the next
+    std::size_t head_values_;  // likewise
+    dtype stored_;
     std::vector<layer_entries> layers_;
 };
 

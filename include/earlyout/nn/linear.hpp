@@ -7,7 +7,9 @@
 #include <earlyout/kernels/any_format.hpp>
 
 #include <algorithm>
+#include <cstddef>
 #include <span>
+#include <string_view>
 #include <utility>
 
 namespace earlyout::inline EARLYOUT_ABI {
@@ -18,8 +20,9 @@ class linear {
 public:
     linear() = default;
     /// All-zero weights of the given shape, to be filled by the functions below.
-    linear(std::size_t out, std::size_t in, std::string_view what = "linear", Format format = {})
-        : in_(in, what), weight_(out, in, format), bias_(out) {}
+    linear(std::size_t out, std::size_t in, std::string_view what = "linear", Format format = {},
+           weight_arena* arena = nullptr)
+        : in_(in, what), weight_(out, in, format, arena), bias_(out) {}
 
     [[nodiscard]] std::size_t out() const noexcept { return weight_.out(); }
     [[nodiscard]] std::size_t in() const noexcept { return weight_.in(); }
@@ -28,18 +31,31 @@ public:
     [[nodiscard]] std::span<float> bias() noexcept { return bias_.span(); }
     [[nodiscard]] std::size_t bytes() const noexcept { return weight_.bytes() + bias_.bytes(); }
 
-    /// x: [tokens, in], y: [tokens, out].
-    void operator()(matrix_view<const float> x, matrix_view<float> y, executor& on) const { rows_from(0, x, y, on); }
+    /// x: [tokens, in], y: [tokens, out]. `scratch` has room for x where the format rounds activations.
+    void operator()(matrix_view<const float> x, matrix_view<float> y, kernels::quantized_rows& scratch,
+                    executor& on) const {
+        rows_from(0, x, y, scratch, on);
+    }
 
     /// The same for the output rows from `first_row` (a multiple of 32) on; the other columns of y keep
     /// their values.
-    void rows_from(std::size_t first_row, matrix_view<const float> x, matrix_view<float> y, executor& on) const {
+    void rows_from(std::size_t first_row, matrix_view<const float> x, matrix_view<float> y,
+                   kernels::quantized_rows& scratch, executor& on) const {
         constexpr std::size_t products_worth_a_piece = 1 << 17;
+        constexpr std::size_t values_worth_a_piece = 1 << 13;
         const std::size_t first_panel = first_row / kernels::panel_rows;
         const std::size_t grain =
             std::max<std::size_t>(1, products_worth_a_piece / (kernels::panel_rows * in() * x.rows() + 1));
-        parallel_for(on, weight_.panels() - first_panel, grain, [&](std::size_t, std::size_t begin, std::size_t end) {
-            kernels::multiply(weight_, x, in_, bias_.data(), y, first_panel + begin, first_panel + end);
+        const auto for_rows = [&](std::size_t rows, auto body) {
+            parallel_for(on, rows, 1 + values_worth_a_piece / (in() + 1),
+                         [&](std::size_t, std::size_t begin, std::size_t end) { body(begin, end); });
+        };
+        kernels::with_format(weight_, [&](auto format, const auto& weights) {
+            const auto inputs = kernels::prepare(format, x, scratch, for_rows);
+            const auto body = [&](std::size_t, std::size_t begin, std::size_t end) {
+                kernels::multiply(weights, inputs, in_, bias_.data(), y, first_panel + begin, first_panel + end);
+            };
+            parallel_for(on, weights.panels() - first_panel, grain, body);
         });
     }
 

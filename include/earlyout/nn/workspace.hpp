@@ -6,6 +6,7 @@
 #include <earlyout/core/executor.hpp>
 #include <earlyout/core/matrix_view.hpp>
 #include <earlyout/core/shape.hpp>
+#include <earlyout/kernels/quantize.hpp>
 #include <earlyout/kernels/simd.hpp>
 
 #include <algorithm>
@@ -31,7 +32,8 @@ public:
           attended_(block * shape.d_query()),
           inner_(block * shape.d_ff),
           update_(block * shape.d_model),
-          scores_(threads * pieces_per_thread * score_stride_) {}
+          scores_(threads * pieces_per_thread * score_stride_),
+          rounded_(block, std::max({shape.d_model, shape.d_query(), shape.d_ff})) {}
 
     [[nodiscard]] std::size_t block() const noexcept { return block_; }
     /// Normalised inputs, [tokens, d_model].
@@ -48,6 +50,8 @@ public:
     [[nodiscard]] matrix_view<float> update(std::size_t tokens) noexcept { return view(update_, tokens, d_model_); }
     /// Attention scores of one piece of a parallel_for, [context].
     [[nodiscard]] float* scores(std::size_t piece) noexcept { return scores_.data() + piece * score_stride_; }
+    /// Activations of one product as its format reads them.
+    [[nodiscard]] kernels::quantized_rows& rounded() noexcept { return rounded_; }
 
 private:
     static matrix_view<float> view(aligned_buffer<float>& of, std::size_t rows, std::size_t cols) noexcept {
@@ -66,6 +70,7 @@ private:
     aligned_buffer<float> inner_;
     aligned_buffer<float> update_;
     aligned_buffer<float> scores_;
+    kernels::quantized_rows rounded_;
 };
 
 }  // namespace earlyout::inline EARLYOUT_ABI

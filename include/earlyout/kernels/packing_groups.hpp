@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_KERNELS_PACKING_GROUPS_HPP
+#define EARLYOUT_KERNELS_PACKING_GROUPS_HPP
+
+#include <earlyout/kernels/packing.hpp>
+#include <earlyout/kernels/quantize.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+namespace earlyout::inline EARLYOUT_ABI {
+
+/// A weight matrix in int8 or int4. Panels of 32 output rows as ever; a panel is a stream of groups of 32 inputs, each
+/// the 32 rows' scales and then their codes, four inputs of a row side by side: int8 [8][32 rows][4] bytes, int4
+/// [8][16][4] bytes with row r in the lower and row r + 16 in the upper half of a byte.
+template <group_format Format>
+class packed_matrix<Format> {
+public:
+    /// Bytes of one group of a panel.
+    static constexpr std::size_t group_bytes =
+        kernels::panel_rows * (sizeof(std::uint16_t) + group_size * Format::bits / 8);
+
+    packed_matrix() noexcept = default;
+    packed_matrix(std::size_t out, std::size_t in, Format = {}, weight_arena* arena = nullptr)
+        : out_(out), in_(in), data_(weight_arena::make<std::uint8_t>(arena, panels() * groups() * group_bytes)) {}
+
+    [[nodiscard]] std::size_t out() const noexcept { return out_; }
+    [[nodiscard]] std::size_t in() const noexcept { return in_; }
+    [[nodiscard]] std::size_t groups() const noexcept { return kernels::quantized_rows::groups(in_); }
+    [[nodiscard]] std::size_t panels() const noexcept { return (out_ + kernels::panel_rows - 1) / kernels::panel_rows; }
+    [[nodiscard]] static constexpr const char* format_name() noexcept { return Format::name; }
+    [[nodiscard]] const std::uint8_t* panel(std::size_t index) const noexcept {
+        return data_.data() + index * groups() * group_bytes;
+    }
+    /// Bytes that a product streams, scales and zero rows of the last panel included.
+    [[nodiscard]] std::size_t bytes() const noexcept { return data_.bytes(); }
+    /// Bytes of `panels` panels.
+    [[nodiscard]] std::size_t panel_bytes(std::size_t panels) const noexcept { return panels * groups() * group_bytes; }
+
+    /// Rounds and stores W's rows first_row .. from a row-major source [rows, in], or its transpose [in, rows].
+    void set_rows(std::size_t first_row, matrix_view<const float> source) noexcept {
+        for (std::size_t r = 0; r < source.rows(); ++r) {
+            set_row(first_row + r, [&](std::size_t k) { return source.row(r)[k]; });
+        }
+    }
+    void set_rows_transposed(std::size_t first_row, matrix_view<const float> source) noexcept {
+        for (std::size_t r = 0; r < source.cols(); ++r) {
+            set_row(first_row + r, [&](std::size_t k) { return source.row(k)[r]; });
+        }
+    }
+    /// Stores one group of a row as it is.
+    void set_group(std::size_t row, std::size_t group, const kernels::coded_group& coded) noexcept {
+        std::uint8_t* const at = group_at(row, group);
+        const std::size_t r = row % kernels::panel_rows;
+        std::memcpy(at + r * sizeof coded.scale, &coded.scale, sizeof coded.scale);
+        for (std::size_t k = 0; k < group_size; ++k) {
+            std::uint8_t& byte = at[code_offset(r, k)];
+            const int code = coded.codes[k] + Format::zero;
+            if constexpr (Format::bits == 8) {
+                byte = static_cast<std::uint8_t>(code);
+            } else {
+                byte = static_cast<std::uint8_t>(r < 16 ? (byte & 0xf0) | code : (byte & 0x0f) | code << 4);
+            }
+        }
+    }
+    /// One group of a row as it is stored.
+    [[nodiscard]] kernels::coded_group group(std::size_t row, std::size_t group) const noexcept {
+        const std::uint8_t* const at = const_cast<packed_matrix*>(this)->group_at(row, group);
+        const std::size_t r = row % kernels::panel_rows;
+        kernels::coded_group found;
+        std::memcpy(&found.scale, at + r * sizeof found.scale, sizeof found.scale);
+        for (std::size_t k = 0; k < group_size; ++k) {
+            const int byte = at[code_offset(r, k)];
+            const int code = Format::bits == 8 ? byte : r < 16 ? byte & 0x0f : byte >> 4;
+            found.codes[k] = static_cast<std::int8_t>(code - Format::zero);
+        }
+        return found;
+    }
+
+    /// out[k] = W[row, k]: an embedding's row from a tied output matrix. out: [in]
+    void copy_row(std::size_t row, float* out) const noexcept {
+        for (std::size_t g = 0; g < groups(); ++g) {
+            const kernels::coded_group found = group(row, g);
+            const float scale = f16_to_float(found.scale);
+            const std::size_t count = std::min(group_size, in_ - g * group_size);
+            for (std::size_t k = 0; k < count; ++k) *out++ = scale * static_cast<float>(found.codes[k]);
+        }
+    }
+
+private:
+    static constexpr std::size_t code_offset(std::size_t row, std::size_t k) noexcept {
+        constexpr std::size_t words = kernels::panel_rows * Format::bits / 8;
+        return kernels::panel_rows * sizeof(std::uint16_t) + (k / 4 * words + row % words) * 4 + k % 4;
+    }
+    std::uint8_t* group_at(std::size_t row, std::size_t group) noexcept {
+        return data_.data() + (row / kernels::panel_rows * groups() + group) * group_bytes;
+    }
+    template <class Weight>
+    void set_row(std::size_t row, Weight weight) noexcept {
+        alignas(64) float values[group_size];
+        for (std::size_t g = 0; g < groups(); ++g) {
+            for (std::size_t i = 0; i < group_size; ++i) {
+                const std::size_t k = g * group_size + i;
+                values[i] = k < in_ ? weight(k) : 0.0f;
+            }
+            set_group(row, g, kernels::quantize_group(Format{}, values));
+        }
+    }
+
+    std::size_t out_ = 0;
+    std::size_t in_ = 0;
+    aligned_buffer<std::uint8_t> data_;
+};
+
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif

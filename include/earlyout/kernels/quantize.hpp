@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_KERNELS_QUANTIZE_HPP
+#define EARLYOUT_KERNELS_QUANTIZE_HPP
+
+#include <earlyout/core/aligned_buffer.hpp>
+#include <earlyout/kernels/formats.hpp>
+#include <earlyout/kernels/simd.hpp>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+
+namespace earlyout::inline EARLYOUT_ABI {
+namespace kernels {
+
+/// One group of weights: weight i is scale * codes[i].
+struct coded_group {
+    std::uint16_t scale = 0;  ///< binary16
+    std::array<std::int8_t, group_size> codes{};
+};
+
+namespace detail {
+
+/// The whole number nearest to x, ties to even, for |x| < 2^22. The compiler turns loops of it into vector code.
+[[nodiscard]] constexpr float nearest(float x) noexcept { return (x + 0x1.8p23f) - 0x1.8p23f; }
+
+[[nodiscard]] inline coded_group code_group(const float* weights, float scale, float lowest, float highest) noexcept {
+    coded_group made;
+    made.scale = float_to_f16(scale);
+    const float stored = f16_to_float(made.scale);
+    const float inverse = stored == 0.0f ? 0.0f : 1.0f / stored;
+    for (std::size_t i = 0; i < group_size; ++i) {
+        made.codes[i] = static_cast<std::int8_t>(nearest(std::clamp(weights[i] * inverse, lowest, highest)));
+    }
+    return made;
+}
+
+}  // namespace detail
+
+/// int8: the largest magnitude becomes 127. Magnitudes above 127 * 65504 saturate.
+/// @param weights [group_size], finite
+[[nodiscard]] inline coded_group quantize_group(int8, const float* weights) noexcept {
+    float most = 0.0f;
+    for (std::size_t i = 0; i < group_size; ++i) most = std::max(most, std::abs(weights[i]));
+    return detail::code_group(weights, most / 127.0f, -127.0f, 127.0f);
+}
+
+/// int4: of several scales around the one that makes the extreme weight -8 or 7, the one with the least squared error,
+/// fitted to its codes. Magnitudes above 8 * 65504 saturate.
+/// @param weights [group_size], finite
+[[nodiscard]] inline coded_group quantize_group(int4, const float* weights) noexcept {
+    float extreme = 0.0f;
+    for (std::size_t i = 0; i < group_size; ++i) {
+        if (std::abs(weights[i]) > std::abs(extreme)) extreme = weights[i];
+    }
+    if (std::abs(extreme) < std::numeric_limits<float>::min()) return {};
+    // Explained squares relative to the extreme's, so that nothing overflows.
+    const float unit = 1.0f / extreme;
+    if (!std::isfinite(unit)) return {};
+    float best_explained = -1.0f;
+    float best_scale = 0.0f;
+    for (const float steps : {-9.0f, -8.5f, -8.0f, -7.5f, -7.0f, -6.5f, 6.0f, 6.5f, 7.0f, 7.5f}) {
+        float products = 0.0f;
+        float squares = 0.0f;
+        for (std::size_t i = 0; i < group_size; ++i) {
+            const float x = weights[i] * unit;
+            const float code = detail::nearest(std::clamp(x * steps, -8.0f, 7.0f));
+            products += x * code;
+            squares += code * code;
+        }
+        if (squares > 0.0f && products * products > best_explained * squares) {
+            best_explained = products * products / squares;
+            best_scale = products / squares * extreme;
+        }
+    }
+    return detail::code_group(weights, best_scale, -8.0f, 7.0f);
+}
+
+/// Activations as products with int8 and int4 weights read them: value k of a row is scale[k / 32] * code[k].
+struct quantized_view {
+    const std::int8_t* codes = nullptr;  ///< [rows, groups * 32]
+    const float* scales = nullptr;       ///< [rows, groups]
+    const std::int32_t* sums = nullptr;  ///< [rows, groups], sums of a group's codes
+    std::size_t tokens = 0;
+    std::size_t groups = 0;
+
+    [[nodiscard]] std::size_t rows() const noexcept { return tokens; }
+    [[nodiscard]] quantized_view rows(std::size_t first, std::size_t count) const noexcept {
+        return {codes + first * groups * group_size, scales + first * groups, sums + first * groups, count, groups};
+    }
+};
+
+/// Rounds one row of activations; the last group is filled up with zeros. A group whose largest magnitude is below
+/// 1e-30 becomes zero; one with an infinity or NaN makes the row's products NaN.
+/// @param x              [n]
+/// @param codes          [n rounded up to 32]
+/// @param scales, sums   [groups]
+template <class Arch = default_arch>
+void quantize_row(const float* x, std::size_t n, std::int8_t* codes, float* scales, std::int32_t* sums,
+                  Arch = {}) noexcept {
+    using batch = float_batch<Arch>;
+    using ints = xsimd::batch<std::int32_t, Arch>;
+    constexpr std::size_t w = lanes<Arch>;
+    constexpr std::size_t parts = group_size / w;
+    alignas(64) float tail[group_size];
+    alignas(64) std::int32_t rounded[group_size];
+    for (std::size_t k = 0; k < n; k += group_size, codes += group_size) {
+        const float* from = x + k;
+        if (n - k < group_size) {
+            std::fill(std::copy(from, x + n, tail), tail + group_size, 0.0f);
+            from = tail;
+        }
+        batch value[parts];
+        batch most(0.0f);
+        batch doubt(0.0f);  // NaN where a value is not finite
+#pragma GCC unroll 16
+        for (std::size_t p = 0; p < parts; ++p) {
+            value[p] = batch::load_unaligned(from + p * w);
+            most = xsimd::max(most, xsimd::abs(value[p]));
+            doubt = doubt + value[p] * batch(0.0f);
+        }
+        const float largest = max_lanes<Arch>(most);
+        const float problem = sum_lanes<Arch>(doubt);
+        const bool good = problem == 0.0f;
+        const float inverse = good && largest >= 1e-30f ? 127.0f / largest : 0.0f;
+        // Rounding to nearest even in the lowest bits of a float, and its bits less those of 1.5 * 2^23: an integer.
+#pragma GCC unroll 16
+        for (std::size_t p = 0; p < parts; ++p) {
+            const batch kept = good ? value[p] : batch(0.0f);
+            const batch shifted = multiply_add<Arch>(kept, batch(inverse), batch(0x1.8p23f));
+            (std::bit_cast<ints>(shifted) - ints(0x4b400000)).store_aligned(rounded + p * w);
+        }
+        std::int32_t sum = 0;
+        for (std::size_t i = 0; i < group_size; ++i) {
+            codes[i] = static_cast<std::int8_t>(rounded[i]);
+            sum += rounded[i];
+        }
+        *sums++ = sum;
+        *scales++ = good ? (inverse == 0.0f ? 0.0f : largest / 127.0f) : std::numeric_limits<float>::quiet_NaN();
+    }
+}
+
+/// Room for the rounded activations of one product.
+class quantized_rows {
+public:
+    quantized_rows() = default;
+    quantized_rows(std::size_t rows, std::size_t cols)
+        : codes_(rows * groups(cols) * group_size), scales_(rows * groups(cols)), sums_(rows * groups(cols)) {}
+
+    /// Groups of a row of `cols` values.
+    [[nodiscard]] static constexpr std::size_t groups(std::size_t cols) noexcept {
+        return (cols + group_size - 1) / group_size;
+    }
+
+    /// Rounds row `index` of [rows, cols] activations to its place.
+    void set_row(std::size_t index, const float* x, std::size_t cols) noexcept {
+        const std::size_t count = groups(cols);
+        quantize_row(x, cols, codes_.data() + index * count * group_size, scales_.data() + index * count,
+                     sums_.data() + index * count);
+    }
+    [[nodiscard]] quantized_view view(std::size_t rows, std::size_t cols) const noexcept {
+        return {codes_.data(), scales_.data(), sums_.data(), rows, groups(cols)};
+    }
+
+private:
+    aligned_buffer<std::int8_t> codes_;
+    aligned_buffer<float> scales_;
+    aligned_buffer<std::int32_t> sums_;
+};
+
+}  // namespace kernels
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+#include <earlyout/kernels/byte_dot.hpp>
+
+#include <cstdint>
+#include <cstring>
+
+#include "support/archs.hpp"
+#include "support/catch.hpp"
+#include "support/random.hpp"
+
+namespace eo = earlyout;
+using eo::kernels::int_batch;
+
+namespace {
+
+template <class Arch, class Way>
+void check(Way way) {
+    constexpr std::size_t w = eo::kernels::lanes<Arch>;
+    alignas(64) std::uint8_t a[4 * w];
+    alignas(64) std::int8_t b[4 * w];
+    alignas(64) std::int32_t start[w];
+    alignas(64) std::int32_t found[w];
+    support::random_source random(1);
+    for (int round = 0; round < 200; ++round) {
+        const auto values = random.floats(9 * w);  // about -4 .. 4
+        for (std::size_t i = 0; i < 4 * w; ++i) {
+            a[i] = static_cast<std::uint8_t>(static_cast<int>(values[i] * 1000.0f));
+            b[i] = static_cast<std::int8_t>(static_cast<int>(values[4 * w + i] * 1000.0f));
+            if (round == 0) a[i] = 255, b[i] = -128;
+            if (round == 1) a[i] = 255, b[i] = 127;
+        }
+        for (std::size_t i = 0; i < w; ++i) start[i] = static_cast<std::int32_t>(values[8 * w + i] * 1e6f);
+        const auto words = [](const void* from) {
+            return int_batch<Arch>::load_aligned(static_cast<const std::int32_t*>(from));
+        };
+        eo::kernels::byte_dot<Arch>(words(a), words(b), words(start), way).store_aligned(found);
+        for (std::size_t i = 0; i < w; ++i) {
+            std::int32_t expected = start[i];
+            for (std::size_t j = 4 * i; j < 4 * i + 4; ++j) expected += a[j] * b[j];
+            REQUIRE(found[i] == expected);
+        }
+    }
+}
+
+}  // namespace
+
+TEMPLATE_LIST_TEST_CASE("byte_dot: four products a lane, whichever way", "[kernels][byte_dot]", support::archs) {
+    namespace by = eo::kernels::byte_dot_by;
+    check<TestType>(by::words{});
+    check<TestType>(by::best<TestType>{});
+    // What a narrower processor of this width does.
+    if constexpr (!std::is_same_v<by::best<TestType>, by::words>) check<TestType>(by::halves{});
+}
