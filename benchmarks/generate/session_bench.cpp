@@ -20,9 +20,9 @@ namespace {
 
 using ids = std::vector<eo::token_id>;
 
-template <class Format = eo::f32>
-const eo::io::pretrained<eo::gpt2<Format>>& model() {
-    static const auto loaded = eo::io::load<eo::gpt2<Format>>(EARLYOUT_EXAMPLE_MODEL);
+template <class Format = eo::f32, eo::model_shape Shape = eo::model_shape{}>
+const eo::io::pretrained<eo::gpt2<Format, Shape>>& model() {
+    static const auto loaded = eo::io::load<eo::gpt2<Format, Shape>>(EARLYOUT_EXAMPLE_MODEL);
     return loaded;
 }
 
@@ -69,9 +69,9 @@ const std::vector<ids>& full_depth_texts() {
     return made;
 }
 
-template <class Format = eo::f32, class Policy>
+template <class Format = eo::f32, eo::model_shape Shape = eo::model_shape{}, class Policy>
 void complete(benchmark::State& state, const Policy& policy) {
-    eo::session s{model<Format>(), policy, {.threads = static_cast<std::size_t>(state.range(0))}};
+    eo::session s{model<Format, Shape>(), policy, {.threads = static_cast<std::size_t>(state.range(0))}};
     const std::vector<ids>& full = full_depth_texts();
     std::size_t tokens = 0, same = 0;
     double layers = 0.0;
@@ -100,6 +100,8 @@ eo::sec_gate sec(float threshold) { return eo::sec_gate{model().exits().gate(), 
 
 void full_depth(benchmark::State& state) { complete(state, eo::full_depth()); }
 void full_depth_bf16(benchmark::State& state) { complete<eo::bf16>(state, eo::full_depth()); }
+void full_depth_int8(benchmark::State& state) { complete<eo::int8>(state, eo::full_depth()); }
+void full_depth_int4(benchmark::State& state) { complete<eo::int4>(state, eo::full_depth()); }
 void half_depth_propagate(benchmark::State& state) { complete(state, policy(eo::always_exit{}, {4}, eo::propagate{})); }
 void half_depth_defer(benchmark::State& state) { complete(state, policy(eo::always_exit{}, {4}, eo::defer{})); }
 void sec_40_propagate(benchmark::State& state) { complete(state, policy(sec(0.4f), every, eo::propagate{})); }
@@ -107,6 +109,19 @@ void sec_40_defer(benchmark::State& state) { complete(state, policy(sec(0.4f), e
 void sec_50_propagate(benchmark::State& state) { complete(state, policy(sec(0.5f), every, eo::propagate{})); }
 void sec_50_defer(benchmark::State& state) { complete(state, policy(sec(0.5f), every, eo::defer{})); }
 void sec_50_defer_bf16(benchmark::State& state) { complete<eo::bf16>(state, policy(sec(0.5f), every, eo::defer{})); }
+void sec_50_defer_int8(benchmark::State& state) { complete<eo::int8>(state, policy(sec(0.5f), every, eo::defer{})); }
+void margin_60_defer_int8(benchmark::State& state) {
+    complete<eo::int8>(state, policy(eo::margin{.threshold = 0.6f}, {3, 5}, eo::defer{}));
+}
+/// The same network with its sizes known at compile time.
+template <class Format>
+void full_depth_static(benchmark::State& state) {
+    static constexpr eo::model_shape shape{
+        .layers = 8, .d_model = 160, .heads = 5, .d_ff = 640, .vocab = 4096, .context = 256};
+    complete<Format, shape>(state, eo::full_depth());
+}
+void full_depth_static_f32(benchmark::State& state) { full_depth_static<eo::f32>(state); }
+void full_depth_static_int8(benchmark::State& state) { full_depth_static<eo::int8>(state); }
 void sec_70_defer(benchmark::State& state) { complete(state, policy(sec(0.7f), every, eo::defer{})); }
 void margin_60_defer(benchmark::State& state) {
     complete(state, policy(eo::margin{.threshold = 0.6f}, {3, 5}, eo::defer{}));
@@ -116,6 +131,10 @@ void margin_60_defer(benchmark::State& state) {
     BENCHMARK(name)->ArgName("threads")->Arg(1)->UseRealTime()->Unit(benchmark::kMillisecond)
 EARLYOUT_COMPLETION(full_depth);
 EARLYOUT_COMPLETION(full_depth_bf16);
+EARLYOUT_COMPLETION(full_depth_int8);
+EARLYOUT_COMPLETION(full_depth_int4);
+EARLYOUT_COMPLETION(full_depth_static_f32);
+EARLYOUT_COMPLETION(full_depth_static_int8);
 EARLYOUT_COMPLETION(half_depth_propagate);
 EARLYOUT_COMPLETION(half_depth_defer);
 EARLYOUT_COMPLETION(sec_40_propagate);
@@ -123,7 +142,9 @@ EARLYOUT_COMPLETION(sec_40_defer);
 EARLYOUT_COMPLETION(sec_50_propagate);
 EARLYOUT_COMPLETION(sec_50_defer);
 EARLYOUT_COMPLETION(sec_50_defer_bf16);
+EARLYOUT_COMPLETION(sec_50_defer_int8);
 EARLYOUT_COMPLETION(sec_70_defer);
 EARLYOUT_COMPLETION(margin_60_defer);
+EARLYOUT_COMPLETION(margin_60_defer_int8);
 
 }  // namespace

@@ -2,7 +2,7 @@
 // y = x Wᵀ for one token (bytes of weights per second) and for a prompt (operations per second), beside Eigen
 // on the same matrices. The weights of one token's product are taken in turns from as many matrices as fill
 // 256 MiB, so that they come from memory, as in a model; --benchmark_filter=cached leaves them in the cache.
-#include <earlyout/kernels/multiply.hpp>
+#include <earlyout/kernels/any_format.hpp>
 
 #include <benchmark/benchmark.h>
 #include <Eigen/Core>
@@ -41,16 +41,19 @@ void earlyout_product(benchmark::State& state, bool cached) {
     support::random_source random(1);
     const std::vector<float> weight = random.floats(out * in), x = random.floats(tokens * in);
     std::vector<float> y(tokens * out);
-    const std::size_t bytes = out * in * sizeof(typename Format::element);
+    const std::size_t bytes = eo::packed_matrix<Format>(out, in).bytes();
+    eo::weight_arena arena;
     std::vector<eo::packed_matrix<Format>> weights;
     for (std::size_t i = copies(bytes, cached); i > 0; --i) {
-        weights.emplace_back(out, in).set_rows(0, {weight.data(), out, in});
+        weights.emplace_back(out, in, Format{}, &arena).set_rows(0, {weight.data(), out, in});
     }
+    eo::kernels::quantized_rows scratch(tokens, in);
     std::size_t next = 0;
     for (auto _ : state) {
         const eo::packed_matrix<Format>& w = weights[next++ % weights.size()];
-        eo::kernels::multiply(w, {x.data(), tokens, in}, eo::extent<>(in), nullptr, {y.data(), tokens, out}, 0,
-                              w.panels());
+        const auto inputs = eo::kernels::prepare(Format{}, {x.data(), tokens, in}, scratch,
+                                                 [](std::size_t rows, auto body) { body(std::size_t{0}, rows); });
+        eo::kernels::multiply(w, inputs, eo::extent<>(in), nullptr, {y.data(), tokens, out}, 0, w.panels());
         benchmark::DoNotOptimize(y.data());
         benchmark::ClobberMemory();
     }
@@ -95,14 +98,26 @@ void prompt(benchmark::internal::Benchmark* b) {
 
 constexpr auto f32_product = earlyout_product<eo::f32>;
 constexpr auto bf16_product = earlyout_product<eo::bf16>;
+constexpr auto f16_product = earlyout_product<eo::f16>;
+constexpr auto int8_product = earlyout_product<eo::int8>;
+constexpr auto int4_product = earlyout_product<eo::int4>;
 BENCHMARK_CAPTURE(f32_product, memory, false)->Apply(one_token);
 BENCHMARK_CAPTURE(bf16_product, memory, false)->Apply(one_token);
+BENCHMARK_CAPTURE(f16_product, memory, false)->Apply(one_token);
+BENCHMARK_CAPTURE(int8_product, memory, false)->Apply(one_token);
+BENCHMARK_CAPTURE(int4_product, memory, false)->Apply(one_token);
 BENCHMARK_CAPTURE(eigen_product, memory, false)->Apply(one_token);
 BENCHMARK_CAPTURE(f32_product, cached, true)->Args({640, 160, 1});
 BENCHMARK_CAPTURE(bf16_product, cached, true)->Args({640, 160, 1});
+BENCHMARK_CAPTURE(f16_product, cached, true)->Args({640, 160, 1});
+BENCHMARK_CAPTURE(int8_product, cached, true)->Args({640, 160, 1});
+BENCHMARK_CAPTURE(int4_product, cached, true)->Args({640, 160, 1});
 BENCHMARK_CAPTURE(eigen_product, cached, true)->Args({640, 160, 1});
 BENCHMARK_CAPTURE(f32_product, prompt, true)->Apply(prompt);
 BENCHMARK_CAPTURE(bf16_product, prompt, true)->Apply(prompt);
+BENCHMARK_CAPTURE(f16_product, prompt, true)->Apply(prompt);
+BENCHMARK_CAPTURE(int8_product, prompt, true)->Apply(prompt);
+BENCHMARK_CAPTURE(int4_product, prompt, true)->Apply(prompt);
 BENCHMARK_CAPTURE(eigen_product, prompt, true)->Apply(prompt);
 
 }  // namespace

@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Writes GPT-2 checkpoints of given shapes with random weights, for us (a Hugging Face folder in bfloat16) and for
+llama.cpp (GGUF files, one for each format). Speed does not depend on the values.
+
+    make_models.py FOLDER SHAPE [FORMAT...]      SHAPE: 124m, 20x1024; FORMAT: f32 f16 bf16 q8_0 q4_0
+"""
+import array
+import json
+import os
+import random
+import struct
+import sys
+
+SHAPES = {
+    "124m": dict(layers=12, d=768, heads=12, ff=3072, vocab=50257, context=1024),
+    "20x1024": dict(layers=20, d=1024, heads=16, ff=4096, vocab=51200, context=1024),
+}
+# GGUF: type number, weights of a block, bytes of a block, file type number
+FORMATS = {"f32": (0, 1, 4, 0), "f16": (1, 1, 2, 1), "bf16": (30, 1, 2, 32), "q8_0": (8, 32, 34, 7), "q4_0": (2, 32, 18, 2)}
+
+source = random.Random(1)
+pool = array.array("f", (source.gauss(0, 0.02) for _ in range(1 << 18)))
+halves = memoryview(pool).cast("B").cast("H")[1::2].tobytes()  # the upper halves: bfloat16
+
+
+def tile(bytes_, size):
+    return (bytes_ * (size // len(bytes_) + 1))[:size]
+
+
+def random_bytes(name, count):
+    """`count` weights in a format."""
+    if name == "f32":
+        return tile(pool.tobytes(), 4 * count)
+    if name == "bf16":
+        return tile(halves, 2 * count)
+    if name == "f16":
+        return tile(b"".join(struct.pack("<e", x) for x in pool[: 1 << 16]), 2 * count)
+    _, block, size, _ = FORMATS[name]
+    scale = struct.pack("<e", 0.02 / (74 if name == "q8_0" else 4.6))
+    blocks = b"".join(scale + source.randbytes(size - 2) for _ in range(1 << 14))
+    return tile(blocks, count // block * size)
+
+
+def tensors(s):
+    """(our name, GGUF name, shape) of everything; a shape of one number is a vector."""
+    d, ff = s["d"], s["ff"]
+    yield "wte.weight", "token_embd.weight", (s["vocab"], d)
+    yield "wpe.weight", "position_embd.weight", (s["context"], d)
+    yield "ln_f.weight", "output_norm.weight", (d,)
+    yield "ln_f.bias", "output_norm.bias", (d,)
+    yield "lm_head.weight", "output.weight", (s["vocab"], d)
+    for layer in range(s["layers"]):
+        for ours, theirs, out, into in (
+            ("attn.c_attn", "attn_qkv", 3 * d, d),
+            ("attn.c_proj", "attn_output", d, d),
+            ("mlp.c_fc", "ffn_up", ff, d),
+            ("mlp.c_proj", "ffn_down", d, ff),
+        ):
+            yield f"h.{layer}.{ours}.weight", f"blk.{layer}.{theirs}.weight", (out, into)
+            yield f"h.{layer}.{ours}.bias", f"blk.{layer}.{theirs}.bias", (out,)
+        for ours, theirs in (("ln_1", "attn_norm"), ("ln_2", "ffn_norm")):
+            for part in ("weight", "bias"):
+                yield f"h.{layer}.{ours}.{part}", f"blk.{layer}.{theirs}.{part}", (d,)
+
+
+def write_hugging_face(folder, s):
+    os.makedirs(folder, exist_ok=True)
+    config = dict(model_type="gpt2", n_layer=s["layers"], n_embd=s["d"], n_head=s["heads"], n_inner=s["ff"],
+                  vocab_size=s["vocab"], n_positions=s["context"], tie_word_embeddings=False)
+    header, at, parts = {}, 0, []
+    for name, _, shape in tensors(s):
+        if name.startswith("h.") and len(shape) == 2:
+            shape = shape[::-1]  # GPT-2 stores its layers' matrices transposed
+        count = shape[0] * (shape[1] if len(shape) == 2 else 1)
+        header[name] = dict(dtype="BF16", shape=shape, data_offsets=[at, at + 2 * count])
+        at += 2 * count
+        one = name.endswith("weight") and len(shape) == 1
+        parts.append(b"\x80\x3f" * count if one else bytes(2 * count) if len(shape) == 1 else random_bytes("bf16", count))
+    text = json.dumps(header).encode()
+    with open(os.path.join(folder, "model.safetensors"), "wb") as f:
+        f.write(struct.pack("<Q", len(text)) + text)
+        f.writelines(parts)
+    with open(os.path.join(folder, "config.json"), "w") as f:
+        json.dump(config, f)
+
+
+def write_gguf(path, s, name):
+    def text(x):
+        return struct.pack("<Q", len(x)) + x.encode()
+
+    def number(key, value):
+        return text("gpt2." + key) + struct.pack("<II", 4, value)
+
+    def string(key, value):
+        return text(key) + struct.pack("<I", 8) + text(value)
+
+    keys = [
+        string("general.architecture", "gpt2"), string("general.name", "random"),
+        text("general.file_type") + struct.pack("<II", 4, FORMATS[name][3]),
+        text("general.quantization_version") + struct.pack("<II", 4, 2),
+        number("context_length", s["context"]), number("embedding_length", s["d"]),
+        number("feed_forward_length", s["ff"]), number("block_count", s["layers"]),
+        number("attention.head_count", s["heads"]), number("vocab_size", s["vocab"]),
+        text("gpt2.attention.layer_norm_epsilon") + struct.pack("<If", 6, 1e-5),
+        string("tokenizer.ggml.model", "no_vocab"),
+    ]
+    made, at, parts = [], 0, []
+    for _, tensor, shape in tensors(s):
+        # llama.cpp keeps vectors and positions in f32.
+        form = "f32" if len(shape) == 1 or tensor.startswith("position") else name
+        kind, block, size, _ = FORMATS[form]
+        count = shape[0] * (shape[1] if len(shape) == 2 else 1)
+        extent = count // block * size
+        made.append(text(tensor) + struct.pack("<I", len(shape)) + struct.pack(f"<{len(shape)}Q", *shape[::-1])
+                    + struct.pack("<IQ", kind, at))
+        if len(shape) == 1:
+            value = 1.0 if tensor.endswith("norm.weight") else 0.0
+            data = struct.pack("<f", value) * count
+        else:
+            data = random_bytes(form, count)
+        parts.append(data + bytes(-extent % 32))
+        at += extent + -extent % 32
+    with open(path, "wb") as f:
+        f.write(b"GGUF" + struct.pack("<IQQ", 3, len(made), len(keys)) + b"".join(keys) + b"".join(made))
+        f.write(bytes(-f.tell() % 32))
+        f.writelines(parts)
+
+
+def main():
+    folder, shape, *formats = sys.argv[1:]
+    s = SHAPES[shape]
+    os.makedirs(folder, exist_ok=True)
+    if not os.path.exists(os.path.join(folder, shape, "config.json")):
+        write_hugging_face(os.path.join(folder, shape), s)
+    for name in formats or FORMATS:
+        path = os.path.join(folder, f"{shape}-{name}.gguf")
+        if not os.path.exists(path):
+            write_gguf(path, s, name)
+
+
+if __name__ == "__main__":
+    main()
