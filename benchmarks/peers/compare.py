@@ -41,10 +41,12 @@ class Engine:
 
 
 class Competitors:
-    """Processes that do nothing but keep cores busy."""
+    """Processes that do nothing but keep cores busy, until stopped or left alone."""
+
+    LOOP = "import os\nparent = os.getppid()\nwhile os.getppid() == parent: pass"
 
     def __init__(self, count):
-        self.processes = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+        self.processes = [subprocess.Popen([sys.executable, "-c", self.LOOP]) for _ in range(count)]
 
     def stop(self):
         for process in self.processes:
@@ -64,13 +66,15 @@ def measure(o, shape, form, threads):
         for name in PEERS[form]
     }
     work = {"decode": f"decode {o.new_tokens} 0", "decode@512": f"decode {o.new_tokens} 512",
-            "prefill": f"prefill {o.prompt_tokens}", "decode busy": f"decode {o.new_tokens} 0"}
+            "prefill": f"prefill {o.prompt_tokens}", "decode busy": f"decode {o.busy_tokens} 0"}
     if threads == 1:
         del work["decode busy"]
     rounds = []
     for number in range(o.rounds + 1):
         one = {}
         for what, line in work.items():
+            if what == "decode busy" and number > o.busy_rounds:
+                continue
             before = ours.ask("bandwidth")
             engines = [("ours", ours), *theirs.items()]
             busy = Competitors(2 if what == "decode busy" else 0)
@@ -91,14 +95,14 @@ def rows(o, found):
     s = make_models.SHAPES[found["shape"]]
     matrices = s["layers"] * (4 * s["d"] ** 2 + 2 * s["d"] * s["ff"])
     for what in [key for key in found["rounds"][0] if key != "peak"]:
-        count = o.prompt_tokens if what == "prefill" else o.new_tokens
-        rounds = [r[what] for r in found["rounds"]]
+        count = {"prefill": o.prompt_tokens, "decode busy": o.busy_tokens}.get(what, o.new_tokens)
+        rounds = [r[what] for r in found["rounds"] if what in r]
         best = min(PEERS[found["format"]], key=lambda name: median([r[name] for r in rounds]))
         counted = [r for r in rounds if r["bandwidth"] >= FAST]
         row = dict(shape=found["shape"], format=found["format"], threads=found["threads"], work=what,
                    ours=count / median([r["ours"] for r in rounds]), theirs=count / median([r[best] for r in rounds]),
                    peer=best, ratio=median([r[best] / r["ours"] for r in rounds]),
-                   fast_rounds=len(counted), fast_ratio=median([r[best] / r["ours"] for r in counted]))
+                   rounds=len(rounds), fast_rounds=len(counted), fast_ratio=median([r[best] / r["ours"] for r in counted]))
         if what == "prefill":
             row["share"] = median([2 * matrices * count / r["prefill"]["ours"] / r["peak"] for r in found["rounds"]])
         else:
@@ -117,6 +121,8 @@ def main():
     p.add_argument("--rounds", type=int, default=7)
     p.add_argument("--new-tokens", type=int, default=64)
     p.add_argument("--prompt-tokens", type=int, default=128)
+    p.add_argument("--busy-rounds", type=int, default=3, help="rounds beside busy processes (they take long)")
+    p.add_argument("--busy-tokens", type=int, default=8)
     p.add_argument("--json")
     o = p.parse_args()
     kept = []
@@ -131,7 +137,7 @@ def main():
                 found = measure(o, shape, form, threads)
                 kept.append(found)
                 for r in rows(o, found):
-                    fast = f"{r['fast_ratio']:.2f} ({r['fast_rounds']}/{o.rounds})" if threads > 1 and r["work"].startswith("decode") else ""
+                    fast = f"{r['fast_ratio']:.2f} ({r['fast_rounds']}/{r['rounds']})" if threads > 1 and r["work"].startswith("decode") else ""
                     their_share = f"{r['their_share']:6.2f}" if "their_share" in r else ""
                     print(f"{r['shape']:8} {r['format']:6} {threads:3} {r['work']:11} {r['ours']:8.1f} {r['theirs']:8.1f} "
                           f"{r['peer']:5} {r['ratio']:6.2f} {fast:>11} {r['share']:6.2f} {their_share}", flush=True)

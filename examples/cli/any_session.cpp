@@ -34,14 +34,16 @@ private:
 };
 
 template <class Policy>
-std::unique_ptr<any_session> make(const model& m, Policy policy, std::size_t threads) {
-    return std::make_unique<session<Policy>>(m, std::move(policy), eo::session_options{.threads = threads});
+std::unique_ptr<any_session> make(const model& m, Policy policy, const run_options& run) {
+    const eo::dtype kv = run.kv_dtype == "f16"    ? eo::dtype::f16
+                         : run.kv_dtype == "bf16" ? eo::dtype::bf16
+                                                  : eo::dtype::f32;
+    return std::make_unique<session<Policy>>(
+        m, std::move(policy),
+        eo::session_options{.threads = run.threads, .prefill_threads = run.prefill_threads, .kv = kv});
 }
 
 eo::any_gate sec_gate(const model& m, const exit_options& chosen) {
-    if (!m.has_exits()) {
-        eo::fail(eo::errc::unsupported, "--exit-gate sec: the model's folder has no exits.safetensors");
-    }
     const eo::exit_weights& exits = m.exits();
     const auto fitted = [&](const char* name, float otherwise) {
         return exits.has_threshold(name) ? exits.threshold(name) : otherwise;
@@ -80,16 +82,16 @@ std::vector<std::size_t> exit_layers(const model& m, const exit_options& chosen)
     return layers;
 }
 
-std::unique_ptr<any_session> make_session(const model& m, const exit_options& chosen, std::size_t threads) {
+std::unique_ptr<any_session> make_session(const model& m, const exit_options& chosen, const run_options& run) {
     if (chosen.prefill == "lazy" && chosen.kv != "defer") {
         eo::fail(eo::errc::invalid_argument, "--prefill lazy: expected --kv defer, found --kv ", chosen.kv);
     }
-    if (chosen.gate == "none" && chosen.kv == "propagate") return make(m, eo::full_depth(), threads);
+    if (chosen.gate == "none" && chosen.kv == "propagate") return make(m, eo::full_depth(), run);
 
     const eo::exit_plan plan{eo::exit_layers(exit_layers(m, chosen)), gate(m, chosen)};
-    if (chosen.kv == "propagate") return make(m, eo::exit_policy{plan, eo::shared_head{}, eo::propagate{}}, threads);
+    if (chosen.kv == "propagate") return make(m, eo::exit_policy{plan, eo::shared_head{}, eo::propagate{}}, run);
     const auto order = chosen.prefill == "lazy" ? eo::prefill::lazy : eo::prefill::eager;
-    return make(m, eo::exit_policy{plan, eo::shared_head{}, eo::defer{.prefill = order}}, threads);
+    return make(m, eo::exit_policy{plan, eo::shared_head{}, eo::defer{.prefill = order}}, run);
 }
 
 }  // namespace cli

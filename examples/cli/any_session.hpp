@@ -32,7 +32,7 @@ public:
 
 /// @throws earlyout::error when the choice does not fit the model or itself
 [[nodiscard]] std::unique_ptr<any_session> make_session(const model& m, const exit_options& chosen,
-                                                        std::size_t threads);
+                                                        const run_options& run);
 
 }  // namespace cli
 

@@ -19,7 +19,7 @@ namespace {
 struct bench_options {
     model_options model;
     weight_options weights;
-    std::size_t threads = 1;
+    run_options run;
     std::size_t prompt_tokens = 128;
     std::size_t new_tokens = 64;
     std::size_t exit_layer = 0;
@@ -52,7 +52,7 @@ void check(const bench_options& o, const eo::model_shape& shape) {
 
 samples measure(const bench_options& o, const model& m, const std::stop_token& cancel) {
     const std::size_t vocab = m.network().shape().vocab;
-    const auto session = make_session(m, o.exits, o.threads);
+    const auto session = make_session(m, o.exits, o.run);
     eo::generate_options options;
     options.end_of_text.emplace();  // goes on whatever the model says
     options.cancel = cancel;
@@ -89,7 +89,8 @@ int run(bench_options& o) {
                {"decode_tokens_per_s", decode},
                {"prompt_tokens", o.prompt_tokens},
                {"new_tokens", o.new_tokens},
-               {"threads", o.threads},
+               {"threads", o.run.threads},
+               {"kv_dtype", o.run.kv_dtype},
                {"dtype", m.network().weight_format()},
                {"samples",
                 {{"prefill_tokens_per_s", s.prefill_tokens_per_s}, {"decode_tokens_per_s", s.decode_tokens_per_s}}}});
@@ -109,7 +110,7 @@ command bench(CLI::App& app) {
     const auto o = std::make_shared<bench_options>();
     add_options(*sub, o->model);
     add_options(*sub, o->weights);
-    add_threads(*sub, o->threads);
+    add_options(*sub, o->run);
     add_number(*sub, "--prompt-tokens", o->prompt_tokens, "Length of the prompt of the prefill measurement");
     add_number(*sub, "--new-tokens", o->new_tokens, "Tokens of the decode measurement, from an empty cache");
     add_number(*sub, "--exit-layer", o->exit_layer, "Every token leaves after this layer; left out: full depth", 1)

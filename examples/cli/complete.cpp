@@ -23,7 +23,7 @@ struct complete_options {
     eo::generate_options generate;
     exit_options exits;
     weight_options weights;
-    std::size_t threads = 1;
+    run_options run;
     std::string colour = "auto";
     bool show_layers = false;
     bool compare = false;
@@ -55,7 +55,7 @@ private:
 
 void stream(const complete_options& o, const model& m, const std::string& prompt) {
     const std::size_t layers = m.network().shape().layers;
-    const auto session = make_session(m, o.exits, o.threads);
+    const auto session = make_session(m, o.exits, o.run);
     const token_printer printer(o, layers);
     printer.prompt(prompt);
     const eo::completion result = session->complete(prompt, o.generate, printer);
@@ -75,13 +75,13 @@ int run(complete_options& o) {
     o.generate.cancel = interrupted.token();
 
     if (o.json) {
-        const eo::completion result = make_session(m, o.exits, o.threads)->complete(prompt, o.generate);
+        const eo::completion result = make_session(m, o.exits, o.run)->complete(prompt, o.generate);
         json object = to_json(result);
-        if (o.compare) object["compare"] = to_json(compare(m, o.exits, o.threads, prompt, o.generate, o.rounds));
+        if (o.compare) object["compare"] = to_json(compare(m, o.exits, o.run, prompt, o.generate, o.rounds));
         print(std::cout, object);
     } else {
         stream(o, m, prompt);
-        if (o.compare) print(std::cerr, compare(m, o.exits, o.threads, prompt, o.generate, o.rounds));
+        if (o.compare) print(std::cerr, compare(m, o.exits, o.run, prompt, o.generate, o.rounds));
     }
     return interrupted.token().stop_requested() ? 128 + SIGINT : 0;
 }
@@ -95,7 +95,7 @@ command complete(CLI::App& app) {
     add_options(*sub, o->model);
     add_options(*sub, o->prompt, "--prompt");
     add_options(*sub, o->weights);
-    add_threads(*sub, o->threads);
+    add_options(*sub, o->run);
     add_json(*sub, o->json);
     sub->add_option("--color", o->colour,
                     "Colour each token by its exit layer: auto (on a terminal, unless NO_COLOR is "

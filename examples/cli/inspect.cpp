@@ -19,6 +19,7 @@ namespace {
 
 struct inspect_options {
     model_options model;
+    weight_options weights;
     bool tensors = false;
     bool json = false;
 };
@@ -56,6 +57,20 @@ json exits_of(const model& m) {
             {"metadata", exits.metadata()}};
 }
 
+/// Where the memory goes once loaded, and what a token reads of it.
+json bytes_of(const model& m) {
+    const auto& network = m.network();
+    std::size_t layers = 0;
+    for (std::size_t layer = 1; layer <= network.shape().layers; ++layer) layers += network.layer_bytes(layer);
+    return {{"layer", network.layer_bytes(1)},
+            {"layers", layers},
+            {"output", network.output_bytes()},
+            {"embeddings", network.embedding_bytes()},
+            {"per_token", layers + network.output_bytes()},
+            {"total", layers + network.output_bytes() + network.embedding_bytes()},
+            {"keys_and_values_per_token", eo::kv_cache(network.shape(), 1).entry_bytes() * network.shape().layers}};
+}
+
 json describe(const model& m) {
     const eo::io::hugging_face_checkpoint files(m.source());
     json tensors = json::array();
@@ -77,6 +92,7 @@ json describe(const model& m) {
             {"parameters", parameters},
             {"dtypes", dtypes},
             {"computed_in", m.network().weight_format()},
+            {"bytes", bytes_of(m)},
             {"fingerprint", files.fingerprint()},
             {"tokenizer", m.has_tokenizer() ? json{{"tokens", m.tokenizer().size()}} : json(nullptr)},
             {"eos_token_ids", m.generation().eos_token_ids},
@@ -112,6 +128,12 @@ void print_table(const json& d, bool tensors) {
                    type + ", " + sum["tensors"].dump() + " tensors, " + megabytes(sum["bytes"].get<double>()));
     }
     print_line("computed in", d["computed_in"]);
+    const auto in_memory = [&](const char* part) { return megabytes(d["bytes"][part].get<double>()); };
+    print_line("in memory", in_memory("total") + ": a layer " + in_memory("layer") + ", all layers " +
+                                in_memory("layers") + ", output " + in_memory("output") + ", embeddings " +
+                                in_memory("embeddings"));
+    print_line("read per token", in_memory("per_token") + " of weights, and " + in_memory("keys_and_values_per_token") +
+                                     " for each token before it (f32)");
     print_line("tokenizer",
                d["tokenizer"].is_null() ? json("none") : json(d["tokenizer"]["tokens"].dump() + " tokens"));
     print_line("end of text", d["eos_token_ids"]);
@@ -126,7 +148,7 @@ void print_table(const json& d, bool tensors) {
 }
 
 int run(const inspect_options& o) {
-    const json description = describe(load(o.model.folder));
+    const json description = describe(load(o.model.folder, o.weights));
     if (o.json) {
         print(std::cout, description);
     } else {
@@ -138,9 +160,11 @@ int run(const inspect_options& o) {
 }  // namespace
 
 command inspect(CLI::App& app) {
-    CLI::App* const sub = app.add_subcommand("inspect", "Architecture, shapes, element types, parameters and exits");
+    CLI::App* const sub =
+        app.add_subcommand("inspect", "Architecture, shapes, element types, bytes, parameters and exits");
     const auto o = std::make_shared<inspect_options>();
     add_options(*sub, o->model);
+    add_options(*sub, o->weights);
     sub->add_flag("--tensors", o->tensors, "List the tensors too (the JSON always does)");
     add_json(*sub, o->json);
     return {sub, [o] { return run(*o); }};

@@ -183,7 +183,15 @@ void add_options(CLI::App& app, weight_options& into) {
         ->type_name("FORMAT");
 }
 
-void add_threads(CLI::App& app, std::size_t& threads) { add_number(app, "--threads", threads, "Threads that compute"); }
+void add_options(CLI::App& app, run_options& into) {
+    add_number(app, "--threads", into.threads, "Threads that compute");
+    add_number(app, "--prefill-threads", into.prefill_threads, "Threads that compute the prompt; 0: as many");
+    app.add_option("--kv-dtype", into.kv_dtype,
+                   "Format to keep keys and values in: f32, or f16 or bf16 for half the bytes")
+        ->check(CLI::IsMember({"f32", "f16", "bf16"}))
+        ->type_name("FORMAT")
+        ->capture_default_str();
+}
 
 void add_options(CLI::App& app, eo::generate_options& into) {
     const std::string sampling = "Sampling";

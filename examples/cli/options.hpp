@@ -56,8 +56,13 @@ void add_cache_options(CLI::App& app, exit_options& into);
 /// An option that takes a whole number in decimal digits. One that is too small by default has no default.
 CLI::Option* add_number(CLI::App& app, const std::string& name, std::size_t& into, const std::string& help,
                         std::size_t least = 0);
-/// --threads
-void add_threads(CLI::App& app, std::size_t& threads);
+/// --threads, --prefill-threads, --kv-dtype
+struct run_options {
+    std::size_t threads = 1;
+    std::size_t prefill_threads = 0;  ///< 0: as many
+    std::string kv_dtype = "f32";
+};
+void add_options(CLI::App& app, run_options& into);
 /// --max-new-tokens, --temperature, ...
 void add_options(CLI::App& app, eo::generate_options& into);
 /// --json

@@ -137,6 +137,24 @@ TEST_CASE("a model stored in bfloat16 completes the same in either format", "[cl
     CHECK(bytes(in("auto")) == bytes(in("bf16")));
 }
 
+TEST_CASE("weights and cached keys and values may be rounded", "[cli][complete]") {
+    for (const std::vector<std::string>& rounding : {std::vector<std::string>{"--dtype", "int8"},
+                                                     {"--dtype", "int4", "--output-dtype", "int8"},
+                                                     {"--kv-dtype", "f16"},
+                                                     {"--kv-dtype", "bf16", "--threads", "2"}}) {
+        CAPTURE(rounding);
+        std::vector<std::string> arguments{"--json"};
+        arguments.insert(arguments.end(), rounding.begin(), rounding.end());
+        const auto j = complete(arguments).json();
+        CHECK(j.at("ids").size() == complete({"--json"}).json().at("ids").size());
+        CHECK_FALSE(j.at("text").get<std::string>().empty());
+    }
+}
+
+TEST_CASE("a gate fitted in another format than the weights' is refused", "[cli][complete]") {
+    CHECK(complete({"--dtype", "int4", "--exit-gate", "sec"}).refused(1, {"exits.safetensors", "f32", "int4"}));
+}
+
 TEST_CASE("numbers are decimal", "[cli][complete]") {
     CHECK(earlyout_command({"complete", "--prompt", prompt, "--max-new-tokens", "010", "--json"})
               .json()

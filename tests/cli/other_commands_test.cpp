@@ -105,8 +105,18 @@ TEST_CASE("inspect describes the model and its exits", "[cli][inspect]") {
     CHECK(j.at("dtypes").at("BF16").at("tensors") == 100);
     CHECK(j.at("exits").at("layers") == nlohmann::json{1, 2, 3, 4, 5, 6, 7});
     CHECK(j.at("tensors").size() == 100);
+    const auto& bytes = j.at("bytes");
+    const auto part = [&](const char* name) { return bytes.at(name).get<std::size_t>(); };
+    CHECK(part("layers") == 8 * part("layer"));
+    CHECK(part("per_token") == part("layers") + part("output"));
+    CHECK(part("total") == part("per_token") + part("embeddings"));
+    CHECK(part("total") > 2 * 3170880);
+    CHECK(part("keys_and_values_per_token") == 8 * 2 * 160 * 4);
+    const auto small = earlyout_command({"inspect", "--json", "--dtype", "int4", "--output-dtype", "int8"}).json();
+    CHECK(small.at("computed_in") == "int4, output int8");
+    CHECK(small.at("bytes").at("layer").get<std::size_t>() * 3 < part("layer"));
     const command_result table = earlyout_command({"inspect"});
-    for (const char* word : {"gpt2", "3170880", "BF16", "after layers"})
+    for (const char* word : {"gpt2", "3170880", "BF16", "after layers", "read per token"})
         CHECK(table.out.find(word) != std::string::npos);
 
     const auto bare =

@@ -6,6 +6,7 @@
 #include <earlyout/generate/session.hpp>
 
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <limits>
 #include <random>
@@ -220,6 +221,49 @@ TEST_CASE("threads and block sizes do not change a bit", "[generate][session]") 
             CHECK(made.ids == expected.ids);
             CHECK(made.exit_layers == expected.exit_layers);
             CHECK(same_bits(made.log_probabilities, expected.log_probabilities));
+        }
+    }
+}
+
+TEST_CASE("the prompt may have threads of its own, and an executor may be lent", "[generate][session]") {
+    std::mt19937 engine(12);
+    const ids prompt = random_prompt(engine, 37, 3001);
+    const auto run = [&](eo::session_options options) {
+        eo::session s{wide_network(), eo::full_depth(), options};
+        return s.complete(prompt, {.max_new_tokens = 6});
+    };
+    const eo::completion expected = run({});
+    eo::thread_pool lent(2);
+    for (const eo::session_options& options :
+         {eo::session_options{.threads = 1, .prefill_threads = 3},
+          eo::session_options{.threads = 3, .prefill_threads = 1},
+          eo::session_options{.threads = 2, .prefill_threads = 2}, eo::session_options{.run_on = &lent}}) {
+        const eo::completion made = run(options);
+        CHECK(made.ids == expected.ids);
+        CHECK(same_bits(made.log_probabilities, expected.log_probabilities));
+    }
+    CHECK_THROWS_AS(run({.threads = 0}), eo::error);
+    CHECK_THROWS_AS(run({.prefill_threads = 5000}), eo::error);
+}
+
+TEST_CASE("keys and values in 16 bits: near, and the same whatever the threads and blocks",
+          "[generate][session][arithmetic]") {
+    std::mt19937 engine(13);
+    const ids prompt = random_prompt(engine, 37, 3001);
+    const auto run = [&](eo::dtype kv, std::size_t threads, std::size_t block) {
+        eo::session s{wide_network(), eo::full_depth(), {.threads = threads, .block = block, .kv = kv}};
+        return s.complete(prompt, {.max_new_tokens = 6});
+    };
+    const float exact = run(eo::dtype::f32, 1, 128).log_probabilities.front();
+    for (const eo::dtype kv : {eo::dtype::f16, eo::dtype::bf16}) {
+        const eo::completion first = run(kv, 1, 128);
+        const float off = std::abs(first.log_probabilities.front() - exact);
+        CHECK(off > 0.0f);
+        CHECK(off < (kv == eo::dtype::f16 ? 0.01f : 0.1f));
+        for (const std::size_t block : {std::size_t{1}, std::size_t{5}}) {
+            const eo::completion made = run(kv, 3, block);
+            CHECK(made.ids == first.ids);
+            CHECK(same_bits(made.log_probabilities, first.log_probabilities));
         }
     }
 }

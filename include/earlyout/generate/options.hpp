@@ -2,7 +2,9 @@
 #ifndef EARLYOUT_GENERATE_OPTIONS_HPP
 #define EARLYOUT_GENERATE_OPTIONS_HPP
 
+#include <earlyout/core/dtype.hpp>
 #include <earlyout/core/error.hpp>
+#include <earlyout/core/executor.hpp>
 #include <earlyout/core/token.hpp>
 
 #include <chrono>
@@ -37,6 +39,16 @@ struct generate_options {
     bool emit_at_stop = false;  ///< when a gate says stop, produce that exit's arg-max as the last token
 
     bool cut_prompt = false;  ///< drop the start of a prompt that is too long, instead of refusing it
+};
+
+/// What a session takes from the machine.
+struct session_options {
+    std::size_t capacity = 0;         ///< most tokens of prompt and completion; 0: the model's context
+    std::size_t threads = 1;          ///< threads of its own, the caller's included
+    std::size_t prefill_threads = 0;  ///< the same for the prompt, where more may pay; 0: as many
+    std::size_t block = 128;          ///< most tokens that pass a layer together
+    dtype kv = dtype::f32;            ///< format of cached keys and values; f16, bf16: half the bytes, rounded
+    executor* run_on = nullptr;       ///< somebody else's threads instead of any; must outlive the session
 };
 
 /// @throws error (invalid_argument) naming the option

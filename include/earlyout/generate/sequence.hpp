@@ -38,6 +38,9 @@ public:
         ids_.reserve(capacity);
     }
 
+    /// From now on computes there; not wider than what it was made with.
+    void run_on(executor& on) noexcept { on_ = &on; }
+
     [[nodiscard]] const Network& network() const noexcept { return *network_; }
     [[nodiscard]] std::size_t layers() const noexcept { return network_->shape().layers; }
     [[nodiscard]] std::size_t capacity() const noexcept { return cache_.capacity(); }

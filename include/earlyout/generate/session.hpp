@@ -27,15 +27,6 @@
 
 namespace earlyout::inline EARLYOUT_ABI {
 
-/// What a session takes from the machine.
-struct session_options {
-    std::size_t capacity = 0;    ///< most tokens of prompt and completion; 0: the model's context
-    std::size_t threads = 1;     ///< threads of its own, the caller's included
-    std::size_t block = 128;     ///< most tokens that pass a layer together
-    dtype kv = dtype::f32;       ///< format of cached keys and values; f16 and bf16: half the bytes, slightly rounded
-    executor* run_on = nullptr;  ///< somebody else's threads instead; must outlive the session
-};
-
 /// Callback that never stops.
 inline constexpr auto proceed_always = [](const token_event&) noexcept { return flow::proceed; };
 
@@ -70,9 +61,14 @@ public:
     explicit session(const Model& model, Policy policy = full_depth(), const session_options& options = {})
         : model_(&model),
           policy_(std::move(policy)),
-          own_executor_(make_executor(options)),
+          own_threads_(make_executor(options.run_on, options.threads)),
+          own_prefill_threads_(options.prefill_threads == 0 || options.prefill_threads == options.threads
+                                   ? nullptr
+                                   : make_executor(options.run_on, options.prefill_threads)),
+          decode_on_(options.run_on != nullptr ? options.run_on : own_threads_.get()),
+          prefill_on_(own_prefill_threads_ != nullptr ? own_prefill_threads_.get() : decode_on_),
           tokens_(detail::network(model), checked_capacity(model, options), checked_block(options),
-                  options.run_on != nullptr ? *options.run_on : *own_executor_, options.kv),
+                  prefill_on_->concurrency() > decode_on_->concurrency() ? *prefill_on_ : *decode_on_, options.kv),
           signals_(shape().d_model, shape().vocab),
           sampler_(shape().vocab),
           text_(model, tokens_.capacity()) {
@@ -228,10 +224,10 @@ private:
 
     [[nodiscard]] const model_shape& shape() const noexcept { return detail::network(*model_).shape(); }
 
-    static std::unique_ptr<executor> make_executor(const session_options& options) {
-        if (options.run_on != nullptr) return nullptr;
-        if (options.threads == 1) return std::make_unique<inline_executor>();
-        return std::make_unique<thread_pool>(options.threads);
+    static std::unique_ptr<executor> make_executor(const executor* lent, std::size_t threads) {
+        if (lent != nullptr) return nullptr;
+        if (threads == 1) return std::make_unique<inline_executor>();
+        return std::make_unique<thread_pool>(threads);
     }
     static std::size_t checked_capacity(const Model& model, const session_options& options) {
         const std::size_t context = detail::network(model).shape().context;
@@ -283,6 +279,7 @@ private:
         const clock::time_point begun = clock::now();
         const work_count before = tokens_.work();
         memory_before_[0] = gate_memory_;
+        tokens_.run_on(*prefill_on_);
         if (policy_.cache.prefill == prefill::lazy) {
             const std::uint64_t debt = counts_.debt_repaid;
             step_ = decode_step(tokens_, policy_, signals_, gate_memory_, 0, options_.cancel, counts_);
@@ -294,6 +291,7 @@ private:
             step_ = {done ? step_result::outcome::predicted : step_result::outcome::cancelled, shape().layers};
         }
         if (step_.result == step_result::outcome::predicted) (void)signals_.logits();
+        tokens_.run_on(*decode_on_);
         if (step_.result == step_result::outcome::cancelled) finish(finish_reason::cancelled);
         stats_.prefill = stats_.prefill + (tokens_.work() - before);
         stats_.prefill_seconds += seconds_since(begun);
@@ -361,7 +359,10 @@ private:
 
     const Model* model_;
     Policy policy_;
-    std::unique_ptr<executor> own_executor_;
+    std::unique_ptr<executor> own_threads_;
+    std::unique_ptr<executor> own_prefill_threads_;
+    executor* decode_on_;
+    executor* prefill_on_;
     sequence<network_type> tokens_;
     exit_signals signals_;
     head_call head_{this};

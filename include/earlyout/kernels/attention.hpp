@@ -41,12 +41,14 @@ inline void attention_scores(Format format, const float* query, const typename F
 #pragma GCC unroll 16
             for (std::size_t p = 0; p < parts; ++p) to[p] = multiply_add<Arch>(value, column[p], to[p]);
         };
-        std::size_t k = 0;
-        for (; k + sums <= size; k += sums) {
+        const std::size_t rest = size % sums;
+        for (std::size_t k = 0; k < size - rest; k += sums) {
 #pragma GCC unroll 16
             for (std::size_t s = 0; s < sums; ++s) add(k + s, sum[s]);
         }
-        for (; k < size; ++k) add(k, sum[0]);
+        if (rest != 0) {
+            for (std::size_t k = size - rest; k < size; ++k) add(k, sum[0]);
+        }
 #pragma GCC unroll 16
         for (std::size_t p = 0; p < parts; ++p) {
             const batch all = (sum[0][p] + sum[1][p]) + (sum[2][p] + sum[3][p]);

@@ -52,7 +52,7 @@ public:
     }
     /// Stores one group of a row as it is.
     void set_group(std::size_t row, std::size_t group, const kernels::coded_group& coded) noexcept {
-        std::uint8_t* const at = group_at(row, group);
+        std::uint8_t* const at = data_.data() + group_offset(row, group);
         const std::size_t r = row % kernels::panel_rows;
         std::memcpy(at + r * sizeof coded.scale, &coded.scale, sizeof coded.scale);
         for (std::size_t k = 0; k < group_size; ++k) {
@@ -67,7 +67,7 @@ public:
     }
     /// One group of a row as it is stored.
     [[nodiscard]] kernels::coded_group group(std::size_t row, std::size_t group) const noexcept {
-        const std::uint8_t* const at = const_cast<packed_matrix*>(this)->group_at(row, group);
+        const std::uint8_t* const at = data_.data() + group_offset(row, group);
         const std::size_t r = row % kernels::panel_rows;
         kernels::coded_group found;
         std::memcpy(&found.scale, at + r * sizeof found.scale, sizeof found.scale);
@@ -94,8 +94,8 @@ private:
         constexpr std::size_t words = kernels::panel_rows * Format::bits / 8;
         return kernels::panel_rows * sizeof(std::uint16_t) + (k / 4 * words + row % words) * 4 + k % 4;
     }
-    std::uint8_t* group_at(std::size_t row, std::size_t group) noexcept {
-        return data_.data() + (row / kernels::panel_rows * groups() + group) * group_bytes;
+    [[nodiscard]] std::size_t group_offset(std::size_t row, std::size_t group) const noexcept {
+        return (row / kernels::panel_rows * groups() + group) * group_bytes;
     }
     template <class Weight>
     void set_row(std::size_t row, Weight weight) noexcept {

@@ -49,8 +49,8 @@ namespace detail {
     return detail::code_group(weights, most / 127.0f, -127.0f, 127.0f);
 }
 
-/// int4: of several scales around the one that makes the extreme weight -8 or 7, the one with the least squared error,
-/// fitted to its codes. Magnitudes above 8 * 65504 saturate.
+/// int4: of several scales around the one that makes the extreme weight -8 or 7, the one with the least squared error
+/// weighted by importance, fitted to its codes. Magnitudes above 8 * 65504 saturate.
 /// @param weights [group_size], finite
 [[nodiscard]] inline coded_group quantize_group(int4, const float* weights) noexcept {
     float extreme = 0.0f;
@@ -58,9 +58,7 @@ namespace detail {
         if (std::abs(weights[i]) > std::abs(extreme)) extreme = weights[i];
     }
     if (std::abs(extreme) < std::numeric_limits<float>::min()) return {};
-    // Explained squares relative to the extreme's, so that nothing overflows.
-    const float unit = 1.0f / extreme;
-    if (!std::isfinite(unit)) return {};
+    const float unit = 1.0f / extreme;  // squares of weights relative to the extreme do not overflow
     float best_explained = -1.0f;
     float best_scale = 0.0f;
     for (const float steps : {-9.0f, -8.5f, -8.0f, -7.5f, -7.0f, -6.5f, 6.0f, 6.5f, 7.0f, 7.5f}) {
@@ -69,8 +67,11 @@ namespace detail {
         for (std::size_t i = 0; i < group_size; ++i) {
             const float x = weights[i] * unit;
             const float code = detail::nearest(std::clamp(x * steps, -8.0f, 7.0f));
-            products += x * code;
-            squares += code * code;
+            // Large weights matter more: with their squares (and a tenth) as importance int4 predicts better than with
+            // none, see earlyout_accuracy.
+            const float importance = x * x + 0.1f;
+            products += importance * x * code;
+            squares += importance * code * code;
         }
         if (squares > 0.0f && products * products > best_explained * squares) {
             best_explained = products * products / squares;
