@@ -44,10 +44,11 @@ int run(eo::any_format format, std::size_t threads) {
     for (std::size_t round = 0; round <= rounds; ++round) {
         for (std::size_t k = 1; k <= shape.layers; ++k) {
             // Deferred layers are never asked for here: a token reads its layers and the output matrix.
-            eo::session s{net,
-                          eo::exit_policy{eo::exit_plan{eo::exit_layers(std::vector<std::size_t>{k}), eo::always_exit{}}, eo::shared_head{},
-                                          eo::defer{.prefill = eo::prefill::lazy}},
-                          {.run_on = &on}};
+            eo::session s{
+                net,
+                eo::exit_policy{eo::exit_plan{eo::exit_layers(std::vector<std::size_t>{k}), eo::always_exit{}},
+                                eo::shared_head{}, eo::defer{.prefill = eo::prefill::lazy}},
+                {.run_on = &on}};
             const auto made = s.complete({static_cast<eo::token_id>(round)}, options);
             if (round != 0) times[k - 1].push_back(made.stats.decode_seconds / static_cast<double>(tokens - 1));
         }

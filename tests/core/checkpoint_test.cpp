@@ -7,6 +7,9 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "support/catch.hpp"
 #include "support/errors.hpp"
@@ -95,6 +98,32 @@ TEST_CASE("to_floats refuses a buffer of another size", "[core][checkpoint]") {
           thrown(errc::wrong_shape, {"'w'", "3", "4"}));
     std::vector<float> none;
     CHECK_NOTHROW(eo::to_floats(view(dtype::f32, none), none, "f"));
+}
+
+TEST_CASE("a large matrix is read a few rows at a time", "[core][checkpoint]") {
+    constexpr std::size_t rows = 1000, cols = 777;
+    std::vector<float> values(rows * cols);
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 4099);
+    const auto reading = [&](std::vector<float> stored) {
+        eo::memory_checkpoint from("folder");
+        from.add("w", {rows, cols}, std::move(stored));
+        std::vector<float> read;
+        std::size_t calls = 0;
+        eo::read_rows(from, "w", rows, cols, [&](std::size_t first, eo::matrix_view<const float> some) {
+            CHECK(first * cols == read.size());
+            read.insert(read.end(), some.data(), some.data() + some.rows() * some.cols());
+            ++calls;
+        });
+        CHECK(calls > 2);
+        return read;
+    };
+    CHECK(reading(values) == values);
+    values[700 * cols + 5] = std::numeric_limits<float>::infinity();
+    CHECK(error_of([&] { (void)reading(values); }) ==
+          thrown(errc::wrong_value, {"folder", "'w'", std::to_string(700 * cols + 5), "inf"}));
+    eo::memory_checkpoint empty("folder");
+    CHECK(error_of([&] { eo::read_rows(empty, "w", 2, 3, [](std::size_t, eo::matrix_view<const float>) {}); }) ==
+          thrown(errc::missing_tensor, {"folder", "'w'", "[2, 3]"}));
 }
 
 TEST_CASE("a tensor that is missing or mis-shaped is named", "[core][checkpoint]") {

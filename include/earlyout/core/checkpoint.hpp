@@ -4,6 +4,7 @@
 
 #include <earlyout/core/dtype.hpp>
 #include <earlyout/core/error.hpp>
+#include <earlyout/core/matrix_view.hpp>
 
 #include <algorithm>
 #include <bit>
@@ -95,6 +96,18 @@ template <class Bits, class Convert>
     return false;
 }
 
+/// Converts the elements from `first` on.
+inline void to_floats(const tensor_view& tensor, std::size_t first, std::span<float> out, std::string_view source) {
+    constexpr std::size_t block = 4096;  // checked while still in the first cache level
+    for (std::size_t at = 0; at < out.size(); at += block) {
+        const std::span<float> part = out.subspan(at, std::min(block, out.size() - at));
+        if (convert_block(tensor.type, tensor.bytes.data() + (first + at) * size_of(tensor.type), part)) continue;
+        const auto bad = std::ranges::find_if(part, [](float value) { return !std::isfinite(value); });
+        fail(errc::wrong_value, source, ": tensor '", tensor.name, "': element ",
+             first + at + static_cast<std::size_t>(bad - part.begin()), " must be a finite number, found ", *bad);
+    }
+}
+
 }  // namespace detail
 
 /// Converts a stored tensor to float.
@@ -107,14 +120,7 @@ inline void to_floats(const tensor_view& tensor, std::span<float> out, std::stri
         fail(errc::wrong_shape, source, ": tensor '", tensor.name, "': expected ", tensor.bytes.size() / size,
              " elements, found room for ", out.size());
     }
-    constexpr std::size_t block = 4096;  // checked while still in the first cache level
-    for (std::size_t at = 0; at < out.size(); at += block) {
-        const std::span<float> part = out.subspan(at, std::min(block, out.size() - at));
-        if (detail::convert_block(tensor.type, tensor.bytes.data() + at * size, part)) continue;
-        const auto bad = std::ranges::find_if(part, [](float value) { return !std::isfinite(value); });
-        fail(errc::wrong_value, source, ": tensor '", tensor.name, "': element ",
-             at + static_cast<std::size_t>(bad - part.begin()), " must be a finite number, found ", *bad);
-    }
+    detail::to_floats(tensor, 0, out, source);
 }
 
 /// The tensor of that name, which must exist with exactly this shape.
@@ -142,6 +148,21 @@ inline void to_floats(const tensor_view& tensor, std::span<float> out, std::stri
     std::vector<float> values(tensor.element_count());
     to_floats(tensor, values, from.source());
     return values;
+}
+
+/// Reads a matrix that must exist with exactly this shape a few rows at a time, so that a large one is never held as
+/// floats: body(first_row, rows).
+/// @throws error (missing_tensor, wrong_shape, wrong_value)
+template <class Body>
+void read_rows(const checkpoint& from, std::string_view name, std::size_t rows, std::size_t cols, Body body) {
+    const tensor_view& tensor = find_tensor(from, name, {rows, cols});
+    const std::size_t step = std::max<std::size_t>(1, (std::size_t{1} << 18) / cols);
+    std::vector<float> values(std::min(step, rows) * cols);
+    for (std::size_t first = 0; first < rows; first += step) {
+        const std::size_t count = std::min(step, rows - first);
+        detail::to_floats(tensor, first * cols, std::span(values).first(count * cols), from.source());
+        body(first, matrix_view<const float>(values.data(), count, cols));
+    }
 }
 
 }  // namespace earlyout::inline EARLYOUT_ABI

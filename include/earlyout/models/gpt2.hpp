@@ -120,12 +120,12 @@ public:
         }
     }
 
-private:
     [[nodiscard]] std::string stored_name(const std::string& name) const {
         const std::string prefixed = "transformer." + name;
         return from_.find(prefixed) != nullptr ? prefixed : name;
     }
 
+private:
     [[nodiscard]] std::size_t size(std::string_view key) const {
         const auto value = from_.integer(key);
         if (!value) fail(errc::malformed_file, from_.source(), ": '", key, "' is missing");
@@ -186,15 +186,21 @@ public:
         check_fixed(s, from.source());
         typename base::parts made;
         weight_arena arena;
-        const std::vector<float> tokens = reader.tensor("wte.weight", {s.vocab, s.d_model});
+        const std::string tokens = reader.stored_name("wte.weight");
+        (void)find_tensor(from, tokens, {s.vocab, s.d_model});  // before anything of its size is allocated
+        if (!reader.tied()) (void)find_tensor(from, "lm_head.weight", {s.vocab, s.d_model});
         made.positions = embedding(s.d_model, reader.tensor("wpe.weight", {s.context, s.d_model}));
         made.output = linear<Format>(s.vocab, s.d_model, "output", output_format, &arena);
+        const auto to_output = [&](std::size_t first, matrix_view<const float> rows) {
+            made.output.weight().set_rows(first, rows);
+        };
         if (reader.tied()) {
-            made.output.weight().set_rows(0, {tokens.data(), s.vocab, s.d_model});
+            read_rows(from, tokens, s.vocab, s.d_model, to_output);
         } else {
-            made.tokens = embedding(s.d_model, tokens);
-            const std::vector<float> output = read_tensor(from, "lm_head.weight", {s.vocab, s.d_model});
-            made.output.weight().set_rows(0, {output.data(), s.vocab, s.d_model});
+            made.tokens = embedding(s.d_model, s.vocab);
+            read_rows(from, tokens, s.vocab, s.d_model,
+                      [&](std::size_t first, matrix_view<const float> rows) { made.tokens.set_rows(first, rows); });
+            read_rows(from, "lm_head.weight", s.vocab, s.d_model, to_output);
         }
         made.final_norm = reader.template norm<fixed.d_model>("ln_f", s);
         made.blocks.reserve(s.layers);
