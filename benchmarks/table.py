@@ -30,7 +30,7 @@ def main():
 
     memory, peak = limit(r"read/KiB:262144.*threads:1", "bytes_per_second"), limit(r"multiply_add.*threads:1", "FLOP/s")
     print(f"{'kernel':58} {'median':>16} {'of the limit':>13}")
-    for name, b in medians.items():
+    for name, b in sorted(medians.items()):
         if "FLOP/s" in b:
             share = f"{b['FLOP/s'] / peak:.2f}" if "int" not in name else ""  # integer products have another peak
             print(f"{name:58} {b['FLOP/s'] * 1e-9:9.1f} GFLOP/s {share:>13}")
