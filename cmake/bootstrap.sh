@@ -6,8 +6,9 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-build_needs="cmake ninja-build g++ libxsimd-dev libpcre2-dev nlohmann-json3-dev libcli11-dev"
-test_needs="libeigen3-dev catch2 pkg-config"
+build_needs="cmake ninja-build g++ libxsimd-dev libpcre2-dev nlohmann-json3-dev libcli11-dev \
+    libeigen3-dev liblbfgspp-dev libboost-math-dev"
+test_needs="catch2 pkg-config"
 
 usage() {
     echo "usage: sh cmake/bootstrap.sh [test]" >&2

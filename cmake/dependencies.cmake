@@ -4,7 +4,7 @@
 #     earlyout_require(NAME...)
 #
 # makes Threads::Threads for threads, Catch2::Catch2 or Catch2::Catch2WithMain for catch2, and
-# earlyout::NAME for xsimd, json, pcre2, eigen, cli11 and benchmark.
+# earlyout::NAME for xsimd, json, pcre2, eigen, lbfgspp, boost_math, cli11 and benchmark.
 include(${CMAKE_CURRENT_LIST_DIR}/find_dependencies.cmake)
 include(FetchContent)
 
@@ -24,15 +24,6 @@ function(earlyout_find_catch2)
   find_package(Catch2 CONFIG QUIET GLOBAL)
   if(TARGET Catch2::Catch2)
     earlyout_found(catch2)
-  endif()
-endfunction()
-
-function(earlyout_find_eigen)
-  # No version asked for: Eigen 3.4.0 refuses version ranges.
-  find_path(EARLYOUT_EIGEN_INCLUDE_DIR Eigen/Core PATH_SUFFIXES eigen3)
-  mark_as_advanced(EARLYOUT_EIGEN_INCLUDE_DIR)
-  if(EARLYOUT_EIGEN_INCLUDE_DIR)
-    earlyout_stand_for_headers(eigen ${EARLYOUT_EIGEN_INCLUDE_DIR})
   endif()
 endfunction()
 
@@ -113,6 +104,18 @@ endfunction()
 function(earlyout_fetch_eigen)
   earlyout_download(Eigen 3.4.0 https://gitlab.com/libeigen/eigen/-/archive/3.4.0/eigen-3.4.0.tar.gz)
   earlyout_stand_for_headers(eigen ${dir})
+endfunction()
+
+function(earlyout_fetch_lbfgspp)
+  earlyout_download(lbfgspp 0.3.0 https://github.com/yixuan/LBFGSpp/archive/refs/tags/v0.3.0.tar.gz)
+  earlyout_stand_for_headers(lbfgspp ${dir}/include)
+endfunction()
+
+function(earlyout_fetch_boost_math)
+  # Its standalone form: the one library, without the rest of Boost.
+  earlyout_download(boost_math 1.86.0 https://github.com/boostorg/math/archive/refs/tags/boost-1.86.0.tar.gz)
+  earlyout_stand_for_headers(boost_math ${dir}/include)
+  target_compile_definitions(earlyout::boost_math INTERFACE BOOST_MATH_STANDALONE)
 endfunction()
 
 function(earlyout_fetch_cli11)

@@ -2,7 +2,7 @@
 # Looks for what earlyout needs among installed packages. One file for the build and for the installed
 # package, so that both look in the same way.
 #
-#     earlyout_find(NAME)    NAME: threads, xsimd, json or pcre2
+#     earlyout_find(NAME)    NAME: threads, xsimd, json, pcre2, eigen, lbfgspp or boost_math
 #
 # makes the imported target earlyout::NAME (Threads::Threads for threads) and sets earlyout_NAME_FOUND.
 include_guard()
@@ -64,5 +64,30 @@ function(earlyout_find_pcre2)
   if(EARLYOUT_PCRE2_INCLUDE_DIR AND EARLYOUT_PCRE2_LIBRARY)
     earlyout_stand_for_headers(pcre2 ${EARLYOUT_PCRE2_INCLUDE_DIR})
     target_link_libraries(earlyout::pcre2 INTERFACE ${EARLYOUT_PCRE2_LIBRARY})
+  endif()
+endfunction()
+
+function(earlyout_find_eigen)
+  # No version asked for: Eigen 3.4.0 refuses version ranges.
+  find_path(EARLYOUT_EIGEN_INCLUDE_DIR Eigen/Core PATH_SUFFIXES eigen3)
+  mark_as_advanced(EARLYOUT_EIGEN_INCLUDE_DIR)
+  if(EARLYOUT_EIGEN_INCLUDE_DIR)
+    earlyout_stand_for_headers(eigen ${EARLYOUT_EIGEN_INCLUDE_DIR})
+  endif()
+endfunction()
+
+function(earlyout_find_lbfgspp)
+  find_path(EARLYOUT_LBFGSPP_INCLUDE_DIR LBFGS.h)
+  mark_as_advanced(EARLYOUT_LBFGSPP_INCLUDE_DIR)
+  if(EARLYOUT_LBFGSPP_INCLUDE_DIR)
+    earlyout_stand_for_headers(lbfgspp ${EARLYOUT_LBFGSPP_INCLUDE_DIR})
+  endif()
+endfunction()
+
+function(earlyout_find_boost_math)
+  find_path(EARLYOUT_BOOST_MATH_INCLUDE_DIR boost/math/distributions/binomial.hpp)
+  mark_as_advanced(EARLYOUT_BOOST_MATH_INCLUDE_DIR)
+  if(EARLYOUT_BOOST_MATH_INCLUDE_DIR)
+    earlyout_stand_for_headers(boost_math ${EARLYOUT_BOOST_MATH_INCLUDE_DIR})
   endif()
 endfunction()

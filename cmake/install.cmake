@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# Headers, the CMake package earlyout with its component io, and earlyout.pc and earlyout-io.pc. All of it
-# is independent of the machine and may be moved.
+# Headers, the CMake package earlyout with its components io and calibrate, and earlyout.pc, earlyout-io.pc and
+# earlyout-calibrate.pc. All of it is independent of the machine and may be moved.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
@@ -11,6 +11,12 @@ install(TARGETS earlyout EXPORT earlyout FILE_SET HEADERS DESTINATION ${CMAKE_IN
 install(TARGETS earlyout_io EXPORT earlyout_io FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT earlyout NAMESPACE earlyout:: DESTINATION ${package_dir} FILE earlyoutTargets.cmake)
 install(EXPORT earlyout_io NAMESPACE earlyout:: DESTINATION ${package_dir} FILE earlyout_ioTargets.cmake)
+if(EARLYOUT_CALIBRATE)
+  install(TARGETS earlyout_calibrate EXPORT earlyout_calibrate FILE_SET HEADERS
+    DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+  install(EXPORT earlyout_calibrate NAMESPACE earlyout:: DESTINATION ${package_dir}
+    FILE earlyout_calibrateTargets.cmake)
+endif()
 
 set(generated ${CMAKE_CURRENT_BINARY_DIR}/package)
 configure_package_config_file(cmake/earlyoutConfig.cmake.in ${generated}/earlyoutConfig.cmake
@@ -26,4 +32,8 @@ cmake_path(RELATIVE_PATH CMAKE_INSTALL_FULL_INCLUDEDIR BASE_DIRECTORY ${CMAKE_IN
 configure_file(cmake/earlyout.pc.in ${generated}/earlyout.pc @ONLY)
 configure_file(cmake/earlyout-io.pc.in ${generated}/earlyout-io.pc @ONLY)
 install(FILES ${generated}/earlyout.pc ${generated}/earlyout-io.pc DESTINATION ${pkgconfig_dir})
+if(EARLYOUT_CALIBRATE)
+  configure_file(cmake/earlyout-calibrate.pc.in ${generated}/earlyout-calibrate.pc @ONLY)
+  install(FILES ${generated}/earlyout-calibrate.pc DESTINATION ${pkgconfig_dir})
+endif()
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})

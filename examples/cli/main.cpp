@@ -52,8 +52,8 @@ int run(int argc, char** argv) {
     app.set_version_flag("--version", std::string("earlyout ") + eo::version + " (" + eo::instruction_set + ")");
     app.footer(examples);
     app.require_subcommand(1);
-    const cli::command commands[] = {cli::complete(app),   cli::logits(app),  cli::tokenize(app),
-                                     cli::detokenize(app), cli::inspect(app), cli::bench(app)};
+    const cli::command commands[] = {cli::complete(app), cli::logits(app), cli::tokenize(app), cli::detokenize(app),
+                                     cli::inspect(app),  cli::bench(app),  cli::evaluate(app)};
     try {
         app.parse(argc, argv);
         const auto chosen = std::ranges::find_if(commands, [](const auto& c) { return c.app->parsed(); });

@@ -15,7 +15,8 @@ namespace cli {
 /// What the command runs: any GPT-2 checkpoint, its sizes read from the folder, in the weight format asked for.
 using model = eo::io::pretrained<eo::gpt2<eo::any_format>>;
 
-[[nodiscard]] model load(const std::string& folder, const weight_options& weights = {});
+/// @param exits a file to take the exits from, in place of the folder's; empty: the folder's
+[[nodiscard]] model load(const std::string& folder, const weight_options& weights = {}, const std::string& exits = {});
 
 /// The model's tokenizer.
 /// @throws earlyout::error (no_such_file) when the folder has none

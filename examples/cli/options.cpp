@@ -230,6 +230,27 @@ void add_options(CLI::App& app, eo::generate_options& into) {
         ->group(ending);
 }
 
+CLI::Option* add_layers(CLI::App& app, const std::string& name, std::vector<std::size_t>& into,
+                        const std::string& help) {
+    return add_list(app, name, into, help);
+}
+
+void add_corpus_options(CLI::App& app, std::vector<std::string>& texts, eo::calibrate::corpus_options& into) {
+    const std::string group = "Text";
+    app.add_option("--text", texts, "Files, and folders that are searched for files")
+        ->required()
+        ->type_name("PATH...")
+        ->group(group);
+    app.add_option("--suffix", into.suffixes, "What files in folders end in")
+        ->delimiter(',')
+        ->type_name("SUFFIX,...")
+        ->capture_default_str()
+        ->group(group);
+    add_number(app, "--tokens", into.most_tokens, "Most tokens to read; files are taken in random order", 2)
+        ->group(group);
+    add_number(app, "--tokens-per-file", into.most_tokens_of_one, "Most tokens of one file", 2)->group(group);
+}
+
 void add_json(CLI::App& app, bool& json) { app.add_flag("--json", json, "Print one JSON object instead"); }
 
 CLI::Option* add_ids(CLI::App& app, std::vector<eo::token_id>& ids) {

@@ -5,6 +5,7 @@
 /// @file The command's options. Those that several subcommands take are declared once, as a struct and a
 /// function that adds it to a subcommand.
 
+#include <earlyout/calibrate/corpus.hpp>
 #include <earlyout/core/token.hpp>
 #include <earlyout/generate/options.hpp>
 
@@ -65,6 +66,11 @@ struct run_options {
 void add_options(CLI::App& app, run_options& into);
 /// --max-new-tokens, --temperature, ...
 void add_options(CLI::App& app, eo::generate_options& into);
+/// --exit-layers and the like: a list of layers.
+CLI::Option* add_layers(CLI::App& app, const std::string& name, std::vector<std::size_t>& into,
+                        const std::string& help);
+/// --text, --suffix, --tokens
+void add_corpus_options(CLI::App& app, std::vector<std::string>& texts, eo::calibrate::corpus_options& into);
 /// --json
 void add_json(CLI::App& app, bool& json);
 /// --ids 5,6,7

@@ -42,6 +42,7 @@ struct run_stats {
     double prefill_seconds = 0.0;        ///< until the first token's logits
     double decode_seconds = 0.0;         ///< from then on
     double gate_seconds = 0.0;           ///< within the two, logits that a gate asked for included
+    double head_seconds = 0.0;           ///< within the two: logits, whoever asked for them
 
     /// Predictions made: new tokens, and the one that a stop withheld.
     [[nodiscard]] std::size_t predictions() const noexcept {

@@ -215,10 +215,12 @@ private:
     struct head_call {
         session* self;
         void operator()(std::size_t layer, std::span<const float> hidden, std::span<float> logits) const {
+            const clock::time_point asked = clock::now();
             ++self->stats_.head_evaluations;
             self->policy_.head(layer, hidden, logits, [this](std::span<const float> row, std::span<float> out) {
                 self->tokens_.output(row, out);
             });
+            self->stats_.head_seconds += seconds_since(asked);
         }
     };
 

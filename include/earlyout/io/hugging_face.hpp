@@ -101,10 +101,12 @@ private:
 /// @tparam Network an architecture, such as gpt2<> or gpt2<bf16>
 /// @param format   of the weights, where the network leaves that to the run time: any_format("int8")
 /// @param output_format of the output matrix, where it is to differ
+/// @param exits_file fitted exits to take in place of the folder's; empty: the folder's, where there are any
 /// @throws error; the message names file, thing, what was expected and what was found
 template <class Network>
 [[nodiscard]] pretrained<Network> load(const std::filesystem::path& folder, typename Network::format format,
-                                       typename Network::format output_format) {
+                                       typename Network::format output_format,
+                                       const std::filesystem::path& exits_file = {}) {
     const hugging_face_checkpoint from(folder);
     generation_config generation = read_generation_config(from);
     std::optional<tokenizer> words;
@@ -113,7 +115,8 @@ template <class Network>
     const auto& shape = network.shape();
     std::optional<exit_weights> exits;
     bool exits_fit = false;
-    if (const auto path = folder / sidecar_name; detail::exists(path)) {
+    const std::filesystem::path path = exits_file.empty() ? folder / sidecar_name : exits_file;
+    if (!exits_file.empty() || detail::exists(path)) {
         exits = read_exits(path);
         const std::string computed = detail::computed_format(from, network.weight_format());
         require_match(*exits, {shape.layers, shape.d_model, shape.vocab, from.fingerprint(), computed});

@@ -97,6 +97,17 @@ public:
         parts_.output(normed, {logits.data(), 1, logits.size()}, scratch.rounded(), on);
     }
 
+    /// The same for several rows, each with the bits it would have alone. rows: [n, d_model], logits: [n, vocab]
+    void logits(matrix_view<const float> rows, matrix_view<float> logits, workspace& scratch, executor& on) const {
+        for (std::size_t at = 0; at < rows.rows();) {
+            const std::size_t count = std::min(scratch.block(), rows.rows() - at);
+            const matrix_view<float> normed = scratch.normed(count);
+            for (std::size_t i = 0; i < count; ++i) parts_.final_norm(rows.row(at + i), normed.row(i));
+            parts_.output(normed, logits.rows(at, count), scratch.rounded(), on);
+            at += count;
+        }
+    }
+
     /// Weight bytes that one pass of a block through a layer reads.
     [[nodiscard]] std::size_t layer_bytes(std::size_t layer) const noexcept { return parts_.blocks[layer - 1].bytes(); }
     /// Weight bytes that filling a skipped layer reads.

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: MIT
+// `earlyout evaluate`: what early exits are worth on text the model did not see, beside full depth.
+#include "any_session.hpp"
+#include "commands.hpp"
+#include "interrupt.hpp"
+#include "report.hpp"
+#include "sweep.hpp"
+
+#include <earlyout/calibrate/collect.hpp>
+#include <earlyout/calibrate/corpus.hpp>
+#include <earlyout/calibrate/evaluate.hpp>
+#include <earlyout/core/thread_pool.hpp>
+
+#include <csignal>
+#include <fstream>
+#include <iomanip>
+#include <iostream>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace cli {
+
+namespace {
+
+namespace calibrate = eo::calibrate;
+
+struct evaluate_options {
+    model_options model;
+    weight_options weights;
+    run_options run;
+    std::string exits;
+    std::vector<std::string> texts;
+    calibrate::corpus_options corpus{.suffixes = {".py"}};
+    calibrate::sample_options samples;
+    sweep_options sweep;
+    std::string csv;
+    bool json = false;
+};
+
+struct report {
+    std::size_t texts = 0;
+    calibrate::exit_accuracy oracle;
+    std::vector<calibrate::sample> samples;
+    std::vector<swept> sweep;
+};
+
+std::string fixed(double value, int digits) {
+    std::ostringstream text;
+    text << std::fixed << std::setprecision(digits) << value;
+    return text.str();
+}
+std::string percent(double share) { return fixed(100.0 * share, 1) + " %"; }
+
+/// One line on standard error that is written over, only on a terminal.
+class progress_line {
+public:
+    explicit progress_line(bool shown) : shown_(shown && is_terminal(2)) {}
+    ~progress_line() { clear(); }
+    progress_line(const progress_line&) = delete;
+    progress_line& operator=(const progress_line&) = delete;
+    void operator()(const std::string& text) {
+        if (shown_) std::cerr << "\r\033[K" << text << std::flush;
+    }
+    void clear() {
+        if (shown_) std::cerr << "\r\033[K" << std::flush;
+    }
+
+private:
+    bool shown_;
+};
+
+calibrate::exit_accuracy observe(const evaluate_options& o, const model& m,
+                                 const std::vector<calibrate::corpus_text>& texts, const std::stop_token& cancel,
+                                 progress_line& progress) {
+    const eo::model_shape& shape = m.network().shape();
+    std::vector<std::size_t> layers;
+    for (std::size_t layer = 1; layer <= shape.layers; ++layer) layers.push_back(layer);
+    eo::thread_pool threads(o.run.threads);
+    calibrate::collector collector(m.network(), layers, std::min<std::size_t>(256, shape.context), threads);
+    calibrate::exit_accuracy accuracy;
+    (void)collector.run(
+        texts, [&](const calibrate::window_observation& window) { accuracy.add(window); }, cancel,
+        [&](std::size_t tokens) { progress("every exit on the true text: " + std::to_string(tokens) + " tokens"); });
+    return accuracy;
+}
+
+void print_oracle(std::ostream& to, const calibrate::exit_accuracy& a) {
+    to << "Every exit on the true text, " << a.tokens << " tokens\n"
+       << "  after layer    right   as full depth   first right   first as full depth\n";
+    for (std::size_t e = 0; e < a.layers.size(); ++e) {
+        to << std::setw(13) << a.layers[e] << std::setw(9) << percent(a.share(a.right[e])) << std::setw(16)
+           << percent(a.share(a.agrees[e])) << std::setw(14) << percent(a.share(a.first_right[e])) << std::setw(22)
+           << percent(a.share(a.first_agrees[e])) << '\n';
+    }
+    to << "        never" << std::setw(39) << percent(a.share(a.never_right)) << '\n'
+       << "  A gate that knew full depth's answer would skip " << percent(a.skipped_by_oracle())
+       << " of the layers.\n\n";
+}
+
+void print_head(std::ostream& to, std::size_t samples) {
+    to << samples << " prompts completed greedily, each in turns with full depth. skipped: layers; speed: tokens/s of\n"
+       << "decoding against full depth; request: the same with the prompt; loss: of ROUGE-L; agree: tokens as at full\n"
+       << "depth before the first that is not\n"
+       << "  policy                               skipped   speed  request     loss    agree   stops (right)\n";
+}
+
+void print_row(std::ostream& to, const swept& s, const std::vector<calibrate::sample>& samples) {
+    const calibrate::paired_evaluation& p = s.measured;
+    to << "  " << std::left << std::setw(36) << name_of(s.config) << std::right << std::setw(8)
+       << percent(p.early.layers_skipped()) << std::setw(8) << fixed(p.decode_speedup(), 2) << std::setw(9)
+       << fixed(p.request_speedup(), 2) << std::setw(9) << percent(p.rouge_l_loss()) << std::setw(9)
+       << percent(p.agreement()) << std::setw(8) << p.early.stops;
+    if (p.early.stops != 0) to << " (" << percent(p.stops(samples).precision()) << ')';
+    to << std::endl;
+}
+
+json row_to_json(const model& m, const swept& s, const std::vector<calibrate::sample>& samples) {
+    const calibrate::paired_evaluation& p = s.measured;
+    const auto side = [](const calibrate::evaluation& e) {
+        return json{{"rouge_l", e.mean(e.rouge_l)},
+                    {"bleu", e.mean(e.bleu)},
+                    {"exact_match", e.mean(static_cast<double>(e.exact))},
+                    {"edit_similarity", e.mean(e.edit_similarity)},
+                    {"mean_exit_layer", e.mean_exit_layer()},
+                    {"tokens_per_request", e.mean(static_cast<double>(e.new_tokens))},
+                    {"layer_tokens", e.layer_tokens},
+                    {"weight_bytes", e.weight_bytes},
+                    {"prefill_seconds", e.prefill_seconds},
+                    {"decode_seconds", e.decode_seconds},
+                    {"head_seconds", e.head_seconds},
+                    {"gate_seconds", e.gate_seconds},
+                    {"exit_histogram", e.exit_histogram}};
+    };
+    const calibrate::yes_no_counts stops = p.stops(samples);
+    return {{"config", to_json(s.config, exit_layers(m, s.config))},
+            {"layers_skipped", p.early.layers_skipped()},
+            {"decode_speedup", p.decode_speedup()},
+            {"request_speedup", p.request_speedup()},
+            {"rouge_l_loss", p.rouge_l_loss()},
+            {"agreement", p.agreement()},
+            {"stops", p.early.stops},
+            {"stop_precision", stops.precision()},
+            {"stop_recall", stops.recall()},
+            {"stop_f1", stops.f1()},
+            {"early_exit", side(p.early)},
+            {"full_depth", side(p.full)}};
+}
+
+json oracle_to_json(const calibrate::exit_accuracy& a) {
+    json exits = json::array();
+    for (std::size_t e = 0; e < a.layers.size(); ++e) {
+        exits.push_back(
+            {{"layer", a.layers[e]},
+             {"right", a.share(a.right[e])},
+             {"agrees", a.share(a.agrees[e])},
+             {"first_right", a.share(a.first_right[e])},
+             {"first_agrees", a.share(a.first_agrees[e])},
+             {"cross_entropy", a.cross_entropy[e] / static_cast<double>(std::max<std::size_t>(1, a.tokens))}});
+    }
+    return {{"tokens", a.tokens},
+            {"exits", exits},
+            {"never_right", a.share(a.never_right)},
+            {"layers_skipped", a.skipped_by_oracle()}};
+}
+
+json to_json(const evaluate_options& o, const model& m, const report& r) {
+    json sweep = json::array();
+    for (const swept& s : r.sweep) sweep.push_back(row_to_json(m, s, r.samples));
+    json best = json::object();
+    for (const char* key : {"0", "0.011", "0.03", "0.05"}) {
+        const swept* found = best_at_loss(r.sweep, std::stod(key));
+        exit_options none;
+        const exit_options& config = found != nullptr ? found->config : none;
+        best[key] = {{"layers_skipped", found != nullptr ? found->measured.early.layers_skipped() : 0.0},
+                     {"decode_speedup", found != nullptr ? found->measured.decode_speedup() : 1.0},
+                     {"rouge_l_loss", found != nullptr ? found->measured.rouge_l_loss() : 0.0},
+                     {"stops", 0},
+                     {"config", to_json(config, exit_layers(m, config))}};
+    }
+    return {{"model", o.model.folder},
+            {"weight_format", m.network().weight_format()},
+            {"threads", o.run.threads},
+            {"texts", r.texts},
+            {"samples", r.samples.size()},
+            {"new_tokens", o.samples.new_tokens},
+            {"seed", o.samples.seed},
+            {"oracle", oracle_to_json(r.oracle)},
+            {"sweep", sweep},
+            {"best_at_loss", best}};
+}
+
+void print_best(std::ostream& to, const std::vector<swept>& all) {
+    to << "\nFastest without stops, chosen and measured on these samples\n";
+    for (const double loss : {0.0, 0.011, 0.03, 0.05}) {
+        to << "  loss up to " << std::setw(5) << percent(loss) << "   ";
+        if (const swept* found = best_at_loss(all, loss)) {
+            to << name_of(found->config) << ": " << fixed(found->measured.decode_speedup(), 2) << " x, "
+               << percent(found->measured.early.layers_skipped()) << " of the layers skipped\n";
+        } else {
+            to << "full depth\n";
+        }
+    }
+}
+
+void write_csv(const std::string& path, const report& r) {
+    std::ofstream file(path);
+    file << "policy,layers_skipped,decode_speedup,request_speedup,rouge_l_loss,agreement,stops,stop_precision\n";
+    for (const swept& s : r.sweep) {
+        const calibrate::paired_evaluation& p = s.measured;
+        file << '"' << name_of(s.config) << "\"," << p.early.layers_skipped() << ',' << p.decode_speedup() << ','
+             << p.request_speedup() << ',' << p.rouge_l_loss() << ',' << p.agreement() << ',' << p.early.stops << ','
+             << p.stops(r.samples).precision() << '\n';
+    }
+    if (!file.flush()) eo::fail(eo::errc::io, path, ": cannot be written");
+}
+
+int run(evaluate_options& o) {
+    const model m = load(o.model.folder, o.weights, o.exits);
+    (void)tokenizer_of(m, o.model.folder);
+    const std::vector<exit_options> configs = make_sweep(m, o.sweep);
+    const auto texts = calibrate::read_corpus(m, {o.texts.begin(), o.texts.end()}, o.corpus);
+    report r;
+    r.texts = texts.size();
+    r.samples = calibrate::cut_samples(texts, o.samples);
+    if (r.samples.empty()) {
+        eo::fail(eo::errc::invalid_argument, "--text: expected texts of at least ", o.samples.new_tokens + 2,
+                 " tokens, found none");
+    }
+    const interrupt interrupted;
+    progress_line progress(!o.json);
+    r.oracle = observe(o, m, texts, interrupted.token(), progress);
+    progress.clear();
+    if (!o.json) {
+        print_oracle(std::cout, r.oracle);
+        print_head(std::cout, r.samples.size());
+    }
+
+    const auto full = make_session(m, exit_options{}, o.run);
+    const auto complete_full = [&](std::span<const eo::token_id> prompt, const eo::generate_options& options) {
+        return full->complete(prompt, options);
+    };
+    const auto text_of = [&](std::span<const eo::token_id> ids) { return m.tokenizer().decode(ids); };
+    eo::generate_options generate;
+    generate.cancel = interrupted.token();
+    for (const exit_options& config : configs) {
+        progress("measuring " + name_of(config) + " (" + std::to_string(r.sweep.size() + 1) + " of " +
+                 std::to_string(configs.size()) + ")");
+        const auto early = make_session(m, config, o.run);
+        const auto complete_early = [&](std::span<const eo::token_id> prompt, const eo::generate_options& options) {
+            return early->complete(prompt, options);
+        };
+        swept done{config, calibrate::evaluate_pair(r.samples, complete_early, complete_full, text_of, generate)};
+        if (interrupted.token().stop_requested()) break;
+        r.sweep.push_back(std::move(done));
+        progress.clear();
+        if (!o.json) print_row(std::cout, r.sweep.back(), r.samples);
+    }
+    progress.clear();
+    if (!o.csv.empty()) write_csv(o.csv, r);
+    if (o.json) {
+        print(std::cout, to_json(o, m, r));
+    } else {
+        print_best(std::cout, r.sweep);
+    }
+    return interrupted.token().stop_requested() ? 128 + SIGINT : 0;
+}
+
+}  // namespace
+
+command evaluate(CLI::App& app) {
+    CLI::App* const sub = app.add_subcommand(
+        "evaluate",
+        "Complete pieces of real text with many exit policies and at full depth, and say what each is worth");
+    const auto o = std::make_shared<evaluate_options>();
+    add_options(*sub, o->model);
+    add_options(*sub, o->weights);
+    add_options(*sub, o->run);
+    sub->add_option("--exits", o->exits, "Exits to evaluate, in place of the model folder's exits.safetensors")
+        ->type_name("FILE");
+    add_corpus_options(*sub, o->texts, o->corpus);
+    const std::string samples = "Samples";
+    add_number(*sub, "--samples", o->samples.count, "Prompts to complete", 1)->group(samples);
+    add_number(*sub, "--sample-tokens", o->samples.length, "Tokens of a piece of text, prompt and what follows it")
+        ->group(samples);
+    add_number(*sub, "--max-new-tokens", o->samples.new_tokens, "Tokens to complete", 1)->group(samples);
+    add_number(*sub, "--seed", o->samples.seed, "Of the split between prompt and continuation")->group(samples);
+    const std::string policies = "Exit policies, all combinations";
+    sub->add_option("--gates", o->sweep.gates,
+                    "Gates to try; left out: fixed, margin, and what the model has exits for")
+        ->delimiter(',')
+        ->check(CLI::IsMember({"fixed", "margin", "max-probability", "sec"}))
+        ->type_name("GATE,...")
+        ->group(policies);
+    sub->add_option("--thresholds", o->sweep.thresholds, "Left out: a grid for each gate")
+        ->delimiter(',')
+        ->type_name("P,...")
+        ->group(policies);
+    add_layers(*sub, "--exit-layers", o->sweep.layers, "Layers after which gates are asked; left out: each gate's own")
+        ->group(policies);
+    sub->add_option("--kv", o->sweep.kv, "Cache policies")
+        ->delimiter(',')
+        ->check(CLI::IsMember({"propagate", "defer"}))
+        ->type_name("POLICY,...")
+        ->capture_default_str()
+        ->group(policies);
+    sub->add_option("--csv", o->csv, "Also write the table to this file")->type_name("FILE");
+    add_json(*sub, o->json);
+    return {sub, [o] { return run(*o); }};
+}
+
+}  // namespace cli

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_EXAMPLES_CLI_SWEEP_HPP
+#define EARLYOUT_EXAMPLES_CLI_SWEEP_HPP
+
+#include "any_session.hpp"
+#include "report.hpp"
+
+#include <earlyout/calibrate/evaluate.hpp>
+
+#include <string>
+#include <vector>
+
+namespace cli {
+
+/// Which exit policies `earlyout evaluate` tries.
+struct sweep_options {
+    std::vector<std::string> gates;   ///< empty: all that need no fitting, and those of the model's exits
+    std::vector<float> thresholds;    ///< empty: a grid for each gate
+    std::vector<std::size_t> layers;  ///< empty: each gate's own
+    std::vector<std::string> kv{"propagate", "defer"};
+    std::string prefill = "eager";
+};
+
+/// One policy and what it did.
+struct swept {
+    exit_options config;
+    eo::calibrate::paired_evaluation measured;
+};
+
+/// Every combination of gates, thresholds and cache policies, each gate's from the safest on.
+/// @throws earlyout::error for a gate the model has no exits for
+[[nodiscard]] std::vector<exit_options> make_sweep(const model& m, const sweep_options& options);
+
+/// "sec > 0.9, defer": what tells a policy from the others.
+[[nodiscard]] std::string name_of(const exit_options& config);
+[[nodiscard]] json to_json(const exit_options& config, const std::vector<std::size_t>& layers);
+
+/// The fastest policy without stops that loses no more ROUGE-L than that; nothing when only full depth does.
+[[nodiscard]] const swept* best_at_loss(const std::vector<swept>& all, double loss);
+
+}  // namespace cli
+
+#endif

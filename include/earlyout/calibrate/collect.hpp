@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_CALIBRATE_COLLECT_HPP
+#define EARLYOUT_CALIBRATE_COLLECT_HPP
+
+#include <earlyout/calibrate/corpus.hpp>
+#include <earlyout/core/error.hpp>
+#include <earlyout/core/executor.hpp>
+#include <earlyout/core/function_ref.hpp>
+#include <earlyout/core/matrix_view.hpp>
+#include <earlyout/exit/heads.hpp>
+#include <earlyout/kernels/argmax.hpp>
+#include <earlyout/kernels/softmax.hpp>
+#include <earlyout/nn/kv_cache.hpp>
+#include <earlyout/nn/layer_token.hpp>
+#include <earlyout/nn/workspace.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <span>
+#include <stop_token>
+#include <type_traits>
+#include <vector>
+
+namespace earlyout::inline EARLYOUT_ABI {
+namespace calibrate {
+
+/// What one exit says of every token of a window, given the true tokens before it (teacher forcing).
+struct exit_observation {
+    std::size_t layer = 0;
+    std::vector<float> hidden;           ///< residual stream after the layer, [tokens, d_model]
+    std::vector<token_id> argmax;        ///< [tokens]
+    std::vector<float> max_probability;  ///< p1, [tokens]
+    std::vector<float> margin;           ///< p1 - p2, [tokens]
+    std::vector<float> entropy;          ///< nats, [tokens]
+    std::vector<float> cross_entropy;    ///< -log p(next token), nats, [tokens - 1]
+};
+
+/// A window of one text as every exit saw it. Position i predicts tokens[i + 1].
+struct window_observation {
+    std::span<const token_id> tokens;
+    std::span<const exit_observation> exits;  ///< in order of depth; the last is full depth
+
+    [[nodiscard]] std::size_t predictions() const noexcept { return tokens.size() - 1; }
+    [[nodiscard]] token_id truth(std::size_t i) const noexcept { return tokens[i + 1]; }
+    [[nodiscard]] const exit_observation& full_depth() const noexcept { return exits.back(); }
+    /// True where this exit's arg-max is the next token.
+    [[nodiscard]] bool right(std::size_t exit, std::size_t i) const noexcept {
+        return exits[exit].argmax[i] == truth(i);
+    }
+    /// True where this exit's arg-max is that of full depth.
+    [[nodiscard]] bool agrees(std::size_t exit, std::size_t i) const noexcept {
+        return exits[exit].argmax[i] == exits.back().argmax[i];
+    }
+};
+
+/// Runs texts through a network and shows what each exit would have answered. Holds one window at a time:
+/// window * (exits * d_model + block * vocab / window) floats, whatever the corpus.
+/// @tparam Head what an exit answers with
+template <class Network, class Head = shared_head>
+class collector {
+public:
+    /// @param layers after which to look, increasing; the last layer is always looked at
+    /// @param window tokens that see each other, at most the model's context
+    /// @throws error (invalid_argument, out_of_range)
+    collector(const Network& network, std::vector<std::size_t> layers, std::size_t window, executor& on, Head head = {})
+        : network_(&network),
+          on_(&on),
+          head_(std::move(head)),
+          window_(checked_window(network.shape(), window)),
+          cache_(network.shape(), window_),
+          scratch_(network.shape(), std::min(window_, most_rows), window_, on.concurrency()),
+          rows_(window_ * network.shape().d_model),
+          tokens_(window_),
+          logits_(scratch_.block() * network.shape().vocab) {
+        if (layers.empty() || layers.back() != network.shape().layers) layers.push_back(network.shape().layers);
+        std::size_t previous = 0;
+        for (const std::size_t layer : layers) {
+            if (layer <= previous || layer > network.shape().layers) {
+                fail(errc::invalid_argument, "exit layers: expected increasing layers 1 .. ", network.shape().layers,
+                     ", found ", layer);
+            }
+            previous = layer;
+            exits_.push_back({.layer = layer,
+                              .hidden = {},
+                              .argmax = {},
+                              .max_probability = {},
+                              .margin = {},
+                              .entropy = {},
+                              .cross_entropy = {}});
+        }
+    }
+
+    [[nodiscard]] std::size_t window() const noexcept { return window_; }
+
+    /// What every exit says of these tokens, valid until the next call.
+    /// @param tokens 2 .. window() valid ids
+    window_observation observe(std::span<const token_id> tokens) {
+        const std::size_t d = network_->shape().d_model;
+        cache_.truncate(0);
+        for (std::size_t p = 0; p < tokens.size(); ++p) {
+            network_->embed(tokens[p], p, rows_.data() + p * d);
+            tokens_[p] = {&cache_, p, rows_.data() + p * d};
+        }
+        std::size_t depth = 0;
+        for (exit_observation& exit : exits_) {
+            network_->run_layers(depth + 1, exit.layer, std::span<const layer_token>(tokens_).first(tokens.size()),
+                                 scratch_, *on_);
+            depth = exit.layer;
+            exit.hidden.assign(rows_.begin(), rows_.begin() + static_cast<std::ptrdiff_t>(tokens.size() * d));
+            answer(exit, tokens);
+        }
+        return {tokens, exits_};
+    }
+
+    /// Shows every window of the texts; the last, shorter one of a text too, down to 2 tokens.
+    /// @param progress told how many tokens are done after each window
+    /// @return false when cancelled before the end
+    bool run(
+        const std::vector<corpus_text>& texts, function_ref<void(const window_observation&)> visit,
+        const std::stop_token& cancel = {}, function_ref<void(std::size_t)> progress = [](std::size_t) {}) {
+        std::size_t done = 0;
+        for (const corpus_text& text : texts) {
+            for (std::size_t at = 0; at + 1 < text.ids.size(); at += window_) {
+                if (cancel.stop_requested()) return false;
+                const std::size_t size = std::min(window_, text.ids.size() - at);
+                if (size >= 2) visit(observe(std::span(text.ids).subspan(at, size)));
+                progress(done += size);
+            }
+        }
+        return true;
+    }
+
+private:
+    static constexpr std::size_t most_rows = 64;  // whose logits are held at a time
+
+    static std::size_t checked_window(const model_shape& shape, std::size_t window) {
+        if (window < 2 || window > shape.context) {
+            fail(errc::out_of_range, "window: expected 2 .. ", shape.context, " tokens, found ", window);
+        }
+        return window;
+    }
+
+    void answer(exit_observation& exit, std::span<const token_id> tokens) {
+        const std::size_t d = network_->shape().d_model;
+        const std::size_t vocab = network_->shape().vocab;
+        for (auto* values : {&exit.max_probability, &exit.margin, &exit.entropy}) values->resize(tokens.size());
+        exit.argmax.resize(tokens.size());
+        exit.cross_entropy.resize(tokens.size() - 1);
+        for (std::size_t at = 0; at < tokens.size(); at += scratch_.block()) {
+            const std::size_t count = std::min(scratch_.block(), tokens.size() - at);
+            const matrix_view<const float> hidden{exit.hidden.data() + at * d, count, d};
+            const matrix_view<float> logits{logits_.data(), count, vocab};
+            fill_logits(exit.layer, hidden, logits);
+            parallel_for(*on_, count, 4, [&](std::size_t, std::size_t begin, std::size_t end) {
+                for (std::size_t i = begin; i < end; ++i) read(exit, tokens, at + i, logits.row(i));
+            });
+        }
+    }
+
+    void fill_logits(std::size_t layer, matrix_view<const float> hidden, matrix_view<float> logits) {
+        if constexpr (std::is_same_v<Head, shared_head>) {
+            network_->logits(hidden, logits, scratch_, *on_);
+        } else {
+            const bool last = layer == network_->shape().layers;
+            const auto output = [&](std::span<const float> row, std::span<float> out) {
+                network_->logits(row.data(), out, scratch_, *on_);
+            };
+            for (std::size_t i = 0; i < hidden.rows(); ++i) {
+                if (last) {
+                    output(hidden[i], logits[i]);
+                } else {
+                    head_(layer, hidden[i], logits[i], output);
+                }
+            }
+        }
+    }
+
+    void read(exit_observation& exit, std::span<const token_id> tokens, std::size_t i, const float* logits) const {
+        const std::size_t vocab = network_->shape().vocab;
+        const kernels::top_two top = kernels::find_top_two(logits, vocab);
+        const float log_sum = kernels::log_sum_exp(logits, vocab, top.first);
+        exit.argmax[i] = static_cast<token_id>(top.index);
+        exit.max_probability[i] = std::exp(top.first - log_sum);
+        exit.margin[i] = exit.max_probability[i] - std::exp(top.second - log_sum);
+        exit.entropy[i] = kernels::entropy(logits, vocab, log_sum);
+        if (i + 1 < tokens.size()) {
+            exit.cross_entropy[i] = log_sum - logits[static_cast<std::size_t>(tokens[i + 1])];
+        }
+    }
+
+    const Network* network_;
+    executor* on_;
+    Head head_;
+    std::size_t window_;
+    kv_cache cache_;
+    workspace scratch_;
+    std::vector<float> rows_;
+    std::vector<layer_token> tokens_;
+    std::vector<float> logits_;
+    std::vector<exit_observation> exits_;
+};
+
+/// How good each exit is, and how early a token could have left.
+struct exit_accuracy {
+    std::vector<std::size_t> layers;  ///< the last is full depth
+    std::size_t tokens = 0;
+    std::vector<std::size_t> right;         ///< per exit: its arg-max is the next token
+    std::vector<std::size_t> agrees;        ///< per exit: its arg-max is that of full depth
+    std::vector<std::size_t> first_right;   ///< per exit: it is the first that is right
+    std::vector<std::size_t> first_agrees;  ///< per exit: it is the first that agrees with full depth
+    std::size_t never_right = 0;
+    std::vector<double> cross_entropy;  ///< per exit: sum, nats
+
+    void add(const window_observation& window) {
+        if (layers.empty()) {
+            for (const exit_observation& exit : window.exits) layers.push_back(exit.layer);
+            for (auto* counts : {&right, &agrees, &first_right, &first_agrees}) counts->assign(layers.size(), 0);
+            cross_entropy.assign(layers.size(), 0.0);
+        }
+        for (std::size_t i = 0; i < window.predictions(); ++i) {
+            ++tokens;
+            bool was_right = false;
+            bool agreed = false;
+            for (std::size_t e = 0; e < layers.size(); ++e) {
+                const bool is_right = window.right(e, i);
+                const bool does_agree = window.agrees(e, i);
+                right[e] += is_right;
+                agrees[e] += does_agree;
+                first_right[e] += is_right && !was_right;
+                first_agrees[e] += does_agree && !agreed;
+                was_right = was_right || is_right;
+                agreed = agreed || does_agree;
+                cross_entropy[e] += static_cast<double>(window.exits[e].cross_entropy[i]);
+            }
+            never_right += !was_right;
+        }
+    }
+
+    /// A count as a share of the tokens.
+    [[nodiscard]] double share(std::size_t count) const noexcept {
+        return tokens == 0 ? 0.0 : static_cast<double>(count) / static_cast<double>(tokens);
+    }
+    /// Layers that an oracle would skip, which leaves at the first exit that agrees with full depth: 1 - mean / L.
+    [[nodiscard]] double skipped_by_oracle() const noexcept {
+        double layers_run = 0.0;
+        for (std::size_t e = 0; e < layers.size(); ++e) {
+            layers_run += share(first_agrees[e]) * static_cast<double>(layers[e]);
+        }
+        return layers.empty() || tokens == 0 ? 0.0 : 1.0 - layers_run / static_cast<double>(layers.back());
+    }
+};
+
+}  // namespace calibrate
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_CALIBRATE_EVALUATE_HPP
+#define EARLYOUT_CALIBRATE_EVALUATE_HPP
+
+#include <earlyout/calibrate/corpus.hpp>
+#include <earlyout/calibrate/metrics.hpp>
+#include <earlyout/core/function_ref.hpp>
+#include <earlyout/generate/completion.hpp>
+#include <earlyout/generate/options.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace earlyout::inline EARLYOUT_ABI {
+namespace calibrate {
+
+/// Something that completes: a session of any policy.
+using completer = function_ref<completion(std::span<const token_id> prompt, const generate_options& options)>;
+/// Ids to text, for measures over characters.
+using to_text = function_ref<std::string(std::span<const token_id>)>;
+
+/// What one way of completing did on all samples.
+struct evaluation {
+    std::vector<completion> results;  ///< one for each sample
+
+    // Sums over the samples, against what really follows:
+    double rouge_l = 0.0;
+    double bleu = 0.0;
+    double edit_similarity = 0.0;
+    std::size_t exact = 0;  ///< completions that are the reference token by token
+
+    // Counted over all samples:
+    std::size_t layers = 0;
+    std::size_t predictions = 0;  ///< exits taken, the one of a stop included
+    std::size_t layers_run = 0;   ///< sum of the exit layers
+    std::size_t new_tokens = 0;
+    std::size_t stops = 0;
+    std::uint64_t layer_tokens = 0;  ///< of decoding, debt repaid included
+    std::uint64_t weight_bytes = 0;  ///< of decoding
+    std::vector<std::size_t> exit_histogram;
+    double prefill_seconds = 0.0;
+    double decode_seconds = 0.0;
+    double head_seconds = 0.0;
+    double gate_seconds = 0.0;
+
+    void add(completion done, const sample& s, to_text text) {
+        const std::span<const token_id> reference = s.reference;
+        rouge_l += calibrate::rouge_l(done.ids, reference);
+        bleu += calibrate::bleu(done.ids, reference);
+        edit_similarity += calibrate::edit_similarity(text(done.ids), text(reference));
+        exact += std::ranges::equal(done.ids, reference);
+        const run_stats& stats = done.stats;
+        layers = stats.layers;
+        exit_histogram.resize(std::max(exit_histogram.size(), stats.exit_histogram.size()));
+        for (std::size_t l = 0; l < stats.exit_histogram.size(); ++l) {
+            exit_histogram[l] += stats.exit_histogram[l];
+            predictions += stats.exit_histogram[l];
+            layers_run += l * stats.exit_histogram[l];
+        }
+        new_tokens += stats.new_tokens;
+        stops += done.finish_reason == finish_reason::stopped_by_gate;
+        layer_tokens += stats.decode.layer_tokens;
+        weight_bytes += stats.decode.weight_bytes;
+        prefill_seconds += stats.prefill_seconds;
+        decode_seconds += stats.decode_seconds;
+        head_seconds += stats.head_seconds;
+        gate_seconds += stats.gate_seconds;
+        results.push_back(std::move(done));
+    }
+
+    [[nodiscard]] double mean(double sum) const noexcept {
+        return results.empty() ? 0.0 : sum / static_cast<double>(results.size());
+    }
+    /// Over all predictions, a first token at full depth included, as the SEC paper counts.
+    [[nodiscard]] double mean_exit_layer() const noexcept {
+        return predictions == 0 ? 0.0 : static_cast<double>(layers_run) / static_cast<double>(predictions);
+    }
+    [[nodiscard]] double layers_skipped() const noexcept {
+        return layers == 0 || predictions == 0 ? 0.0 : 1.0 - mean_exit_layer() / static_cast<double>(layers);
+    }
+};
+
+/// Early exits against full depth on the same samples, completed in turns.
+struct paired_evaluation {
+    evaluation early;
+    evaluation full;
+
+    /// (full - early) / full of the mean ROUGE-L; below 0 where early exits do better.
+    [[nodiscard]] double rouge_l_loss() const noexcept {
+        return full.rouge_l == 0.0 ? 0.0 : (full.rouge_l - early.rouge_l) / full.rouge_l;
+    }
+    /// Share of new tokens that are full depth's at the same place, up to the first that is not.
+    [[nodiscard]] double agreement() const noexcept {
+        std::size_t same = 0;
+        std::size_t all = 0;
+        for (std::size_t i = 0; i < early.results.size(); ++i) {
+            const auto& a = early.results[i].ids;
+            const auto& b = full.results[i].ids;
+            same += static_cast<std::size_t>(std::ranges::mismatch(a, b).in1 - a.begin());
+            all += a.size();
+        }
+        return all == 0 ? 1.0 : static_cast<double>(same) / static_cast<double>(all);
+    }
+    /// Tokens per second of decoding against full depth: the median over nine parts of the samples, in each of which
+    /// both sides saw the machine at the same times.
+    [[nodiscard]] double decode_speedup() const {
+        return ratio([](const completion& c) {
+            const std::size_t predictions = c.stats.predictions();
+            return std::array{c.stats.decode_seconds, static_cast<double>(predictions < 2 ? 0 : predictions - 1)};
+        });
+    }
+    /// Time of a whole request, prompt included, against full depth; completions that stop early gain here.
+    [[nodiscard]] double request_speedup() const {
+        return ratio([](const completion& c) {
+            return std::array{c.stats.prefill_seconds + c.stats.decode_seconds, 1.0};
+        });
+    }
+    /// Of the completions that a gate ended, how many would have been wrong at the next token or were before: full
+    /// depth's token there is not the reference's. Those that it did not end and should have count as missed.
+    [[nodiscard]] yes_no_counts stops(const std::vector<sample>& samples) const {
+        yes_no_counts counts;
+        for (std::size_t i = 0; i < early.results.size(); ++i) {
+            const bool stopped = early.results[i].finish_reason == finish_reason::stopped_by_gate;
+            const auto& ids = full.results[i].ids;
+            const auto& reference = samples[i].reference;
+            const auto wrong = static_cast<std::size_t>(std::ranges::mismatch(ids, reference).in1 - ids.begin());
+            if (stopped) {
+                counts.add(true, wrong <= early.results[i].ids.size());
+            } else {
+                counts.add(false, wrong < reference.size());
+            }
+        }
+        return counts;
+    }
+
+private:
+    static constexpr std::size_t blocks = 9;
+
+    template <class Measure>
+    [[nodiscard]] double ratio(Measure measure) const {
+        std::vector<double> ratios;
+        for (std::size_t block = 0; block < blocks; ++block) {
+            std::array<std::array<double, 2>, 2> sums{};  // of early and full: seconds, steps
+            for (std::size_t i = block; i < early.results.size(); i += blocks) {
+                const evaluation* sides[] = {&early, &full};
+                for (std::size_t side = 0; side < 2; ++side) {
+                    const std::array<double, 2> found = measure(sides[side]->results[i]);
+                    sums[side][0] += found[0];
+                    sums[side][1] += found[1];
+                }
+            }
+            if (sums[0][0] > 0.0 && sums[0][1] > 0.0 && sums[1][1] > 0.0) {
+                ratios.push_back((sums[1][0] / sums[1][1]) / (sums[0][0] / sums[0][1]));
+            }
+        }
+        return median(ratios);
+    }
+};
+
+/// Completes every sample both ways, in turns, greedily.
+/// @param options stop tokens and the like; its max_new_tokens is the length of the references
+[[nodiscard]] inline paired_evaluation evaluate_pair(const std::vector<sample>& samples, completer early,
+                                                     completer full, to_text text, generate_options options = {}) {
+    paired_evaluation both;
+    for (std::size_t i = 0; i < samples.size() && !options.cancel.stop_requested(); ++i) {
+        const sample& s = samples[i];
+        options.max_new_tokens = s.reference.size();
+        // Who goes first changes, so that neither always finds the caches as the other left them.
+        if (i % 2 == 0) {
+            both.early.add(early(s.prompt, options), s, text);
+            both.full.add(full(s.prompt, options), s, text);
+        } else {
+            both.full.add(full(s.prompt, options), s, text);
+            both.early.add(early(s.prompt, options), s, text);
+        }
+    }
+    return both;
+}
+
+}  // namespace calibrate
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif

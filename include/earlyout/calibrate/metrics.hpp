@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_CALIBRATE_METRICS_HPP
+#define EARLYOUT_CALIBRATE_METRICS_HPP
+
+#include <earlyout/core/token.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <map>
+#include <numeric>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace earlyout::inline EARLYOUT_ABI {
+namespace calibrate {
+
+namespace detail {
+
+/// Length of the longest common subsequence, in O(a b) time and O(b) memory.
+template <class A, class B>
+[[nodiscard]] std::size_t common_subsequence(const A& a, const B& b) {
+    std::vector<std::size_t> row(b.size() + 1);
+    for (const auto& x : a) {
+        std::size_t diagonal = 0;
+        for (std::size_t j = 0; j < b.size(); ++j) {
+            const std::size_t above = row[j + 1];
+            row[j + 1] = x == b[j] ? diagonal + 1 : std::max(above, row[j]);
+            diagonal = above;
+        }
+    }
+    return row.back();
+}
+
+using ngram_counts = std::map<std::vector<token_id>, std::size_t>;
+
+[[nodiscard]] inline ngram_counts count_ngrams(std::span<const token_id> ids, std::size_t order) {
+    ngram_counts counts;
+    for (std::size_t i = 0; i + order <= ids.size(); ++i) {
+        const auto part = ids.subspan(i, order);
+        ++counts[{part.begin(), part.end()}];
+    }
+    return counts;
+}
+
+}  // namespace detail
+
+/// ROUGE-L (Lin, 2004) as the F-measure with beta = 1: with s the length of the longest common subsequence, the
+/// harmonic mean of s / |produced| and s / |reference|. 1 for two empty sequences, 0 for one.
+[[nodiscard]] inline double rouge_l(std::span<const token_id> produced, std::span<const token_id> reference) {
+    if (produced.empty() && reference.empty()) return 1.0;
+    const std::size_t common = detail::common_subsequence(produced, reference);
+    return 2.0 * static_cast<double>(common) / static_cast<double>(produced.size() + reference.size());
+}
+
+/// BLEU of one sentence (Papineni et al., 2002), up to n-grams of `most`, with one added to the counts of the orders
+/// above 1 (Lin and Och, 2004), so that short completions are not all 0. Orders longer than either side are left out.
+[[nodiscard]] inline double bleu(std::span<const token_id> produced, std::span<const token_id> reference,
+                                 std::size_t most = 4) {
+    if (produced.empty() || reference.empty()) return produced.empty() && reference.empty() ? 1.0 : 0.0;
+    const std::size_t orders = std::min({most, produced.size(), reference.size()});
+    double log_sum = 0.0;
+    for (std::size_t order = 1; order <= orders; ++order) {
+        const detail::ngram_counts wanted = detail::count_ngrams(reference, order);
+        std::size_t hits = 0;
+        for (const auto& [ngram, count] : detail::count_ngrams(produced, order)) {
+            const auto found = wanted.find(ngram);
+            if (found != wanted.end()) hits += std::min(count, found->second);
+        }
+        const double added = order > 1 ? 1.0 : 0.0;
+        const double precision =
+            (static_cast<double>(hits) + added) / (static_cast<double>(produced.size() - order + 1) + added);
+        if (precision == 0.0) return 0.0;
+        log_sum += std::log(precision);
+    }
+    const double length = static_cast<double>(reference.size()) / static_cast<double>(produced.size());
+    return std::exp(log_sum / static_cast<double>(orders) + std::min(0.0, 1.0 - length));
+}
+
+/// 1 - Levenshtein distance / length of the longer, over bytes. 1 for two empty texts.
+[[nodiscard]] inline double edit_similarity(std::string_view a, std::string_view b) {
+    if (a.empty() && b.empty()) return 1.0;
+    std::vector<std::size_t> row(b.size() + 1);
+    std::iota(row.begin(), row.end(), std::size_t{0});
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        std::size_t diagonal = row[0]++;
+        for (std::size_t j = 0; j < b.size(); ++j) {
+            const std::size_t above = row[j + 1];
+            row[j + 1] = std::min({above + 1, row[j] + 1, diagonal + (a[i] == b[j] ? 0u : 1u)});
+            diagonal = above;
+        }
+    }
+    return 1.0 - static_cast<double>(row.back()) / static_cast<double>(std::max(a.size(), b.size()));
+}
+
+/// How often a yes was given and how often it was deserved.
+struct yes_no_counts {
+    std::size_t said_and_true = 0;
+    std::size_t said_and_false = 0;
+    std::size_t missed = 0;
+
+    void add(bool said, bool is_true) noexcept {
+        if (said) {
+            ++(is_true ? said_and_true : said_and_false);
+        } else if (is_true) {
+            ++missed;
+        }
+    }
+    /// Share of the yeses that were deserved; 0 when none was given.
+    [[nodiscard]] double precision() const noexcept { return share(said_and_true, said_and_false); }
+    /// Share of the deserved ones that were given; 0 when none was deserved.
+    [[nodiscard]] double recall() const noexcept { return share(said_and_true, missed); }
+    /// Harmonic mean of the two.
+    [[nodiscard]] double f1() const noexcept { return share(2 * said_and_true, said_and_false + missed); }
+
+private:
+    [[nodiscard]] static double share(std::size_t part, std::size_t rest) noexcept {
+        return part == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(part + rest);
+    }
+};
+
+/// The middle value; the mean of the two in the middle where there are two; 0 of none.
+[[nodiscard]] inline double median(std::vector<double> values) {
+    if (values.empty()) return 0.0;
+    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+    std::nth_element(values.begin(), middle, values.end());
+    if (values.size() % 2 == 1) return *middle;
+    return (*middle + *std::max_element(values.begin(), middle)) / 2.0;
+}
+
+}  // namespace calibrate
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif

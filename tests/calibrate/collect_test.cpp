@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+#include <earlyout/calibrate/collect.hpp>
+
+#include <earlyout/core/thread_pool.hpp>
+#include <earlyout/generate/session.hpp>
+
+#include <cmath>
+#include <random>
+#include <vector>
+
+#include "generate/fixtures.hpp"
+#include "support/catch.hpp"
+#include "support/errors.hpp"
+
+namespace eo = earlyout;
+namespace calibrate = earlyout::calibrate;
+using Catch::Matchers::WithinAbs;
+
+namespace {
+
+calibrate::corpus_text random_text(std::size_t size, std::uint32_t seed) {
+    std::mt19937 engine(seed);
+    return {"random", seed, support::random_prompt(engine, size)};
+}
+
+/// Answers with the model's own output, but turned round.
+struct mirrored_head {
+    template <class Output>
+    void operator()(std::size_t, std::span<const float> hidden, std::span<float> logits, Output&& output) const {
+        output(hidden, logits);
+        for (float& x : logits) x = -x;
+    }
+};
+
+}  // namespace
+
+TEST_CASE("an observation is what a session computes for the same tokens", "[calibrate][collect]") {
+    const auto& network = support::small_network();
+    eo::inline_executor on;
+    calibrate::collector collector(network, {2, 3}, 64, on);
+    const auto text = random_text(40, 5);
+    const calibrate::window_observation seen = collector.observe(text.ids);
+    REQUIRE(seen.exits.size() == 3);
+    CHECK(seen.exits[0].layer == 2);
+    CHECK(seen.full_depth().layer == 6);
+
+    for (const std::size_t size : {1u, 7u, 40u}) {
+        const std::vector<eo::token_id> prompt(text.ids.begin(), text.ids.begin() + size);
+        for (const calibrate::exit_observation& exit : seen.exits) {
+            eo::session s{network, eo::exit_policy{eo::exit_plan{std::vector{exit.layer}, eo::always_exit{}},
+                                                   eo::shared_head{}, eo::defer{.prefill = eo::prefill::lazy}}};
+            const eo::completion one = s.complete(prompt, {.max_new_tokens = 1});
+            CHECK(one.ids[0] == exit.argmax[size - 1]);
+            CHECK(one.exit_layers[0] == exit.layer);
+            CHECK_THAT(std::exp(one.log_probabilities[0]), WithinAbs(exit.max_probability[size - 1], 1e-6));
+            const auto row = s.tokens().row(size - 1);
+            CHECK(
+                std::equal(row.begin(), row.end(), exit.hidden.begin() + static_cast<std::ptrdiff_t>((size - 1) * 20)));
+        }
+    }
+}
+
+TEST_CASE("margins, entropies and cross entropies are those of the logits", "[calibrate][collect]") {
+    const auto& network = support::small_network();
+    eo::thread_pool two(2);
+    calibrate::collector collector(network, {1}, 64, two);
+    const auto text = random_text(64, 6);
+    const auto seen = collector.observe(text.ids);
+    eo::inline_executor on;
+    eo::workspace scratch(network.shape(), 1, 64, 1);
+    std::vector<float> logits(97);
+    for (const std::size_t i : {0u, 31u, 62u}) {
+        const calibrate::exit_observation& exit = seen.exits[0];
+        network.logits(exit.hidden.data() + i * 20, logits, scratch, on);
+        double sum = 0.0, entropy = 0.0;
+        for (const float x : logits) sum += std::exp(static_cast<double>(x));
+        std::vector<double> p;
+        for (const float x : logits) p.push_back(std::exp(static_cast<double>(x)) / sum);
+        for (const double q : p) entropy -= q * std::log(q);
+        CHECK_THAT(exit.cross_entropy[i], WithinAbs(-std::log(p[static_cast<std::size_t>(text.ids[i + 1])]), 1e-4));
+        CHECK_THAT(exit.entropy[i], WithinAbs(entropy, 1e-4));
+        std::ranges::sort(p, std::greater{});
+        CHECK_THAT(exit.margin[i], WithinAbs(p[0] - p[1], 1e-5));
+        CHECK_THAT(exit.max_probability[i], WithinAbs(p[0], 1e-5));
+    }
+}
+
+TEST_CASE("a collector goes through every window of every text and can be cancelled", "[calibrate][collect]") {
+    eo::inline_executor on;
+    calibrate::collector collector(support::small_network(), {}, 16, on);
+    const std::vector<calibrate::corpus_text> texts{random_text(40, 1), random_text(17, 2), random_text(1, 3)};
+    std::vector<std::size_t> windows;
+    std::size_t told = 0;
+    CHECK(collector.run(
+        texts, [&](const calibrate::window_observation& w) { windows.push_back(w.tokens.size()); }, {},
+        [&](std::size_t tokens) { told = tokens; }));
+    CHECK(windows == std::vector<std::size_t>{16, 16, 8, 16});
+    CHECK(told == 56);
+
+    std::stop_source cancel;
+    windows.clear();
+    CHECK_FALSE(collector.run(
+        texts,
+        [&](const calibrate::window_observation& w) {
+            windows.push_back(w.tokens.size());
+            cancel.request_stop();
+        },
+        cancel.get_token()));
+    CHECK(windows.size() == 1);
+}
+
+TEST_CASE("exits with a head of their own are observed through it, full depth is not", "[calibrate][collect]") {
+    eo::inline_executor on;
+    const auto& network = support::small_network();
+    calibrate::collector plain(network, {2}, 32, on);
+    calibrate::collector mirrored(network, {2}, 32, on, mirrored_head{});
+    const auto text = random_text(32, 9);
+    const auto a = plain.observe(text.ids);
+    const auto b = mirrored.observe(text.ids);
+    CHECK(a.exits[0].argmax != b.exits[0].argmax);
+    CHECK(a.full_depth().argmax == b.full_depth().argmax);
+}
+
+TEST_CASE("a collector refuses windows and layers that the model does not have", "[calibrate][collect]") {
+    eo::inline_executor on;
+    const auto& network = support::small_network();
+    CHECK(support::error_of([&] { (void)calibrate::collector(network, {}, 65, on); }) ==
+          support::thrown(eo::errc::out_of_range, {"window", "2 .. 64", "found 65"}));
+    CHECK(support::error_of([&] {
+              (void)calibrate::collector(network, {3, 3}, 16, on);
+          }) == support::thrown(eo::errc::invalid_argument, {"increasing layers 1 .. 6", "found 3"}));
+    CHECK(support::error_of([&] { (void)calibrate::collector(network, {7}, 16, on); }) ==
+          support::thrown(eo::errc::invalid_argument, {"increasing layers 1 .. 6", "found 7"}));
+}
+
+TEST_CASE("accuracy of exits, counted by hand", "[calibrate][collect]") {
+    const std::vector<eo::token_id> tokens{9, 1, 2, 3, 4};  // truth: 1 2 3 4
+    std::vector<calibrate::exit_observation> exits(2);
+    exits[0].layer = 2;
+    exits[0].argmax = {1, 8, 3, 7, 0};
+    exits[0].cross_entropy = {1.0f, 2.0f, 3.0f, 4.0f};
+    exits[1].layer = 4;
+    exits[1].argmax = {1, 2, 6, 7, 0};
+    exits[1].cross_entropy = {0.5f, 0.5f, 0.5f, 0.5f};
+    calibrate::exit_accuracy a;
+    a.add({tokens, exits});
+    CHECK(a.tokens == 4);
+    CHECK(a.right == std::vector<std::size_t>{2, 2});
+    CHECK(a.first_right == std::vector<std::size_t>{2, 1});
+    CHECK(a.never_right == 1);
+    CHECK(a.agrees == std::vector<std::size_t>{2, 4});
+    CHECK(a.first_agrees == std::vector<std::size_t>{2, 2});
+    CHECK_THAT(a.cross_entropy[0], WithinAbs(10.0, 1e-6));
+    CHECK_THAT(a.skipped_by_oracle(), WithinAbs(0.25, 1e-12));
+}
