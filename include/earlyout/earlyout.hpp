@@ -16,6 +16,7 @@
 #include <earlyout/exit/cache_policies.hpp>
 #include <earlyout/exit/combinators.hpp>
 #include <earlyout/exit/decision.hpp>
+#include <earlyout/exit/entropy_gate.hpp>
 #include <earlyout/exit/exit_plan.hpp>
 #include <earlyout/exit/exit_policy.hpp>
 #include <earlyout/exit/fixed_layer.hpp>
@@ -23,6 +24,8 @@
 #include <earlyout/exit/margin.hpp>
 #include <earlyout/exit/max_probability.hpp>
 #include <earlyout/exit/oracle.hpp>
+#include <earlyout/exit/patience.hpp>
+#include <earlyout/exit/saturation.hpp>
 #include <earlyout/exit/sec_gate.hpp>
 #include <earlyout/generate/session.hpp>
 
