@@ -21,6 +21,8 @@
 #include <earlyout/exit/exit_policy.hpp>
 #include <earlyout/exit/fixed_layer.hpp>
 #include <earlyout/exit/heads.hpp>
+#include <earlyout/exit/jei_dnn.hpp>
+#include <earlyout/exit/learn_to_exit.hpp>
 #include <earlyout/exit/margin.hpp>
 #include <earlyout/exit/max_probability.hpp>
 #include <earlyout/exit/oracle.hpp>
