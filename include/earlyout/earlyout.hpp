@@ -15,6 +15,7 @@
 #include <earlyout/exit/any_gate.hpp>
 #include <earlyout/exit/cache_policies.hpp>
 #include <earlyout/exit/combinators.hpp>
+#include <earlyout/exit/decaying.hpp>
 #include <earlyout/exit/decision.hpp>
 #include <earlyout/exit/entropy_gate.hpp>
 #include <earlyout/exit/exit_plan.hpp>
