@@ -2,8 +2,14 @@
 // What one evaluation of a gate costs, exit head included, at the size of the example model and of GPT-2.
 // `layer` is what it may save: one layer for one token, its weights from memory unless they fit the cache.
 #include <earlyout/exit/any_gate.hpp>
+#include <earlyout/exit/decaying.hpp>
+#include <earlyout/exit/entropy_gate.hpp>
+#include <earlyout/exit/jei_dnn.hpp>
+#include <earlyout/exit/learn_to_exit.hpp>
 #include <earlyout/exit/margin.hpp>
 #include <earlyout/exit/max_probability.hpp>
+#include <earlyout/exit/patience.hpp>
+#include <earlyout/exit/saturation.hpp>
 #include <earlyout/exit/sec_gate.hpp>
 #include <earlyout/exit/signals.hpp>
 #include <earlyout/kernels/multiply.hpp>
@@ -42,10 +48,17 @@ void evaluate(benchmark::State& state, const Gate& gate) {
     exit_point at(static_cast<std::size_t>(state.range(0)), static_cast<std::size_t>(state.range(1)));
     const eo::exit_signals::head_function head = at;
     at.signals.set_head(head);
+    constexpr bool looks_back = Gate::signals.contains(eo::signal::previous_hidden_state);
+    auto sequence = eo::start_sequence(gate);
     for (auto _ : state) {
+        eo::token_state_of<Gate> token{};
         at.signals.start_token(0);
         at.signals.arrive(1, at.hidden);
-        benchmark::DoNotOptimize(gate(eo::signal_view<Gate::signals>(at.signals)));
+        if constexpr (looks_back) {
+            at.signals.leave(true);
+            at.signals.arrive(2, at.hidden);
+        }
+        benchmark::DoNotOptimize(eo::evaluate(gate, at.signals, token, sequence));
     }
 }
 
@@ -54,8 +67,21 @@ void sec(benchmark::State& state) {
     const std::vector<float> weight = support::random_source(3).floats(3 * d_model);
     evaluate(state, eo::sec_gate({.outputs = 3, .inputs = d_model, .weight = weight, .bias = {}}));
 }
+void learn_to_exit(benchmark::State& state) {
+    const auto d_model = static_cast<std::size_t>(state.range(0));
+    const std::vector<float> weight = support::random_source(4).floats(d_model);
+    evaluate(state, eo::learn_to_exit({.outputs = 1, .inputs = d_model, .weight = weight, .bias = {}}));
+}
+void saturation(benchmark::State& state) { evaluate(state, eo::saturation{}); }
 void margin(benchmark::State& state) { evaluate(state, eo::margin{}); }
+void decaying_margin(benchmark::State& state) { evaluate(state, eo::decaying{eo::margin{}, 64}); }
 void max_probability(benchmark::State& state) { evaluate(state, eo::max_probability{}); }
+void entropy(benchmark::State& state) { evaluate(state, eo::entropy{}); }
+void patience(benchmark::State& state) { evaluate(state, eo::patience{}); }
+void jei_dnn(benchmark::State& state) {
+    const std::vector<float> weight = support::random_source(5).floats(4);
+    evaluate(state, eo::jei_dnn({.outputs = 1, .inputs = 4, .weight = weight, .bias = {}}));
+}
 
 /// The products of one GPT-2 layer for one token.
 void layer(benchmark::State& state) {
@@ -77,8 +103,14 @@ void sizes(benchmark::internal::Benchmark* b) {
     b->ArgNames({"d_model", "vocab"})->Args({160, 4096})->Args({768, 50257})->Unit(benchmark::kMicrosecond);
 }
 BENCHMARK(sec)->Apply(sizes);
+BENCHMARK(learn_to_exit)->Apply(sizes);
+BENCHMARK(saturation)->Apply(sizes);
 BENCHMARK(margin)->Apply(sizes);
+BENCHMARK(decaying_margin)->Apply(sizes);
 BENCHMARK(max_probability)->Apply(sizes);
+BENCHMARK(entropy)->Apply(sizes);
+BENCHMARK(patience)->Apply(sizes);
+BENCHMARK(jei_dnn)->Apply(sizes);
 BENCHMARK(layer)->Apply(sizes);
 
 }  // namespace

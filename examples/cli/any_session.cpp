@@ -3,11 +3,15 @@
 
 #include <earlyout/exit/always.hpp>
 #include <earlyout/exit/any_gate.hpp>
+#include <earlyout/exit/entropy_gate.hpp>
 #include <earlyout/exit/margin.hpp>
 #include <earlyout/exit/max_probability.hpp>
+#include <earlyout/exit/patience.hpp>
+#include <earlyout/exit/saturation.hpp>
 #include <earlyout/exit/sec_gate.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <utility>
 
@@ -54,11 +58,27 @@ eo::any_gate sec_gate(const model& m, const exit_options& chosen) {
                          .stop = chosen.stop_threshold.value_or(fitted("stop", otherwise.stop))}};
 }
 
+eo::any_gate patience(const exit_options& chosen) {
+    eo::patience made;
+    if (chosen.threshold) {
+        const float wanted = *chosen.threshold;
+        if (wanted < 1.0f || std::floor(wanted) != wanted) {
+            eo::fail(eo::errc::invalid_argument,
+                     "--threshold: expected a whole number >= 1 for --exit-gate patience, found ", wanted);
+        }
+        made.exits_in_a_row = static_cast<unsigned>(std::min(wanted, 1e6f));  // more than any model has layers
+    }
+    return made;
+}
+
 eo::any_gate gate(const model& m, const exit_options& chosen) {
     if (chosen.gate == "sec") return sec_gate(m, chosen);
-    const float threshold = chosen.threshold.value_or(0.9f);
-    if (chosen.gate == "margin") return eo::margin{threshold};
-    if (chosen.gate == "max-probability") return eo::max_probability{threshold};
+    if (chosen.gate == "patience") return patience(chosen);
+    const auto threshold_or = [&](float otherwise) { return chosen.threshold.value_or(otherwise); };
+    if (chosen.gate == "margin") return eo::margin{threshold_or(eo::margin{}.threshold)};
+    if (chosen.gate == "max-probability") return eo::max_probability{threshold_or(eo::max_probability{}.threshold)};
+    if (chosen.gate == "entropy") return eo::entropy{threshold_or(eo::entropy{}.threshold)};
+    if (chosen.gate == "saturation") return eo::saturation{threshold_or(eo::saturation{}.threshold)};
     if (chosen.gate == "fixed") return eo::always_exit{};
     return eo::never_exit{};
 }

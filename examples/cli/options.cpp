@@ -122,13 +122,16 @@ std::string read(const text_options& from) {
 
 void add_options(CLI::App& app, exit_options& into) {
     const std::string group = "Early exits";
-    CLI::Option* const gate = app.add_option("--exit-gate", into.gate,
-                                             "What decides where a token leaves: none (full depth), fixed, "
-                                             "max-probability, margin, or sec (the model folder's own gate)")
-                                  ->check(CLI::IsMember({"none", "fixed", "max-probability", "margin", "sec"}))
-                                  ->type_name("GATE")
-                                  ->capture_default_str()
-                                  ->group(group);
+    CLI::Option* const gate =
+        app.add_option("--exit-gate", into.gate,
+                       "What decides where a token leaves: none (full depth), fixed, max-probability, margin, "
+                       "entropy, saturation (the hidden state hardly turns any more), patience (exits in a row "
+                       "agree), or sec (the model folder's own gate)")
+            ->check(CLI::IsMember(
+                {"none", "fixed", "max-probability", "margin", "entropy", "saturation", "patience", "sec"}))
+            ->type_name("GATE")
+            ->capture_default_str()
+            ->group(group);
     add_list(app, "--exit-layers", into.layers,
              "Layers, from 1, after which the gate is asked; `fixed` leaves after the first of them. Left out: "
              "for sec those that the model folder's exits are made for, else a quarter, half and three quarters of "
@@ -137,7 +140,10 @@ void add_options(CLI::App& app, exit_options& into) {
         ->group(group);
     app.add_option(
            "--threshold", into.threshold,
-           "A token leaves when the gate's measure reaches this. Left out: the model folder's for sec, else 0.9")
+           "A token leaves when the gate's measure reaches this; for entropy, when it is at or below this many nats. "
+           "For patience a whole number: how many further exits in a row must name the same token. Left out: the model "
+           "folder's for sec, 0.5 for entropy, 2 for "
+           "patience, else 0.9")
         ->check(finite)
         ->needs(gate)
         ->type_name("P")

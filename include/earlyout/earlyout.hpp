@@ -15,14 +15,20 @@
 #include <earlyout/exit/any_gate.hpp>
 #include <earlyout/exit/cache_policies.hpp>
 #include <earlyout/exit/combinators.hpp>
+#include <earlyout/exit/decaying.hpp>
 #include <earlyout/exit/decision.hpp>
+#include <earlyout/exit/entropy_gate.hpp>
 #include <earlyout/exit/exit_plan.hpp>
 #include <earlyout/exit/exit_policy.hpp>
 #include <earlyout/exit/fixed_layer.hpp>
 #include <earlyout/exit/heads.hpp>
+#include <earlyout/exit/jei_dnn.hpp>
+#include <earlyout/exit/learn_to_exit.hpp>
 #include <earlyout/exit/margin.hpp>
 #include <earlyout/exit/max_probability.hpp>
 #include <earlyout/exit/oracle.hpp>
+#include <earlyout/exit/patience.hpp>
+#include <earlyout/exit/saturation.hpp>
 #include <earlyout/exit/sec_gate.hpp>
 #include <earlyout/generate/session.hpp>
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cli/command.hpp"
@@ -81,6 +82,13 @@ TEST_CASE("a gate that never exits gives full depth's text", "[cli][complete]") 
             CHECK(j.at("stats").at("mean_exit_layer") == 8.0);
         }
     }
+    for (const auto& [gate, never] : {std::pair{"entropy", "-1"}, {"saturation", "1.5"}, {"patience", "8"}}) {
+        const auto j = complete({"--json", "--exit-gate", gate, "--threshold", never}).json();
+        INFO(gate);
+        CHECK(j.at("ids") == full.at("ids"));
+        CHECK(j.at("stats").at("mean_exit_layer") == 8.0);
+        CHECK(j.at("stats").at("gate_evaluations") == 3 * 11);  // at the first token nothing is asked
+    }
     const auto lazy =
         complete({"--json", "--exit-gate", "margin", "--threshold", "1.5", "--kv", "defer", "--prefill", "lazy"});
     CHECK(lazy.json().at("ids") == full.at("ids"));
@@ -91,6 +99,30 @@ TEST_CASE("a fixed layer is where every token leaves", "[cli][complete]") {
         complete({"--json", "--exit-gate", "fixed", "--exit-layers", "3", "--kv", "defer", "--prefill", "lazy"}).json();
     for (const int layer : j.at("exit_layers")) CHECK(layer == 3);
     CHECK(j.at("stats").at("layers_skipped").get<double>() == 0.625);
+}
+
+TEST_CASE("entropy, saturation and patience let tokens leave", "[cli][complete]") {
+    const auto leave_at = [](const char* gate, const char* threshold, int layer) {
+        const auto j = complete({"--json", "--exit-gate", gate, "--exit-layers", "2,3,5", "--threshold", threshold});
+        CAPTURE(gate, j);
+        REQUIRE(j.status == 0);
+        const auto layers = j.json().at("exit_layers");
+        for (std::size_t i = 1; i < layers.size(); ++i) CHECK(layers[i] == layer);
+    };
+    leave_at("entropy", "100", 2);      // more than log 4096
+    leave_at("saturation", "-1.5", 3);  // the second exit: the first has nothing to compare with
+    // As many further exits as there are, where they agree.
+    const auto patient =
+        complete({"--json", "--exit-gate", "patience", "--exit-layers", "2,3,5", "--threshold", "2"}).json();
+    int early = 0;
+    for (const int layer : patient.at("exit_layers")) {
+        CHECK((layer == 5 || layer == 8));
+        early += layer == 5 ? 1 : 0;
+    }
+    CHECK(early > 0);
+    // 2 is the default.
+    const auto left_out = complete({"--json", "--exit-gate", "patience", "--exit-layers", "2,3,5"}).json();
+    CHECK(left_out.at("exit_layers") == patient.at("exit_layers"));
 }
 
 TEST_CASE("a gate that stops ends the completion", "[cli][complete]") {

@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include <earlyout/exit/any_gate.hpp>
 #include <earlyout/exit/combinators.hpp>
+#include <earlyout/exit/decaying.hpp>
+#include <earlyout/exit/jei_dnn.hpp>
+#include <earlyout/exit/learn_to_exit.hpp>
 #include <earlyout/exit/margin.hpp>
+#include <earlyout/exit/patience.hpp>
+#include <earlyout/exit/saturation.hpp>
 
 #include <vector>
 
+#include "exit/climb.hpp"
 #include "exit/exit_point.hpp"
 #include "exit/gates_made_up.hpp"
 #include "support/catch.hpp"
@@ -42,6 +48,22 @@ TEST_CASE("any_gate decides as the gate it holds, states and all", "[exit][any_g
     const eo::any_of several(second, late, counted{decision::go_on, &asked});
     CHECK(decisions(eo::any_gate(several)) == decisions(several));
     CHECK(decisions(eo::any_gate(eo::margin{.threshold = 0.4f})) == std::vector<decision>(12, decision::exit));
+}
+
+TEST_CASE("any_gate holds the library's gates with their states", "[exit][any_gate]") {
+    support::climb token({{0, 1}, {0, 2}, {2, 0}, {3, 0}}, {{1, 0}, {0, 1}, {1, 1}, {3, 3}});
+    const auto check = [&](const auto& gate, const std::vector<decision>& expected) {
+        CHECK(token.ask(gate) == expected);
+        CHECK(token.ask(eo::any_gate(gate)) == expected);
+    };
+    const std::vector<float> two{-1, -1}, four(4);
+    const auto go_on = decision::go_on, exit = decision::exit;
+    check(eo::patience{.exits_in_a_row = 1}, {go_on, exit, go_on, exit});
+    check(eo::saturation{.threshold = 0.7f}, {go_on, go_on, exit, exit});
+    check(eo::decaying(eo::saturation{.threshold = 0.71f}, 8), {go_on, go_on, go_on, exit});
+    check(eo::learn_to_exit({.outputs = 1, .inputs = 2, .weight = two, .bias = {}}), {go_on, go_on, go_on, exit});
+    // g = .5 twice, and then nobody is left.
+    check(eo::jei_dnn({.outputs = 1, .inputs = 4, .weight = four, .bias = {}}, 0.7f), {go_on, exit, exit, exit});
 }
 
 TEST_CASE("a copy of any_gate's state goes on where it was", "[exit][any_gate]") {

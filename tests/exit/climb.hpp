@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_TESTS_EXIT_CLIMB_HPP
+#define EARLYOUT_TESTS_EXIT_CLIMB_HPP
+
+#include <earlyout/exit/gate.hpp>
+
+#include <cstddef>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace support {
+
+namespace eo = earlyout;
+
+/// Tokens that pass exits after layers 1, 2, ..., with hidden states and logits made up by the test.
+class climb {
+public:
+    using rows = std::vector<std::vector<float>>;
+
+    /// @param logits at each exit
+    /// @param hidden at each exit; left out: a single 0
+    explicit climb(rows logits, rows hidden = {})
+        : logits_(std::move(logits)),
+          hidden_(hidden.empty() ? rows(logits_.size(), {0.0f}) : std::move(hidden)),
+          signals_(hidden_.front().size(), logits_.front().size()) {
+        signals_.set_head(head_);
+    }
+    climb(const climb&) = delete;
+    climb& operator=(const climb&) = delete;
+
+    /// The gate's decisions at all exits, also those above an exit.
+    template <class Gate>
+    std::vector<eo::decision> ask(const Gate& gate, eo::sequence_state_of<Gate>& sequence, std::size_t position = 0) {
+        std::vector<eo::decision> made;
+        eo::token_state_of<Gate> token{};
+        signals_.start_token(position);
+        for (std::size_t i = 0; i < logits_.size(); ++i) {
+            if (i != 0) signals_.leave(eo::signals_of(gate).contains(eo::signal::previous_hidden_state));
+            signals_.arrive(i + 1, hidden_[i]);
+            made.push_back(eo::evaluate(gate, signals_, token, sequence));
+        }
+        return made;
+    }
+    template <class Gate>
+    std::vector<eo::decision> ask(const Gate& gate) {
+        auto sequence = eo::start_sequence(gate);
+        return ask(gate, sequence);
+    }
+    std::size_t heads_run() const { return heads_run_; }
+
+private:
+    struct head {
+        climb* self;
+        void operator()(std::size_t layer, std::span<const float>, std::span<float> logits) const {
+            ++self->heads_run_;
+            for (std::size_t i = 0; i < logits.size(); ++i) logits[i] = self->logits_[layer - 1][i];
+        }
+    };
+
+    rows logits_;
+    rows hidden_;
+    std::size_t heads_run_ = 0;
+    head make_{this};
+    eo::exit_signals::head_function head_ = make_;
+    eo::exit_signals signals_;
+};
+
+}  // namespace support
+
+#endif
