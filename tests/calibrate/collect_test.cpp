@@ -45,7 +45,7 @@ TEST_CASE("an observation is what a session computes for the same tokens", "[cal
     CHECK(seen.full_depth().layer == 6);
 
     for (const std::size_t size : {1u, 7u, 40u}) {
-        const std::vector<eo::token_id> prompt(text.ids.begin(), text.ids.begin() + size);
+        const std::vector<eo::token_id> prompt(text.ids.begin(), text.ids.begin() + static_cast<std::ptrdiff_t>(size));
         for (const calibrate::exit_observation& exit : seen.exits) {
             eo::session s{network, eo::exit_policy{eo::exit_plan{std::vector{exit.layer}, eo::always_exit{}},
                                                    eo::shared_head{}, eo::defer{.prefill = eo::prefill::lazy}}};
