@@ -3,7 +3,9 @@
 
 #include <earlyout/exit/always.hpp>
 #include <earlyout/exit/any_gate.hpp>
+#include <earlyout/exit/combinators.hpp>
 #include <earlyout/exit/entropy_gate.hpp>
+#include <earlyout/exit/learn_to_exit.hpp>
 #include <earlyout/exit/margin.hpp>
 #include <earlyout/exit/max_probability.hpp>
 #include <earlyout/exit/patience.hpp>
@@ -12,6 +14,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -58,6 +61,16 @@ eo::any_gate sec_gate(const model& m, const exit_options& chosen) {
                          .stop = chosen.stop_threshold.value_or(fitted("stop", otherwise.stop))}};
 }
 
+eo::any_gate learn_to_exit(const model& m, const exit_options& chosen) {
+    const eo::exit_weights& exits = m.exits();
+    const float otherwise = exits.has_threshold("learn_to_exit") ? exits.threshold("learn_to_exit") : 0.1f;
+    const eo::learn_to_exit gate(eo::weights_by_layer(exits, "learn_to_exit"), chosen.threshold.value_or(otherwise));
+    std::optional<float> margin = chosen.check_margin;
+    if (!margin && exits.has_threshold("check_margin")) margin = exits.threshold("check_margin");
+    if (!margin || *margin <= 0.0f) return gate;
+    return eo::and_then(gate, eo::margin{*margin});
+}
+
 eo::any_gate patience(const exit_options& chosen) {
     eo::patience made;
     if (chosen.threshold) {
@@ -72,6 +85,10 @@ eo::any_gate patience(const exit_options& chosen) {
 }
 
 eo::any_gate gate(const model& m, const exit_options& chosen) {
+    if (chosen.gate == "learn-to-exit") return learn_to_exit(m, chosen);
+    if (chosen.check_margin) {
+        eo::fail(eo::errc::invalid_argument, "--check-margin: expected --exit-gate learn-to-exit, found ", chosen.gate);
+    }
     if (chosen.gate == "sec") return sec_gate(m, chosen);
     if (chosen.gate == "patience") return patience(chosen);
     const auto threshold_or = [&](float otherwise) { return chosen.threshold.value_or(otherwise); };
@@ -88,7 +105,12 @@ eo::any_gate gate(const model& m, const exit_options& chosen) {
 std::vector<std::size_t> exit_layers(const model& m, const exit_options& chosen) {
     if (chosen.gate == "none") return {};
     std::vector<std::size_t> layers = chosen.layers;
-    if (layers.empty() && chosen.gate == "sec" && m.has_exits()) {
+    if (layers.empty() && chosen.gate == "learn-to-exit" && m.has_exits()) {
+        if (const auto* fitted = m.exits().find("learn_to_exit.layers")) {
+            for (const float layer : fitted->values) layers.push_back(static_cast<std::size_t>(layer));
+        }
+    }
+    if (layers.empty() && (chosen.gate == "sec" || chosen.gate == "learn-to-exit") && m.has_exits()) {
         layers.assign(m.exits().layers().begin(), m.exits().layers().end());
     }
     if (layers.empty()) {

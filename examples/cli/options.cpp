@@ -90,6 +90,10 @@ CLI::Option* add_number(CLI::App& app, const std::string& name, std::size_t& int
     return into < least ? made : made->default_str(std::to_string(into));
 }
 
+CLI::Option* add_fraction(CLI::App& app, const std::string& name, double& into, const std::string& help) {
+    return app.add_option(name, into, help)->check(CLI::Range(0.0, 1.0))->type_name("P")->capture_default_str();
+}
+
 void add_options(CLI::App& app, model_options& into) {
     into.folder = default_model();
     app.add_option("--model", into.folder,
@@ -126,24 +130,32 @@ void add_options(CLI::App& app, exit_options& into) {
         app.add_option("--exit-gate", into.gate,
                        "What decides where a token leaves: none (full depth), fixed, max-probability, margin, "
                        "entropy, saturation (the hidden state hardly turns any more), patience (exits in a row "
-                       "agree), or sec (the model folder's own gate)")
-            ->check(CLI::IsMember(
-                {"none", "fixed", "max-probability", "margin", "entropy", "saturation", "patience", "sec"}))
+                       "agree), or what was fitted to the model: learn-to-exit (predicted error) or sec "
+                       "(stop or exit)")
+            ->check(CLI::IsMember({"none", "fixed", "max-probability", "margin", "entropy", "saturation", "patience",
+                                   "learn-to-exit", "sec"}))
             ->type_name("GATE")
             ->capture_default_str()
             ->group(group);
     add_list(app, "--exit-layers", into.layers,
              "Layers, from 1, after which the gate is asked; `fixed` leaves after the first of them. Left out: "
-             "for sec those that the model folder's exits are made for, else a quarter, half and three quarters of "
+             "for learn-to-exit and sec those they were fitted to, else a quarter, half and three quarters of "
              "the depth")
         ->needs(gate)
         ->group(group);
     app.add_option(
            "--threshold", into.threshold,
-           "A token leaves when the gate's measure reaches this; for entropy, when it is at or below this many nats. "
-           "For patience a whole number: how many further exits in a row must name the same token. Left out: the model "
-           "folder's for sec, 0.5 for entropy, 2 for "
-           "patience, else 0.9")
+           "A token leaves when the gate's measure reaches this; for entropy, when it is at or below this many nats, "
+           "for learn-to-exit this predicted error. For patience a whole number: how many further exits in a row must "
+           "name the same token. Left out: the fitted one for learn-to-exit and sec, 0.5 for entropy, 2 for patience, "
+           "else 0.9")
+        ->check(finite)
+        ->needs(gate)
+        ->type_name("P")
+        ->group(group);
+    app.add_option("--check-margin", into.check_margin,
+                   "learn-to-exit: where it would leave, look at the exit's answer, and leave if its two likeliest "
+                   "tokens are this far apart in probability. Left out: the fitted one; 0 does not look")
         ->check(finite)
         ->needs(gate)
         ->type_name("P")

@@ -48,6 +48,7 @@ struct exit_options {
     std::vector<std::size_t> layers;
     std::optional<float> threshold;
     std::optional<float> stop_threshold;
+    std::optional<float> check_margin;  ///< an exit also wants this margin
     std::string kv = "propagate";
     std::string prefill = "eager";
 };
@@ -57,6 +58,8 @@ void add_cache_options(CLI::App& app, exit_options& into);
 /// An option that takes a whole number in decimal digits. One that is too small by default has no default.
 CLI::Option* add_number(CLI::App& app, const std::string& name, std::size_t& into, const std::string& help,
                         std::size_t least = 0);
+/// An option that takes a number from 0 to 1.
+CLI::Option* add_fraction(CLI::App& app, const std::string& name, double& into, const std::string& help);
 /// --threads, --prefill-threads, --kv-dtype
 struct run_options {
     std::size_t threads = 1;

@@ -72,6 +72,7 @@ std::string name_of(const exit_options& c) {
     } else if (c.threshold) {
         name += (c.gate == "sec" ? " exit > " : " >= ") + number(*c.threshold);
     }
+    if (c.check_margin && *c.check_margin > 0.0f) name += ", margin >= " + number(*c.check_margin);
     return name + ", " + c.kv + (c.prefill == "lazy" ? ", lazy" : "");
 }
 

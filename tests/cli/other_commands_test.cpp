@@ -27,17 +27,17 @@ std::string list_of(const nlohmann::json& ids) {
 }  // namespace
 
 TEST_CASE("tokenize and detokenize are each other's inverse, byte for byte", "[cli][tokens]") {
-    for (const std::string& text :
+    for (const std::string& written :
          {std::string("def f(x):\n    return x"), std::string("\xe6\xbc\xa2\xf0\x9f\x98\x80\r\n\t "),
           std::string("\xff\xfe\x80 broken"), std::string("<|endoftext|>x")}) {
         const support::temporary_folder folder;
-        folder.write("text", text);
+        folder.write("text", written);
         const command_result tokens = earlyout_command({"tokenize", "--file", (folder / "text").string(), "--json"});
         REQUIRE(tokens.status == 0);
         const std::string ids = list_of(tokens.json().at("ids"));
         const command_result back = earlyout_command({"detokenize", "--ids", ids});
-        CHECK(back.out == text);
-        CHECK(earlyout_command({"tokenize"}, text).out == ids + "\n");
+        CHECK(back.out == written);
+        CHECK(earlyout_command({"tokenize"}, written).out == ids + "\n");
     }
     CHECK(earlyout_command({"tokenize", "--text", "", "--json"}).json().at("ids").empty());
     CHECK(earlyout_command({"detokenize", "--ids", "97,98", "--json"}).json().at("text") == "ab");

@@ -41,6 +41,7 @@ struct window_observation {
     std::span<const token_id> tokens;
     std::span<const exit_observation> exits;  ///< in order of depth; the last is full depth
 
+    [[nodiscard]] std::size_t exit_count() const noexcept { return exits.size(); }
     [[nodiscard]] std::size_t predictions() const noexcept { return tokens.size() - 1; }
     [[nodiscard]] token_id truth(std::size_t i) const noexcept { return tokens[i + 1]; }
     [[nodiscard]] const exit_observation& full_depth() const noexcept { return exits.back(); }

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -22,6 +23,22 @@ struct layer_weights {
     std::size_t layer = 0;  ///< from 1
     linear_weights weights;
 };
+
+/// The weights called NAME.LAYER (`learn_to_exit.3.weight`, and a bias where there is one), for every exit layer that
+/// has them. Views; they live as long as `exits`.
+/// @throws error (missing_tensor) when no exit layer has any, (wrong_shape)
+[[nodiscard]] inline std::vector<layer_weights> weights_by_layer(const exit_weights& exits, std::string_view name) {
+    std::vector<layer_weights> found;
+    for (const std::size_t layer : exits.layers()) {
+        const std::string own = std::string(name) + "." + std::to_string(layer);
+        if (exits.find(own + ".weight") != nullptr) found.push_back({layer, exits.linear(own)});
+    }
+    if (found.empty()) {
+        fail(errc::missing_tensor, exits.source(), ": tensor '", name,
+             ".LAYER.weight' is missing for every exit layer");
+    }
+    return found;
+}
 
 namespace detail {
 

@@ -31,14 +31,11 @@ namespace io {
     return all_bf16 ? any_format(bf16{}) : all_f16 ? any_format(f16{}) : any_format(f32{});
 }
 
-namespace detail {
-
-/// What exits must have been fitted with. Formats without loss count as f32.
+/// The weight format that exits name which were fitted to this checkpoint in that one: a format without loss counts
+/// as f32.
 [[nodiscard]] inline std::string computed_format(const hugging_face_checkpoint& from, std::string_view format) {
     return std::string(format == lossless_format(from).name() ? f32::name : format);
 }
-
-}  // namespace detail
 
 /// A network with all that came with it in its folder. Immutable: any number of sessions, in any threads,
 /// run on one of these. It may be moved while no session refers to it.
@@ -86,6 +83,17 @@ public:
         return *exits_;
     }
 
+    /// Uses these exits in place of what came with the model. Not while a session refers to it.
+    /// @throws error (mismatch) when they were fitted to other sizes
+    void set_exits(exit_weights exits) {
+        const auto& shape = network_.shape();
+        require_match(
+            exits, {shape.layers, shape.d_model, shape.vocab, exits.model().fingerprint, exits.model().weight_formats});
+        exits.check();
+        exits_ = std::move(exits);
+        exits_fit_ = true;
+    }
+
 private:
     std::string source_;
     Network network_;
@@ -118,7 +126,7 @@ template <class Network>
     const std::filesystem::path path = exits_file.empty() ? folder / sidecar_name : exits_file;
     if (!exits_file.empty() || detail::exists(path)) {
         exits = read_exits(path);
-        const std::string computed = detail::computed_format(from, network.weight_format());
+        const std::string computed = computed_format(from, network.weight_format());
         require_match(*exits, {shape.layers, shape.d_model, shape.vocab, from.fingerprint(), computed});
         exits_fit = fitted_with(*exits, computed);
     }

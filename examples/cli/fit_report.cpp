@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: MIT
+#include "fit_report.hpp"
+
+#include <iomanip>
+#include <iostream>
+#include <sstream>
+
+namespace cli {
+
+namespace {
+
+std::string fixed(double value, int digits) {
+    std::ostringstream text;
+    text << std::fixed << std::setprecision(digits) << value;
+    return text.str();
+}
+std::string percent(double share) { return fixed(100.0 * share, 1) + " %"; }
+/// "+1.2 %"
+std::string change(double share) { return (share > 0.0 ? "+" : "") + percent(share); }
+
+std::string list(const std::vector<std::size_t>& layers) {
+    std::string text;
+    for (const std::size_t layer : layers) text.append(text.empty() ? "" : ",").append(std::to_string(layer));
+    return text;
+}
+
+void print_part(std::ostream& to, const char* name, const collected_part& part) {
+    to << "  " << std::left << std::setw(9) << name << std::right << std::setw(6) << part.texts << " texts, "
+       << std::setw(8) << part.tokens << " tokens in " << fixed(part.seconds, 1) << " s; kept " << part.kept
+       << " of them in " << megabytes(static_cast<double>(part.kept_bytes)) << '\n';
+}
+
+void print_rows(std::ostream& to, const std::vector<measured_threshold>& rows, bool with_layers) {
+    for (const measured_threshold& row : rows) {
+        std::ostringstream name;
+        name << row.threshold;
+        if (row.check_margin > 0.0f) name << ", margin >= " << row.check_margin;
+        if (with_layers) name << " after " << list(row.layers);
+        to << "  " << std::left << std::setw(42) << name.str() << std::right << std::setw(8)
+           << percent(row.layers_skipped) << std::setw(9) << change(-row.loss) << std::setw(9) << percent(row.agreement)
+           << std::setw(8) << fixed(row.speedup, 2) << '\n';
+    }
+}
+
+json to_json(const collected_part& part) {
+    json exits = json::array();
+    for (std::size_t e = 0; e < part.exits.layers.size(); ++e) {
+        exits.push_back({{"layer", part.exits.layers[e]},
+                         {"right", part.exits.share(part.exits.right[e])},
+                         {"agrees", part.exits.share(part.exits.agrees[e])},
+                         {"cross_entropy", part.exits.cross_entropy[e] / static_cast<double>(part.exits.tokens)}});
+    }
+    return {{"texts", part.texts},           {"tokens", part.tokens}, {"kept", part.kept},
+            {"kept_bytes", part.kept_bytes}, {"exits", exits},        {"seconds", part.seconds}};
+}
+
+json to_json(const measured_threshold& row) {
+    return {{"layers", row.layers},
+            {"threshold", row.threshold},
+            {"check_margin", row.check_margin},
+            {"layers_skipped", row.layers_skipped},
+            {"rouge_l_loss", row.loss},
+            {"agreement", row.agreement},
+            {"decode_speedup", row.speedup}};
+}
+
+json to_json(const std::vector<measured_threshold>& rows) {
+    json all = json::array();
+    for (const measured_threshold& row : rows) all.push_back(to_json(row));
+    return all;
+}
+
+json to_json(const eo::calibrate::reliability& r) {
+    json bins = json::array();
+    for (const auto& bin : r.bins()) bins.push_back({bin.count, bin.predicted, bin.observed});
+    return {{"expected_calibration_error", r.expected_calibration_error()},
+            {"brier_score", r.brier_score()},
+            {"bins", bins}};
+}
+
+}  // namespace
+
+void print(std::ostream& to, const fit_report& r) {
+    to << "Fitted to " << r.model << " with weights in " << r.weight_format << ", on " << r.texts << " texts\n";
+    print_part(to, "fit", r.fit);
+    print_part(to, "validate", r.validate);
+
+    to << "\nEvery exit on the true text (validate), and how honest its predicted error is\n"
+       << "  layer   right   as full depth   nats     wrong   calibration error before and after   Brier score\n";
+    const auto& exits = r.validate.exits;
+    for (std::size_t e = 0; e < exits.layers.size(); ++e) {
+        to << std::setw(7) << exits.layers[e] << std::setw(8) << fixed(exits.share(exits.right[e]), 3) << std::setw(16)
+           << fixed(exits.share(exits.agrees[e]), 3) << std::setw(7)
+           << fixed(exits.cross_entropy[e] / static_cast<double>(exits.tokens), 3);
+        if (e < r.gates.size()) {
+            const auto& gate = r.gates[e];
+            to << std::setw(10) << fixed(gate.share_wrong, 3) << std::setw(22)
+               << fixed(gate.before.expected_calibration_error(), 3) << std::setw(12)
+               << fixed(gate.after.expected_calibration_error(), 3) << std::setw(17)
+               << fixed(gate.after.brier_score(), 3);
+        }
+        to << '\n';
+    }
+
+    to << "\nOn the true text: predicted error up to   layers skipped    right   as full depth\n";
+    for (const auto& row : r.forced) {
+        to << std::setw(41) << fixed(static_cast<double>(row.threshold), 2) << std::setw(17)
+           << percent(row.layers_skipped) << std::setw(9) << fixed(row.accuracy, 3) << std::setw(16)
+           << fixed(row.agrees, 3) << '\n';
+    }
+
+    to << '\n'
+       << r.samples << " prompts completed beside full depth (validate)\n"
+       << "  learn-to-exit, predicted error up to        skipped  ROUGE-L    agree   speed\n";
+    print_rows(to, r.tried, true);
+    to << "  sec, probability of exit above\n";
+    print_rows(to, r.sec_tried, false);
+
+    to << "\nChosen for a loss of at most " << percent(r.loss_target) << " of ROUGE-L\n";
+    if (r.chosen.threshold < 0.0f) {
+        to << "  learn-to-exit: none was faster; it stays at full depth\n";
+    } else {
+        to << "  learn-to-exit <= " << r.chosen.threshold;
+        if (r.chosen.check_margin > 0.0f) to << " and margin >= " << r.chosen.check_margin;
+        to << " after layers " << list(r.chosen.layers) << ": " << percent(r.chosen.layers_skipped)
+           << " of the layers skipped, " << fixed(r.chosen.speedup, 2) << " x the speed\n";
+    }
+    to << "  sec > " << r.sec_chosen.threshold << ": " << percent(r.sec_chosen.layers_skipped)
+       << " of the layers skipped, " << fixed(r.sec_chosen.speedup, 2) << " x the speed\n";
+    for (const checked_format& format : r.formats) {
+        to << "  in " << format.name << ": " << change(-format.found.loss) << " ROUGE-L, "
+           << (format.holds ? "holds" : "does not hold, and these exits are refused there") << '\n';
+    }
+    to << "Wrote " << r.out << " for weights in " << r.formats_fitted << '\n';
+}
+
+json to_json(const fit_report& r) {
+    json gates = json::array();
+    for (const auto& gate : r.gates) {
+        gates.push_back({{"layer", gate.layer},
+                         {"log_loss", gate.map.loss},
+                         {"steps", gate.map.steps},
+                         {"share_wrong", gate.share_wrong},
+                         {"before", to_json(gate.before)},
+                         {"after", to_json(gate.after)}});
+    }
+    json forced = json::array();
+    for (const auto& row : r.forced) {
+        forced.push_back({{"threshold", row.threshold},
+                          {"layers_skipped", row.layers_skipped},
+                          {"right", row.accuracy},
+                          {"agrees", row.agrees}});
+    }
+    json formats = json::array();
+    for (const checked_format& format : r.formats) {
+        formats.push_back({{"format", format.name}, {"holds", format.holds}, {"measured", to_json(format.found)}});
+    }
+    return {{"model", r.model},
+            {"weight_format", r.weight_format},
+            {"out", r.out},
+            {"texts", r.texts},
+            {"fit", to_json(r.fit)},
+            {"validate", to_json(r.validate)},
+            {"sec", {{"loss", r.sec.loss}, {"steps", r.sec.steps}}},
+            {"learn_to_exit", gates},
+            {"forced", forced},
+            {"samples", r.samples},
+            {"loss_target", r.loss_target},
+            {"tried", to_json(r.tried)},
+            {"chosen", to_json(r.chosen)},
+            {"sec_tried", to_json(r.sec_tried)},
+            {"sec_chosen", to_json(r.sec_chosen)},
+            {"formats", formats},
+            {"weight_formats", r.formats_fitted}};
+}
+
+json summary(const fit_report& r) {
+    json errors = json::object();
+    for (const auto& gate : r.gates) {
+        errors[std::to_string(gate.layer)] = gate.after.expected_calibration_error();
+    }
+    return {{"texts", r.texts},
+            {"fit_tokens", r.fit.tokens},
+            {"validate_tokens", r.validate.tokens},
+            {"samples", r.samples},
+            {"loss_target", r.loss_target},
+            {"calibration_error", errors},
+            {"learn_to_exit", to_json(r.chosen)},
+            {"sec", to_json(r.sec_chosen)}};
+}
+
+}  // namespace cli

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_EXAMPLES_CLI_FIT_REPORT_HPP
+#define EARLYOUT_EXAMPLES_CLI_FIT_REPORT_HPP
+
+#include "report.hpp"
+
+#include <earlyout/calibrate/collect.hpp>
+#include <earlyout/calibrate/fit_gates.hpp>
+
+#include <cstddef>
+#include <iosfwd>
+#include <string>
+#include <vector>
+
+namespace cli {
+
+/// What was read of one part of the texts.
+struct collected_part {
+    std::size_t texts = 0;
+    std::size_t tokens = 0;
+    std::size_t kept = 0;
+    std::size_t kept_bytes = 0;
+    double seconds = 0.0;
+    eo::calibrate::exit_accuracy exits;
+};
+
+/// What thresholds did to completions beside full depth.
+struct measured_threshold {
+    std::vector<std::size_t> layers;
+    float threshold = 0.0f;
+    float check_margin = 0.0f;
+    double layers_skipped = 0.0;
+    double loss = 0.0;  ///< of ROUGE-L, relative
+    double agreement = 1.0;
+    double speedup = 1.0;
+};
+
+struct checked_format {
+    std::string name;
+    measured_threshold found;
+    bool holds = false;
+};
+
+/// Everything `earlyout fit` did.
+struct fit_report {
+    std::string model;
+    std::string weight_format;
+    std::string out;
+    std::size_t texts = 0;
+    std::size_t samples = 0;
+    double loss_target = 0.0;
+    collected_part fit;
+    collected_part validate;
+    eo::calibrate::fitted_linear sec;
+    std::vector<eo::calibrate::fitted_layer_gate> gates;
+    std::vector<eo::calibrate::forced_exits> forced;
+    std::vector<measured_threshold> tried;
+    measured_threshold chosen;
+    std::vector<measured_threshold> sec_tried;
+    measured_threshold sec_chosen;
+    std::vector<checked_format> formats;
+    std::string formats_fitted;
+};
+
+void print(std::ostream& to, const fit_report& report);
+[[nodiscard]] json to_json(const fit_report& report);
+/// What the sidecar keeps: the corpus' size, every gate's honesty and the chosen thresholds' worth; no paths.
+[[nodiscard]] json summary(const fit_report& report);
+
+}  // namespace cli
+
+#endif

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_EXAMPLES_CLI_PROGRESS_HPP
+#define EARLYOUT_EXAMPLES_CLI_PROGRESS_HPP
+
+#include <cstddef>
+#include <string>
+
+namespace cli {
+
+/// One line on standard error that is written over; nothing where that is not a terminal.
+class progress_line {
+public:
+    explicit progress_line(bool shown);
+    ~progress_line();
+    progress_line(const progress_line&) = delete;
+    progress_line& operator=(const progress_line&) = delete;
+
+    void operator()(const std::string& text);
+    void clear();
+
+private:
+    bool shown_;
+};
+
+/// "reading [#####     ] 50 %, 12 s left"
+/// @param seconds passed so far
+[[nodiscard]] std::string bar(const std::string& what, std::size_t done, std::size_t all, double seconds);
+
+}  // namespace cli
+
+#endif

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_CALIBRATE_LABELS_HPP
+#define EARLYOUT_CALIBRATE_LABELS_HPP
+
+#include <earlyout/core/config.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace earlyout::inline EARLYOUT_ABI {
+namespace calibrate {
+
+/// What a gate should have said of a token after a layer, numbered as the outputs of sec_gate.
+enum class gate_label : std::uint8_t { stop, exit, go_on };
+
+/// How that is told from what every exit answered. All rules but `harmless` say stop where no exit is right.
+enum class label_rule : std::uint8_t {
+    paper,    ///< exit from the first exit that is right on, even where a deeper one is wrong again (SEC's program)
+    right,    ///< exit where this exit's own arg-max is the next token
+    agrees,   ///< exit where this exit's arg-max is that of full depth
+    harmless  ///< exit unless full depth is right and this exit is not; stop where full depth is wrong
+};
+
+/// The rule of that name, or nothing.
+[[nodiscard]] inline std::optional<label_rule> find_label_rule(std::string_view name) noexcept {
+    if (name == "paper") return label_rule::paper;
+    if (name == "right") return label_rule::right;
+    if (name == "agrees") return label_rule::agrees;
+    if (name == "harmless") return label_rule::harmless;
+    return std::nullopt;
+}
+
+/// True where leaving at this exit is what the rule wants; stop does not come into it.
+/// @param seen what every exit answered: a window_observation or kept_observations
+template <class Observed>
+[[nodiscard]] bool may_leave(const Observed& seen, std::size_t exit, std::size_t i, label_rule rule) {
+    switch (rule) {
+        case label_rule::paper:
+            for (std::size_t e = 0; e <= exit; ++e) {
+                if (seen.right(e, i)) return true;
+            }
+            return false;
+        case label_rule::right: return seen.right(exit, i);
+        case label_rule::agrees: return seen.agrees(exit, i);
+        case label_rule::harmless: return seen.right(exit, i) || !seen.right(seen.exit_count() - 1, i);
+    }
+    return false;
+}
+
+/// The label of token i at an exit.
+template <class Observed>
+[[nodiscard]] gate_label label_of(const Observed& seen, std::size_t exit, std::size_t i, label_rule rule) {
+    const std::size_t count = seen.exit_count();
+    bool some_right = seen.right(count - 1, i);
+    if (rule != label_rule::harmless) {
+        for (std::size_t e = 0; e + 1 < count && !some_right; ++e) some_right = seen.right(e, i);
+    }
+    if (!some_right) return gate_label::stop;
+    return may_leave(seen, exit, i, rule) ? gate_label::exit : gate_label::go_on;
+}
+
+}  // namespace calibrate
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+#include <earlyout/calibrate/fit_gates.hpp>
+
+#include <earlyout/core/executor.hpp>
+
+#include <random>
+#include <vector>
+
+#include "generate/fixtures.hpp"
+#include "support/catch.hpp"
+#include "support/errors.hpp"
+
+namespace eo = earlyout;
+namespace calibrate = earlyout::calibrate;
+using calibrate::label_rule;
+
+namespace {
+
+calibrate::kept_observations observe(std::uint32_t seed, std::size_t tokens, std::size_t keep_every = 1) {
+    const auto& network = support::small_network();
+    eo::inline_executor on;
+    calibrate::collector collector(network, {1, 2, 4}, 32, on);
+    std::mt19937 engine(seed);
+    const std::vector<calibrate::corpus_text> texts{{"random", seed, support::random_prompt(engine, tokens)}};
+    calibrate::kept_observations kept(keep_every);
+    REQUIRE(collector.run(texts, [&](const calibrate::window_observation& w) { kept.add(w); }));
+    return kept;
+}
+
+}  // namespace
+
+TEST_CASE("kept observations are every n-th of those seen", "[calibrate][kept_observations]") {
+    const auto all = observe(1, 97);
+    const auto some = observe(1, 97, 5);
+    REQUIRE(all.exit_count() == 4);
+    CHECK(all.layer(3) == support::small_network().shape().layers);
+    REQUIRE(some.size() == (all.size() + 4) / 5);
+    for (std::size_t i = 0; i < some.size(); ++i) {
+        CHECK(some.truth(i) == all.truth(5 * i));
+        for (std::size_t e = 0; e < 4; ++e) {
+            CHECK(some.argmax(e, i) == all.argmax(e, 5 * i));
+            CHECK(std::ranges::equal(some.hidden(e, i), all.hidden(e, 5 * i)));
+            CHECK(some.margin(e, i) == all.margin(e, 5 * i));
+        }
+    }
+    using kept = calibrate::kept_observations;
+    CHECK(kept::keep_every_within(1 << 20, 10, 4, 16) == 1);
+    const std::size_t n = kept::keep_every_within(1 << 20, 100'000, 4, 16);
+    CHECK(100'000 / n * kept::bytes_of_token(4, 16) <= 1 << 20);
+}
+
+TEST_CASE("gates learn which exits agree with full depth", "[calibrate][fit_gates]") {
+    const auto seen = observe(2, 6000);
+    const auto other = observe(3, 3000);
+    auto gates = calibrate::fit_learn_to_exit(seen, label_rule::agrees);
+    REQUIRE(gates.size() == 3);
+    CHECK(gates[2].layer == 4);
+    calibrate::calibrate_gates(gates, other, label_rule::agrees);
+    for (const auto& gate : gates) {
+        const double chance = gate.share_wrong * (1.0 - gate.share_wrong);  // Brier score of knowing the share alone
+        CHECK(gate.after.brier_score() < chance);
+        CHECK(gate.after.expected_calibration_error() < 0.05);
+        CHECK(gate.after.expected_calibration_error() <= gate.before.expected_calibration_error() + 0.005);
+    }
+
+    const auto never = calibrate::walk(gates, other, -1.0f);
+    CHECK(never.layers_skipped == 0.0);
+    CHECK(never.agrees == 1.0);
+    const auto always = calibrate::walk(gates, other, 1.0f);
+    CHECK(always.layers_skipped > 0.8);
+    double before = 0.0;
+    for (const float threshold : {0.05f, 0.2f, 0.4f, 0.7f}) {
+        const auto at = calibrate::walk(gates, other, threshold);
+        CHECK(at.layers_skipped >= before);
+        before = at.layers_skipped;
+        CHECK(at.agrees > 1.0 - static_cast<double>(threshold) - 0.05);  // what a calibrated error promises
+    }
+}
+
+TEST_CASE("the three-way gate beats chance on what it was fitted to", "[calibrate][fit_gates]") {
+    const auto seen = observe(4, 3000);
+    for (const label_rule rule : {label_rule::paper, label_rule::right}) {
+        const auto gate = calibrate::fit_sec_gate(seen, rule);
+        CHECK(gate.outputs == 3);
+        CHECK(gate.bias.empty());
+        CHECK(gate.loss < gate.loss_before);
+        const eo::sec_gate made(gate.view());
+        CHECK_NOTHROW(made.check(support::small_network().shape()));
+    }
+}
+
+TEST_CASE("gates are calibrated on their own exits", "[calibrate][fit_gates]") {
+    auto gates = calibrate::fit_learn_to_exit(observe(5, 200), label_rule::right);
+    gates.pop_back();
+    const auto seen = observe(6, 100);
+    CHECK(support::error_of([&] { calibrate::calibrate_gates(gates, seen, label_rule::right); }).message ==
+          "calibrate: expected observations of 3 exits, found 4");
+}

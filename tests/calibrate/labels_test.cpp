@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+#include <earlyout/calibrate/labels.hpp>
+
+#include <vector>
+
+#include "support/catch.hpp"
+
+namespace calibrate = earlyout::calibrate;
+using calibrate::gate_label;
+using calibrate::label_rule;
+
+namespace {
+
+/// Answers of the exits to one token whose truth is 1; the last is full depth.
+struct answers {
+    std::vector<int> argmax;
+    [[nodiscard]] std::size_t exit_count() const { return argmax.size(); }
+    [[nodiscard]] bool right(std::size_t e, std::size_t) const { return argmax[e] == 1; }
+    [[nodiscard]] bool agrees(std::size_t e, std::size_t) const { return argmax[e] == argmax.back(); }
+};
+
+std::vector<gate_label> labels(const answers& seen, label_rule rule) {
+    std::vector<gate_label> made;
+    for (std::size_t e = 0; e < seen.exit_count(); ++e) made.push_back(label_of(seen, e, 0, rule));
+    return made;
+}
+
+constexpr auto stop = gate_label::stop;
+constexpr auto leave = gate_label::exit;
+constexpr auto go_on = gate_label::go_on;
+using list = std::vector<gate_label>;
+
+}  // namespace
+
+TEST_CASE("labels where an exit was right and a deeper one is wrong again", "[calibrate][labels]") {
+    const answers seen{{5, 1, 6, 1}};
+    CHECK(labels(seen, label_rule::paper) == list{go_on, leave, leave, leave});
+    CHECK(labels(seen, label_rule::right) == list{go_on, leave, go_on, leave});
+    CHECK(labels(seen, label_rule::agrees) == list{go_on, leave, go_on, leave});
+    CHECK(labels(seen, label_rule::harmless) == list{go_on, leave, go_on, leave});
+}
+
+TEST_CASE("labels where full depth is wrong and an exit is not", "[calibrate][labels]") {
+    const answers seen{{1, 7, 7}};
+    CHECK(labels(seen, label_rule::paper) == list{leave, leave, leave});
+    CHECK(labels(seen, label_rule::right) == list{leave, go_on, go_on});
+    CHECK(labels(seen, label_rule::agrees) == list{go_on, leave, leave});
+    CHECK(labels(seen, label_rule::harmless) == list{stop, stop, stop});
+    CHECK(may_leave(seen, 1, 0, label_rule::harmless));
+}
+
+TEST_CASE("labels where nobody is right", "[calibrate][labels]") {
+    const answers seen{{5, 7, 7}};
+    for (const label_rule rule : {label_rule::paper, label_rule::right, label_rule::agrees, label_rule::harmless}) {
+        CHECK(labels(seen, rule) == list{stop, stop, stop});
+    }
+    CHECK_FALSE(may_leave(seen, 0, 0, label_rule::agrees));
+    CHECK(may_leave(seen, 1, 0, label_rule::agrees));
+    CHECK(may_leave(seen, 0, 0, label_rule::harmless));
+}
+
+TEST_CASE("label rules have names", "[calibrate][labels]") {
+    CHECK(calibrate::find_label_rule("paper") == label_rule::paper);
+    CHECK(calibrate::find_label_rule("harmless") == label_rule::harmless);
+    CHECK_FALSE(calibrate::find_label_rule("Paper").has_value());
+}
