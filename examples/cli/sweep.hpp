@@ -27,6 +27,9 @@ struct swept {
     eo::calibrate::paired_evaluation measured;
 };
 
+/// The gates that --gates takes.
+[[nodiscard]] std::vector<std::string> gates_to_sweep();
+
 /// Every combination of gates, thresholds and cache policies, each gate's from the safest on.
 /// @throws earlyout::error for a gate the model has no exits for
 [[nodiscard]] std::vector<exit_options> make_sweep(const model& m, const sweep_options& options);
@@ -37,6 +40,12 @@ struct swept {
 
 /// The fastest policy without stops that loses no more ROUGE-L than that; nothing when only full depth does.
 [[nodiscard]] const swept* best_at_loss(const std::vector<swept>& all, double loss);
+
+/// The fastest policy without stops, whatever it loses; nothing when there is none.
+[[nodiscard]] const swept* fastest(const std::vector<swept>& all);
+
+/// The policies without stops, faster than full depth, that no other is both as fast and as good as; from the slowest.
+[[nodiscard]] std::vector<const swept*> pareto_front(const std::vector<swept>& all);
 
 }  // namespace cli
 
