@@ -2,9 +2,11 @@
 #include "page.hpp"
 
 #include "page_parts.hpp"
+#include "page_style.hpp"
 #include "svg.hpp"
 
 #include <algorithm>
+#include <filesystem>
 
 namespace cli {
 
@@ -48,10 +50,10 @@ std::string count_of(std::size_t count, const std::string& what) {
 
 std::string top(const evaluation_report& r) {
     const std::size_t layers = r.observed.accuracy.layers.empty() ? 0 : r.observed.accuracy.layers.back();
-    std::string words = element("b", {}, escape(r.model)) + " (" + count_of(layers, "layer") + ", weights in " +
-                        escape(r.weight_format) + ", " + count_of(r.threads, "thread") + ") completed " +
-                        count_of(r.samples.size(), "piece") + " of " + count_of(r.texts, "text") + ", " +
-                        count_of(r.cut.new_tokens, "token") + " each, greedily, with " +
+    std::string words = element("b", {}, escape(last_parts(r.model))) + " (" + count_of(layers, "layer") +
+                        ", weights in " + escape(r.weight_format) + ", " + count_of(r.threads, "thread") +
+                        ") completed " + count_of(r.samples.size(), "piece") + " of " + count_of(r.texts, "text") +
+                        ", " + count_of(r.cut.new_tokens, "token") + " each, greedily, with " +
                         count_of(r.sweep.size(), "exit policy");
     replace_all(words, "exit policys", "exit policies");
     words +=
@@ -73,6 +75,12 @@ std::string shown_name(const exit_options& config) {
     replace_all(name, ">=", "\u2265");
     replace_all(name, "<=", "\u2264");
     return name;
+}
+
+std::string last_parts(const std::string& path) {
+    std::filesystem::path p = std::filesystem::path(path).lexically_normal();
+    if (p.filename().empty()) p = p.parent_path();
+    return (p.parent_path().filename() / p.filename()).string();
 }
 
 std::string gate_style(const exit_options& config) { return "g" + std::to_string(gate_number(config)); }
@@ -138,6 +146,17 @@ std::string table_of_policies(const evaluation_report& r) {
 
 }  // namespace page
 
+namespace {
+
+/// That many of the indices, from the first on in equal steps.
+std::vector<std::size_t> spread(const std::vector<std::size_t>& indices, std::size_t count) {
+    std::vector<std::size_t> chosen;
+    for (std::size_t i = 0; i < count; ++i) chosen.push_back(indices[i * indices.size() / count]);
+    return chosen;
+}
+
+}  // namespace
+
 const swept* policy_to_show(const evaluation_report& r) {
     const swept* const best = best_at_loss(r.sweep, 0.011);
     return best != nullptr ? best : fastest(r.sweep);
@@ -156,8 +175,8 @@ std::vector<shown_completion> completions_to_show(const evaluation_report& r) {
     const std::size_t of_different = std::min(different.size(), wanted - of_same);
     of_same = std::min(same.size(), wanted - of_different);
     std::vector<shown_completion> shown;
-    for (std::size_t i = 0; i < of_different; ++i) shown.push_back({chosen, different[i], {}});
-    for (std::size_t i = 0; i < of_same; ++i) shown.push_back({chosen, same[i], {}});
+    for (const std::size_t i : spread(different, of_different)) shown.push_back({chosen, i, {}});
+    for (const std::size_t i : spread(same, of_same)) shown.push_back({chosen, i, {}});
     return shown;
 }
 
@@ -172,13 +191,13 @@ std::vector<shown_completion> stops_to_show(const evaluation_report& r) {
             best = &s;
         }
     }
-    std::vector<shown_completion> shown;
-    if (best == nullptr || best == policy_to_show(r)) return shown;
-    for (std::size_t i = 0; i < best->measured.early.results.size() && shown.size() < wanted; ++i) {
-        if (best->measured.early.results[i].finish_reason == eo::finish_reason::stopped_by_gate) {
-            shown.push_back({best, i, {}});
-        }
+    if (best == nullptr || best == policy_to_show(r)) return {};
+    std::vector<std::size_t> stopped;
+    for (std::size_t i = 0; i < best->measured.early.results.size(); ++i) {
+        if (best->measured.early.results[i].finish_reason == eo::finish_reason::stopped_by_gate) stopped.push_back(i);
     }
+    std::vector<shown_completion> shown;
+    for (const std::size_t i : spread(stopped, std::min(wanted, stopped.size()))) shown.push_back({best, i, {}});
     return shown;
 }
 
@@ -188,7 +207,7 @@ std::string make_page(const evaluation_report& r, const std::vector<shown_comple
     const std::string head =
         element("meta", {{"charset", "utf-8"}}) +
         element("meta", {{"name", "viewport"}, {"content", "width=device-width, initial-scale=1"}}) +
-        element("title", {}, "What early exits are worth: " + escape(r.model)) +
+        element("title", {}, "What early exits are worth: " + escape(page::last_parts(r.model))) +
         element("style", {}, page::style_sheet(layers));
     const std::string parts = page::quality_against_speed(r) + page::oracle(r) + page::exit_histograms(r) +
                               page::completions(r, shown, text) + page::reliability_diagrams(r) +

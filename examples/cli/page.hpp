@@ -36,9 +36,10 @@ struct shown_completion {
 /// The policy that the page shows in detail: the best at 1.1 % loss, else the fastest; nothing without policies.
 [[nodiscard]] const swept* policy_to_show(const evaluation_report& r);
 
-/// The first six whose text is not full depth's and the first six whose text is, more of one where the other is short.
+/// Six whose text is not full depth's and six whose text is, evenly spread over the samples; more of one kind where
+/// there are fewer of the other.
 [[nodiscard]] std::vector<shown_completion> completions_to_show(const evaluation_report& r);
-/// The first four that a gate ended, by the policy that ends completions at the right places most often.
+/// Four that a gate ended, evenly spread, by the policy whose stops score the highest F1.
 [[nodiscard]] std::vector<shown_completion> stops_to_show(const evaluation_report& r);
 
 /// One page of HTML that needs nothing else: no script, no network.

@@ -3,14 +3,13 @@
 #include "page_parts.hpp"
 
 #include <algorithm>
-#include <filesystem>
 #include <span>
 
 namespace cli::page {
 
 namespace {
 
-constexpr std::string_view line_end = "\u23ce";
+constexpr std::string_view line_end = "\u21b5";
 
 /// White space as marks, for a token on its own.
 std::string visible(std::string_view token) {
@@ -21,7 +20,7 @@ std::string visible(std::string_view token) {
         } else if (c == '\t') {
             out += "\u21e5";
         } else if (c == ' ') {
-            out += "\u2423";
+            out += "\u00b7";
         } else {
             out += c;
         }
@@ -40,12 +39,6 @@ std::string last_lines(const std::string& prompt, std::size_t lines, std::size_t
     return (at == 0 ? "" : "\u2026") + prompt.substr(at);
 }
 
-std::string last_parts(const std::string& path) {
-    const std::filesystem::path p(path);
-    const std::filesystem::path folder = p.parent_path().filename();
-    return (folder / p.filename()).string();
-}
-
 /// One token as markup: `says` is what full depth would have said, where that is something else.
 std::string token_markup(const std::string& token, std::size_t layer, const std::string& about,
                          const std::string& says) {
@@ -57,10 +50,11 @@ std::string token_markup(const std::string& token, std::size_t layer, const std:
         }
         return element("span", {{"class", style}, {"title", about}}, shown);
     }
-    // A ruby text stands under one line, so that what follows a line end goes behind it.
+    // What stands below is below one line, so that what follows a line end goes behind it.
     const std::size_t end = token.find('\n');
     const std::string base = escape(token.substr(0, end)) + (end == std::string::npos ? "" : std::string(line_end));
-    std::string out = element("ruby", {{"class", style}, {"title", about}}, base + element("rt", {}, escape(says)));
+    std::string out = element("span", {{"class", "d"}, {"title", about}},
+                              element("span", {{"class", style}}, base) + element("small", {}, escape(says)));
     if (end != std::string::npos) out += element("span", {{"class", style}}, escape(token.substr(end)));
     return out;
 }
@@ -74,7 +68,9 @@ public:
         const std::string prompt = last_lines(text_(sample_.prompt), 5, 480);
         std::string made = element("span", {{"class", "prompt"}}, escape(prompt)) + tokens();
         if (stopped()) made += element("span", {{"class", "stop"}}, "\u25a0 stop after layer " + stop_layer());
-        std::string beside = row("full depth", full_depth()) + row("the text", escape(text_(sample_.reference)));
+        const bool is_same = shown_.early().ids == shown_.full().ids;
+        std::string beside = (is_same ? words("full depth", "the same") : row("full depth", full_depth())) +
+                             row("the text", escape(text_(sample_.reference)));
         if (stopped()) beside += stop_row();
         return element("article", {},
                        element("header", {}, heading()) + element("pre", {{"class", "made"}}, made) +
@@ -93,9 +89,10 @@ private:
     [[nodiscard]] std::string heading() const {
         const eo::completion& early = shown_.early();
         const std::string count = std::to_string(early.ids.size());
-        const std::string agreement = same() == early.ids.size()
-                                          ? "all " + count + " tokens as at full depth"
-                                          : std::to_string(same()) + " of " + count + " tokens before the texts part";
+        const std::string agreement =
+            same() == early.ids.size()
+                ? (count == "1" ? "its one token" : "all " + count + " tokens") + " as at full depth"
+                : std::to_string(same()) + " of " + count + " tokens before the texts part";
         return element("b", {}, escape(last_parts(sample_.name))) + " \u00b7 " + agreement + " \u00b7 mean layer " +
                fixed_digits(early.stats.mean_exit_layer(), 1) + " of " + std::to_string(early.stats.layers);
     }
@@ -135,12 +132,15 @@ private:
         if (at >= sample_.reference.size() || at >= shown_.full().ids.size()) return {};
         const auto& ids = shown_.full().ids;
         const auto wrong = static_cast<std::size_t>(std::ranges::mismatch(ids, sample_.reference).in1 - ids.begin());
-        const std::string words = wrong < at    ? "rightly: full depth was wrong before"
-                                  : wrong == at ? "rightly: full depth's next token is wrong"
-                                                : "in vain: full depth's next token is right";
-        return element("dt", {}, "stopped") + element("dd", {}, words);
+        const std::string judged = wrong < at    ? "rightly: full depth was wrong before"
+                                   : wrong == at ? "rightly: full depth's next token is wrong"
+                                                 : "wrongly: full depth's next token is right";
+        return words("stopped", judged);
     }
 
+    static std::string words(std::string_view name, std::string_view said) {
+        return element("dt", {}, name) + element("dd", {}, said);
+    }
     static std::string row(std::string_view name, const std::string& code) {
         return element("dt", {}, name) + element("dd", {}, element("pre", {}, code.empty() ? "\u2014" : code));
     }
@@ -182,14 +182,14 @@ std::string completions(const evaluation_report& r, const std::vector<shown_comp
         out += section("Completions by " + escape(shown_name(chosen->config)),
                        "Each token in the colour of the layer it left at; hover for what every layer would have said. "
                        "Below a token, after \u2260: what full depth would have said at this place instead. Then full "
-                       "depth's own completion, dotted from where the two part, and what really follows. These are the "
-                       "first six samples that differ from full depth and the first six that do not (more of one kind "
+                       "depth's own completion, dotted from where the two part, and what really follows. Six that "
+                       "differ from full depth and six that do not, evenly spread over the samples (more of one kind "
                        "where there are fewer of the other).",
                        legend + cards(r, exits, text));
     }
     if (!stops.empty()) {
         out += section("Completions that " + escape(shown_name(stops.front()->policy->config)) + " ended",
-                       "The policy whose stops are right most often (by F1), and the first four completions it ended.",
+                       "The policy whose stops score the highest F1, and four completions it ended, evenly spread.",
                        legend + cards(r, stops, text));
     }
     return out;

@@ -12,16 +12,20 @@ namespace cli::page {
 
 namespace {
 
+// Widths of large pictures: a page shows the one that suits its own.
+constexpr double wide = 510;
+constexpr double narrow = 350;
+
 std::string percent_label(double v) { return fixed_digits(100.0 * v, 0); }
 
 /// Shares from 0 up, in percent.
 svg::axis share_axis(double most, double at_low, double at_high, std::string title, std::size_t count = 5) {
     svg::axis y;
-    y.high = std::min(1.0, most * 1.06);
+    y.high = most * 1.06;
     y.at_low = at_low;
     y.at_high = at_high;
     y.title = std::move(title);
-    y.ticks = svg::ticks(0.0, y.high, count);
+    y.ticks = svg::ticks(0.0, std::min(1.0, y.high), count);
     y.label = percent_label;
     return y;
 }
@@ -56,14 +60,14 @@ std::string column(const svg::axis& x, const svg::axis& y, double at, double sha
 
 std::string layer_style(std::size_t layer) { return "bar l" + std::to_string(layer); }
 
-std::string first_right_chart(const eo::calibrate::exit_accuracy& a) {
+std::string first_right_chart(const eo::calibrate::exit_accuracy& a, double width) {
     constexpr double paper_first = 0.544;
     constexpr double paper_never = 0.145;
     double most = std::max(paper_first, a.share(a.never_right));
     for (const std::size_t count : a.first_right) most = std::max(most, a.share(count));
     const std::size_t layers = a.layers.size();
     const svg::axis y = share_axis(most, 230, 34, "% of the tokens");
-    svg::axis x = layer_axis(layers + 1, layers, 34, 500, "first layer whose arg-max is the next token");
+    svg::axis x = layer_axis(layers + 1, layers, 34, width - 10, "first layer whose arg-max is the next token");
     std::string out = svg::axes(x, y);
     const double never = static_cast<double>(layers + 1);
     out += svg::text(x(never), y.at_low + 18, "never", "tick", "middle");
@@ -81,7 +85,8 @@ std::string first_right_chart(const eo::calibrate::exit_accuracy& a) {
     out += svg::text(x(1.0) + half + 5, y(paper_first) + 4, paper + "54.4", "note small");
     out += svg::line(x(never) - half, y(paper_never), x(never) + half, y(paper_never), "paper");
     out += svg::text(x(never) - half - 5, y(paper_never) + 4, paper + "14.5", "note small", "end");
-    return svg::picture(510, 270, "Columns: share of tokens that are right first at each layer, and never", out);
+    return svg::picture(width, 270, "Columns: share of tokens that are right first at each layer, and never", out,
+                        width < wide ? "narrow" : "wide");
 }
 
 struct curve {
@@ -90,7 +95,7 @@ struct curve {
     std::vector<double> shares;
 };
 
-std::string accuracy_chart(const eo::calibrate::exit_accuracy& a) {
+std::string accuracy_chart(const eo::calibrate::exit_accuracy& a, double width) {
     std::array<curve, 3> curves{{{"as full depth", "g3", {}}, {"right here or before", "g4", {}}, {"right", "g1", {}}}};
     double so_far = 0.0;
     for (std::size_t e = 0; e < a.layers.size(); ++e) {
@@ -100,8 +105,8 @@ std::string accuracy_chart(const eo::calibrate::exit_accuracy& a) {
         curves[2].shares.push_back(a.share(a.right[e]));
     }
     const std::size_t layers = a.layers.size();
-    const svg::axis y = share_axis(1.0, 230, 34, "% of the tokens");
-    const svg::axis x = layer_axis(layers, layers, 34, 372, "layer");
+    const svg::axis y = share_axis(1.0 / 1.06, 230, 34, "% of the tokens");
+    const svg::axis x = layer_axis(layers, layers, 34, width - 138, "layer");
     std::string out = svg::axes(x, y);
     double lowest_free = 1e9;  // names at the right ends, from the lowest up, none over another
     std::ranges::sort(curves, {}, [](const curve& c) { return c.shares.back(); });
@@ -119,7 +124,7 @@ std::string accuracy_chart(const eo::calibrate::exit_accuracy& a) {
         lowest_free = at;
         out += svg::text(points.back().first + 9, at, percent_label(c.shares.back()) + "  " + c.name, "note");
     }
-    return svg::picture(510, 270, "Lines: accuracy of every exit", out);
+    return svg::picture(width, 270, "Lines: accuracy of every exit", out, width < wide ? "narrow" : "wide");
 }
 
 std::string histogram(const swept& s, double most) {
@@ -137,9 +142,9 @@ std::string histogram(const swept& s, double most) {
                           std::to_string(e.exit_histogram[layer]) + " tokens",
                       true);
     }
-    const std::string remark = fixed_digits(s.measured.decode_speedup(), 2) + "\u00d7, loss " +
-                               percentage(s.measured.rouge_l_loss()) + ", mean layer " +
-                               fixed_digits(e.mean_exit_layer(), 2);
+    const std::string remark = fixed_digits(s.measured.decode_speedup(), 2) + "\u00d7 \u00b7 loss " +
+                               percentage(s.measured.rouge_l_loss()) + " \u00b7 mean layer " +
+                               fixed_digits(e.mean_exit_layer(), 1);
     return figure(shown_name(s.config), svg::picture(260, 168, "Columns: where tokens left", out), remark);
 }
 
@@ -187,6 +192,11 @@ std::string reliability_chart(const std::vector<said>& series) {
     return svg::picture(258, 254, "Reliability: what was said against what came true", out);
 }
 
+std::string error_remark(const reliability& first, const std::string& name, const reliability& second) {
+    return "mean error " + fixed_digits(100.0 * first.error(), 1) + " points \u00b7 " + name + " " +
+           fixed_digits(100.0 * second.error(), 1);
+}
+
 /// At most eight of the exits, full depth among them, evenly spread.
 std::vector<std::size_t> spread(std::size_t count) {
     const std::size_t shown = std::min<std::size_t>(8, count);
@@ -210,14 +220,16 @@ std::string key(const std::vector<std::pair<std::string, std::string>>& entries)
 std::string oracle(const evaluation_report& r) {
     const eo::calibrate::exit_accuracy& a = r.observed.accuracy;
     if (a.tokens == 0) return {};
-    return section("How early tokens could leave",
-                   "Every exit on " + grouped(a.tokens) +
-                       " tokens of the true text. A gate that knew full depth's answer would skip " +
-                       percentage(a.skipped_by_oracle()) +
-                       " of the layers. Dashed: the Stop&Exit paper's figures for "
-                       "its own models (Sun et al., ICSE 2024).",
-                   figures("large", {figure("Right first after this layer", first_right_chart(a)),
-                                     figure("Accuracy of each exit", accuracy_chart(a))}));
+    return section(
+        "How early tokens could leave",
+        "Every exit on " + grouped(a.tokens) +
+            " tokens of the true text. A gate that knew full depth's answer would skip " +
+            percentage(a.skipped_by_oracle()) +
+            " of the layers. Dashed: the Stop&Exit paper's figures for "
+            "its own models (Sun et al., ICSE 2024).",
+        figures("large",
+                {figure("Right first after this layer", first_right_chart(a, wide) + first_right_chart(a, narrow)),
+                 figure("Accuracy of each exit", accuracy_chart(a, wide) + accuracy_chart(a, narrow))}));
 }
 
 std::string exit_histograms(const evaluation_report& r) {
@@ -237,7 +249,7 @@ std::string exit_histograms(const evaluation_report& r) {
         }
     }
     std::vector<std::string> pictures;
-    for (const swept* s : shown) pictures.push_back(histogram(*s, most * 1.08));
+    for (const swept* s : shown) pictures.push_back(histogram(*s, most * 1.06));
     return section(
         "Where tokens left",
         "The policy shown first is the fastest that loses at most 1.1 % or, without one, the fastest of all; "
@@ -257,13 +269,11 @@ std::string reliability_diagrams(const evaluation_report& r) {
                                        : "After layer " + std::to_string(exit.layer);
         confidences.push_back(figure(
             title, reliability_chart({{&exit.max_probability, "g1", "probability"}, {&exit.margin, "g6", "margin"}}),
-            "mean error " + fixed_digits(100.0 * exit.max_probability.error(), 1) + " (probability), " +
-                fixed_digits(100.0 * exit.margin.error(), 1) + " (margin) points"));
+            error_remark(exit.max_probability, "margin", exit.margin)));
         if (!o.has_sec || last) continue;
         controllers.push_back(
             figure(title, reliability_chart({{&exit.sec_exit, "g3", "exit"}, {&exit.sec_stop, "g6", "stop"}}),
-                   "mean error " + fixed_digits(100.0 * exit.sec_exit.error(), 1) + " (exit), " +
-                       fixed_digits(100.0 * exit.sec_stop.error(), 1) + " (stop) points"));
+                   error_remark(exit.sec_exit, "stop", exit.sec_stop)));
     }
     std::string out = section(
         "Can the confidence be believed?",

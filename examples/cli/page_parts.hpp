@@ -17,7 +17,10 @@ namespace cli::page {
 /// A policy's name with the signs that print has.
 [[nodiscard]] std::string shown_name(const exit_options& config);
 
-/// The style sheet of one gate's marks: "g3".
+/// The end of a path: folder and name.
+[[nodiscard]] std::string last_parts(const std::string& path);
+
+/// The style of one gate's marks: "g3".
 [[nodiscard]] std::string gate_style(const exit_options& config);
 [[nodiscard]] std::size_t gate_shape(const exit_options& config);
 /// A policy's mark, as the scatter chart has it, in a line of text.
@@ -32,7 +35,6 @@ namespace cli::page {
 /// A picture with a title above it and a remark below.
 [[nodiscard]] std::string figure(std::string_view title, std::string_view picture, std::string_view remark = {});
 
-[[nodiscard]] std::string style_sheet(std::size_t layers);
 [[nodiscard]] std::string quality_against_speed(const evaluation_report& r);
 [[nodiscard]] std::string oracle(const evaluation_report& r);
 [[nodiscard]] std::string exit_histograms(const evaluation_report& r);

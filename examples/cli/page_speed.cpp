@@ -15,8 +15,8 @@ struct frame {
     double width, height, left, right, top, bottom;
     bool names;  ///< the front's points have their names beside them, else numbers
 };
-constexpr frame wide{1060, 470, 46, 40, 40, 48, true};
-constexpr frame narrow{360, 350, 40, 16, 36, 48, false};
+constexpr frame wide{1060, 500, 46, 160, 70, 48, true};
+constexpr frame narrow{360, 410, 36, 22, 64, 48, false};
 
 double kept(const swept& s) { return 1.0 - s.measured.rouge_l_loss(); }
 double speed(const swept& s) { return s.measured.decode_speedup(); }
@@ -60,7 +60,7 @@ svg::axis speed_axis(const evaluation_report& r, const frame& f) {
     svg::axis x;
     x.logarithmic = true;
     x.low = low / 1.05;
-    x.high = std::max(high * (f.names ? 1.18 : 1.08), 1.2);
+    x.high = std::max(high * 1.06, 1.2);
     x.at_low = f.left;
     x.at_high = f.width - f.right;
     x.title = f.names ? "decoding speed, times full depth's (logarithmic)" : "decoding speed, \u00d7 full depth (log)";
@@ -78,7 +78,7 @@ svg::axis quality_axis(const evaluation_report& r, const frame& f) {
     }
     const double margin = 0.04 * (high - low);
     svg::axis y;
-    y.low = low - margin;
+    y.low = low - 2.0 * margin;
     y.high = high + margin;
     y.at_low = f.height - f.bottom;
     y.at_high = f.top;
@@ -89,42 +89,73 @@ svg::axis quality_axis(const evaluation_report& r, const frame& f) {
     return y;
 }
 
-/// Labels beside the points of the front, where they cover no other mark or label: up and to the right of a front
-/// there is nothing.
-std::string label_front(const std::vector<const swept*>& front, const svg::axis& x, const svg::axis& y, const frame& f,
-                        std::vector<svg::box> taken) {
-    const double size = f.names ? 13.0 : 12.0;
-    std::string out;
-    for (std::size_t i = front.size(); i-- > 0;) {
-        const double px = x(speed(*front[i]));
-        const double py = y(kept(*front[i]));
-        const std::string number = std::to_string(i + 1);
-        std::vector<std::string> candidates{number};
-        if (f.names) candidates.insert(candidates.begin(), number + " \u00b7 " + shown_name(front[i]->config));
-        bool placed = false;
-        for (const std::string& label : candidates) {
-            const double width = svg::text_width(label, size);
-            for (const double away : {0.0, 14.0, 28.0, 42.0, 60.0, 80.0, 110.0, 140.0}) {
-                for (const double turn : {0.0, 0.5, 1.0, -0.35}) {
-                    const double left = px + 9 + away * (1.0 - std::abs(turn) * 0.5);
-                    const double base = py - 3 - away * turn;
-                    const svg::box wanted{left - 2, base - size, left + width + 2, base + 4};
-                    const bool inside = wanted.right < f.width && wanted.top > f.top - 24 && wanted.bottom < y.at_low;
-                    if (!inside) continue;
-                    if (std::ranges::any_of(taken, [&](const svg::box& b) { return b.overlaps(wanted); })) continue;
-                    if (away > 0.0) out += svg::line(px + 5, py - 3, left - 2, base - size / 3, "leader");
-                    out += svg::text(left, base, label, "name");
-                    taken.push_back(wanted);
-                    placed = true;
-                    break;
-                }
-                if (placed) break;
+/// Small boxes along a line: what a label must not cover.
+std::vector<svg::box> along(double x1, double y1, double x2, double y2) {
+    std::vector<svg::box> boxes;
+    const double steps = std::max(1.0, std::hypot(x2 - x1, y2 - y1) / 6.0);
+    for (double at = 0.0; at < steps; at += 1.0) {
+        const double x = x1 + (x2 - x1) * at / steps;
+        const double y = y1 + (y2 - y1) * at / steps;
+        boxes.push_back({x - 1, y - 1, x + 1, y + 1});
+    }
+    return boxes;
+}
+
+/// Places labels beside the points of the front, where they cover no mark, no line and no other label.
+class front_labels {
+public:
+    front_labels(const frame& f, double floor, std::vector<svg::box> marks, std::vector<svg::box> texts)
+        : frame_(f), floor_(floor), marks_(std::move(marks)), texts_(std::move(texts)) {}
+
+    /// @param names from the longest to the shortest; none is placed when there is room for none
+    void place(double x, double y, const std::vector<std::string>& names) {
+        for (const std::string& name : names) {
+            for (const double away : {0.0, 14.0, 28.0, 42.0, 60.0, 80.0}) {
+                if (place_at(x, y, away, name)) return;
             }
-            if (placed) break;
         }
     }
-    return out;
-}
+    [[nodiscard]] const std::string& markup() const noexcept { return markup_; }
+
+private:
+    bool place_at(double x, double y, double away, const std::string& name) {
+        const double size = frame_.names ? 13.0 : 12.0;
+        const double width = svg::text_width(name, size);
+        // Up and to the right of a front there is nothing else; below, to the left, there may be room.
+        for (const double turn : {0.0, 0.5, 1.0, -0.35}) {
+            const double left = x + 9 + away * (1.0 - std::abs(turn) * 0.5);
+            const double base = y - 3 - away * turn;
+            if (take(left, base, width, size, {x + 5, y - 3, left - 2, base - size / 3}, away > 0.0, name)) return true;
+        }
+        const double base = y + 12 + away * 0.5;
+        const double left = x - 9 - width - away * 0.5;
+        return take(left, base, width, size, {x - 4, y + 4, left + width + 2, base - size / 3}, away > 0.0, name);
+    }
+
+    bool take(double left, double base, double width, double size, const svg::box& leader, bool with_leader,
+              const std::string& name) {
+        const svg::box wanted{left - 2, base - size, left + width + 2, base + 4};
+        const auto hits = [](const std::vector<svg::box>& boxes, const svg::box& found) {
+            return std::ranges::any_of(boxes, [&](const svg::box& b) { return b.overlaps(found); });
+        };
+        if (wanted.left < 0 || wanted.right > frame_.width || wanted.top < 2 || wanted.bottom > floor_) return false;
+        if (hits(marks_, wanted) || hits(texts_, wanted)) return false;
+        if (with_leader) {
+            const std::vector<svg::box> line = along(leader.left, leader.top, leader.right, leader.bottom);
+            if (std::ranges::any_of(line, [&](const svg::box& b) { return hits(texts_, b); })) return false;
+            marks_.insert(marks_.end(), line.begin(), line.end());
+            markup_ += svg::line(leader.left, leader.top, leader.right, leader.bottom, "leader");
+        }
+        texts_.push_back(wanted);
+        markup_ += svg::text(left, base, name, "name");
+        return true;
+    }
+
+    const frame& frame_;
+    double floor_;
+    std::vector<svg::box> marks_, texts_;
+    std::string markup_;
+};
 
 std::string chart(const evaluation_report& r, const std::vector<const swept*>& front, const frame& f) {
     const svg::axis x = speed_axis(r, f);
@@ -138,8 +169,12 @@ std::string chart(const evaluation_report& r, const std::vector<const swept*>& f
     for (const swept* s : front) path.emplace_back(x(speed(*s)), y(kept(*s)));
     out += svg::polyline(path, "front");
 
-    std::vector<svg::box> taken;
-    const auto take = [&](double px, double py) { taken.push_back({px - 6, py - 6, px + 6, py + 6}); };
+    std::vector<svg::box> marks, texts;
+    for (std::size_t i = 1; i < path.size(); ++i) {
+        const auto boxes = along(path[i - 1].first, path[i - 1].second, path[i].first, path[i].second);
+        marks.insert(marks.end(), boxes.begin(), boxes.end());
+    }
+    const auto take = [&](double px, double py) { marks.push_back({px - 6, py - 6, px + 6, py + 6}); };
     const auto draw = [&](const swept& s, bool on_front) {
         const double px = x(std::max(speed(s), x.low));
         const double py = y(kept(s));
@@ -148,7 +183,8 @@ std::string chart(const evaluation_report& r, const std::vector<const swept*>& f
                                   (on_front               ? " best"
                                    : only_stops(s.config) ? " faint"
                                                           : " other");
-        return svg::marker(gate_shape(s.config), px, py, style, about(s), on_front ? 5.5 : 4.2);
+        return svg::marker(gate_shape(s.config), px, py, style, about(s),
+                           (on_front ? 5.5 : 4.2) * (f.names ? 1.0 : 0.8));
     };
     for (const swept& s : r.sweep) {
         if (std::ranges::find(front, &s) == front.end()) out += draw(s, false);
@@ -159,9 +195,16 @@ std::string chart(const evaluation_report& r, const std::vector<const swept*>& f
 
     const std::string here = "full depth";
     const double width = svg::text_width(here, 12);
-    out += svg::text(x(1.0) - 6, y.at_high + 8, here, "note", "end");
-    taken.push_back({x(1.0) - 8 - width, y.at_high - 6, x(1.0), y.at_high + 14});
-    out += label_front(front, x, y, f, taken);
+    out += svg::text(x(1.0) + 5, y.at_low - 5, here, "note");
+    texts.push_back({x(1.0), y.at_low - 16, x(1.0) + 8 + width, y.at_low});
+    texts.push_back({0, y.at_high - 24, svg::text_width(y.title, 12), y.at_high - 8});
+    front_labels labels(f, y.at_low, std::move(marks), std::move(texts));
+    for (std::size_t i = front.size(); i-- > 0;) {
+        std::vector<std::string> names{std::to_string(i + 1)};
+        if (f.names) names.insert(names.begin(), names.front() + " \u00b7 " + shown_name(front[i]->config));
+        labels.place(x(speed(*front[i])), y(kept(*front[i])), names);
+    }
+    out += labels.markup();
     return svg::picture(f.width, f.height, "Scatter chart of quality against speed, one mark for each policy", out,
                         f.names ? "wide" : "narrow");
 }

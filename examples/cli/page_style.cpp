@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
-#include "page_parts.hpp"
+#include "page_style.hpp"
+
+#include "html.hpp"
 #include "terminal.hpp"
 
 #include <array>
+#include <string_view>
 
 namespace cli::page {
 
@@ -49,7 +52,7 @@ svg .full { fill: var(--card); stroke: var(--ink); stroke-width: 2.5; }
 svg .best { stroke-width: 1.8; } svg .other { stroke-width: 1.3; opacity: .72; } svg .faint { stroke-width: 1.2; opacity: .38; }
 svg .hollow, svg .hollow.best { fill: var(--card); }
 svg .never { fill: var(--soft); opacity: .55; }
-svg .counts { fill: var(--soft); opacity: .28; }
+svg .counts { stroke: none; opacity: .3; }
 svg .series { fill: none; stroke-width: 2; stroke-linejoin: round; } svg .dot { stroke: var(--card); stroke-width: 1; }
 .wide { display: block; } .narrow { display: none; }
 svg.mark { display: inline-block; width: 16px; height: 16px; vertical-align: -3px; margin-right: 6px; flex: none; }
@@ -60,7 +63,9 @@ svg.mark { display: inline-block; width: 16px; height: 16px; vertical-align: -3p
 .figures { display: grid; gap: 22px 26px; } .figures > * { min-width: 0; }
 .small-figures { grid-template-columns: repeat(auto-fill, minmax(228px, 1fr)); }
 .large-figures { grid-template-columns: repeat(auto-fit, minmax(min(100%, 430px), 1fr)); }
-.figure p { margin: 2px 0 0; }
+.figure { display: flex; flex-direction: column; } .figure svg { margin-top: auto; }
+.figure p { margin: 2px 0 0; font-size: 13px; }
+header.top > .remark { margin: 10px 0 0; }
 .scroll { overflow-x: auto; margin-top: 14px; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-numeric: tabular-nums; }
 table.compact { width: auto; min-width: min(100%, 560px); }
@@ -76,15 +81,15 @@ article > header { padding: 8px 12px; border-bottom: 1px solid var(--rule); font
 article > header b { color: var(--ink); overflow-wrap: anywhere; }
 pre { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; tab-size: 4;
   font: 13.5px/1.45 ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberation Mono", "DejaVu Sans Mono", monospace; }
-pre.made { padding: 10px 12px 12px; line-height: 2.05; } pre.made .prompt { color: var(--soft); line-height: 1.5; }
+pre.made { padding: 10px 12px 12px; line-height: 1.62; } pre.made .prompt { color: var(--soft); }
 .t { background: rgba(var(--c), var(--a)); border-bottom: 2.5px solid rgb(var(--c)); padding: 1px 0; margin-right: 1px; border-radius: 2px 2px 0 0;
   -webkit-box-decoration-break: clone; box-decoration-break: clone; -webkit-print-color-adjust: exact; print-color-adjust: exact; }
-ruby { ruby-position: under; -webkit-ruby-position: after; ruby-align: center; }
-rt { font-size: 11px; line-height: 1.15; color: var(--g6); font-weight: 600; }
-rt::before { content: "\2260\2009"; font-weight: 400; }
+.d { display: inline-flex; flex-direction: column; align-items: flex-start; vertical-align: baseline; margin-right: 2px; }
+.d small { font-size: 12px; line-height: 1.5; color: var(--g6); }
+.d small::before { content: "\2260\2009"; }
 .stop { border: 1.5px solid currentColor; color: var(--g6); border-radius: 4px; padding: 1px 6px; font: 600 12px/1.6 system-ui, sans-serif; white-space: nowrap; }
 .beside { display: grid; grid-template-columns: max-content 1fr; gap: 6px 12px; margin: 0; padding: 10px 12px; border-top: 1px solid var(--rule); }
-.beside dt { color: var(--soft); font-size: 13px; } .beside dd { margin: 0; min-width: 0; }
+.beside dt { color: var(--soft); font-size: 13px; } .beside dd { margin: 0; min-width: 0; font-size: 13px; }
 .beside .apart { border-bottom: 1.5px dotted var(--g6); }
 .bar { fill: rgb(var(--c)); }
 footer { max-width: 1160px; margin: 0 auto; padding: 0 20px 40px; color: var(--soft); font-size: 13px; }
@@ -93,7 +98,9 @@ footer { max-width: 1160px; margin: 0 auto; padding: 0 20px 40px; color: var(--s
   main, header.top { padding-left: 12px; padding-right: 12px; } section { padding: 16px 14px; margin: 14px 0; }
   h1 { font-size: 25px; } .cards { grid-template-columns: 1fr 1fr; gap: 8px; } .cards .value { font-size: 26px; } .cards li { padding: 10px 12px; }
   .small-figures { grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); gap: 16px 14px; }
-  .beside { grid-template-columns: 1fr; gap: 2px; } th, td { padding: 5px 7px; } table { font-size: 13px; }
+  .small-figures svg { font-size: 15px; } .small-figures svg .small { display: none; } h3 { font-size: 13px; }
+  table.compact th[scope=row] { white-space: normal; }
+  .beside { grid-template-columns: 1fr; gap: 2px; } th, td { padding: 5px 5px; } table { font-size: 13px; }
   table.all th[scope=row], table.all th.first { white-space: normal; min-width: 128px; } }
 @media print { body { background: #fff; } section { break-inside: auto; } .figure, .cards li { break-inside: avoid; } }
 )css";
