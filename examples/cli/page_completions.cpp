@@ -36,7 +36,8 @@ std::string last_lines(const std::string& prompt, std::size_t lines, std::size_t
     }
     at = std::max(at, prompt.size() - std::min(prompt.size(), most_bytes));
     while (at < prompt.size() && (static_cast<unsigned char>(prompt[at]) & 0xc0u) == 0x80u) ++at;
-    return (at == 0 ? "" : "\u2026") + prompt.substr(at);
+    const std::string_view cut = at == 0 ? "" : prompt[at - 1] == '\n' ? "\u2026\n" : "\u2026";
+    return std::string(cut) + prompt.substr(at);
 }
 
 /// One token as markup: `says` is what full depth would have said, where that is something else.

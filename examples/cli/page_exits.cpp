@@ -279,7 +279,7 @@ std::string reliability_diagrams(const evaluation_report& r) {
         "Can the confidence be believed?",
         "The probability of an exit's most likely token, and its margin over the second, against how often that token "
         "is right. On the diagonal a confidence means what it says; a margin is no probability, so it need not lie "
-        "there. Columns at the foot: how many tokens, by area of a square (the root of their share). Dots for ten "
+        "there. Columns at the foot: how many tokens (their height is the root of the share). Dots for ten "
         "tokens or more.",
         key({{"g1", "highest probability"}, {"g6", "margin"}}) + figures("small", confidences));
     if (!controllers.empty()) {

@@ -127,13 +127,17 @@ private:
             const double base = y - 3 - away * turn;
             if (take(left, base, width, size, {x + 5, y - 3, left - 2, base - size / 3}, away > 0.0, name)) return true;
         }
-        const double base = y + 12 + away * 0.5;
-        const double left = x - 9 - width - away * 0.5;
-        return take(left, base, width, size, {x - 4, y + 4, left + width + 2, base - size / 3}, away > 0.0, name);
+        for (const double turn : {1.0, -0.5}) {
+            const double right = x - 9 - away * 0.5;
+            const double base = turn > 0.0 ? y - 5 - away * turn : y + 12 - away * turn;
+            const svg::box leader{x - 4, turn > 0.0 ? y - 5 : y + 4, right + 2, base - size / 3};
+            if (take(right - width, base, width, size, leader, away > 0.0, name, "end")) return true;
+        }
+        return false;
     }
 
     bool take(double left, double base, double width, double size, const svg::box& leader, bool with_leader,
-              const std::string& name) {
+              const std::string& name, std::string_view anchor = "start") {
         const svg::box wanted{left - 2, base - size, left + width + 2, base + 4};
         const auto hits = [](const std::vector<svg::box>& boxes, const svg::box& found) {
             return std::ranges::any_of(boxes, [&](const svg::box& b) { return b.overlaps(found); });
@@ -147,7 +151,7 @@ private:
             markup_ += svg::line(leader.left, leader.top, leader.right, leader.bottom, "leader");
         }
         texts_.push_back(wanted);
-        markup_ += svg::text(left, base, name, "name");
+        markup_ += svg::text(anchor == "end" ? left + width : left, base, name, "name", anchor);
         return true;
     }
 

@@ -85,6 +85,7 @@ pre.made { padding: 10px 12px 12px; line-height: 1.62; } pre.made .prompt { colo
 .t { background: rgba(var(--c), var(--a)); border-bottom: 2.5px solid rgb(var(--c)); padding: 1px 0; margin-right: 1px; border-radius: 2px 2px 0 0;
   -webkit-box-decoration-break: clone; box-decoration-break: clone; -webkit-print-color-adjust: exact; print-color-adjust: exact; }
 .d { display: inline-flex; flex-direction: column; align-items: flex-start; vertical-align: baseline; margin-right: 2px; }
+.d .t { line-height: 1.2; }
 .d small { font-size: 12px; line-height: 1.5; color: var(--g6); }
 .d small::before { content: "\2260\2009"; }
 .stop { border: 1.5px solid currentColor; color: var(--g6); border-radius: 4px; padding: 1px 6px; font: 600 12px/1.6 system-ui, sans-serif; white-space: nowrap; }

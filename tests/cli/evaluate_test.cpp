@@ -165,7 +165,8 @@ TEST_CASE("evaluate tries every gate, from safe to bold", "[cli][evaluate]") {
     INFO(r);
     REQUIRE(r.status == 0);
     std::vector<double> entropies, saturations, patience;
-    for (const auto& row : r.json()["sweep"]) {
+    const auto j = r.json();
+    for (const auto& row : j["sweep"]) {
         const std::string gate = row["config"]["gate"];
         const double threshold = row["config"]["threshold"];
         if (gate == "entropy") entropies.push_back(threshold);
