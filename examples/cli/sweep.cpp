@@ -80,6 +80,9 @@ std::vector<float> thresholds(const model& m, const sweep_options& o, const exit
     return row_of(config.gate).grid;
 }
 
+/// Texts of the same length, and not just full depth by another name, whose speed differs by chance alone.
+bool is_comparable(const swept& s) { return s.measured.early.stops == 0 && s.measured.early.layers_skipped() > 0.0; }
+
 }  // namespace
 
 std::vector<std::string> gates_to_sweep() {
@@ -149,7 +152,7 @@ const swept* best_at_loss(const std::vector<swept>& all, double loss) {
     const swept* best = nullptr;
     double speedup = 1.0;
     for (const swept& s : all) {
-        if (s.measured.early.stops != 0 || s.measured.rouge_l_loss() > loss) continue;
+        if (!is_comparable(s) || s.measured.rouge_l_loss() > loss) continue;
         if (const double found = s.measured.decode_speedup(); found > speedup) {
             speedup = found;
             best = &s;
@@ -161,7 +164,7 @@ const swept* best_at_loss(const std::vector<swept>& all, double loss) {
 const swept* fastest(const std::vector<swept>& all) {
     const swept* best = nullptr;
     for (const swept& s : all) {
-        if (s.measured.early.stops != 0) continue;
+        if (!is_comparable(s)) continue;
         if (best == nullptr || s.measured.decode_speedup() > best->measured.decode_speedup()) best = &s;
     }
     return best;
@@ -170,7 +173,7 @@ const swept* fastest(const std::vector<swept>& all) {
 std::vector<const swept*> pareto_front(const std::vector<swept>& all) {
     std::vector<const swept*> front;
     for (const swept& s : all) {
-        if (s.measured.early.stops == 0 && s.measured.decode_speedup() > 1.0) front.push_back(&s);
+        if (is_comparable(s) && s.measured.decode_speedup() > 1.0) front.push_back(&s);
     }
     std::ranges::sort(front, [](const swept* a, const swept* b) {
         return a->measured.decode_speedup() > b->measured.decode_speedup();
