@@ -3,16 +3,15 @@
 #include "any_session.hpp"
 #include "commands.hpp"
 #include "interrupt.hpp"
+#include "output_file.hpp"
+#include "page.hpp"
 #include "report.hpp"
 #include "sweep.hpp"
 
-#include <earlyout/calibrate/collect.hpp>
 #include <earlyout/calibrate/corpus.hpp>
 #include <earlyout/calibrate/evaluate.hpp>
-#include <earlyout/core/thread_pool.hpp>
 
 #include <csignal>
-#include <fstream>
 #include <iomanip>
 #include <iostream>
 #include <memory>
@@ -36,14 +35,8 @@ struct evaluate_options {
     calibrate::sample_options samples;
     sweep_options sweep;
     std::string csv;
+    std::string html;
     bool json = false;
-};
-
-struct report {
-    std::size_t texts = 0;
-    calibrate::exit_accuracy oracle;
-    std::vector<calibrate::sample> samples;
-    std::vector<swept> sweep;
 };
 
 std::string fixed(double value, int digits) {
@@ -70,21 +63,6 @@ public:
 private:
     bool shown_;
 };
-
-calibrate::exit_accuracy observe(const evaluate_options& o, const model& m,
-                                 const std::vector<calibrate::corpus_text>& texts, const std::stop_token& cancel,
-                                 progress_line& progress) {
-    const eo::model_shape& shape = m.network().shape();
-    std::vector<std::size_t> layers;
-    for (std::size_t layer = 1; layer <= shape.layers; ++layer) layers.push_back(layer);
-    eo::thread_pool threads(o.run.threads);
-    calibrate::collector collector(m.network(), layers, std::min<std::size_t>(256, shape.context), threads);
-    calibrate::exit_accuracy accuracy;
-    (void)collector.run(
-        texts, [&](const calibrate::window_observation& window) { accuracy.add(window); }, cancel,
-        [&](std::size_t tokens) { progress("every exit on the true text: " + std::to_string(tokens) + " tokens"); });
-    return accuracy;
-}
 
 void print_oracle(std::ostream& to, const calibrate::exit_accuracy& a) {
     to << "Every exit on the true text, " << a.tokens << " tokens\n"
@@ -165,7 +143,7 @@ json oracle_to_json(const calibrate::exit_accuracy& a) {
             {"layers_skipped", a.skipped_by_oracle()}};
 }
 
-json to_json(const evaluate_options& o, const model& m, const report& r) {
+json to_json(const evaluate_options& o, const model& m, const evaluation_report& r) {
     json sweep = json::array();
     for (const swept& s : r.sweep) sweep.push_back(row_to_json(m, s, r.samples));
     json best = json::object();
@@ -186,7 +164,7 @@ json to_json(const evaluate_options& o, const model& m, const report& r) {
             {"samples", r.samples.size()},
             {"new_tokens", o.samples.new_tokens},
             {"seed", o.samples.seed},
-            {"oracle", oracle_to_json(r.oracle)},
+            {"oracle", oracle_to_json(r.observed.accuracy)},
             {"sweep", sweep},
             {"best_at_loss", best}};
 }
@@ -204,16 +182,23 @@ void print_best(std::ostream& to, const std::vector<swept>& all) {
     }
 }
 
-void write_csv(const std::string& path, const report& r) {
-    std::ofstream file(path);
-    file << "policy,layers_skipped,decode_speedup,request_speedup,rouge_l_loss,agreement,stops,stop_precision\n";
+std::string table(const evaluation_report& r) {
+    std::ostringstream text;
+    text << "policy,layers_skipped,decode_speedup,request_speedup,rouge_l_loss,agreement,stops,stop_precision\n";
     for (const swept& s : r.sweep) {
         const calibrate::paired_evaluation& p = s.measured;
-        file << '"' << name_of(s.config) << "\"," << p.early.layers_skipped() << ',' << p.decode_speedup() << ','
+        text << '"' << name_of(s.config) << "\"," << p.early.layers_skipped() << ',' << p.decode_speedup() << ','
              << p.request_speedup() << ',' << p.rouge_l_loss() << ',' << p.agreement() << ',' << p.early.stops << ','
              << p.stops(r.samples).precision() << '\n';
     }
-    if (!file.flush()) eo::fail(eo::errc::io, path, ": cannot be written");
+    return std::move(text).str();
+}
+
+std::string page_of(const model& m, const evaluation_report& r) {
+    std::vector<shown_completion> shown = completions_to_show(r);
+    for (shown_completion& stop : stops_to_show(r)) shown.push_back(std::move(stop));
+    for (shown_completion& s : shown) s.answers = answers_of_layers(m, r.samples[s.sample].prompt, s.early().ids);
+    return make_page(r, shown, [&](std::span<const eo::token_id> ids) { return m.tokenizer().decode(ids); });
 }
 
 int run(evaluate_options& o) {
@@ -221,8 +206,15 @@ int run(evaluate_options& o) {
     (void)tokenizer_of(m, o.model.folder);
     const std::vector<exit_options> configs = make_sweep(m, o.sweep);
     const auto texts = calibrate::read_corpus(m, {o.texts.begin(), o.texts.end()}, o.corpus);
-    report r;
-    r.texts = texts.size();
+    output_file csv(o.csv), html(o.html);
+    evaluation_report r{.model = o.model.folder,
+                        .weight_format = m.network().weight_format(),
+                        .threads = o.run.threads,
+                        .texts = texts.size(),
+                        .cut = o.samples,
+                        .observed = {},
+                        .samples = {},
+                        .sweep = {}};
     r.samples = calibrate::cut_samples(texts, o.samples);
     if (r.samples.empty()) {
         eo::fail(eo::errc::invalid_argument, "--text: expected texts of at least ", o.samples.new_tokens + 2,
@@ -230,10 +222,12 @@ int run(evaluate_options& o) {
     }
     const interrupt interrupted;
     progress_line progress(!o.json);
-    r.oracle = observe(o, m, texts, interrupted.token(), progress);
+    r.observed = observe(m, texts, o.run.threads, interrupted.token(), [&](std::size_t tokens) {
+        progress("every exit on the true text: " + std::to_string(tokens) + " tokens");
+    });
     progress.clear();
     if (!o.json) {
-        print_oracle(std::cout, r.oracle);
+        print_oracle(std::cout, r.observed.accuracy);
         print_head(std::cout, r.samples.size());
     }
 
@@ -258,13 +252,15 @@ int run(evaluate_options& o) {
         if (!o.json) print_row(std::cout, r.sweep.back(), r.samples);
     }
     progress.clear();
-    if (!o.csv.empty()) write_csv(o.csv, r);
+    r.complete = !interrupted.token().stop_requested();
+    if (csv.wanted()) csv.write(table(r));
+    if (html.wanted()) html.write(page_of(m, r));
     if (o.json) {
         print(std::cout, to_json(o, m, r));
     } else {
         print_best(std::cout, r.sweep);
     }
-    return interrupted.token().stop_requested() ? 128 + SIGINT : 0;
+    return r.complete ? 0 : 128 + SIGINT;
 }
 
 }  // namespace
@@ -290,7 +286,7 @@ command evaluate(CLI::App& app) {
     sub->add_option("--gates", o->sweep.gates,
                     "Gates to try; left out: fixed, margin, and what the model has exits for")
         ->delimiter(',')
-        ->check(CLI::IsMember({"fixed", "margin", "max-probability", "sec"}))
+        ->check(CLI::IsMember(gates_to_sweep()))
         ->type_name("GATE,...")
         ->group(policies);
     sub->add_option("--thresholds", o->sweep.thresholds, "Left out: a grid for each gate")
@@ -306,6 +302,8 @@ command evaluate(CLI::App& app) {
         ->capture_default_str()
         ->group(policies);
     sub->add_option("--csv", o->csv, "Also write the table to this file")->type_name("FILE");
+    sub->add_option("--html", o->html, "Also write everything to this file as one page with charts and completions")
+        ->type_name("FILE");
     add_json(*sub, o->json);
     return {sub, [o] { return run(*o); }};
 }

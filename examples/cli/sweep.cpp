@@ -14,20 +14,85 @@ std::string number(float value) {
     return {text, end};
 }
 
-/// From safe to bold.
-std::vector<float> grid(const std::string& gate) {
-    if (gate == "sec") return {0.999f, 0.99f, 0.95f, 0.9f, 0.8f, 0.7f, 0.6f, 0.5f, 0.0f};  // as the SEC paper
-    return {0.95f, 0.9f, 0.8f, 0.7f, 0.6f, 0.5f, 0.4f, 0.3f};
+/// When a sweep that names no gates tries one.
+enum class tried { always, when_asked, when_fitted };
+
+struct gate_row {
+    const char* name;
+    const char* comparison;   ///< between its name and its threshold
+    std::vector<float> grid;  ///< from safe to bold
+    tried by_default = tried::when_asked;
+    const char* tensors = "";  ///< how the names of those begin that make it fitted
+};
+
+const std::vector<gate_row>& gate_rows() {
+    static const std::vector<float> shares{0.95f, 0.9f, 0.8f, 0.7f, 0.6f, 0.5f, 0.4f, 0.3f};
+    static const std::vector<gate_row> rows{
+        {"fixed", "after layer", {}, tried::always},
+        {"margin", ">=", shares, tried::always},
+        {"max-probability", ">=", shares},
+        {"entropy", "<=", {0.05f, 0.1f, 0.2f, 0.4f, 0.7f, 1.0f, 1.5f, 2.0f}},
+        {"saturation", ">=", {0.99f, 0.98f, 0.95f, 0.9f, 0.85f, 0.8f, 0.7f, 0.6f}},
+        {"patience", ">=", {}},
+        {"sec",
+         ">",
+         {0.999f, 0.99f, 0.95f, 0.9f, 0.8f, 0.7f, 0.6f, 0.5f, 0.0f},  // as the SEC paper
+         tried::when_fitted,
+         "gate.weight"},
+    };
+    return rows;
 }
+
+const gate_row& row_of(const std::string& gate) {
+    const auto found = std::ranges::find(gate_rows(), gate, &gate_row::name);
+    if (found == gate_rows().end()) eo::fail(eo::errc::invalid_argument, "--gates: no gate is called ", gate);
+    return *found;
+}
+
+bool is_fitted(const model& m, const gate_row& row) {
+    return m.has_exits() && std::ranges::any_of(m.exits().tensors(), [&](const auto& tensor) {
+               return tensor.first.starts_with(row.tensors);
+           });
+}
+
+std::vector<std::string> default_gates(const model& m) {
+    std::vector<std::string> gates;
+    for (const gate_row& row : gate_rows()) {
+        if (row.by_default == tried::always || (row.by_default == tried::when_fitted && is_fitted(m, row))) {
+            gates.emplace_back(row.name);
+        }
+    }
+    return gates;
+}
+
+/// Of patience: as many further exits as there can be at most, then ever fewer.
+std::vector<float> whole_numbers_below(std::size_t exits) {
+    std::vector<float> grid;
+    for (std::size_t further = std::clamp<std::size_t>(exits, 2, 9) - 1; further >= 1; --further) {
+        grid.push_back(static_cast<float>(further));
+    }
+    return grid;
+}
+
+std::vector<float> thresholds(const model& m, const sweep_options& o, const exit_options& config) {
+    if (!o.thresholds.empty()) return o.thresholds;
+    if (config.gate == "patience") return whole_numbers_below(exit_layers(m, config).size());
+    return row_of(config.gate).grid;
+}
+
+/// Texts of the same length, and not just full depth by another name, whose speed differs by chance alone.
+bool is_comparable(const swept& s) { return s.measured.early.stops == 0 && s.measured.early.layers_skipped() > 0.0; }
 
 }  // namespace
 
+std::vector<std::string> gates_to_sweep() {
+    std::vector<std::string> names;
+    for (const gate_row& row : gate_rows()) names.emplace_back(row.name);
+    return names;
+}
+
 std::vector<exit_options> make_sweep(const model& m, const sweep_options& o) {
-    std::vector<std::string> gates = o.gates;
-    if (gates.empty()) {
-        gates = {"fixed", "margin"};
-        if (m.has_exits() && m.exits().has_gate()) gates.push_back("sec");
-    }
+    const std::vector<std::string> gates = o.gates.empty() ? default_gates(m) : o.gates;
     const std::size_t depth = m.network().shape().layers;
     std::vector<exit_options> all;
     for (const std::string& gate : gates) {
@@ -46,13 +111,13 @@ std::vector<exit_options> make_sweep(const model& m, const sweep_options& o) {
                 continue;
             }
             if (gate == "sec") config.stop_threshold = 1.0f;  // one threshold at a time, the other off
-            for (const float threshold : o.thresholds.empty() ? grid(gate) : o.thresholds) {
+            for (const float threshold : thresholds(m, o, config)) {
                 config.threshold = threshold;
                 all.push_back(config);
             }
             if (gate != "sec") continue;
             config.threshold = 1.0f;
-            for (const float threshold : o.thresholds.empty() ? grid(gate) : o.thresholds) {
+            for (const float threshold : thresholds(m, o, config)) {
                 config.stop_threshold = threshold;
                 all.push_back(config);
             }
@@ -70,7 +135,8 @@ std::string name_of(const exit_options& c) {
     } else if (c.gate == "sec" && c.threshold == 1.0f && c.stop_threshold) {
         name += " stop > " + number(*c.stop_threshold);
     } else if (c.threshold) {
-        name += (c.gate == "sec" ? " exit > " : " >= ") + number(*c.threshold);
+        name +=
+            (c.gate == "sec" ? " exit " : " ") + std::string(row_of(c.gate).comparison) + " " + number(*c.threshold);
     }
     if (c.check_margin && *c.check_margin > 0.0f) name += ", margin >= " + number(*c.check_margin);
     return name + ", " + c.kv + (c.prefill == "lazy" ? ", lazy" : "");
@@ -87,13 +153,41 @@ const swept* best_at_loss(const std::vector<swept>& all, double loss) {
     const swept* best = nullptr;
     double speedup = 1.0;
     for (const swept& s : all) {
-        if (s.measured.early.stops != 0 || s.measured.rouge_l_loss() > loss) continue;
+        if (!is_comparable(s) || s.measured.rouge_l_loss() > loss) continue;
         if (const double found = s.measured.decode_speedup(); found > speedup) {
             speedup = found;
             best = &s;
         }
     }
     return best;
+}
+
+const swept* fastest(const std::vector<swept>& all) {
+    const swept* best = nullptr;
+    for (const swept& s : all) {
+        if (!is_comparable(s)) continue;
+        if (best == nullptr || s.measured.decode_speedup() > best->measured.decode_speedup()) best = &s;
+    }
+    return best;
+}
+
+std::vector<const swept*> pareto_front(const std::vector<swept>& all) {
+    std::vector<const swept*> front;
+    for (const swept& s : all) {
+        if (is_comparable(s) && s.measured.decode_speedup() > 1.0) front.push_back(&s);
+    }
+    std::ranges::sort(front, [](const swept* a, const swept* b) {
+        return a->measured.decode_speedup() > b->measured.decode_speedup();
+    });
+    double least = 2.0;  // loss of the faster ones
+    std::erase_if(front, [&](const swept* s) {
+        const double loss = s->measured.rouge_l_loss();
+        if (loss >= least) return true;
+        least = loss;
+        return false;
+    });
+    std::ranges::reverse(front);
+    return front;
 }
 
 }  // namespace cli

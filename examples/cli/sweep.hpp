@@ -27,6 +27,9 @@ struct swept {
     eo::calibrate::paired_evaluation measured;
 };
 
+/// The gates that --gates takes.
+[[nodiscard]] std::vector<std::string> gates_to_sweep();
+
 /// Every combination of gates, thresholds and cache policies, each gate's from the safest on.
 /// @throws earlyout::error for a gate the model has no exits for
 [[nodiscard]] std::vector<exit_options> make_sweep(const model& m, const sweep_options& options);
@@ -35,8 +38,16 @@ struct swept {
 [[nodiscard]] std::string name_of(const exit_options& config);
 [[nodiscard]] json to_json(const exit_options& config, const std::vector<std::size_t>& layers);
 
-/// The fastest policy without stops that loses no more ROUGE-L than that; nothing when only full depth does.
+/// The fastest policy without stops that skips layers and loses no more ROUGE-L than that; nothing when only full depth
+/// does.
 [[nodiscard]] const swept* best_at_loss(const std::vector<swept>& all, double loss);
+
+/// The fastest policy without stops that skips layers, whatever it loses; nothing when there is none.
+[[nodiscard]] const swept* fastest(const std::vector<swept>& all);
+
+/// The policies without stops that skip layers, faster than full depth, that no other is both as fast and as good as;
+/// from the slowest.
+[[nodiscard]] std::vector<const swept*> pareto_front(const std::vector<swept>& all);
 
 }  // namespace cli
 

@@ -2,6 +2,7 @@
 #ifndef EARLYOUT_EXAMPLES_CLI_TERMINAL_HPP
 #define EARLYOUT_EXAMPLES_CLI_TERMINAL_HPP
 
+#include <array>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -26,6 +27,9 @@ private:
     bool colours_;
     std::size_t layers_;
 };
+
+/// The colour of an exit layer as red, green and blue, 0 .. 255: about what palette::layer asks a terminal for.
+[[nodiscard]] std::array<int, 3> layer_colour(std::size_t exit_layer, std::size_t layers);
 
 [[nodiscard]] bool is_terminal(int file) noexcept;
 

@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: MIT
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/command.hpp"
@@ -18,6 +23,32 @@ std::vector<std::string> evaluate(std::vector<std::string> more) {
                                  "3000",     "--max-new-tokens", "4"};
     all.insert(all.end(), more.begin(), more.end());
     return all;
+}
+
+/// The element that is closed too early or not at all; empty when the markup is well-formed.
+std::string unbalanced(std::string_view page) {
+    std::vector<std::string> open;
+    for (std::size_t at = 0; (at = page.find('<', at)) != std::string_view::npos; ++at) {
+        const std::size_t end = page.find('>', at);
+        if (end == std::string_view::npos) return "<";
+        const std::string_view tag = page.substr(at + 1, end - at - 1);
+        if (tag.starts_with('!') || tag.ends_with('/')) continue;
+        if (std::ranges::count(tag, '"') % 2 != 0 || tag.find('<') != std::string_view::npos) return std::string(tag);
+        if (!tag.starts_with('/')) {
+            open.emplace_back(tag.substr(0, tag.find(' ')));
+        } else if (open.empty() || open.back() != tag.substr(1)) {
+            return std::string(tag);
+        } else {
+            open.pop_back();
+        }
+    }
+    return open.empty() ? std::string() : open.back();
+}
+
+std::size_t count(std::string_view in, std::string_view what) {
+    std::size_t found = 0;
+    for (std::size_t at = 0; (at = in.find(what, at)) != std::string_view::npos; at += what.size()) ++found;
+    return found;
 }
 
 }  // namespace
@@ -85,4 +116,77 @@ TEST_CASE("evaluate refuses what it cannot measure, before it measures", "[cli][
     CHECK(earlyout_command(evaluate({"--gates", "margin", "--exit-layers", "9"})).refused(1, {"1 .. 8", "found 9"}));
     CHECK(earlyout_command(evaluate({"--gates", "sec", "--dtype", "int4"})).refused(1, {"int4", "fit"}));
     CHECK(earlyout_command(evaluate({"--sample-tokens", "5"})).refused(2, {"at least 6", "found 5"}));
+}
+
+TEST_CASE("evaluate writes a page that needs nothing else", "[cli][evaluate]") {
+    const support::temporary_folder folder;
+    // Brackets, an ampersand, quotes, an address and a byte that is not UTF-8, over and over.
+    std::string code = "# see http://example.org/?a=1&b=2\nif a < b and b > \"c\": print('<script>', 'na\xefve')\n";
+    for (int i = 0; i < 5; ++i) code += code;
+    folder.write("code.py", code);
+    const auto r = earlyout_command({"evaluate", "--text", (folder / "code.py").string(), "--samples", "6",
+                                     "--max-new-tokens", "4", "--gates", "fixed,margin,entropy,sec", "--exit-layers",
+                                     "2,4", "--thresholds", "0.4", "--html", (folder / "page.html").string()});
+    INFO(r);
+    REQUIRE(r.status == 0);
+    const std::string page = folder.read("page.html");
+    CHECK(page.starts_with("<!DOCTYPE html>"));
+    CHECK(unbalanced(page).empty());
+    CHECK(unbalanced("<p>a<b></p></b>") == "/p");
+
+    CHECK(count(page, "<script") == 0);
+    for (const char* loads : {"src=", "href=", "url(", "@import", "<link"}) CHECK(count(page, loads) == 0);
+    CHECK(count(page, "http") == count(page, "http://example.org/?a=1&amp;b=2"));  // only what the text says
+    CHECK(count(page, "if a &lt; b and b &gt; &quot;c&quot;") > 0);
+    CHECK(count(page, "na\xef\xbf\xbdve") > 0);
+    CHECK(count(page, "\xefve") == 0);
+
+    for (const char* policy :
+         {"fixed after layer 2, propagate", "fixed after layer 4, defer", "margin \u2265 0.4, propagate",
+          "entropy \u2264 0.4, defer", "sec exit &gt; 0.4, propagate", "sec stop &gt; 0.4, defer"}) {
+        INFO(policy);
+        CHECK(count(page, policy) > 0);
+    }
+    for (const char* part : {"Quality against speed", "How early tokens could leave", "Where tokens left",
+                             "Completions by ", "Can the confidence be believed?", "Can the Stop&amp;Exit gate",
+                             "All policies", "prefers-color-scheme: dark"}) {
+        INFO(part);
+        CHECK(count(page, part) > 0);
+    }
+    CHECK(count(page, "<article>") >= 6);
+    CHECK(count(page, "nan") == count(page, "nan<"));  // no number went wrong
+    CHECK(!std::filesystem::exists(folder / "page.html.part"));
+}
+
+TEST_CASE("evaluate tries every gate, from safe to bold", "[cli][evaluate]") {
+    const auto r =
+        earlyout_command({"evaluate", "--text", text, "--samples", "1", "--tokens", "500", "--max-new-tokens", "1",
+                          "--kv", "propagate", "--gates", "max-probability,entropy,saturation,patience", "--json"});
+    INFO(r);
+    REQUIRE(r.status == 0);
+    std::vector<double> entropies, saturations, patience;
+    const auto j = r.json();
+    for (const auto& row : j["sweep"]) {
+        const std::string gate = row["config"]["gate"];
+        const double threshold = row["config"]["threshold"];
+        if (gate == "entropy") entropies.push_back(threshold);
+        if (gate == "saturation") saturations.push_back(threshold);
+        if (gate == "patience") patience.push_back(threshold);
+    }
+    CHECK(entropies.size() > 4);
+    CHECK(std::ranges::is_sorted(entropies));
+    CHECK(saturations.size() > 4);
+    CHECK(std::ranges::is_sorted(saturations, std::greater<>()));
+    CHECK(patience == std::vector<double>{2, 1});  // three exits
+}
+
+TEST_CASE("evaluate refuses files it cannot write, before it measures", "[cli][evaluate]") {
+    const support::temporary_folder folder;
+    const std::string nowhere = (folder.path() / "no" / "page.html").string();
+    for (const char* option : {"--html", "--csv"}) {
+        CHECK(earlyout_command(evaluate({option, nowhere})).refused(1, {nowhere, "cannot be written"}));
+        const std::string itself = folder.path().string();
+        CHECK(earlyout_command(evaluate({option, itself})).refused(1, {itself, "cannot be written", "folder"}));
+    }
+    CHECK(earlyout_command(evaluate({"--gates", "margins"})).refused(2, {"--gates", "margins"}));
 }

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: MIT
+#include "page.hpp"
+
+#include "page_parts.hpp"
+#include "page_style.hpp"
+#include "svg.hpp"
+
+#include <algorithm>
+#include <filesystem>
+
+namespace cli {
+
+namespace page {
+
+namespace {
+
+std::size_t gate_number(const exit_options& config) {
+    const std::vector<std::string> gates = gates_to_sweep();
+    return static_cast<std::size_t>(std::ranges::find(gates, config.gate) - gates.begin()) % 8;
+}
+
+void replace_all(std::string& in, std::string_view what, std::string_view by) {
+    for (std::size_t at = 0; (at = in.find(what, at)) != std::string::npos; at += by.size()) {
+        in.replace(at, what.size(), by);
+    }
+}
+
+std::string best_cards(const evaluation_report& r) {
+    std::string cards;
+    for (const double loss : {0.0, 0.011, 0.03, 0.05}) {
+        const swept* const best = best_at_loss(r.sweep, loss);
+        const std::string limit = loss == 0.0 ? "no loss" : "loss up to " + percentage(loss, loss == 0.011 ? 1 : 0);
+        const std::string value = fixed_digits(best != nullptr ? best->measured.decode_speedup() : 1.0, 2) + "\u00d7";
+        const std::string more = best == nullptr
+                                     ? "nothing faster was as good"
+                                     : percentage(best->measured.early.layers_skipped()) +
+                                           " of the layers skipped, loss " + percentage(best->measured.rouge_l_loss());
+        cards += element("li", {},
+                         element("div", {{"class", "loss"}}, limit) + element("div", {{"class", "value"}}, value) +
+                             element("div", {{"class", "policy"}},
+                                     best == nullptr ? "full depth" : escape(shown_name(best->config))) +
+                             element("div", {{"class", "more"}}, more));
+    }
+    return element("ul", {{"class", "cards"}}, cards);
+}
+
+std::string count_of(std::size_t count, const std::string& what) {
+    return grouped(count) + " " + what + (count == 1 ? "" : "s");
+}
+
+std::string top(const evaluation_report& r) {
+    const std::size_t layers = r.observed.accuracy.layers.empty() ? 0 : r.observed.accuracy.layers.back();
+    std::string words = element("b", {}, escape(last_parts(r.model))) + " (" + count_of(layers, "layer") +
+                        ", weights in " + escape(r.weight_format) + ", " + count_of(r.threads, "thread") +
+                        ") completed " + count_of(r.samples.size(), "piece") + " of " + count_of(r.texts, "text") +
+                        ", " + count_of(r.cut.new_tokens, "token") + " each, greedily, with " +
+                        count_of(r.sweep.size(), "exit policy");
+    replace_all(words, "exit policys", "exit policies");
+    words +=
+        ", each in turns with full depth. Speed is tokens per second of decoding against full depth, loss how much "
+        "less ROUGE-L the completions have against what really follows.";
+    if (!r.complete) words += " The measurement was interrupted: the policies that were done are here.";
+    return element(
+        "header", {{"class", "top"}},
+        element("h1", {}, "What early exits are worth") + element("p", {{"class", "lead"}}, words) + best_cards(r) +
+            element("p", {{"class", "remark"}},
+                    "The fastest policy at each loss, without stops, chosen and measured on these samples: on "
+                    "others it will do a little worse."));
+}
+
+}  // namespace
+
+std::string shown_name(const exit_options& config) {
+    std::string name = name_of(config);
+    replace_all(name, ">=", "\u2265");
+    replace_all(name, "<=", "\u2264");
+    return name;
+}
+
+std::string last_parts(const std::string& path) {
+    std::filesystem::path p = std::filesystem::path(path).lexically_normal();
+    if (p.filename().empty()) p = p.parent_path();
+    return (p.parent_path().filename() / p.filename()).string();
+}
+
+std::string gate_style(const exit_options& config) { return "g" + std::to_string(gate_number(config)); }
+
+std::size_t gate_shape(const exit_options& config) {
+    constexpr std::size_t shapes[] = {1, 0, 2, 3, 4, 5, 6, 7};
+    return shapes[gate_number(config)];
+}
+
+bool only_stops(const exit_options& config) { return config.gate == "sec" && config.threshold == 1.0f; }
+
+std::string inline_mark(const exit_options& config) {
+    const std::string style =
+        gate_style(config) + (config.kv == "propagate" ? " hollow" : "") + (only_stops(config) ? " faint" : " best");
+    return element("svg", {{"viewBox", "0 0 16 16"}, {"class", "mark"}, {"aria-hidden", "true"}},
+                   svg::marker(gate_shape(config), 8, 8, style, {}, 4.6));
+}
+
+std::string section(std::string_view heading, std::string_view words, std::string_view content) {
+    return element("section", {}, element("h2", {}, heading) + element("p", {}, words) + std::string(content)) + "\n";
+}
+
+std::string figures(std::string_view least, const std::vector<std::string>& pictures) {
+    std::string all;
+    for (const std::string& picture : pictures) all += picture;
+    return element("div", {{"class", "figures " + std::string(least) + "-figures"}}, all);
+}
+
+std::string figure(std::string_view title, std::string_view picture, std::string_view remark) {
+    return element("div", {{"class", "figure"}},
+                   element("h3", {}, escape(title)) + std::string(picture) +
+                       (remark.empty() ? std::string() : element("p", {}, escape(remark))));
+}
+
+std::string table_of_policies(const evaluation_report& r) {
+    if (r.sweep.empty()) return {};
+    const std::vector<const swept*> front = pareto_front(r.sweep);
+    std::string rows;
+    for (const swept& s : r.sweep) {
+        const eo::calibrate::paired_evaluation& p = s.measured;
+        std::string stops = std::to_string(p.early.stops);
+        if (p.early.stops != 0) stops += " (" + percentage(p.stops(r.samples).precision(), 0) + ")";
+        const auto cell = [](const std::string& text) { return element("td", {}, text); };
+        rows += element("tr", {{"class", std::ranges::find(front, &s) != front.end() ? "front" : "off"}},
+                        element("th", {{"scope", "row"}}, inline_mark(s.config) + escape(shown_name(s.config))) +
+                            cell(percentage(p.early.layers_skipped())) + cell(fixed_digits(p.decode_speedup(), 2)) +
+                            cell(fixed_digits(p.request_speedup(), 2)) + cell(percentage(p.rouge_l_loss())) +
+                            cell(percentage(p.agreement())) + cell(stops)) +
+                "\n";
+    }
+    std::string head = element("th", {{"class", "first"}}, "policy");
+    for (const char* name : {"skipped", "speed", "request", "loss", "agree", "stops (right)"}) {
+        head += element("th", {}, name);
+    }
+    return section("All policies",
+                   "skipped: layers; speed: tokens per second of decoding against full depth; request: the same with "
+                   "the prompt; loss: of ROUGE-L; agree: tokens as at full depth before the first that is not; stops: "
+                   "completions ended, and how many of them rightly. Bold: on the Pareto front.",
+                   element("div", {{"class", "scroll"}},
+                           element("table", {{"class", "all"}},
+                                   element("thead", {}, element("tr", {}, head)) + element("tbody", {}, rows))));
+}
+
+}  // namespace page
+
+namespace {
+
+/// That many of the indices, from the first on in equal steps.
+std::vector<std::size_t> spread(const std::vector<std::size_t>& indices, std::size_t count) {
+    std::vector<std::size_t> chosen;
+    for (std::size_t i = 0; i < count; ++i) chosen.push_back(indices[i * indices.size() / count]);
+    return chosen;
+}
+
+}  // namespace
+
+const swept* policy_to_show(const evaluation_report& r) {
+    const swept* const best = best_at_loss(r.sweep, 0.011);
+    return best != nullptr ? best : fastest(r.sweep);
+}
+
+std::vector<shown_completion> completions_to_show(const evaluation_report& r) {
+    constexpr std::size_t wanted = 12;
+    const swept* const chosen = policy_to_show(r);
+    if (chosen == nullptr) return {};
+    std::vector<std::size_t> same, different;
+    for (std::size_t i = 0; i < chosen->measured.early.results.size(); ++i) {
+        const bool is_same = chosen->measured.early.results[i].ids == chosen->measured.full.results[i].ids;
+        (is_same ? same : different).push_back(i);
+    }
+    std::size_t of_same = std::min(same.size(), wanted / 2);
+    const std::size_t of_different = std::min(different.size(), wanted - of_same);
+    of_same = std::min(same.size(), wanted - of_different);
+    std::vector<shown_completion> shown;
+    for (const std::size_t i : spread(different, of_different)) shown.push_back({chosen, i, {}});
+    for (const std::size_t i : spread(same, of_same)) shown.push_back({chosen, i, {}});
+    return shown;
+}
+
+std::vector<shown_completion> stops_to_show(const evaluation_report& r) {
+    constexpr std::size_t wanted = 4;
+    const swept* best = nullptr;
+    double most = -1.0;
+    for (const swept& s : r.sweep) {
+        if (s.measured.early.stops == 0) continue;
+        if (const double f1 = s.measured.stops(r.samples).f1(); f1 > most) {
+            most = f1;
+            best = &s;
+        }
+    }
+    if (best == nullptr || best == policy_to_show(r)) return {};
+    std::vector<std::size_t> stopped;
+    for (std::size_t i = 0; i < best->measured.early.results.size(); ++i) {
+        if (best->measured.early.results[i].finish_reason == eo::finish_reason::stopped_by_gate) stopped.push_back(i);
+    }
+    std::vector<shown_completion> shown;
+    for (const std::size_t i : spread(stopped, std::min(wanted, stopped.size()))) shown.push_back({best, i, {}});
+    return shown;
+}
+
+std::string make_page(const evaluation_report& r, const std::vector<shown_completion>& shown,
+                      eo::calibrate::to_text text) {
+    const std::size_t layers = r.observed.accuracy.layers.empty() ? 1 : r.observed.accuracy.layers.back();
+    const std::string head =
+        element("meta", {{"charset", "utf-8"}}) +
+        element("meta", {{"name", "viewport"}, {"content", "width=device-width, initial-scale=1"}}) +
+        element("title", {}, "What early exits are worth: " + escape(page::last_parts(r.model))) +
+        element("style", {}, page::style_sheet(layers));
+    const std::string parts = page::quality_against_speed(r) + page::oracle(r) + page::exit_histograms(r) +
+                              page::completions(r, shown, text) + page::reliability_diagrams(r) +
+                              page::table_of_policies(r);
+    return "<!DOCTYPE html>\n" +
+           element("html", {{"lang", "en"}},
+                   element("head", {}, head) + "\n" +
+                       element("body", {},
+                               page::top(r) + element("main", {}, parts) +
+                                   element("footer", {}, "Measured by earlyout evaluate."))) +
+           "\n";
+}
+
+}  // namespace cli

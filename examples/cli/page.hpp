@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_EXAMPLES_CLI_PAGE_HPP
+#define EARLYOUT_EXAMPLES_CLI_PAGE_HPP
+
+#include "observe.hpp"
+#include "sweep.hpp"
+
+#include <string>
+#include <vector>
+
+namespace cli {
+
+/// What `earlyout evaluate` found, and of what.
+struct evaluation_report {
+    std::string model;
+    std::string weight_format;
+    std::size_t threads = 1;
+    std::size_t texts = 0;
+    eo::calibrate::sample_options cut;
+    observation observed;
+    std::vector<eo::calibrate::sample> samples;
+    std::vector<swept> sweep;
+    bool complete = true;  ///< false when it was interrupted
+};
+
+/// A completion to show, and what every layer would have said on the way.
+struct shown_completion {
+    const swept* policy = nullptr;
+    std::size_t sample = 0;
+    std::vector<std::vector<eo::token_id>> answers;  ///< [new tokens + 1][layers]; empty: not known
+
+    [[nodiscard]] const eo::completion& early() const { return policy->measured.early.results[sample]; }
+    [[nodiscard]] const eo::completion& full() const { return policy->measured.full.results[sample]; }
+};
+
+/// The policy that the page shows in detail: the best at 1.1 % loss, else the fastest; nothing without policies.
+[[nodiscard]] const swept* policy_to_show(const evaluation_report& r);
+
+/// Six whose text is not full depth's and six whose text is, evenly spread over the samples; more of one kind where
+/// there are fewer of the other.
+[[nodiscard]] std::vector<shown_completion> completions_to_show(const evaluation_report& r);
+/// Four that a gate ended, evenly spread, by the policy whose stops score the highest F1.
+[[nodiscard]] std::vector<shown_completion> stops_to_show(const evaluation_report& r);
+
+/// One page of HTML that needs nothing else: no script, no network.
+/// @param shown from completions_to_show and stops_to_show, with their answers
+[[nodiscard]] std::string make_page(const evaluation_report& r, const std::vector<shown_completion>& shown,
+                                    eo::calibrate::to_text text);
+
+}  // namespace cli
+
+#endif

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_EXAMPLES_CLI_PAGE_PARTS_HPP
+#define EARLYOUT_EXAMPLES_CLI_PAGE_PARTS_HPP
+
+/// @file The parts of the page of `earlyout evaluate`, each a piece of markup.
+
+#include "html.hpp"
+#include "page.hpp"
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cli::page {
+
+/// A policy's name with the signs that print has.
+[[nodiscard]] std::string shown_name(const exit_options& config);
+
+/// The end of a path: folder and name.
+[[nodiscard]] std::string last_parts(const std::string& path);
+
+/// The style of one gate's marks: "g3".
+[[nodiscard]] std::string gate_style(const exit_options& config);
+[[nodiscard]] std::size_t gate_shape(const exit_options& config);
+/// A policy's mark, as the scatter chart has it, in a line of text.
+[[nodiscard]] std::string inline_mark(const exit_options& config);
+/// True of a policy whose gate only stops.
+[[nodiscard]] bool only_stops(const exit_options& config);
+
+/// A heading, a sentence and what follows them.
+[[nodiscard]] std::string section(std::string_view heading, std::string_view words, std::string_view content);
+/// Pictures side by side as far as they fit. `least`: their width, "small" or "large".
+[[nodiscard]] std::string figures(std::string_view least, const std::vector<std::string>& pictures);
+/// A picture with a title above it and a remark below.
+[[nodiscard]] std::string figure(std::string_view title, std::string_view picture, std::string_view remark = {});
+
+[[nodiscard]] std::string quality_against_speed(const evaluation_report& r);
+[[nodiscard]] std::string oracle(const evaluation_report& r);
+[[nodiscard]] std::string exit_histograms(const evaluation_report& r);
+[[nodiscard]] std::string reliability_diagrams(const evaluation_report& r);
+[[nodiscard]] std::string completions(const evaluation_report& r, const std::vector<shown_completion>& shown,
+                                      eo::calibrate::to_text text);
+[[nodiscard]] std::string table_of_policies(const evaluation_report& r);
+
+}  // namespace cli::page
+
+#endif
