@@ -68,21 +68,21 @@ demo() {
     build earlyout_cli -D EARLYOUT_BUILD_TESTS=OFF -D EARLYOUT_BUILD_BENCHMARKS=OFF
     prompt=$(printf 'import os\n\ndef read_file(path):\n    .')
     set -- complete --prompt "${prompt%.}" --max-new-tokens 32 \
-        --exit-gate sec --threshold 0.5 --kv defer --compare --rounds 15
+        --exit-gate learn-to-exit --kv defer --compare --rounds 15
     if [ ! -t 1 ] || [ -n "${NO_COLOR:-}" ]; then
         set -- "$@" --show-layers
     fi
     cat <<'end'
 
-A model of 8 layers continues this. A learned gate looks at each token after every layer and lets it leave when it
-is settled; the layers it skipped are computed later, if a deeper token needs them.
+A model of 8 layers continues this. Gates fitted to it look at each token on its way up and let it leave when it is
+settled; the layers it skipped are computed later, if a deeper token needs them.
 
 end
     [ -t 1 ] || printf '%s' "${prompt%.}"
     build/release/examples/earlyout "$@"
     cat <<'end'
 
-Your own prompt:  build/release/examples/earlyout complete --prompt 'def add(a, b):' --exit-gate sec --compare
+Your own prompt:  build/release/examples/earlyout complete --prompt 'def add(a, b):' --exit-gate learn-to-exit --compare
 Your own program: examples/hello.cpp, and README.md
 end
 }

@@ -110,21 +110,21 @@ void sec_50_propagate(benchmark::State& state) { complete(state, policy(sec(0.5f
 void sec_50_defer(benchmark::State& state) { complete(state, policy(sec(0.5f), every, eo::defer{})); }
 void sec_50_defer_bf16(benchmark::State& state) { complete<eo::bf16>(state, policy(sec(0.5f), every, eo::defer{})); }
 void sec_50_defer_int8(benchmark::State& state) { complete<eo::int8>(state, policy(sec(0.5f), every, eo::defer{})); }
-void margin_60_defer_int8(benchmark::State& state) {
-    complete<eo::int8>(state, policy(eo::margin{.threshold = 0.6f}, {3, 5}, eo::defer{}));
+void margin_30_defer_int8(benchmark::State& state) {
+    complete<eo::int8>(state, policy(eo::margin{.threshold = 0.3f}, {2}, eo::defer{}));
 }
 /// The same network with its sizes known at compile time.
 template <class Format>
 void full_depth_static(benchmark::State& state) {
     static constexpr eo::model_shape shape{
-        .layers = 8, .d_model = 160, .heads = 5, .d_ff = 640, .vocab = 4096, .context = 256};
+        .layers = 8, .d_model = 160, .heads = 5, .d_ff = 640, .vocab = 4096, .context = 512};
     complete<Format, shape>(state, eo::full_depth());
 }
 void full_depth_static_f32(benchmark::State& state) { full_depth_static<eo::f32>(state); }
 void full_depth_static_int8(benchmark::State& state) { full_depth_static<eo::int8>(state); }
 void sec_70_defer(benchmark::State& state) { complete(state, policy(sec(0.7f), every, eo::defer{})); }
-void margin_60_defer(benchmark::State& state) {
-    complete(state, policy(eo::margin{.threshold = 0.6f}, {3, 5}, eo::defer{}));
+void margin_30_defer(benchmark::State& state) {
+    complete(state, policy(eo::margin{.threshold = 0.3f}, {2}, eo::defer{}));
 }
 
 #define EARLYOUT_COMPLETION(name) \
@@ -144,7 +144,7 @@ EARLYOUT_COMPLETION(sec_50_defer);
 EARLYOUT_COMPLETION(sec_50_defer_bf16);
 EARLYOUT_COMPLETION(sec_50_defer_int8);
 EARLYOUT_COMPLETION(sec_70_defer);
-EARLYOUT_COMPLETION(margin_60_defer);
-EARLYOUT_COMPLETION(margin_60_defer_int8);
+EARLYOUT_COMPLETION(margin_30_defer);
+EARLYOUT_COMPLETION(margin_30_defer_int8);
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "interrupt.hpp"
 #include "output_file.hpp"
 #include "page.hpp"
+#include "progress.hpp"
 #include "report.hpp"
 #include "sweep.hpp"
 
@@ -45,24 +46,6 @@ std::string fixed(double value, int digits) {
     return text.str();
 }
 std::string percent(double share) { return fixed(100.0 * share, 1) + " %"; }
-
-/// One line on standard error that is written over, only on a terminal.
-class progress_line {
-public:
-    explicit progress_line(bool shown) : shown_(shown && is_terminal(2)) {}
-    ~progress_line() { clear(); }
-    progress_line(const progress_line&) = delete;
-    progress_line& operator=(const progress_line&) = delete;
-    void operator()(const std::string& text) {
-        if (shown_) std::cerr << "\r\033[K" << text << std::flush;
-    }
-    void clear() {
-        if (shown_) std::cerr << "\r\033[K" << std::flush;
-    }
-
-private:
-    bool shown_;
-};
 
 void print_oracle(std::ostream& to, const calibrate::exit_accuracy& a) {
     to << "Every exit on the true text, " << a.tokens << " tokens\n"
@@ -292,6 +275,11 @@ command evaluate(CLI::App& app) {
     sub->add_option("--thresholds", o->sweep.thresholds, "Left out: a grid for each gate")
         ->delimiter(',')
         ->type_name("P,...")
+        ->group(policies);
+    sub->add_option("--check-margins", o->sweep.check_margins, "Margins that learn-to-exit's answers are checked with")
+        ->delimiter(',')
+        ->type_name("P,...")
+        ->capture_default_str()
         ->group(policies);
     add_layers(*sub, "--exit-layers", o->sweep.layers, "Layers after which gates are asked; left out: each gate's own")
         ->group(policies);

@@ -42,6 +42,34 @@ void print_rows(std::ostream& to, const std::vector<measured_threshold>& rows, b
     }
 }
 
+void print_guarantee(std::ostream& to, const guarantee_report& g) {
+    to << "\nGuarantee, on " << g.samples << " prompts of texts that nothing else saw: mean loss of ROUGE-L at most "
+       << g.eps << ", except with probability " << g.delta << '\n'
+       << "  predicted error up to   mean loss   p-value (" << (g.result.exact ? "binomial" : "Hoeffding-Bentkus")
+       << ")\n";
+    for (std::size_t c = 0; c < g.result.configurations.size(); ++c) {
+        to << std::setw(23) << g.thresholds[c] << std::setw(12) << fixed(g.result.configurations[c].risk, 4)
+           << std::setw(10) << fixed(g.result.configurations[c].p_value, 3) << '\n';
+    }
+    if (g.result.chosen) {
+        to << "  It holds for learn-to-exit <= " << g.thresholds[*g.result.chosen] << '\n';
+    } else {
+        to << "  None passes: full depth. Even without any loss the test needs " << g.needed << " prompts\n";
+    }
+}
+
+json to_json(const guarantee_report& g) {
+    json tested = json::array();
+    for (std::size_t c = 0; c < g.result.configurations.size(); ++c) {
+        tested.push_back({{"threshold", g.thresholds[c]},
+                          {"risk", g.result.configurations[c].risk},
+                          {"p_value", g.result.configurations[c].p_value}});
+    }
+    return {{"eps", g.eps},         {"delta", g.delta},
+            {"samples", g.samples}, {"test", g.result.exact ? "binomial" : "hoeffding-bentkus"},
+            {"tested", tested},     {"holds", g.result.chosen.has_value()}};
+}
+
 json to_json(const collected_part& part) {
     json exits = json::array();
     for (std::size_t e = 0; e < part.exits.layers.size(); ++e) {
@@ -131,6 +159,7 @@ void print(std::ostream& to, const fit_report& r) {
         to << "  in " << format.name << ": " << change(-format.found.loss) << " ROUGE-L, "
            << (format.holds ? "holds" : "does not hold, and these exits are refused there") << '\n';
     }
+    if (r.guarantee) print_guarantee(to, *r.guarantee);
     to << "Wrote " << r.out << " for weights in " << r.formats_fitted << '\n';
 }
 
@@ -171,6 +200,7 @@ json to_json(const fit_report& r) {
             {"sec_tried", to_json(r.sec_tried)},
             {"sec_chosen", to_json(r.sec_chosen)},
             {"formats", formats},
+            {"guarantee", r.guarantee ? to_json(*r.guarantee) : json()},
             {"weight_formats", r.formats_fitted}};
 }
 
@@ -186,7 +216,8 @@ json summary(const fit_report& r) {
             {"loss_target", r.loss_target},
             {"calibration_error", errors},
             {"learn_to_exit", to_json(r.chosen)},
-            {"sec", to_json(r.sec_chosen)}};
+            {"sec", to_json(r.sec_chosen)},
+            {"guarantee", r.guarantee ? to_json(*r.guarantee) : json()}};
 }
 
 }  // namespace cli

@@ -6,9 +6,11 @@
 
 #include <earlyout/calibrate/collect.hpp>
 #include <earlyout/calibrate/fit_gates.hpp>
+#include <earlyout/calibrate/risk.hpp>
 
 #include <cstddef>
 #include <iosfwd>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,6 +43,16 @@ struct checked_format {
     bool holds = false;
 };
 
+/// Learn-then-Test on texts that nothing else saw.
+struct guarantee_report {
+    double eps = 0.0;
+    double delta = 0.0;
+    std::size_t samples = 0;
+    std::size_t needed = 0;  ///< samples, if none of them lost anything
+    std::vector<float> thresholds;
+    eo::calibrate::risk_result result;
+};
+
 /// Everything `earlyout fit` did.
 struct fit_report {
     std::string model;
@@ -59,6 +71,7 @@ struct fit_report {
     std::vector<measured_threshold> sec_tried;
     measured_threshold sec_chosen;
     std::vector<checked_format> formats;
+    std::optional<guarantee_report> guarantee;
     std::string formats_fitted;
 };
 

@@ -46,6 +46,7 @@ json to_json(const eo::run_stats& s) {
             {"head_evaluations", s.head_evaluations},
             {"prefill_seconds", s.prefill_seconds},
             {"decode_seconds", s.decode_seconds},
+            {"head_seconds", s.head_seconds},
             {"gate_seconds", s.gate_seconds},
             {"decode_tokens_per_second", s.decode_tokens_per_second()}};
 }

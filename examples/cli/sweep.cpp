@@ -26,7 +26,7 @@ struct gate_row {
 };
 
 const std::vector<gate_row>& gate_rows() {
-    static const std::vector<float> shares{0.95f, 0.9f, 0.8f, 0.7f, 0.6f, 0.5f, 0.4f, 0.3f};
+    static const std::vector<float> shares{0.9f, 0.8f, 0.7f, 0.6f, 0.5f, 0.4f, 0.3f, 0.2f};
     static const std::vector<gate_row> rows{
         {"fixed", "after layer", {}, tried::always},
         {"margin", ">=", shares, tried::always},
@@ -34,6 +34,7 @@ const std::vector<gate_row>& gate_rows() {
         {"entropy", "<=", {0.05f, 0.1f, 0.2f, 0.4f, 0.7f, 1.0f, 1.5f, 2.0f}},
         {"saturation", ">=", {0.99f, 0.98f, 0.95f, 0.9f, 0.85f, 0.8f, 0.7f, 0.6f}},
         {"patience", ">=", {}},
+        {"learn-to-exit", "<=", {0.02f, 0.05f, 0.1f, 0.2f, 0.3f, 0.4f, 1.0f}, tried::when_fitted, "learn_to_exit."},
         {"sec",
          ">",
          {0.999f, 0.99f, 0.95f, 0.9f, 0.8f, 0.7f, 0.6f, 0.5f, 0.0f},  // as the SEC paper
@@ -80,6 +81,25 @@ std::vector<float> thresholds(const model& m, const sweep_options& o, const exit
     return row_of(config.gate).grid;
 }
 
+/// What is tried of a gate beside its thresholds. Margins are asked after the usual exits and after the first of
+/// them alone: an answer that is not taken costs as much as several layers of a small model.
+std::vector<exit_options> variants(const model& m, const sweep_options& o, exit_options config) {
+    std::vector<exit_options> made;
+    if (config.gate == "learn-to-exit") {
+        for (const float margin : o.check_margins) {
+            config.check_margin = margin;
+            made.push_back(config);
+        }
+        return made;
+    }
+    made.push_back(config);
+    if (config.gate == "margin" && config.layers.empty()) {
+        config.layers = {exit_layers(m, config).front()};
+        made.push_back(config);
+    }
+    return made;
+}
+
 /// Texts of the same length, and not just full depth by another name, whose speed differs by chance alone.
 bool is_comparable(const swept& s) { return s.measured.early.stops == 0 && s.measured.early.layers_skipped() > 0.0; }
 
@@ -111,9 +131,12 @@ std::vector<exit_options> make_sweep(const model& m, const sweep_options& o) {
                 continue;
             }
             if (gate == "sec") config.stop_threshold = 1.0f;  // one threshold at a time, the other off
-            for (const float threshold : thresholds(m, o, config)) {
-                config.threshold = threshold;
-                all.push_back(config);
+            for (const exit_options& variant : variants(m, o, config)) {
+                for (const float threshold : thresholds(m, o, variant)) {
+                    if (variant.check_margin == 0.0f && threshold >= 1.0f) continue;  // nothing would hold it back
+                    all.push_back(variant);
+                    all.back().threshold = threshold;
+                }
             }
             if (gate != "sec") continue;
             config.threshold = 1.0f;
@@ -139,12 +162,20 @@ std::string name_of(const exit_options& c) {
             (c.gate == "sec" ? " exit " : " ") + std::string(row_of(c.gate).comparison) + " " + number(*c.threshold);
     }
     if (c.check_margin && *c.check_margin > 0.0f) name += ", margin >= " + number(*c.check_margin);
+    if (c.gate != "fixed" && !c.layers.empty()) {
+        name += " after ";
+        for (const std::size_t layer : c.layers) {
+            if (layer != c.layers.front()) name += ',';
+            name += std::to_string(layer);
+        }
+    }
     return name + ", " + c.kv + (c.prefill == "lazy" ? ", lazy" : "");
 }
 
 json to_json(const exit_options& c, const std::vector<std::size_t>& layers) {
     json object{{"gate", c.gate}, {"layers", layers}, {"kv", c.kv}, {"prefill", c.prefill}};
     if (c.threshold) object["threshold"] = *c.threshold;
+    if (c.check_margin) object["check_margin"] = *c.check_margin;
     if (c.stop_threshold) object["stop_threshold"] = *c.stop_threshold;
     return object;
 }

@@ -14,9 +14,10 @@ namespace cli {
 
 /// Which exit policies `earlyout evaluate` tries.
 struct sweep_options {
-    std::vector<std::string> gates;   ///< empty: all that need no fitting, and those of the model's exits
-    std::vector<float> thresholds;    ///< empty: a grid for each gate
-    std::vector<std::size_t> layers;  ///< empty: each gate's own
+    std::vector<std::string> gates;                ///< empty: all that need no fitting, and those of the model's exits
+    std::vector<float> thresholds;                 ///< empty: a grid for each gate
+    std::vector<std::size_t> layers;               ///< empty: each gate's own
+    std::vector<float> check_margins{0.0f, 0.3f};  ///< of learn-to-exit; 0 does not check
     std::vector<std::string> kv{"propagate", "defer"};
     std::string prefill = "eager";
 };

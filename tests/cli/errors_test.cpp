@@ -75,11 +75,11 @@ TEST_CASE("what is asked for wrongly is answered with one sentence", "[cli][erro
         {1, {"detokenize", "--ids", "99999"}, {"99999"}},
         {1, {"detokenize", "--ids", "-1"}, {"-1"}},
         {2, {"bench", "--rounds", "0"}, {"--rounds", "1"}},
-        {1, {"bench", "--new-tokens", "0"}, {"--new-tokens", "1 .. 256", "0"}},
+        {1, {"bench", "--new-tokens", "0"}, {"--new-tokens", "1 .. 512", "0"}},
         {2, {"bench", "--exit-layer", "0"}, {"--exit-layer", "from 1", "'0'"}},
         {1, {"bench", "--exit-layer", "9"}, {"1 .. 8", "9"}},
         {2, {"bench", "--dtype", "int3"}, {"f32", "int3"}},
-        {1, {"bench", "--prompt-tokens", "1000"}, {"256", "1000"}},
+        {1, {"bench", "--prompt-tokens", "1000"}, {"512", "1000"}},
         {1, {"inspect", "--model", "/"}, {"config.json"}},
     };
     for (const misuse& m : cases) {
@@ -93,8 +93,8 @@ TEST_CASE("what is asked for wrongly is answered with one sentence", "[cli][erro
 
 TEST_CASE("more tokens than the context are refused", "[cli][errors]") {
     std::string ids = "5";
-    for (int i = 1; i < 257; ++i) ids += ",5";
-    CHECK(earlyout_command({"logits", "--ids", ids}).refused(1, {"--ids", "256", "257"}));
+    for (int i = 1; i < 513; ++i) ids += ",5";
+    CHECK(earlyout_command({"logits", "--ids", ids}).refused(1, {"--ids", "512", "513"}));
 }
 
 TEST_CASE("output that cannot be written is an error, a reader who left is none", "[cli][errors]") {

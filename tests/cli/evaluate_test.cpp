@@ -141,9 +141,9 @@ TEST_CASE("evaluate writes a page that needs nothing else", "[cli][evaluate]") {
     CHECK(count(page, "na\xef\xbf\xbdve") > 0);
     CHECK(count(page, "\xefve") == 0);
 
-    for (const char* policy :
-         {"fixed after layer 2, propagate", "fixed after layer 4, defer", "margin \u2265 0.4, propagate",
-          "entropy \u2264 0.4, defer", "sec exit &gt; 0.4, propagate", "sec stop &gt; 0.4, defer"}) {
+    for (const char* policy : {"fixed after layer 2, propagate", "fixed after layer 4, defer",
+                               "margin \u2265 0.4 after 2,4, propagate", "entropy \u2264 0.4 after 2,4, defer",
+                               "sec exit &gt; 0.4 after 2,4, propagate", "sec stop &gt; 0.4 after 2,4, defer"}) {
         INFO(policy);
         CHECK(count(page, policy) > 0);
     }

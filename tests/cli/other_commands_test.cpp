@@ -100,7 +100,7 @@ TEST_CASE("inspect describes the model and its exits", "[cli][inspect]") {
     const auto j = earlyout_command({"inspect", "--json"}).json();
     CHECK(j.at("architecture") == "gpt2");
     CHECK(j.at("shape").at("layers") == 8);
-    CHECK(j.at("parameters") == 3170880);
+    CHECK(j.at("parameters") == 3211840);
     CHECK(j.at("computed_in") == "bf16");
     CHECK(j.at("dtypes").at("BF16").at("tensors") == 100);
     CHECK(j.at("exits").at("layers") == nlohmann::json{1, 2, 3, 4, 5, 6, 7});
@@ -110,13 +110,13 @@ TEST_CASE("inspect describes the model and its exits", "[cli][inspect]") {
     CHECK(part("layers") == 8 * part("layer"));
     CHECK(part("per_token") == part("layers") + part("output"));
     CHECK(part("total") == part("per_token") + part("embeddings"));
-    CHECK(part("total") > 2 * 3170880);
+    CHECK(part("total") > 2 * 3211840);
     CHECK(part("keys_and_values_per_token") == 8 * 2 * 160 * 4);
     const auto small = earlyout_command({"inspect", "--json", "--dtype", "int4", "--output-dtype", "int8"}).json();
     CHECK(small.at("computed_in") == "int4, output int8");
     CHECK(small.at("bytes").at("layer").get<std::size_t>() * 3 < part("layer"));
     const command_result table = earlyout_command({"inspect"});
-    for (const char* word : {"gpt2", "3170880", "BF16", "after layers", "read per token"})
+    for (const char* word : {"gpt2", "3211840", "BF16", "after layers", "read per token"})
         CHECK(table.out.find(word) != std::string::npos);
 
     const auto bare =

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "cli/command.hpp"
+#include "support/catch.hpp"
+#include "support/temporary_folder.hpp"
+
+using support::earlyout_command;
+
+namespace {
+
+/// Forty texts: the recipe's scripts in pieces, so that every part gets some.
+void write_texts(const support::temporary_folder& folder) {
+    std::string all;
+    for (const char* name : {"1_corpus_and_tokenizer.py", "2_train.py", "3_export.py"}) {
+        std::ifstream file(std::string(EARLYOUT_EXAMPLE_MODEL "/recipe/") + name);
+        all.append(std::istreambuf_iterator<char>(file), {});
+    }
+    const std::size_t size = all.size() / 40;
+    for (std::size_t i = 0; i < 40; ++i) folder.write(std::to_string(i) + ".py", all.substr(i * size, size));
+}
+
+std::vector<std::string> fit(const support::temporary_folder& folder, std::vector<std::string> more) {
+    std::vector<std::string> all{"fit",       "--text", folder.path().string(), "--tokens", "8000",
+                                 "--samples", "3",      "--max-new-tokens",     "4",        "--check-margins",
+                                 "0.3"};
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+}
+
+}  // namespace
+
+TEST_CASE("fit writes exits that the other commands use", "[cli][fit]") {
+    const support::temporary_folder folder;
+    write_texts(folder);
+    const std::string out = (folder / "exits.safetensors").string();
+    const auto r = earlyout_command(fit(folder, {"--out", out, "--json", "--guarantee", "0.3", "--delta", "0.2"}));
+    INFO(r);
+    REQUIRE(r.status == 0);
+    CHECK(r.err.empty());
+    const auto j = r.json();
+    CHECK(j.at("fit").at("tokens") > j.at("validate").at("tokens"));
+    CHECK(j.at("fit").at("exits").size() == 8);
+    REQUIRE(j.at("learn_to_exit").size() == 7);
+    for (const auto& gate : j.at("learn_to_exit")) {
+        CHECK(gate.at("log_loss") < 0.7);
+        CHECK(gate.at("after").at("bins").size() == 10);
+    }
+    CHECK(j.at("forced").size() >= 5);
+    CHECK(j.at("guarantee").at("samples") > 0);
+    CHECK(j.at("weight_formats") == "f32");
+
+    const auto measured = earlyout_command({"evaluate", "--text", folder.path().string(), "--exits", out, "--samples",
+                                            "2", "--max-new-tokens", "3", "--tokens", "1000", "--kv", "propagate",
+                                            "--gates", "learn-to-exit,sec", "--thresholds", "0.3", "--json"});
+    INFO(measured);
+    REQUIRE(measured.status == 0);
+    CHECK(measured.json().at("sweep").size() == 4);  // two checks of one gate; exit and stop of the other
+}
+
+TEST_CASE("fit in another format serves that format", "[cli][fit]") {
+    const support::temporary_folder folder;
+    write_texts(folder);
+    const std::string out = (folder / "exits.safetensors").string();
+    const auto r = earlyout_command(fit(folder, {"--out", out, "--dtype", "int8", "--exit-layers", "2,4", "--json"}));
+    INFO(r);
+    REQUIRE(r.status == 0);
+    CHECK(r.json().at("weight_formats") == "int8");
+    CHECK(r.json().at("learn_to_exit").size() == 2);
+}
+
+TEST_CASE("fit that cannot be done is refused and leaves what was there", "[cli][fit]") {
+    const support::temporary_folder folder;
+    CHECK(earlyout_command({"fit"}).refused(2, {"--text"}));
+    CHECK(earlyout_command({"fit", "--text", "/nowhere"}).refused(1, {"/nowhere"}));
+    CHECK(earlyout_command(fit(folder, {})).refused(1, {".py", "none"}));
+    folder.write("only.py", "def f(x):\n    return x\n");
+    const std::string out = (folder / "exits.safetensors").string();
+    folder.write("exits.safetensors", "what was there");
+    CHECK(earlyout_command(fit(folder, {"--out", out})).refused(2, {"--text", "part", "1 texts"}));
+    std::ifstream kept(out);
+    CHECK(std::string(std::istreambuf_iterator<char>(kept), {}) == "what was there");
+    CHECK(earlyout_command(fit(folder, {"--out", "/nowhere/exits"})).refused(1, {"/nowhere/exits", "written"}));
+    CHECK(earlyout_command(fit(folder, {"--labels", "wrong"})).refused(2, {"--labels"}));
+    CHECK(earlyout_command(fit(folder, {"--loss", "2"})).refused(2, {"--loss"}));
+}
