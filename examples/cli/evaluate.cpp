@@ -64,12 +64,13 @@ void print_head(std::ostream& to, std::size_t samples) {
     to << samples << " prompts completed greedily, each in turns with full depth. skipped: layers; speed: tokens/s of\n"
        << "decoding against full depth; request: the same with the prompt; loss: of ROUGE-L; agree: tokens as at full\n"
        << "depth before the first that is not\n"
-       << "  policy                               skipped   speed  request     loss    agree   stops (right)\n";
+       << "  policy                                             skipped   speed  request     loss    agree   stops "
+          "(right)\n";
 }
 
 void print_row(std::ostream& to, const swept& s, const std::vector<calibrate::sample>& samples) {
     const calibrate::paired_evaluation& p = s.measured;
-    to << "  " << std::left << std::setw(36) << name_of(s.config) << std::right << std::setw(8)
+    to << "  " << std::left << std::setw(50) << name_of(s.config) << std::right << std::setw(8)
        << percent(p.early.layers_skipped()) << std::setw(8) << fixed(p.decode_speedup(), 2) << std::setw(9)
        << fixed(p.request_speedup(), 2) << std::setw(9) << percent(p.rouge_l_loss()) << std::setw(9)
        << percent(p.agreement()) << std::setw(8) << p.early.stops;
