@@ -40,13 +40,6 @@ struct evaluate_options {
     bool json = false;
 };
 
-std::string fixed(double value, int digits) {
-    std::ostringstream text;
-    text << std::fixed << std::setprecision(digits) << value;
-    return text.str();
-}
-std::string percent(double share) { return fixed(100.0 * share, 1) + " %"; }
-
 void print_oracle(std::ostream& to, const calibrate::exit_accuracy& a) {
     to << "Every exit on the true text, " << a.tokens << " tokens\n"
        << "  after layer    right   as full depth   first right   first as full depth\n";

@@ -9,12 +9,6 @@ namespace cli {
 
 namespace {
 
-std::string fixed(double value, int digits) {
-    std::ostringstream text;
-    text << std::fixed << std::setprecision(digits) << value;
-    return text.str();
-}
-std::string percent(double share) { return fixed(100.0 * share, 1) + " %"; }
 /// "+1.2 %"
 std::string change(double share) { return (share > 0.0 ? "+" : "") + percent(share); }
 

@@ -13,8 +13,8 @@ namespace cli::page {
 namespace {
 
 // Widths of large pictures: a page shows the one that suits its own.
-constexpr double wide = 510;
-constexpr double narrow = 350;
+constexpr double wide_width = 510;
+constexpr double narrow_width = 350;
 
 std::string percent_label(double v) { return fixed_digits(100.0 * v, 0); }
 
@@ -86,7 +86,7 @@ std::string first_right_chart(const eo::calibrate::exit_accuracy& a, double widt
     out += svg::line(x(never) - half, y(paper_never), x(never) + half, y(paper_never), "paper");
     out += svg::text(x(never) - half - 5, y(paper_never) + 4, paper + "14.5", "note small", "end");
     return svg::picture(width, 270, "Columns: share of tokens that are right first at each layer, and never", out,
-                        width < wide ? "narrow" : "wide");
+                        width < wide_width ? "narrow" : "wide");
 }
 
 struct curve {
@@ -124,7 +124,7 @@ std::string accuracy_chart(const eo::calibrate::exit_accuracy& a, double width) 
         lowest_free = at;
         out += svg::text(points.back().first + 9, at, percent_label(c.shares.back()) + "  " + c.name, "note");
     }
-    return svg::picture(width, 270, "Lines: accuracy of every exit", out, width < wide ? "narrow" : "wide");
+    return svg::picture(width, 270, "Lines: accuracy of every exit", out, width < wide_width ? "narrow" : "wide");
 }
 
 std::string histogram(const swept& s, double most) {
@@ -220,16 +220,16 @@ std::string key(const std::vector<std::pair<std::string, std::string>>& entries)
 std::string oracle(const evaluation_report& r) {
     const eo::calibrate::exit_accuracy& a = r.observed.accuracy;
     if (a.tokens == 0) return {};
-    return section(
-        "How early tokens could leave",
-        "Every exit on " + grouped(a.tokens) +
-            " tokens of the true text. A gate that knew full depth's answer would skip " +
-            percentage(a.skipped_by_oracle()) +
-            " of the layers. Dashed: the Stop&Exit paper's figures for "
-            "its own models (Sun et al., ICSE 2024).",
-        figures("large",
-                {figure("Right first after this layer", first_right_chart(a, wide) + first_right_chart(a, narrow)),
-                 figure("Accuracy of each exit", accuracy_chart(a, wide) + accuracy_chart(a, narrow))}));
+    return section("How early tokens could leave",
+                   "Every exit on " + grouped(a.tokens) +
+                       " tokens of the true text. A gate that knew full depth's answer would skip " +
+                       percentage(a.skipped_by_oracle()) +
+                       " of the layers. Dashed: the Stop&Exit paper's figures for "
+                       "its own models (Sun et al., ICSE 2024).",
+                   figures("large", {figure("Right first after this layer",
+                                            first_right_chart(a, wide_width) + first_right_chart(a, narrow_width)),
+                                     figure("Accuracy of each exit",
+                                            accuracy_chart(a, wide_width) + accuracy_chart(a, narrow_width))}));
 }
 
 std::string exit_histograms(const evaluation_report& r) {

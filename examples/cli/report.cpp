@@ -11,12 +11,6 @@ namespace cli {
 
 namespace {
 
-std::string fixed(double value, int digits) {
-    std::ostringstream out;
-    out << std::fixed << std::setprecision(digits) << value;
-    return std::move(out).str();
-}
-
 void line(std::ostream& to, const std::string& name, const std::string& value) {
     to << "  " << std::left << std::setw(19) << name << value << '\n';
 }
@@ -28,6 +22,13 @@ std::string bar(std::size_t length) {
 }
 
 }  // namespace
+
+std::string fixed(double value, int digits) {
+    std::ostringstream out;
+    out << std::fixed << std::setprecision(digits) << value;
+    return std::move(out).str();
+}
+std::string percent(double share) { return fixed(100.0 * share, 1) + " %"; }
 
 json to_json(const eo::run_stats& s) {
     return {{"layers", s.layers},

@@ -28,6 +28,10 @@ void print_legend(std::ostream& to, const eo::run_stats& stats, const palette& c
 /// Why it ended and what it cost.
 void print_summary(std::ostream& to, const eo::completion& result);
 
+/// With so many digits after the point.
+[[nodiscard]] std::string fixed(double value, int digits);
+/// "12.3 %" of a share of 1
+[[nodiscard]] std::string percent(double share);
 /// "12.3 MB"
 [[nodiscard]] std::string megabytes(double bytes);
 /// "0.81 ms"
