@@ -62,7 +62,11 @@ public:
         if (o.layers.empty()) {
             for (std::size_t layer = 1; layer < shape.layers; ++layer) o.layers.push_back(layer);
         }
-        if (o.layers.back() == shape.layers) o.layers.pop_back();
+        if (!o.layers.empty() && o.layers.back() == shape.layers) o.layers.pop_back();
+        if (o.layers.empty()) {
+            eo::fail(eo::errc::invalid_argument, "exit layers: expected some of 1 .. ", shape.layers - 1,
+                     ", found none");
+        }
         const std::filesystem::path parent = std::filesystem::absolute(out_path()).parent_path();
         if (access(parent.c_str(), W_OK) != 0) {
             eo::fail(eo::errc::io, out_path().string(), ": cannot be written to that folder");

@@ -85,6 +85,7 @@ TEST_CASE("fit that cannot be done is refused and leaves what was there", "[cli]
     std::ifstream kept(out);
     CHECK(std::string(std::istreambuf_iterator<char>(kept), {}) == "what was there");
     CHECK(earlyout_command(fit(folder, {"--out", "/nowhere/exits"})).refused(1, {"/nowhere/exits", "written"}));
+    CHECK(earlyout_command(fit(folder, {"--exit-layers", "8"})).refused(2, {"exit layers", "1 .. 7"}));
     CHECK(earlyout_command(fit(folder, {"--labels", "wrong"})).refused(2, {"--labels"}));
     CHECK(earlyout_command(fit(folder, {"--loss", "2"})).refused(2, {"--loss"}));
 }
