@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <earlyout/io/gguf.hpp>
+#include <earlyout/io/mapped_file.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -112,11 +113,12 @@ TEST_CASE("gguf gives tensors by name, and refuses types it cannot read only whe
 }
 
 TEST_CASE("gguf blocks are decoded to the numbers of another implementation", "[io][gguf]") {
-    const eo::io::gguf_file file(EARLYOUT_TEST_DATA "/gguf/blocks.gguf");
+    const eo::io::mapped_file file(EARLYOUT_TEST_DATA "/gguf/blocks.gguf");
+    const gguf from(file.bytes(), file.path());
     for (const std::string name : {"q8_0", "q4_0", "q4_k", "q6_k"}) {
         INFO(name);
-        const eo::tensor_view* const blocks = file.contents().find(name);
-        const eo::tensor_view* const values = file.contents().find(name + ".values");
+        const eo::tensor_view* const blocks = from.find(name);
+        const eo::tensor_view* const values = from.find(name + ".values");
         REQUIRE(blocks != nullptr);
         std::vector<float> found(blocks->element_count());
         std::vector<float> expected(found.size());

@@ -6,7 +6,6 @@
 #include <earlyout/core/extent.hpp>
 #include <earlyout/io/detail/byte_reader.hpp>
 #include <earlyout/io/detail/printable.hpp>
-#include <earlyout/io/mapped_file.hpp>
 
 #include <algorithm>
 #include <array>
@@ -14,7 +13,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <filesystem>
 #include <functional>
 #include <limits>
 #include <map>
@@ -428,20 +426,6 @@ private:
     std::map<std::string, gguf_value, std::less<>> values_;
     std::map<std::string, tensor_view, std::less<>> tensors_;
     std::map<std::string, std::string, std::less<>> others_;
-};
-
-/// A GGUF file that is mapped for as long as this lives.
-class gguf_file {
-public:
-    /// @throws error (no_such_file, io, malformed_file, unsupported)
-    explicit gguf_file(const std::filesystem::path& path) : file_(path), contents_(file_.bytes(), file_.path()) {}
-
-    [[nodiscard]] const gguf& contents() const noexcept { return contents_; }
-    [[nodiscard]] const std::string& path() const noexcept { return file_.path(); }
-
-private:
-    mapped_file file_;
-    gguf contents_;
 };
 
 }  // namespace io
