@@ -58,6 +58,11 @@ public:
     /// @throws error (malformed_file, unsupported) naming key or tensor, what was expected and what was found
     gguf(std::span<const std::byte> bytes, std::string source) : source_(std::move(source)) {
         detail::byte_reader reader(bytes, source_);
+        const std::string_view start = reader.text(std::min<std::size_t>(bytes.size(), 4), "magic");
+        if (start != "GGUF") {
+            fail(errc::malformed_file, source_, ": expected a file that begins with GGUF, found '",
+                 detail::printable(start), "'");
+        }
         const std::uint64_t tensors = read_counts(reader);
         const std::size_t alignment = read_alignment();
         std::vector<placed> entries;
@@ -163,10 +168,6 @@ private:
     };
 
     std::uint64_t read_counts(detail::byte_reader& reader) {
-        if (const std::string_view magic = reader.text(4, "magic"); magic != "GGUF") {
-            fail(errc::malformed_file, source_, ": expected a file that begins with GGUF, found '",
-                 detail::printable(magic), "'");
-        }
         version_ = reader.number<std::uint32_t>("version");
         if (version_ != 2 && version_ != 3) {
             const bool swapped = version_ != 0 && (version_ & 0xffffu) == 0;
