@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Any bytes are a GGUF file that is read, or one earlyout::error; likewise as a checkpoint.
-#include <earlyout/io/gguf_checkpoint.hpp>
+// Any bytes are a GGUF file that is read, or one earlyout::error; likewise as a checkpoint with its
+// tokenizer.
+#include <earlyout/io/gguf_tokenizer.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -41,6 +42,10 @@ void read_contents(const eo::io::gguf& contents) {
 }
 
 void read_checkpoint(const eo::io::gguf_checkpoint& from) {
+    attempt([&] {
+        const auto words = eo::io::read_tokenizer(from.contents(), eo::io::read_generation_config(from));
+        if (words) (void)words->decode(words->encode("if x<s>:\n 12"));
+    });
     for (const char* key : {"hidden_size", "n_embd", "head_dim", "vocab_size", "sliding_window"})
         (void)from.integer(key);
     (void)from.text("model_type");

@@ -52,7 +52,21 @@ def architecture(name, layer, **more):
     return keys, tensors
 
 
+def tokenizer(model, pieces, kinds, **more):
+    keys = [("general.architecture", "string", "llama"), ("tokenizer.ggml.model", "string", model)]
+    keys += [("tokenizer.ggml.tokens", "array", ("string", pieces)), ("tokenizer.ggml.token_type", "array", ("i32", kinds))]
+    return gguf(keys + [("tokenizer.ggml." + key, *x) for key, x in more.items()], [])
+
+
+PRINTABLE = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]  # GPT-2's spelling of bytes
+BYTES = [chr(b) for b in PRINTABLE] + [chr(0x100 + i) for i in range(256 - len(PRINTABLE))]
+
 FILES = {
+    "byte_level": tokenizer("gpt2", BYTES + ["if", "<s>"], [1] * 257 + [3], pre=("string", "llama-bpe"),
+                            merges=("array", ("string", ["i f"])), bos_token_id=("u32", 257)),
+    "sentence_piece": tokenizer("llama", ["<unk>", "<s>"] + [f"<0x{b:02X}>" for b in range(256)] + ["i", "f", "if"],
+                                [2, 3] + [6] * 256 + [1] * 3, scores=("array", ("f32", [0.0] * 258 + [-1, -2, -3])),
+                                bos_token_id=("u32", 1), add_eos_token=("bool", True)),
     "values": gguf(
         [(k, k, 1) for k in CODES] + [("s", "string", "words"), ("a", "array", ("string", ["a", "bc", ""])),
         ("n", "array", ("array", [("u8", [1, 2]), ("f32", [1.5])])), ("general.alignment", "u32", 64)],

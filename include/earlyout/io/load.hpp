@@ -5,6 +5,7 @@
 #include <earlyout/exit/exit_weights.hpp>
 #include <earlyout/io/generation_config.hpp>
 #include <earlyout/io/gguf_checkpoint.hpp>
+#include <earlyout/io/gguf_tokenizer.hpp>
 #include <earlyout/io/hugging_face_checkpoint.hpp>
 #include <earlyout/io/pretrained.hpp>
 #include <earlyout/io/sidecar.hpp>
@@ -84,7 +85,9 @@ template <class Network>
                                        const std::filesystem::path& exits_file = {}) {
     if (detail::is_file(model)) {
         const gguf_checkpoint from(model);
-        return detail::load_from<Network>(from, read_generation_config(from), std::nullopt, format, output_format,
+        generation_config generation = read_generation_config(from);
+        std::optional<tokenizer> words = read_tokenizer(from.contents(), generation);
+        return detail::load_from<Network>(from, std::move(generation), std::move(words), format, output_format,
                                           exits_file);
     }
     const hugging_face_checkpoint from(model);
