@@ -77,6 +77,7 @@ public:
         if (settled_) return;
         format.visit([&](auto tag) { held_.emplace<packed_matrix<decltype(tag)>>(out_, in_, tag, arena_); });
         settled_ = true;
+        arena_ = nullptr;
     }
     [[nodiscard]] bool settled() const noexcept { return settled_; }
 
