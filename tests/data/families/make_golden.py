@@ -1,0 +1,528 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Writes small random checkpoints of several architectures and what a correct forward pass computes from them.
+
+Needs Debian's python3-torch and python3-numpy.
+
+    make_golden.py           writes every folder beside this script
+    make_golden.py --check   recomputes everything and compares with the files
+
+Each folder is a Hugging Face checkpoint (config.json, model.safetensors or shards) plus golden.safetensors:
+
+    ids     [tokens]                 the token sequence, as F32 values
+    hidden  [layers, tokens, d]      the residual stream after each layer, before the final norm
+    logits  [layers, tokens, vocab]  final norm and output matrix applied to each of those
+
+The reference, `forward`, is computed in float64 from the weights as stored, that is after rounding to F16 or
+BF16, and is written from the definition of the architectures. A second path, `forward_from_files`, reads what was
+written (config.json with the defaults of its keys, tensors by name) and computes with other means: it must agree
+to 1e-10. Deliberate mistakes (the other kind of rotation, a window one too long, ...) must change the logits by far
+more than the tolerance of the tests: a checkpoint on which a bug does not show proves nothing. The same arithmetic in
+float32 must stay far below it: a checkpoint that amplifies rounding proves nothing either.
+
+What the public definitions leave to be missed (x: one token's row, p: its position, counted from 0):
+
+Rotation. Pair i of a head's n rotated elements turns by p * theta^(-2i/n). Llama, Mistral and Qwen pair element i
+with i + n/2; so does StarCoder2. n is head_dim, which is its own key where given and d / heads elsewhere, and scores
+are divided by its square root. `rope_theta` is 10000 where the key is absent.
+
+Scaling. "linear" divides every frequency by `factor`. "llama3" compares the wavelength 2 pi / frequency with the
+original context C: shorter than C / high_freq_factor, the frequency stays; longer than C / low_freq_factor, it is
+divided by `factor`; in between, s = (C / wavelength - low) / (high - low) and the frequency is multiplied by
+(1 - s) / factor + s. It holds at every position, also below C. The kind is `rope_type`, in older files `type`.
+Transformers 5 writes one `rope_parameters` with `rope_theta` inside, and `dtype` for `torch_dtype`.
+
+Biases. Llama's `attention_bias` is on q, k, v and o, its `mlp_bias` on all three matrices of the feed-forward.
+"""
+
+import importlib.util
+import json
+import math
+import pathlib
+import struct
+import sys
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+HERE = pathlib.Path(__file__).resolve().parent
+TEST_TOLERANCE = 1e-4
+
+# The file formats are those of the script for GPT-2; the arithmetic shares nothing with it.
+sys.dont_write_bytecode = True
+_spec = importlib.util.spec_from_file_location("gpt2_golden", HERE.parent / "gpt2" / "make_golden.py")
+gpt2 = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(gpt2)
+safetensors_bytes, stored, read_golden = gpt2.safetensors_bytes, gpt2.stored, gpt2.read_golden
+TORCH_TYPES, CONFIG_TYPES = gpt2.TORCH_TYPES, gpt2.CONFIG_TYPES
+
+ABSENT = object()  # as a value of `config`: the key is not in the file
+
+VARIANTS = {
+    # Llama 1 and 2: every head has its own keys, keys that later versions brought are absent, and files carry the
+    # frequencies as a buffer that nobody needs. Embeddings as small as the public ones, so that epsilon shows.
+    "llama_tiny": dict(
+        family="llama", seed=1, layers=2, d=16, heads=2, inner=28, vocab=53, tokens=29, epsilon=1e-6,
+        frequency_buffers=True,
+        config=dict(num_key_value_heads=ABSENT, rope_theta=ABSENT, rope_scaling=ABSENT, head_dim=ABSENT,
+                    attention_bias=ABSENT, mlp_bias=ABSENT),
+    ),
+    # Grouped queries, heads wider than d / heads, tied.
+    "llama_gqa": dict(
+        family="llama", seed=2, layers=3, d=24, heads=4, kv_heads=2, head_dim=10, inner=34, vocab=57, tokens=28,
+        tied=True, epsilon=1e-3, theta=50000.0, dtype="BF16",
+    ),
+    # Llama 3.1: wavelengths 6 (stays), 32 (between), 167 and longer (divided); a text longer than the original context.
+    "llama3_scaled": dict(
+        family="llama", seed=3, layers=2, d=24, heads=2, kv_heads=1, head_dim=16, inner=34, vocab=50, tokens=76,
+        context=512, theta=500000.0, dtype="BF16", shards=2,
+        scaling=dict(factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=64,
+                     rope_type="llama3"),
+        config=dict(eos_token_id=[47, 48, 49]),
+    ),
+    "llama_linear": dict(
+        family="llama", seed=4, layers=2, d=20, heads=5, inner=36, vocab=53, tokens=40, dtype="F16", tied=True,
+        epsilon=1e-3, scaling=dict(type="linear", factor=4.0), config=dict(rope_theta=ABSENT),
+    ),
+    # The layout of transformers 5; heads narrower than d / heads.
+    "llama_rope_parameters": dict(
+        family="llama", seed=5, layers=2, d=24, heads=3, kv_heads=1, head_dim=6, inner=32, vocab=50, tokens=40,
+        theta=250000.0, dtype="BF16", shards=3, rope_parameters=True,
+        scaling=dict(factor=4.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=24,
+                     rope_type="llama3"),
+    ),
+    "llama_biases": dict(
+        family="llama", seed=6, layers=2, d=18, heads=3, inner=26, vocab=53, tokens=30, attention_bias="qkvo",
+        mlp_bias=True,
+    ),
+}
+
+DEFAULTS = dict(
+    kv_heads=None,
+    head_dim=None,
+    rotary_dim=None,
+    context=64,
+    tied=False,
+    epsilon=1e-5,
+    theta=10000.0,
+    scaling=None,
+    rope_parameters=False,
+    attention_bias="",
+    mlp_bias=False,
+    frequency_buffers=False,
+    dtype="F32",
+    shards=1,
+    config={},
+)
+
+
+def variant(name):
+    v = {**DEFAULTS, **VARIANTS[name]}
+    v["kv_heads"] = v["kv_heads"] or v["heads"]
+    v["own_head_dim"] = v["head_dim"] is not None
+    v["head_dim"] = v["head_dim"] or v["d"] // v["heads"]
+    return v
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Random weights. numpy's RandomState is frozen by promise, so a seed means the same weights for ever.
+
+
+def random_weights(v):
+    """Weights by public name, rounded to the type they are stored in.
+
+    Much larger than a training start (std 0.02): attention is peaked, activations reach their curved part, and
+    every layer moves the residual stream by about its own size. Untied embeddings are as small as trained ones are,
+    so that the epsilon of the first norm shows.
+    """
+    rng = np.random.RandomState(v["seed"])
+    d = v["d"]
+    w = {}
+
+    def normal(std, *shape):
+        return torch.from_numpy(std * rng.standard_normal(shape))
+
+    def norm(name, size=d):
+        w[name + ".weight"] = 1.0 + normal(0.3, size)
+
+    def linear(name, fan_in, fan_out, gain, bias=False):
+        w[name + ".weight"] = normal(gain / math.sqrt(fan_in), fan_out, fan_in)
+        if bias:
+            w[name + ".bias"] = normal(0.4, fan_out)
+
+    queries, keys = v["heads"] * v["head_dim"], v["kv_heads"] * v["head_dim"]
+    w["model.embed_tokens.weight"] = normal(2.0 / math.sqrt(d) if v["tied"] else 0.04, v["vocab"], d)
+    for i in range(v["layers"]):
+        attn, mlp = f"model.layers.{i}.self_attn.", f"model.layers.{i}.mlp."
+        norm(f"model.layers.{i}.input_layernorm")
+        linear(attn + "q_proj", d, queries, 1.4, "q" in v["attention_bias"])
+        linear(attn + "k_proj", d, keys, 1.4, "k" in v["attention_bias"])
+        linear(attn + "v_proj", d, keys, 1.4, "v" in v["attention_bias"])
+        linear(attn + "o_proj", queries, d, 1.0, "o" in v["attention_bias"])
+        norm(f"model.layers.{i}.post_attention_layernorm")
+        linear(mlp + "gate_proj", d, v["inner"], 1.4, v["mlp_bias"])
+        linear(mlp + "up_proj", d, v["inner"], 1.4, v["mlp_bias"])
+        linear(mlp + "down_proj", v["inner"], d, 1.0, v["mlp_bias"])
+    norm("model.norm")
+    if not v["tied"]:
+        linear("lm_head", d, v["vocab"], 2.0)
+    return {name: t.to(TORCH_TYPES[v["dtype"]]) for name, t in w.items()}
+
+
+def random_ids(v):
+    """Both ends of the vocabulary occur, and so does a repetition."""
+    ids = np.random.RandomState(1000 + v["seed"]).randint(0, v["vocab"], v["tokens"])
+    ids[1], ids[2], ids[5] = 0, v["vocab"] - 1, ids[4]
+    return torch.from_numpy(ids.astype(np.int64))
+
+
+# ---------------------------------------------------------------------------------------------------------
+# The reference, in float64.
+
+
+def silu(x):
+    return x / (1 + torch.exp(-x))
+
+
+def gelu(x):
+    return 0.5 * x * (1 + torch.erf(x / math.sqrt(2)))
+
+
+def rms_norm(x, weight, epsilon):
+    return x / torch.sqrt((x * x).mean(-1, keepdim=True) + epsilon) * weight
+
+
+def pair_frequencies(v, mistake):
+    """Radians per position of each rotated pair of elements."""
+    n, theta, scaling = v["rotary_dim"] or v["head_dim"], v["theta"], v["scaling"]
+    if mistake == "theta":
+        theta = 10000.0 if theta != 10000.0 else 20000.0
+    plain = [theta ** (-2 * i / n) for i in range(n // 2)]
+    if scaling is None or mistake == "no_scaling":
+        return plain
+    if mistake == "linear_for_llama3" or scaling.get("type") == "linear":
+        return [f / scaling["factor"] for f in plain]
+    assert scaling["rope_type"] == "llama3"
+    context = scaling["original_max_position_embeddings"]
+    low, high = scaling["low_freq_factor"], scaling["high_freq_factor"]
+    scaled = []
+    for f in plain:
+        wavelength = 2 * math.pi / f
+        if wavelength < context / high:
+            scaled.append(f)
+        elif wavelength > context / low or mistake == "no_smoothing":
+            scaled.append(f / scaling["factor"])
+        else:
+            s = (context / wavelength - low) / (high - low)
+            scaled.append((1 - s) * f / scaling["factor"] + s * f)
+    return scaled
+
+
+def rotate(x, frequencies, interleaved, first):
+    """x: [tokens, heads, head_dim]; row t has position first + t. Elements beyond the rotated ones stay."""
+    y, pairs = x.clone(), len(frequencies)
+    for i, frequency in enumerate(frequencies):
+        a, b = (2 * i, 2 * i + 1) if interleaved else (i, i + pairs)
+        angle = frequency * (first + torch.arange(len(x), dtype=torch.float64))[:, None]
+        cosine, sine = torch.cos(angle).to(x.dtype), torch.sin(angle).to(x.dtype)
+        y[..., a] = x[..., a] * cosine - x[..., b] * sine
+        y[..., b] = x[..., b] * cosine + x[..., a] * sine
+    return y
+
+
+def forward(v, weights, ids, mistake=None, dtype=torch.float64):
+    """Returns hidden [layers, tokens, d] and logits [layers, tokens, vocab].
+
+    `mistake` names one deliberate error, to measure how visible it is.
+    """
+    w = {name: t.to(dtype) for name, t in weights.items()}
+    tokens, heads, kv_heads, head_dim = len(ids), v["heads"], v["kv_heads"], v["head_dim"]
+    frequencies = pair_frequencies(v, mistake)
+    epsilon = v["epsilon"]
+    if mistake == "epsilon":
+        epsilon = 1e-6 if epsilon == 1e-5 else 1e-5
+
+    def linear(x, name):
+        y = x @ w[name + ".weight"].t()
+        if name + ".bias" in w and mistake != "no_bias_" + name.rsplit(".", 1)[-1]:
+            y = y + w[name + ".bias"]
+        return y
+
+    def norm(x, name):
+        return rms_norm(x, w[name + ".weight"], epsilon)
+
+    def turn(x, first):
+        return x if mistake == "no_rotation" else rotate(x, frequencies, mistake == "pairing", first)
+
+    def attend(q, k, u):
+        """q: [tokens, heads, head_dim]; k, u: [tokens, kv_heads, head_dim]"""
+        q, k = turn(q, 1 if mistake == "query_position" else 0), turn(k, 0)
+        if mistake == "query_key" and kv_heads == heads:
+            q, k = k, q
+        query_at, key_at = torch.arange(tokens)[:, None], torch.arange(tokens)[None, :]
+        visible = key_at < tokens if mistake == "no_mask" else key_at <= query_at
+        mixed = torch.empty_like(q)
+        for h in range(heads):
+            g = h % kv_heads if mistake == "groups" else h * kv_heads // heads
+            scores = q[:, h] @ k[:, g].t() / math.sqrt(v["d"] / heads if mistake == "scale" else head_dim)
+            p = torch.where(visible, torch.exp(scores - scores.max()), torch.zeros_like(scores))
+            mixed[:, h] = (p / p.sum(1, keepdim=True)) @ u[:, g]
+        return mixed.reshape(tokens, heads * head_dim)
+
+    def attention(x, name):
+        q = linear(x, name + ".q_proj").view(tokens, heads, head_dim)
+        k = linear(x, name + ".k_proj").view(tokens, kv_heads, head_dim)
+        u = linear(x, name + ".v_proj").view(tokens, kv_heads, head_dim)
+        return linear(attend(q, k, u), name + ".o_proj")
+
+    def feed_forward(x, name):
+        gate, up = linear(x, name + ".gate_proj"), linear(x, name + ".up_proj")
+        if mistake == "gate_up":
+            gate, up = up, gate
+        return linear((gelu if mistake == "activation" else silu)(gate) * up, name + ".down_proj")
+
+    x = w["model.embed_tokens.weight"][ids]
+    output = "model.embed_tokens" if v["tied"] or mistake == "tied" else "lm_head"
+    hidden, logits = [], []
+    for i in range(v["layers"]):
+        layer = f"model.layers.{i}."
+        x = x + attention(norm(x, layer + "input_layernorm"), layer + "self_attn")
+        x = x + feed_forward(norm(x, layer + "post_attention_layernorm"), layer + "mlp")
+        hidden.append(x)
+        logits.append(linear(x if mistake == "no_final_norm" else norm(x, "model.norm"), output))
+    return torch.stack(hidden), torch.stack(logits)
+
+
+def mistakes_of(v):
+    """The errors that this checkpoint must be able to show."""
+    names = ["activation", "epsilon", "no_mask", "no_final_norm", "no_rotation", "pairing", "query_position", "theta"]
+    names += ["gate_up"]
+    names += ["query_key"] if v["kv_heads"] == v["heads"] else []
+    names += ["groups"] if 1 < v["kv_heads"] < v["heads"] else []
+    names += ["scale"] if v["head_dim"] * v["heads"] != v["d"] else []
+    names += ["no_scaling"] if v["scaling"] else []
+    names += ["no_smoothing", "linear_for_llama3"] if v["scaling"] and "rope_type" in v["scaling"] else []
+    names += [] if v["tied"] else ["tied"]
+    names += [f"no_bias_{part}_proj" for part in v["attention_bias"]]
+    names += [f"no_bias_{part}_proj" for part in ("gate", "up", "down")] if v["mlp_bias"] else []
+    return names
+
+
+# ---------------------------------------------------------------------------------------------------------
+# The second path: from the files, by other means.
+
+
+def read_checkpoint(files):
+    """config and tensors by name, as float64 where they are floating point."""
+    numpy_types = {"F32": "<f4", "F16": "<f2", "BF16": "<u2", "BOOL": "u1", "U8": "u1"}
+    tensors = {}
+    for name, raw in files.items():
+        if not name.endswith(".safetensors"):
+            continue
+        size = struct.unpack("<Q", raw[:8])[0]
+        header = json.loads(raw[8 : 8 + size])
+        header.pop("__metadata__")
+        for key, h in header.items():
+            begin, end = h["data_offsets"]
+            a = np.frombuffer(raw[8 + size + begin : 8 + size + end], numpy_types[h["dtype"]]).reshape(h["shape"])
+            if h["dtype"] == "BF16":
+                a = (a.astype(np.uint32) << 16).view(np.float32)
+            tensors[key] = torch.from_numpy(a.astype(np.float64))
+    return json.loads(files["config.json"]), tensors
+
+
+def turning(config, head_dim, tokens):
+    """Unit complex numbers [tokens, 1, head_dim / 2] by which pairs of elements are multiplied."""
+    rope = config.get("rope_parameters")
+    if not rope:
+        rope = {"rope_theta": config.get("rope_theta", 10000.0), **(config.get("rope_scaling") or {})}
+    kind = rope.get("rope_type", rope.get("type", "default"))
+    position = torch.arange(tokens, dtype=torch.float64)
+    frequency = torch.exp(-math.log(rope["rope_theta"]) * torch.arange(0, head_dim, 2, dtype=torch.float64) / head_dim)
+    if kind == "linear":
+        position = position / rope["factor"]
+    elif kind == "llama3":
+        low, high = rope["low_freq_factor"], rope["high_freq_factor"]
+        turns = rope["original_max_position_embeddings"] * frequency / (2 * math.pi)
+        kept = ((turns - low) / (high - low)).clamp(0, 1)
+        frequency = torch.lerp(frequency / rope["factor"], frequency, kept)
+    else:
+        assert kind == "default"
+    angle = torch.outer(position, frequency)[:, None]
+    return torch.polar(torch.ones_like(angle), angle)
+
+
+def sdpa(q, k, u, seen):
+    """q: [tokens, heads, head_dim]; k, u: [tokens, kv_heads, head_dim]; seen: [tokens, tokens], bool"""
+    repeats = q.shape[1] // k.shape[1]
+    k, u = (t.repeat_interleave(repeats, dim=1) for t in (k, u))
+    function = getattr(F, "scaled_dot_product_attention", None) or F._scaled_dot_product_attention  # before torch 2
+    mask = torch.zeros(seen.shape, dtype=torch.float64).masked_fill(~seen, -math.inf)
+    mixed = function(*(t.transpose(0, 1)[None].contiguous() for t in (q, k, u)), attn_mask=mask[None])
+    mixed = (mixed[0] if isinstance(mixed, tuple) else mixed)[0]
+    return mixed.transpose(0, 1).flatten(1)
+
+
+def forward_from_files(files, ids):
+    config, w = read_checkpoint(files)
+    d, heads = config["hidden_size"], config["num_attention_heads"]
+    kv_heads = config.get("num_key_value_heads", heads)
+    head_dim = config.get("head_dim") or d // heads
+    tokens, half = len(ids), head_dim // 2
+    turn = turning(config, head_dim, tokens)
+    seen = torch.ones(tokens, tokens, dtype=torch.bool).tril()
+    output = w["model.embed_tokens.weight" if config["tie_word_embeddings"] else "lm_head.weight"]
+
+    def linear(x, name):
+        return F.linear(x, w[name + ".weight"], w.get(name + ".bias"))
+
+    def norm(x, name):
+        return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + config["rms_norm_eps"]) * w[name + ".weight"]
+
+    def turned(x):
+        y = torch.complex(x[..., :half].contiguous(), x[..., half:].contiguous()) * turn
+        return torch.cat([y.real, y.imag], dim=-1)
+
+    assert config["hidden_act"] == "silu"
+    x = F.embedding(ids, w["model.embed_tokens.weight"])
+    hidden, logits = [], []
+    for i in range(config["num_hidden_layers"]):
+        attn, mlp = f"model.layers.{i}.self_attn.", f"model.layers.{i}.mlp."
+        y = norm(x, f"model.layers.{i}.input_layernorm")
+        q, k, u = (linear(y, attn + part + "_proj").unflatten(1, (-1, head_dim)) for part in "qkv")
+        assert (q.shape[1], k.shape[1], u.shape[1]) == (heads, kv_heads, kv_heads)
+        x = x + linear(sdpa(turned(q), turned(k), u, seen), attn + "o_proj")
+        y = norm(x, f"model.layers.{i}.post_attention_layernorm")
+        x = x + linear(F.silu(linear(y, mlp + "gate_proj")) * linear(y, mlp + "up_proj"), mlp + "down_proj")
+        hidden.append(x)
+        logits.append(F.linear(norm(x, "model.norm"), output))
+    return torch.stack(hidden), torch.stack(logits)
+
+
+def check_reference(name, v, weights, ids, files, hidden, logits):
+    other_hidden, other_logits = forward_from_files(files, ids)
+    difference = max((hidden - other_hidden).abs().max().item(), (logits - other_logits).abs().max().item())
+    assert difference < 1e-10, f"{name}: the two paths differ by {difference}"
+
+    shown = {m: (forward(v, weights, ids, m)[1] - logits).abs().max().item() for m in mistakes_of(v)}
+    for mistake, effect in shown.items():
+        assert effect > 100 * TEST_TOLERANCE, f"{name}: the mistake '{mistake}' moves logits by only {effect}"
+
+    rounding = (forward(v, weights, ids, dtype=torch.float32)[1] - logits).abs().max().item()
+    assert rounding < TEST_TOLERANCE / 5, f"{name}: float32 is off by {rounding}"
+
+    argmax = logits.argmax(-1)
+    moved = [(argmax[i] != argmax[i - 1]).double().mean().item() for i in range(1, v["layers"])]
+    print(
+        f"{name}: two paths agree to {difference:.1e}, float32 to {rounding:.1e};"
+        f" logits std {logits.std():.2f}, max {logits.abs().max():.2f}; hidden max {hidden.abs().max():.2f}; arg-max moved by each further layer: {[round(m, 2) for m in moved]};"
+        f" {len(shown)} mistakes, least visible: {sorted(shown.items(), key=lambda item: item[1])[:2]}"
+    )
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Files
+
+
+def checkpoint_tensors(v, weights):
+    tensors = {name: stored(t) for name, t in weights.items()}
+    if v["frequency_buffers"]:
+        inverse = torch.tensor(pair_frequencies(v, None), dtype=torch.float32)
+        for i in range(v["layers"]):
+            tensors[f"model.layers.{i}.self_attn.rotary_emb.inv_freq"] = stored(inverse)
+    return dict(sorted(tensors.items()))
+
+
+def llama_config(v):
+    return {
+        "architectures": ["LlamaForCausalLM"],
+        "attention_bias": bool(v["attention_bias"]),
+        "attention_dropout": 0.0,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+        "hidden_act": "silu",
+        "initializer_range": 0.02,
+        "mlp_bias": v["mlp_bias"],
+        "model_type": "llama",
+        "pretraining_tp": 1,
+        "rms_norm_eps": v["epsilon"],
+    }
+
+
+CONFIGS = {"llama": llama_config}
+
+
+def config_json(v):
+    config = CONFIGS[v["family"]](v)
+    config.update(
+        {
+            "hidden_size": v["d"],
+            "intermediate_size": v["inner"],
+            "max_position_embeddings": v["context"],
+            "num_attention_heads": v["heads"],
+            "num_hidden_layers": v["layers"],
+            "num_key_value_heads": v["kv_heads"],
+            "tie_word_embeddings": v["tied"],
+            "use_cache": True,
+            "vocab_size": v["vocab"],
+        }
+    )
+    if v["own_head_dim"]:
+        config["head_dim"] = v["head_dim"]
+    if v["rope_parameters"]:
+        config["rope_parameters"] = {"rope_theta": v["theta"], **(v["scaling"] or {"rope_type": "default"})}
+    else:
+        config.update(rope_theta=v["theta"], rope_scaling=v["scaling"])
+    config["dtype" if v["rope_parameters"] else "torch_dtype"] = CONFIG_TYPES[v["dtype"]]
+    config.update(v["config"])
+    config = {key: value for key, value in sorted(config.items()) if value is not ABSENT}
+    return (json.dumps(config, indent=2) + "\n").encode()
+
+
+def checkpoint_files(v, weights):
+    """File name -> bytes of the checkpoint."""
+    tensors = checkpoint_tensors(v, weights)
+    files = {"config.json": config_json(v)}
+    if v["shards"] == 1:
+        files["model.safetensors"] = safetensors_bytes(tensors)
+        return files
+    names, weight_map = list(tensors), {}
+    for shard in range(v["shards"]):
+        begin, end = (len(names) * s // v["shards"] for s in (shard, shard + 1))
+        file = f"model-{shard + 1:05}-of-{v['shards']:05}.safetensors"
+        files[file] = safetensors_bytes({name: tensors[name] for name in names[begin:end]})
+        weight_map.update({name: file for name in names[begin:end]})
+    index = {"metadata": {"total_size": sum(len(raw) for _, _, raw in tensors.values())}, "weight_map": weight_map}
+    files["model.safetensors.index.json"] = (json.dumps(index, indent=2) + "\n").encode()
+    return files
+
+
+def main():
+    check = sys.argv[1:] == ["--check"]
+    torch.set_num_threads(1)
+    total = 0
+    for name in VARIANTS:
+        v = variant(name)
+        weights, ids = random_weights(v), random_ids(v)
+        hidden, logits = forward(v, weights, ids)
+        files, folder = checkpoint_files(v, weights), HERE / name
+        check_reference(name, v, weights, ids, files, hidden, logits)
+        golden = {"ids": ids.float(), "hidden": hidden.float(), "logits": logits.float()}
+        if check:
+            for file, content in files.items():
+                assert (folder / file).read_bytes() == content, f"{name}/{file} is not what this script writes"
+            for key, value in read_golden(folder / "golden.safetensors").items():
+                # Another BLAS may sum in another order: equal to the last bits of float32, not to the byte.
+                np.testing.assert_allclose(value, golden[key].numpy(), rtol=1e-6, atol=1e-6, err_msg=f"{name}: {key}")
+            continue
+        files["golden.safetensors"] = safetensors_bytes({key: stored(value) for key, value in golden.items()})
+        folder.mkdir(exist_ok=True)
+        for file, content in files.items():
+            (folder / file).write_bytes(content)
+            total += len(content)
+    print("all files agree" if check else f"wrote {total} bytes")
+
+
+if __name__ == "__main__":
+    main()
