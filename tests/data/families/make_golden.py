@@ -32,7 +32,21 @@ divided by `factor`; in between, s = (C / wavelength - low) / (high - low) and t
 (1 - s) / factor + s. It holds at every position, also below C. The kind is `rope_type`, in older files `type`.
 Transformers 5 writes one `rope_parameters` with `rope_theta` inside, and `dtype` for `torch_dtype`.
 
-Biases. Llama's `attention_bias` is on q, k, v and o, its `mlp_bias` on all three matrices of the feed-forward.
+Biases. Llama's `attention_bias` is on q, k, v and o, its `mlp_bias` on all three matrices of the feed-forward. Qwen2
+has biases on q, k and v without a key that says so; Mistral and Qwen3 have none.
+
+Norms of q and k. Qwen3 norms each head of q and of k by itself, before the rotation, with one weight [head_dim] for
+all heads of q and another for all of k, and rms_norm_eps.
+
+Windows. A window of W includes the token itself: a query at p sees the keys p - W + 1 to p. Mistral has the window
+in every layer if `sliding_window` is a number (transformers takes 4096 where the key is absent, none where it is
+null). Qwen2 and Qwen3 have it only if `use_sliding_window` is true, whatever `sliding_window` says, and then, counting
+layers from 0, in layer `max_window_layers` and above: the lower ones see everything. (The key's published description
+says the reverse; the code never did that.) Where `layer_types` lists "full_attention" and "sliding_attention" layer
+by layer, the list decides and `max_window_layers` is not read.
+
+Output. Llama, Mistral and Qwen are untied where `tie_word_embeddings` is absent. A tied checkpoint may carry a copy of
+the embeddings as lm_head.weight (Qwen3-0.6B does).
 """
 
 import importlib.util
@@ -96,6 +110,44 @@ VARIANTS = {
         family="llama", seed=6, layers=2, d=18, heads=3, inner=26, vocab=53, tokens=30, attention_bias="qkvo",
         mlp_bias=True,
     ),
+    # A text six windows long.
+    "mistral_window": dict(
+        family="mistral", seed=7, layers=3, d=24, heads=6, kv_heads=2, inner=30, vocab=50, tokens=40, window=7,
+        windowed=[True, True, True], dtype="BF16",
+    ),
+    # Mistral 0.2 and later; Nemo's heads are not d / heads wide.
+    "mistral_no_window": dict(
+        family="mistral", seed=8, layers=2, d=20, heads=5, kv_heads=1, head_dim=6, inner=34, vocab=53, tokens=30,
+        theta=1000000.0, windowed=[False, False],
+    ),
+    # Qwen2.5: a window that is written and not used.
+    "qwen2": dict(
+        family="qwen2", seed=9, layers=2, d=28, heads=7, kv_heads=1, inner=30, vocab=60, tokens=32, tied=True,
+        epsilon=1e-3, theta=1000000.0, attention_bias="qkv", dtype="BF16", window=5, windowed=[False, False],
+        config=dict(max_window_layers=1, use_mrope=False, use_sliding_window=False),
+    ),
+    "qwen2_window": dict(
+        family="qwen2", seed=10, layers=3, d=18, heads=3, kv_heads=3, inner=26, vocab=50, tokens=30,
+        attention_bias="qkv", window=6, windowed=[False, True, True], dtype="F16", shards=2,
+        config=dict(max_window_layers=1, use_sliding_window=True),
+    ),
+    # The list of layers contradicts max_window_layers, and wins.
+    "qwen2_layer_types": dict(
+        family="qwen2", seed=11, layers=3, d=16, heads=4, kv_heads=2, inner=28, vocab=50, tokens=28,
+        attention_bias="qkv", window=4, windowed=[True, False, True], dtype="BF16", rope_parameters=True,
+        config=dict(max_window_layers=1, use_sliding_window=True,
+                    layer_types=["sliding_attention", "full_attention", "sliding_attention"]),
+    ),
+    # Heads wider than d / heads; a copy of the tied output matrix; theta written as an integer.
+    "qwen3": dict(
+        family="qwen3", seed=12, layers=2, d=20, heads=4, kv_heads=2, head_dim=12, inner=32, vocab=55, tokens=30,
+        tied=True, output_copy=True, epsilon=1e-3, theta=1000000, dtype="BF16", windowed=[False, False],
+    ),
+    "qwen3_rope_parameters": dict(
+        family="qwen3", seed=13, layers=2, d=16, heads=4, kv_heads=1, head_dim=4, inner=30, vocab=53, tokens=30,
+        theta=200000.0, windowed=[False, False], rope_parameters=True,
+        config=dict(layer_types=["full_attention", "full_attention"]),
+    ),
 }
 
 DEFAULTS = dict(
@@ -110,7 +162,10 @@ DEFAULTS = dict(
     rope_parameters=False,
     attention_bias="",
     mlp_bias=False,
+    window=None,
+    windowed=None,
     frequency_buffers=False,
+    output_copy=False,
     dtype="F32",
     shards=1,
     config={},
@@ -160,6 +215,9 @@ def random_weights(v):
         linear(attn + "k_proj", d, keys, 1.4, "k" in v["attention_bias"])
         linear(attn + "v_proj", d, keys, 1.4, "v" in v["attention_bias"])
         linear(attn + "o_proj", queries, d, 1.0, "o" in v["attention_bias"])
+        if v["family"] == "qwen3":
+            norm(attn + "q_norm", v["head_dim"])
+            norm(attn + "k_norm", v["head_dim"])
         norm(f"model.layers.{i}.post_attention_layernorm")
         linear(mlp + "gate_proj", d, v["inner"], 1.4, v["mlp_bias"])
         linear(mlp + "up_proj", d, v["inner"], 1.4, v["mlp_bias"])
@@ -252,16 +310,33 @@ def forward(v, weights, ids, mistake=None, dtype=torch.float64):
     def norm(x, name):
         return rms_norm(x, w[name + ".weight"], epsilon)
 
+    def head_norm(x, name):
+        """x: [tokens, heads, head_dim]"""
+        if name + ".weight" not in w or mistake == "no_qk_norm":
+            return x
+        if mistake == "qk_norm_of_all_heads":
+            return x / torch.sqrt((x * x).mean((1, 2), keepdim=True) + epsilon) * w[name + ".weight"]
+        return norm(x, name)
+
     def turn(x, first):
         return x if mistake == "no_rotation" else rotate(x, frequencies, mistake == "pairing", first)
 
-    def attend(q, k, u):
+    def window_of(layer):
+        used = v["windowed"] and v["windowed"][layer]
+        if mistake == "other_layers_windowed":
+            used = not used
+        if mistake == "all_layers_windowed":
+            used = True
+        longer = {"window_longer": 1, "window_shorter": -1}.get(mistake, 0)
+        return v["window"] + longer if used and mistake != "no_window" else tokens
+
+    def attend(q, k, u, layer):
         """q: [tokens, heads, head_dim]; k, u: [tokens, kv_heads, head_dim]"""
-        q, k = turn(q, 1 if mistake == "query_position" else 0), turn(k, 0)
         if mistake == "query_key" and kv_heads == heads:
             q, k = k, q
         query_at, key_at = torch.arange(tokens)[:, None], torch.arange(tokens)[None, :]
         visible = key_at < tokens if mistake == "no_mask" else key_at <= query_at
+        visible = visible & (key_at > query_at - window_of(layer))
         mixed = torch.empty_like(q)
         for h in range(heads):
             g = h % kv_heads if mistake == "groups" else h * kv_heads // heads
@@ -270,11 +345,17 @@ def forward(v, weights, ids, mistake=None, dtype=torch.float64):
             mixed[:, h] = (p / p.sum(1, keepdim=True)) @ u[:, g]
         return mixed.reshape(tokens, heads * head_dim)
 
-    def attention(x, name):
+    def attention(x, name, layer):
         q = linear(x, name + ".q_proj").view(tokens, heads, head_dim)
         k = linear(x, name + ".k_proj").view(tokens, kv_heads, head_dim)
         u = linear(x, name + ".v_proj").view(tokens, kv_heads, head_dim)
-        return linear(attend(q, k, u), name + ".o_proj")
+        norm_last = mistake == "qk_norm_after_rotation"
+        if not norm_last:
+            q, k = head_norm(q, name + ".q_norm"), head_norm(k, name + ".k_norm")
+        q, k = turn(q, 1 if mistake == "query_position" else 0), turn(k, 0)
+        if norm_last:
+            q, k = head_norm(q, name + ".q_norm"), head_norm(k, name + ".k_norm")
+        return linear(attend(q, k, u, layer), name + ".o_proj")
 
     def feed_forward(x, name):
         gate, up = linear(x, name + ".gate_proj"), linear(x, name + ".up_proj")
@@ -287,7 +368,7 @@ def forward(v, weights, ids, mistake=None, dtype=torch.float64):
     hidden, logits = [], []
     for i in range(v["layers"]):
         layer = f"model.layers.{i}."
-        x = x + attention(norm(x, layer + "input_layernorm"), layer + "self_attn")
+        x = x + attention(norm(x, layer + "input_layernorm"), layer + "self_attn", i)
         x = x + feed_forward(norm(x, layer + "post_attention_layernorm"), layer + "mlp")
         hidden.append(x)
         logits.append(linear(x if mistake == "no_final_norm" else norm(x, "model.norm"), output))
@@ -304,6 +385,11 @@ def mistakes_of(v):
     names += ["no_scaling"] if v["scaling"] else []
     names += ["no_smoothing", "linear_for_llama3"] if v["scaling"] and "rope_type" in v["scaling"] else []
     names += [] if v["tied"] else ["tied"]
+    if v["family"] == "qwen3":
+        names += ["no_qk_norm", "qk_norm_of_all_heads", "qk_norm_after_rotation"]
+    if v["window"]:
+        names += [] if all(v["windowed"]) else ["all_layers_windowed"]
+        names += ["other_layers_windowed", "no_window", "window_longer", "window_shorter"] if any(v["windowed"]) else []
     names += [f"no_bias_{part}_proj" for part in v["attention_bias"]]
     names += [f"no_bias_{part}_proj" for part in ("gate", "up", "down")] if v["mlp_bias"] else []
     return names
@@ -353,6 +439,17 @@ def turning(config, head_dim, tokens):
     return torch.polar(torch.ones_like(angle), angle)
 
 
+def seen_keys(config, layer, tokens):
+    """[tokens, tokens], bool: the band of a mask, by the keys of the file."""
+    window = config.get("sliding_window", 4096 if config["model_type"] == "mistral" else None)
+    if config["model_type"] in ("qwen2", "qwen3"):
+        listed = config.get("layer_types")
+        sliding = listed[layer] == "sliding_attention" if listed else layer >= config.get("max_window_layers", 28)
+        window = window if config.get("use_sliding_window", False) and sliding else None
+    causal = torch.ones(tokens, tokens, dtype=torch.bool).tril()
+    return causal.triu(-(window - 1)) if window else causal
+
+
 def sdpa(q, k, u, seen):
     """q: [tokens, heads, head_dim]; k, u: [tokens, kv_heads, head_dim]; seen: [tokens, tokens], bool"""
     repeats = q.shape[1] // k.shape[1]
@@ -371,7 +468,6 @@ def forward_from_files(files, ids):
     head_dim = config.get("head_dim") or d // heads
     tokens, half = len(ids), head_dim // 2
     turn = turning(config, head_dim, tokens)
-    seen = torch.ones(tokens, tokens, dtype=torch.bool).tril()
     output = w["model.embed_tokens.weight" if config["tie_word_embeddings"] else "lm_head.weight"]
 
     def linear(x, name):
@@ -392,7 +488,9 @@ def forward_from_files(files, ids):
         y = norm(x, f"model.layers.{i}.input_layernorm")
         q, k, u = (linear(y, attn + part + "_proj").unflatten(1, (-1, head_dim)) for part in "qkv")
         assert (q.shape[1], k.shape[1], u.shape[1]) == (heads, kv_heads, kv_heads)
-        x = x + linear(sdpa(turned(q), turned(k), u, seen), attn + "o_proj")
+        if config["model_type"] == "qwen3":
+            q, k = norm(q, attn + "q_norm"), norm(k, attn + "k_norm")
+        x = x + linear(sdpa(turned(q), turned(k), u, seen_keys(config, i, tokens)), attn + "o_proj")
         y = norm(x, f"model.layers.{i}.post_attention_layernorm")
         x = x + linear(F.silu(linear(y, mlp + "gate_proj")) * linear(y, mlp + "up_proj"), mlp + "down_proj")
         hidden.append(x)
@@ -427,6 +525,8 @@ def check_reference(name, v, weights, ids, files, hidden, logits):
 
 def checkpoint_tensors(v, weights):
     tensors = {name: stored(t) for name, t in weights.items()}
+    if v["output_copy"]:
+        tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"]
     if v["frequency_buffers"]:
         inverse = torch.tensor(pair_frequencies(v, None), dtype=torch.float32)
         for i in range(v["layers"]):
@@ -450,7 +550,47 @@ def llama_config(v):
     }
 
 
-CONFIGS = {"llama": llama_config}
+def mistral_config(v):
+    return {
+        "architectures": ["MistralForCausalLM"],
+        "attention_dropout": 0.0,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+        "hidden_act": "silu",
+        "initializer_range": 0.02,
+        "model_type": "mistral",
+        "rms_norm_eps": v["epsilon"],
+        "sliding_window": v["window"],
+    }
+
+
+def qwen2_config(v):
+    return {
+        "architectures": ["Qwen2ForCausalLM"],
+        "attention_dropout": 0.0,
+        "bos_token_id": v["vocab"] - 2,
+        "eos_token_id": v["vocab"] - 1,
+        "hidden_act": "silu",
+        "initializer_range": 0.02,
+        "max_window_layers": 28,
+        "model_type": "qwen2",
+        "rms_norm_eps": v["epsilon"],
+        "sliding_window": v["window"],
+        "use_sliding_window": False,
+    }
+
+
+def qwen3_config(v):
+    return {
+        **qwen2_config(v),
+        "architectures": ["Qwen3ForCausalLM"],
+        "attention_bias": False,
+        "head_dim": v["head_dim"],
+        "model_type": "qwen3",
+    }
+
+
+CONFIGS = {"llama": llama_config, "mistral": mistral_config, "qwen2": qwen2_config, "qwen3": qwen3_config}
 
 
 def config_json(v):
@@ -473,7 +613,9 @@ def config_json(v):
     if v["rope_parameters"]:
         config["rope_parameters"] = {"rope_theta": v["theta"], **(v["scaling"] or {"rope_type": "default"})}
     else:
-        config.update(rope_theta=v["theta"], rope_scaling=v["scaling"])
+        config["rope_theta"] = v["theta"]
+        if v["scaling"] or v["family"] in ("llama", "qwen3"):  # files of the others leave the key out
+            config["rope_scaling"] = v["scaling"]
     config["dtype" if v["rope_parameters"] else "torch_dtype"] = CONFIG_TYPES[v["dtype"]]
     config.update(v["config"])
     config = {key: value for key, value in sorted(config.items()) if value is not ABSENT}
