@@ -13,6 +13,9 @@ Each folder is a Hugging Face checkpoint (config.json, model.safetensors or shar
     hidden  [layers, tokens, d]      the residual stream after each layer, before the final norm
     logits  [layers, tokens, vocab]  final norm and output matrix applied to each of those
 
+Where scaling or a window matters far into a text there is golden_long.safetensors too: another, long `ids`, and
+`hidden` and `logits` only at the few `positions` [kept] (F32 values, counted from 0), in place of every token.
+
 The reference, `forward`, is computed in float64 from the weights as stored, that is after rounding to F16 or
 BF16, and is written from the definition of the architectures. A second path, `forward_from_files`, reads what was
 written (config.json with the defaults of its keys, tensors by name) and computes with other means: it must agree
@@ -102,14 +105,15 @@ VARIANTS = {
     # Llama 3.1: wavelengths 6 (stays), 32 (between), 167 and longer (divided); a text longer than the original context.
     "llama3_scaled": dict(
         family="llama", seed=3, layers=2, d=24, heads=2, kv_heads=1, head_dim=16, inner=34, vocab=50, tokens=76,
-        context=512, theta=500000.0, dtype="BF16", shards=2,
+        context=131072, theta=500000.0, dtype="BF16", shards=2, long=2000,
         scaling=dict(factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=64,
                      rope_type="llama3"),
         config=dict(eos_token_id=[47, 48, 49]),
     ),
     "llama_linear": dict(
-        family="llama", seed=4, layers=2, d=20, heads=5, inner=36, vocab=53, tokens=40, dtype="F16", tied=True,
-        epsilon=1e-3, scaling=dict(type="linear", factor=4.0), config=dict(rope_theta=ABSENT),
+        family="llama", seed=4, layers=2, d=20, heads=5, inner=36, vocab=53, tokens=40, context=4096,
+        long=600, dtype="F16", tied=True, epsilon=1e-3, scaling=dict(type="linear", factor=4.0),
+        config=dict(rope_theta=ABSENT),
     ),
     # The layout of transformers 5; heads narrower than d / heads.
     "llama_rope_parameters": dict(
@@ -125,7 +129,7 @@ VARIANTS = {
     # A text six windows long.
     "mistral_window": dict(
         family="mistral", seed=7, layers=3, d=24, heads=6, kv_heads=2, inner=30, vocab=50, tokens=40, window=7,
-        windowed=[True, True, True], dtype="BF16",
+        windowed=[True, True, True], dtype="BF16", context=32768, long=600,
     ),
     # Mistral 0.2 and later; Nemo's heads are not d / heads wide.
     "mistral_no_window": dict(
@@ -140,7 +144,7 @@ VARIANTS = {
     ),
     "qwen2_window": dict(
         family="qwen2", seed=10, layers=3, d=18, heads=3, kv_heads=3, inner=26, vocab=50, tokens=30,
-        attention_bias="qkv", window=6, windowed=[False, True, True], dtype="F16", shards=2,
+        attention_bias="qkv", window=6, windowed=[False, True, True], dtype="F16", shards=2, context=32768, long=600,
         config=dict(max_window_layers=1, use_sliding_window=True),
     ),
     # The list of layers contradicts max_window_layers, and wins.
@@ -172,7 +176,8 @@ VARIANTS = {
     "starcoder2": dict(
         family="starcoder2", seed=16, layers=2, d=24, heads=6, kv_heads=2, inner=40, vocab=57, tokens=36, tied=True,
         epsilon=1e-3, theta=999999.4420358813, attention_bias="qkvo", mlp_bias=True, activation="gelu_pytorch_tanh",
-        window=8, windowed=[True, True], dtype="BF16", config=dict(tie_word_embeddings=ABSENT),
+        window=8, windowed=[True, True], dtype="BF16", context=16384, long=600,
+        config=dict(tie_word_embeddings=ABSENT),
     ),
     "starcoder2_no_bias": dict(
         family="starcoder2", seed=17, layers=2, d=16, heads=4, kv_heads=1, inner=36, vocab=50, tokens=30,
@@ -186,6 +191,7 @@ DEFAULTS = dict(
     inner=None,
     rotary_dim=None,
     context=64,
+    long=None,
     tied=False,
     epsilon=1e-5,
     theta=10000.0,
@@ -283,9 +289,9 @@ def random_weights(v):
     return {name: t.to(TORCH_TYPES[v["dtype"]]) for name, t in w.items()}
 
 
-def random_ids(v):
+def random_ids(v, seed, tokens):
     """Both ends of the vocabulary occur, and so does a repetition."""
-    ids = np.random.RandomState(1000 + v["seed"]).randint(0, v["vocab"], v["tokens"])
+    ids = np.random.RandomState(seed + v["seed"]).randint(0, v["vocab"], tokens)
     ids[1], ids[2], ids[5] = 0, v["vocab"] - 1, ids[4]
     return torch.from_numpy(ids.astype(np.int64))
 
@@ -479,6 +485,10 @@ def forward(v, weights, ids, mistake=None, dtype=torch.float64):
     return torch.stack(hidden), torch.stack(logits)
 
 
+FAR_MISTAKES = ["no_scaling", "no_smoothing", "linear_for_llama3", "no_window", "window_longer", "window_shorter"]
+FAR_MISTAKES += ["other_layers_windowed"]
+
+
 def mistakes_of(v):
     """The errors that this checkpoint must be able to show."""
     names = ["activation", "epsilon", "no_mask", "no_final_norm", "no_rotation", "pairing", "query_position", "theta"]
@@ -652,28 +662,57 @@ def forward_from_files(files, ids):
     return torch.stack(hidden), torch.stack(logits)
 
 
-def check_reference(name, v, weights, ids, files, hidden, logits):
-    other_hidden, other_logits = forward_from_files(files, ids)
-    difference = max((hidden - other_hidden).abs().max().item(), (logits - other_logits).abs().max().item())
-    assert difference < 1e-10, f"{name}: the two paths differ by {difference}"
+def check_reference(name, v, weights, ids, files, hidden, logits, kept, mistakes):
+    """Returns, over the kept positions: difference of the two paths, that of float32, effect of each mistake."""
 
-    shown = {m: (forward(v, weights, ids, m)[1] - logits).abs().max().item() for m in mistakes_of(v)}
+    def difference(a, b):
+        return (a - b)[:, kept].abs().max().item()
+
+    other_hidden, other_logits = forward_from_files(files, ids)
+    paths = max(difference(hidden, other_hidden), difference(logits, other_logits))
+    assert paths < 1e-10, f"{name}: the two paths differ by {paths}"
+    rounding = difference(forward(v, weights, ids, dtype=torch.float32)[1], logits)
+    assert rounding < TEST_TOLERANCE / 5, f"{name}: float32 is off by {rounding}"
+    shown = {m: difference(forward(v, weights, ids, m)[1], logits) for m in mistakes}
     for mistake, effect in shown.items():
         # The two kinds of GELU differ by 5e-4 at most.
         needed = 5 if mistake == "activation" and v["activation"] != "silu" else 100
         assert effect > needed * TEST_TOLERANCE, f"{name}: the mistake '{mistake}' moves logits by only {effect}"
+    return paths, rounding, shown
 
-    rounding = (forward(v, weights, ids, dtype=torch.float32)[1] - logits).abs().max().item()
-    assert rounding < TEST_TOLERANCE / 5, f"{name}: float32 is off by {rounding}"
 
+def golden_of(name, v, weights, files):
+    """File name -> tensors of what a correct forward pass computes."""
+    ids = random_ids(v, 1000, v["tokens"])
+    hidden, logits = forward(v, weights, ids)
+    everywhere = torch.arange(len(ids))
+    paths, rounding, shown = check_reference(name, v, weights, ids, files, hidden, logits, everywhere, mistakes_of(v))
     argmax = logits.argmax(-1)
     moved = [(argmax[i] != argmax[i - 1]).double().mean().item() for i in range(1, v["layers"])]
     print(
-        f"{name}: two paths agree to {difference:.1e}, float32 to {rounding:.1e};"
+        f"{name}: two paths agree to {paths:.1e}, float32 to {rounding:.1e};"
         f" logits std {logits.std():.2f}, max {logits.abs().max():.2f};"
         f" hidden max {hidden.abs().max():.2f}; arg-max moved by each further layer: {[round(m, 2) for m in moved]};"
         f" {len(shown)} mistakes, least visible: {sorted(shown.items(), key=lambda item: item[1])[:2]}"
     )
+    golden = {"golden.safetensors": {"ids": ids.float(), "hidden": hidden.float(), "logits": logits.float()}}
+    if v["long"]:
+        ids = random_ids(v, 2000, v["long"])
+        hidden, logits = forward(v, weights, ids)
+        kept = torch.tensor([v["long"] // 2, *range(v["long"] - 5, v["long"])])
+        far = [m for m in mistakes_of(v) if m in FAR_MISTAKES]
+        paths, rounding, shown = check_reference(name, v, weights, ids, files, hidden, logits, kept, far)
+        print(
+            f"{name}, {v['long']} tokens: two paths agree to {paths:.1e}, float32 to {rounding:.1e};"
+            f" least visible: {min(shown.items(), key=lambda item: item[1])}"
+        )
+        golden["golden_long.safetensors"] = {
+            "ids": ids.float(),
+            "positions": kept.float(),
+            "hidden": hidden[:, kept].float(),
+            "logits": logits[:, kept].float(),
+        }
+    return golden
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -875,19 +914,22 @@ def main():
     total = 0
     for name in VARIANTS:
         v = variant(name)
-        weights, ids = random_weights(v), random_ids(v)
-        hidden, logits = forward(v, weights, ids)
+        weights = random_weights(v)
         files, folder = checkpoint_files(v, weights), HERE / name
-        check_reference(name, v, weights, ids, files, hidden, logits)
-        golden = {"ids": ids.float(), "hidden": hidden.float(), "logits": logits.float()}
+        golden = golden_of(name, v, weights, files)
         if check:
             for file, content in files.items():
                 assert (folder / file).read_bytes() == content, f"{name}/{file} is not what this script writes"
-            for key, value in read_golden(folder / "golden.safetensors").items():
-                # Another BLAS may sum in another order: equal to the last bits of float32, not to the byte.
-                np.testing.assert_allclose(value, golden[key].numpy(), rtol=1e-6, atol=1e-6, err_msg=f"{name}: {key}")
+            for file, tensors in golden.items():
+                written = read_golden(folder / file)
+                assert written.keys() == tensors.keys(), f"{name}/{file} holds {list(written)}"
+                for key, value in written.items():
+                    # Another BLAS may sum in another order: equal to the last bits of float32, not to the byte.
+                    expected = tensors[key].numpy()
+                    np.testing.assert_allclose(value, expected, rtol=1e-6, atol=1e-6, err_msg=f"{name}/{file}: {key}")
             continue
-        files["golden.safetensors"] = safetensors_bytes({key: stored(value) for key, value in golden.items()})
+        for file, tensors in golden.items():
+            files[file] = safetensors_bytes({key: stored(value) for key, value in tensors.items()})
         folder.mkdir(exist_ok=True)
         for file, content in files.items():
             (folder / file).write_bytes(content)
