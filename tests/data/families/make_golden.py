@@ -36,7 +36,8 @@ divided by `factor`; in between, s = (C / wavelength - low) / (high - low) and t
 Transformers 5 writes one `rope_parameters` with `rope_theta` inside, and `dtype` for `torch_dtype`.
 
 Biases. Llama's `attention_bias` is on q, k, v and o, its `mlp_bias` on all three matrices of the feed-forward. Qwen2
-has biases on q, k and v without a key that says so; Mistral and Qwen3 have none.
+has biases on q, k and v without a key that says so; Mistral has none, nor has Qwen3 (its `attention_bias` is false in
+public files).
 
 Norms of q and k. Qwen3 norms each head of q and of k by itself, before the rotation, with one weight [head_dim] for
 all heads of q and another for all of k, and rms_norm_eps.
