@@ -12,15 +12,27 @@
 namespace eo = earlyout;
 
 TEST_CASE("an embedding gives back its rows", "[nn][embedding]") {
+    const eo::dtype stored = GENERATE(eo::dtype::f32, eo::dtype::f16, eo::dtype::bf16);
+    INFO(to_string(stored));
     support::random_source random(1);
     std::vector<float> rows = random.floats(7 * 5);
+    for (float& value : rows) value = eo::bf16_to_float(eo::float_to_bf16(value));  // exact in all three
     const std::vector<float> kept = rows;
-    const eo::embedding table(5, rows);
+    eo::embedding table(5, 7, stored);
+    table.set_rows(2, {rows.data() + 2 * 5, 5, 5});
+    table.set_rows(0, {rows.data(), 2, 5});
     rows.assign(rows.size(), 0.0f);  // it holds its own
     CHECK_FALSE(table.empty());
-    CHECK(table.bytes() == 7 * 5 * sizeof(float));
+    CHECK(table.bytes() == 7 * 5 * size_of(stored));
     for (std::size_t i = 0; i < 7; ++i) {
-        CHECK(support::same_bits(std::span(table.row(i), 5), std::span(kept).subspan(i * 5, 5)));
+        const auto expected = std::span(kept).subspan(i * 5, 5);
+        std::vector<float> row(5);
+        table.copy_row(i, row.data());
+        CHECK(support::same_bits(row, expected));
+        std::vector<float> sum{1.0f, 0.0f, -2.0f, 0.5f, 4.0f};
+        const std::vector<float> before = sum;
+        table.add_row(i, sum.data());
+        for (std::size_t k = 0; k < 5; ++k) CHECK(sum[k] == before[k] + expected[k]);
     }
 }
 
