@@ -26,8 +26,8 @@ struct inspect_options {
 
 json shape_of(const model& m) {
     const eo::model_shape& s = m.network().shape();
-    return {{"layers", s.layers}, {"d_model", s.d_model}, {"heads", s.heads},    {"head_dim", s.head_dim},
-            {"d_ff", s.d_ff},     {"vocab", s.vocab},     {"context", s.context}};
+    return {{"layers", s.layers},     {"d_model", s.d_model}, {"heads", s.heads}, {"kv_heads", s.kv_heads},
+            {"head_dim", s.head_dim}, {"d_ff", s.d_ff},       {"vocab", s.vocab}, {"context", s.context}};
 }
 
 /// 0.7f as 0.7, not as the double next to it.
@@ -86,7 +86,7 @@ json describe(const model& m) {
         parameters += t.element_count();
     });
     return {{"model", m.source()},
-            {"architecture", model::network_type::architecture},
+            {"architecture", m.network().architecture()},
             {"shape", shape_of(m)},
             {"tied", m.network().tied()},
             {"parameters", parameters},

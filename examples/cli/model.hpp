@@ -4,7 +4,7 @@
 
 #include <earlyout/core/error.hpp>
 #include <earlyout/io/hugging_face.hpp>
-#include <earlyout/models/gpt2.hpp>
+#include <earlyout/models/any_model.hpp>
 
 #include <string>
 
@@ -12,8 +12,8 @@
 
 namespace cli {
 
-/// What the command runs: any GPT-2 checkpoint, its sizes read from the folder, in the weight format asked for.
-using model = eo::io::pretrained<eo::gpt2<eo::any_format>>;
+/// What the command runs: a checkpoint of any architecture that the library has, in the weight format asked for.
+using model = eo::io::pretrained<eo::any_model>;
 
 /// @param exits a file to take the exits from, in place of the folder's; empty: the folder's
 [[nodiscard]] model load(const std::string& folder, const weight_options& weights = {}, const std::string& exits = {});
