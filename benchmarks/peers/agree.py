@@ -261,7 +261,7 @@ def compare_tokens(o):
         for raw in given:
             theirs = them.tokens(raw)
             (o.work / "text").write_bytes(raw)
-            mine = ours(o.earlyout, "tokenize", "--model", model, "--text-file", o.work / "text")["ids"]
+            mine = ours(o.earlyout, "tokenize", "--model", model, "--file", o.work / "text")["ids"]
             if mine != theirs:
                 at = next((i for i, (a, b) in enumerate(zip(mine, theirs)) if a != b), min(len(mine), len(theirs)))
                 wrong.append(f"of text {given.index(raw)}, token {at}: {mine[at:at + 4]} here, {theirs[at:at + 4]} there")

@@ -134,6 +134,8 @@ TEST_CASE("llama.cpp's order of query and key rows is undone, whatever the type"
     const written odd(llama().floats("blk.0.attn_q.weight", {4 * 3, 1}, std::vector<float>(12)));
     CHECK(error_of([&] { (void)odd.open().find("model.layers.0.self_attn.q_proj.weight"); }) ==
           thrown(errc::wrong_shape, {"q_proj.weight", "4 heads", "[12, 1]", "F32"}));
+    const written none(llama().floats("blk.0.attn_q.weight", {8, 0}, {}));
+    CHECK(none.open().find("model.layers.0.self_attn.q_proj.weight")->bytes.empty());
 }
 
 TEST_CASE("windows, scaled rotary positions and experts of a gguf file", "[io][gguf_checkpoint]") {

@@ -79,3 +79,16 @@ TEMPLATE_LIST_TEST_CASE("activations equal their definitions", "[kernels][activa
         check_places(relu);
     }
 }
+
+TEMPLATE_LIST_TEST_CASE("multiply_elements multiplies in place, tails included", "[kernels][activations]",
+                        support::archs) {
+    support::random_source random(9);
+    for (const std::size_t n : {0u, 1u, 3u, 8u, 17u, 64u, 67u}) {
+        const std::vector<float> y = random.floats(n);
+        const std::vector<float> before = random.floats(n + 1);
+        std::vector<float> x = before;
+        eo::kernels::multiply_elements(x.data(), y.data(), n, TestType{});
+        for (std::size_t i = 0; i < n; ++i) CHECK(x[i] == before[i] * y[i]);
+        CHECK(x[n] == before[n]);
+    }
+}

@@ -79,3 +79,24 @@ TEMPLATE_LIST_TEST_CASE("layer_norm may write over its input", "[kernels][norms]
         REQUIRE(same_bits(out.span(), x.span()));
     }
 }
+
+TEMPLATE_LIST_TEST_CASE("rms_norm equals its definition in double precision", "[kernels][norms]", support::archs) {
+    support::random_source random(2);
+    for (const float deviation : {1.0f, 1e-3f, 1e4f, 1e15f, 1e-30f}) {
+        for (const std::size_t n : vector_sizes) {
+            const misaligned x(random.floats(n, deviation));
+            const misaligned weight(random.floats(n));
+            misaligned out(n);
+            eo::kernels::rms_norm(x.data(), weight.data(), 1e-5f, out.data(), n, TestType{});
+            double squares = 0;
+            for (std::size_t i = 0; i < n; ++i) squares += double{x[i]} * double{x[i]} / static_cast<double>(n);
+            double worst = 0;
+            for (std::size_t i = 0; i < n; ++i) {
+                worst = std::max(worst, std::abs(out[i] - x[i] / std::sqrt(squares + 1e-5) * weight[i]));
+            }
+            INFO("n " << n << ", deviation " << deviation);
+            REQUIRE(worst < 4e-6);
+            REQUIRE(out.intact());
+        }
+    }
+}

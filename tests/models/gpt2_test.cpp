@@ -14,50 +14,17 @@
 #include "support/catch.hpp"
 #include "support/forward_pass.hpp"
 #include "support/golden.hpp"
+#include "support/golden_pass.hpp"
 
 namespace eo = earlyout;
 using support::forward_pass;
 using support::golden;
+using support::largest_difference;
+using support::worst;
 
 namespace {
 
 constexpr float tolerance = 1e-4f;
-
-float largest_difference(std::span<const float> a, std::span<const float> b) {
-    if (a.size() != b.size()) return std::numeric_limits<float>::infinity();
-    float largest = 0.0f;
-    for (std::size_t i = 0; i < a.size(); ++i) {
-        const float difference = std::abs(a[i] - b[i]);
-        if (!(difference <= largest)) largest = difference;  // NaN stays
-    }
-    return largest;
-}
-
-/// Takes the sequence through the network in pieces of the given sizes, the last one repeated, and returns
-/// how far any hidden state or logit of any layer lies from the reference.
-template <class Network>
-float worst(const Network& network, const golden& expected, const std::vector<std::size_t>& pieces, std::size_t block,
-            eo::executor& on = support::one_thread()) {
-    forward_pass pass(network, expected.ids, block, on);
-    float largest = 0.0f;
-    const auto compare = [&](std::span<const float> found, std::span<const float> wanted) {
-        const float difference = largest_difference(found, wanted);
-        if (!(difference <= largest)) largest = difference;
-    };
-    std::size_t piece = 0;
-    for (std::size_t begin = 0; begin < expected.ids.size();) {
-        const std::size_t end = std::min(begin + pieces[std::min(piece++, pieces.size() - 1)], expected.ids.size());
-        for (std::size_t layer = 1; layer <= expected.layers; ++layer) {
-            pass.run(layer, layer, begin, end);
-            for (std::size_t p = begin; p < end; ++p) {
-                compare(pass.hidden(p), expected.hidden(layer, p));
-                compare(pass.logits(p), expected.logits(layer, p));
-            }
-        }
-        begin = end;
-    }
-    return largest;
-}
 
 float worst(const eo::checkpoint& from, const std::string& name) {
     return worst(eo::gpt2<>::from_checkpoint(from), golden(name), {100}, 16);

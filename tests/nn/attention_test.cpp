@@ -31,9 +31,9 @@ struct example {
         output_bias = random.floats(s.d_model);
     }
 
-    template <class Attention>
-    Attention make() const {
-        Attention made(shape, scale);
+    template <class Attention, class... Further>
+    Attention make(const Further&... further) const {
+        Attention made(shape, scale, {}, nullptr, further...);
         auto& qkv = made.query_key_value();
         const auto set = [&](std::size_t row, const std::vector<float>& weight, const std::vector<float>& bias) {
             qkv.weight().set_rows(row, {weight.data(), bias.size(), shape.d_model});
@@ -47,8 +47,9 @@ struct example {
         return made;
     }
 
-    /// x: one row per token. Each token sees the tokens at its own position and before.
-    std::vector<reference::vector> expected(std::span<const float> x, std::span<const std::size_t> positions) const {
+    /// x: one row per token. Each token sees the tokens at its own position and before, in a window if there is one.
+    std::vector<reference::vector> expected(std::span<const float> x, std::span<const std::size_t> positions,
+                                            std::size_t window = 0) const {
         const std::size_t n = positions.size(), hd = shape.head_dim, group = shape.heads / shape.kv_heads;
         std::vector<reference::vector> q, k, v, out;
         for (std::size_t t = 0; t < n; ++t) {
@@ -67,6 +68,7 @@ struct example {
                 std::vector<reference::vector> keys, values;
                 for (std::size_t other = 0; other < n; ++other) {
                     if (positions[other] > positions[t]) continue;
+                    if (window != 0 && positions[other] + window <= positions[t]) continue;
                     keys.push_back(part(k[other], head / group));
                     values.push_back(part(v[other], head / group));
                 }
@@ -200,4 +202,51 @@ TEST_CASE("filling reads the keys' and values' own rows only", "[nn][attention]"
         CHECK(support::same_bits(std::span(ran.values(1, head), 9 * ran.value_stride()),
                                  std::span(filled.values(1, head), 9 * ran.value_stride())));
     }
+}
+
+TEST_CASE("a window limits what a token sees", "[nn][attention]") {
+    const eo::model_shape s = shape_of(20, 5, 5, 4);
+    const example made(s);
+    const std::vector<std::size_t> positions{0, 1, 2, 3, 4, 5, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 40};
+    const std::vector<float> x = support::random_source(8).floats(positions.size() * s.d_model);
+    for (const std::size_t window : {1u, 3u, 17u, 100u}) {
+        const auto layer = made.make<eo::self_attention<>>(eo::no_positions{}, window);
+        const std::vector<float> y = run(layer, s, x, positions, 20, support::one_thread());
+        CHECK(worst(y, made.expected(x, positions, window)) < 1e-4);
+        CHECK(support::same_bits(run(layer, s, x, positions, 1, support::one_thread()), y));
+    }
+}
+
+namespace {
+
+/// Makes what happens to queries and keys easy to see: every query of position p is divided by p + 1.
+struct slower_queries {
+    void operator()(std::size_t position, float* queries, std::size_t heads, float* keys, std::size_t kv_heads,
+                    std::size_t head_dim) const {
+        for (std::size_t i = 0; i < heads * head_dim; ++i) queries[i] /= static_cast<float>(position + 1);
+        for (std::size_t i = 0; i < kv_heads * head_dim; ++i) keys[i] *= 2.0f;
+    }
+    std::size_t bytes() const { return 7; }
+};
+
+}  // namespace
+
+TEST_CASE("queries and keys get their positions before they are used", "[nn][attention]") {
+    const eo::model_shape s = shape_of(33, 4, 2, 16);
+    const example made(s);
+    const auto positions = first_positions(1);
+    const std::vector<float> x = support::random_source(9).floats(s.d_model);
+    auto layer = made.make<eo::self_attention<eo::f32, eo::model_shape{}, slower_queries>>(slower_queries{});
+    eo::kv_cache ran(s, 1), filled(s, 1), plain(s, 1);
+    eo::workspace scratch(s, 1, 1, 1);
+    std::vector<float> y(s.d_model);
+    const auto token = [](eo::kv_cache& cache) { return std::vector<eo::layer_token>{{&cache, 0, nullptr}}; };
+    layer(1, token(ran), {x.data(), 1, s.d_model}, {y.data(), 1, s.d_model}, scratch, support::one_thread());
+    layer.fill(1, token(filled), {x.data(), 1, s.d_model}, scratch, support::one_thread());
+    made.make<eo::self_attention<>>().fill(1, token(plain), {x.data(), 1, s.d_model}, scratch, support::one_thread());
+    for (std::size_t k = 0; k < 16; ++k) {
+        CHECK(ran.keys(1, 1)[k * 16] == 2.0f * plain.keys(1, 1)[k * 16]);
+        CHECK(filled.keys(1, 1)[k * 16] == ran.keys(1, 1)[k * 16]);
+    }
+    CHECK(layer.bytes() == made.make<eo::self_attention<>>().bytes() + 7);
 }

@@ -40,6 +40,7 @@ struct times {
                         std::to_string(static_cast<int>(normed.row(1)[0])));
     }
     std::size_t bytes() const { return static_cast<std::size_t>(factor); }
+    std::size_t fill_bytes() const { return 3; }
 
 private:
     void apply(eo::matrix_view<const float> normed, eo::matrix_view<float> update) const {
@@ -79,4 +80,25 @@ TEST_CASE("filling a block hands attention the norm and leaves the rows", "[nn][
     CHECK(calls == std::vector<std::string>{"fill at layer 3 from 4"});
 }
 
-TEST_CASE("a block counts all its parts", "[nn][block]") { CHECK(summing_block.bytes() == 112); }
+TEST_CASE("the halves of a parallel block read the same norm", "[nn][block]") {
+    calls.clear();
+    const eo::parallel_block<add_one, times, times> parallel{{}, {10.0f}, {100.0f}};
+    float first[] = {1, 2}, second[] = {3, 4};
+    const std::vector<eo::layer_token> tokens{{nullptr, 0, second}, {nullptr, 1, first}};
+    eo::workspace scratch(shape, 2, 4, 1);
+    parallel(7, tokens, scratch, support::one_thread());
+    // h = 1: h += 10 (h + 1) + 100 (h + 1) gives 221.
+    CHECK(first[0] == 221.0f);
+    CHECK(first[1] == 332.0f);
+    CHECK(second[1] == 554.0f);
+    parallel.fill(3, tokens, scratch, support::one_thread());
+    CHECK(calls == std::vector<std::string>{"attention at layer 7, 2", "feed-forward", "fill at layer 3 from 222"});
+    CHECK(first[0] == 221.0f);
+    CHECK(parallel.bytes() == 111);
+    CHECK(parallel.fill_bytes() == 3);
+}
+
+TEST_CASE("a block counts all its parts", "[nn][block]") {
+    CHECK(summing_block.bytes() == 112);
+    CHECK(summing_block.fill_bytes() == 3);
+}

@@ -60,6 +60,42 @@ TEST_CASE("feed-forward is two linear maps with an activation between", "[nn][fe
     }
 }
 
+TEST_CASE("a gated feed-forward multiplies two products", "[nn][feed_forward]") {
+    eo::model_shape shape = small;
+    shape.gated = true;
+    const weights w;
+    const std::vector<float> gate = support::random_source(5).floats(inner * d, 0.3f);
+    eo::gated_feed_forward<> layer(shape, eo::activation::silu);
+    CHECK(layer.up_row() == 320);  // 300 rounded up to whole panels
+    layer.gate_up().weight().set_rows(0, {gate.data(), inner, d});
+    layer.gate_up().weight().set_rows(layer.up_row(), {w.up.data(), inner, d});
+    std::copy(w.up_bias.begin(), w.up_bias.end(), layer.gate_up().bias().begin() + 320);
+    layer.down().weight().set_rows(0, {w.down.data(), d, inner});
+    std::copy(w.down_bias.begin(), w.down_bias.end(), layer.down().bias().begin());
+    CHECK(layer.bytes() == 4 * (640 * d + 620 + 32 * inner + d));
+
+    const auto run_on = [&](eo::executor& on, std::size_t block) {
+        eo::workspace scratch(shape, block, 1, on.concurrency());
+        std::vector<float> y(feed_tokens * d, 99.0f);
+        for (std::size_t t = 0; t < feed_tokens; t += block) {
+            layer({w.x.data() + t * d, block, d}, {y.data() + t * d, block, d}, scratch, on);
+        }
+        return y;
+    };
+    const std::vector<float> y = run_on(support::one_thread(), feed_tokens);
+    for (std::size_t t = 0; t < feed_tokens; ++t) {
+        const auto x = std::span(w.x).subspan(t * d, d);
+        reference::vector hidden = reference::linear(gate, std::vector<float>(inner), x, inner);
+        const reference::vector up = reference::linear(w.up, w.up_bias, x, inner);
+        for (std::size_t i = 0; i < inner; ++i) hidden[i] = reference::silu(hidden[i]) * up[i];
+        const reference::vector expected = reference::linear(w.down, w.down_bias, hidden, d);
+        REQUIRE(reference::distance(std::span(y).subspan(t * d, d), expected) < 5e-5);
+    }
+    eo::thread_pool pool(3);
+    CHECK(support::same_bits(run_on(pool, feed_tokens), y));
+    CHECK(support::same_bits(run_on(support::one_thread(), 1), y));
+}
+
 TEST_CASE("feed-forward: threads and compiled sizes do not change a bit", "[nn][feed_forward]") {
     const weights w;
     eo::thread_pool pool(3);

@@ -205,3 +205,16 @@ TEST_CASE("keys and values are not stored in blocks", "[nn][kv_cache]") {
     CHECK(support::error_of([] { eo::kv_cache(shape_of(1, 2, 16), 1, eo::dtype::q8_0); }) ==
           support::thrown(eo::errc::invalid_argument, {"keys and values", "F32, F16 or BF16", "Q8_0"}));
 }
+
+TEST_CASE("a window hides what lies too far back", "[nn][kv_cache]") {
+    eo::kv_cache cache({.layers = 1, .d_model = 2, .heads = 1, .kv_heads = 1, .head_dim = 2}, 8);
+    const float zeros[2] = {};
+    for (const std::size_t position : {0u, 1u, 5u, 6u, 9u}) cache.append(1, position, zeros, zeros);
+    CHECK(cache.hidden(1, 9, 0) == 0);   // no window
+    CHECK(cache.hidden(1, 9, 1) == 4);   // itself alone
+    CHECK(cache.hidden(1, 9, 4) == 3);   // 6 .. 9
+    CHECK(cache.hidden(1, 9, 5) == 2);   // 5 .. 9
+    CHECK(cache.hidden(1, 9, 9) == 1);   // 1 .. 9
+    CHECK(cache.hidden(1, 9, 10) == 0);  // 0 .. 9
+    CHECK(cache.hidden(1, 9, 100) == 0);
+}

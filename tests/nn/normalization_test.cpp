@@ -60,3 +60,15 @@ TEST_CASE("a width known at compile time does not change a bit", "[nn][normaliza
     CHECK(support::error_of([&] { (void)eo::layer_norm<44>(weight, bias, 1e-5f); }) ==
           support::thrown(eo::errc::wrong_shape, {"layer norm", "compiled for 44", "found 45"}));
 }
+
+TEST_CASE("RMS norm has mean square 1 before its weight", "[nn][normalization]") {
+    const eo::rms_norm<> norm({1.0f, 2.0f, -1.0f}, 1e-5f);
+    const std::vector<float> x{3.0f, -3.0f, 3.0f};
+    std::vector<float> out(3);
+    norm(x.data(), out.data());
+    CHECK(reference::distance(out, {1.0, -2.0, -1.0}) < 1e-5);
+    CHECK(norm.bytes() == 3 * sizeof(float));
+    CHECK(support::error_of([] {
+              (void)eo::rms_norm<4>({1.0f, 2.0f}, 1e-5f);
+          }) == support::thrown(eo::errc::wrong_shape, {"RMS norm", "compiled for 4", "found 2"}));
+}

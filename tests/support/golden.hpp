@@ -7,6 +7,7 @@
 #include <earlyout/io/hugging_face_checkpoint.hpp>
 #include <earlyout/io/safetensors.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -24,8 +25,21 @@ inline const std::vector<std::string>& golden_models() {
     return names;
 }
 
+/// The folders of data/families.
+inline std::vector<std::string> golden_families() {
+    std::vector<std::string> names;
+    for (const auto& entry :
+         std::filesystem::directory_iterator(std::filesystem::path(EARLYOUT_TEST_DATA) / "families")) {
+        if (entry.is_directory()) names.push_back(entry.path().filename().string());
+    }
+    std::ranges::sort(names);
+    return names;
+}
+
+/// Of data/gpt2 or data/families.
 inline std::filesystem::path golden_folder(const std::string& name) {
-    return std::filesystem::path(EARLYOUT_TEST_DATA) / "gpt2" / name;
+    const std::filesystem::path data(EARLYOUT_TEST_DATA);
+    return std::filesystem::exists(data / "families" / name) ? data / "families" / name : data / "gpt2" / name;
 }
 
 /// What the reference computed for one token sequence.

@@ -165,19 +165,25 @@ inline void to_floats(const tensor_view& tensor, std::span<float> out, std::stri
     return values;
 }
 
-/// Reads a matrix that must exist with exactly this shape a few rows at a time, so that a large one is never held as
-/// floats: body(first_row, rows).
+/// Reads rows first .. first + count - 1 of a matrix a few at a time, so that a large one is never held as floats:
+/// body(row, rows), `row` being the number of the first of them.
+/// @throws error (wrong_value)
+template <class Body>
+void read_rows(const checkpoint& from, const tensor_view& tensor, std::size_t first, std::size_t count, Body body) {
+    const std::size_t cols = tensor.shape.back();
+    const std::size_t step = std::max<std::size_t>(1, (std::size_t{1} << 18) / cols);
+    std::vector<float> values(std::min(step, count) * cols);
+    for (std::size_t row = first; row < first + count; row += step) {
+        const std::size_t rows = std::min(step, first + count - row);
+        detail::to_floats(tensor, row * cols, std::span(values).first(rows * cols), from.source());
+        body(row, matrix_view<const float>(values.data(), rows, cols));
+    }
+}
+/// The whole of a matrix that must exist with exactly this shape.
 /// @throws error (missing_tensor, wrong_shape, wrong_value)
 template <class Body>
 void read_rows(const checkpoint& from, std::string_view name, std::size_t rows, std::size_t cols, Body body) {
-    const tensor_view& tensor = find_tensor(from, name, {rows, cols});
-    const std::size_t step = std::max<std::size_t>(1, (std::size_t{1} << 18) / cols);
-    std::vector<float> values(std::min(step, rows) * cols);
-    for (std::size_t first = 0; first < rows; first += step) {
-        const std::size_t count = std::min(step, rows - first);
-        detail::to_floats(tensor, first * cols, std::span(values).first(count * cols), from.source());
-        body(first, matrix_view<const float>(values.data(), count, cols));
-    }
+    read_rows(from, find_tensor(from, name, {rows, cols}), 0, rows, body);
 }
 
 }  // namespace earlyout::inline EARLYOUT_ABI

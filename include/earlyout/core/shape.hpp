@@ -22,6 +22,7 @@ struct model_shape {
     std::size_t d_ff = 0;
     std::size_t vocab = 0;
     std::size_t context = 0;  ///< most positions a sequence may have
+    bool gated = false;       ///< the feed-forward multiplies two products of width d_ff (SwiGLU)
 
     friend constexpr bool operator==(const model_shape&, const model_shape&) = default;
 

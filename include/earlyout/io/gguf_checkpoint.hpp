@@ -192,6 +192,7 @@ private:
                  " heads of an even number of rows, found shape ", shape_to_string(view.shape), " of ",
                  to_string(view.type));
         }
+        if (view.bytes.empty()) return {};
         const std::size_t row = view.bytes.size() / rows;
         const std::size_t half = rows / heads / 2;
         std::vector<std::byte> made(view.bytes.size());

@@ -7,6 +7,8 @@
 #include <earlyout/io/safetensors.hpp>
 #include <earlyout/io/stored_checkpoint.hpp>
 
+#include <algorithm>
+#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -145,9 +147,27 @@ private:
         }
     }
 
+    /// "rope_scaling.factor" is the member of an object, "layer_types.0" an element of an array.
     [[nodiscard]] const detail::json* config_value(std::string_view key) const {
-        const auto found = config_.find(key);
-        return found == config_.end() || found->is_null() ? nullptr : &*found;
+        const detail::json* value = &config_;
+        for (std::size_t begin = 0; begin <= key.size();) {
+            const std::size_t end = std::min(key.find('.', begin), key.size());
+            value = member(*value, key.substr(begin, end - begin));
+            if (value == nullptr) return nullptr;
+            begin = end + 1;
+        }
+        return value;
+    }
+    [[nodiscard]] static const detail::json* member(const detail::json& of, std::string_view key) {
+        const detail::json* found = nullptr;
+        if (of.is_object()) {
+            if (const auto at = of.find(key); at != of.end()) found = &*at;
+        } else if (of.is_array()) {
+            std::size_t index = 0;
+            const auto [end, problem] = std::from_chars(key.data(), key.data() + key.size(), index);
+            if (problem == std::errc{} && end == key.data() + key.size() && index < of.size()) found = &of[index];
+        }
+        return found == nullptr || found->is_null() ? nullptr : found;
     }
     [[noreturn]] void refuse(std::string_view key, std::string_view expected, const detail::json& found) const {
         fail(errc::malformed_file, (folder_ / "config.json").string(), ": '", key, "': expected ", expected, ", found ",

@@ -40,6 +40,16 @@ void relu(float* x, std::size_t n, Arch = {}) noexcept {
     transform<Arch>(x, x, n, [](const batch& v) { return xsimd::max(v, batch(0.0f)); });
 }
 
+/// x[i] *= y[i]: a gated feed-forward's second half.
+template <class Arch = default_arch>
+void multiply_elements(float* x, const float* y, std::size_t n, Arch = {}) noexcept {
+    using batch = float_batch<Arch>;
+    constexpr std::size_t w = lanes<Arch>;
+    std::size_t i = 0;
+    for (; i + w <= n; i += w) (batch::load_unaligned(x + i) * batch::load_unaligned(y + i)).store_unaligned(x + i);
+    for (; i < n; ++i) x[i] *= y[i];
+}
+
 }  // namespace kernels
 }  // namespace earlyout::inline EARLYOUT_ABI
 

@@ -107,11 +107,13 @@ public:
     [[nodiscard]] const char* format_name() const noexcept {
         return visit([](const auto& m) { return m.format_name(); });
     }
-    /// Not before it has a format; likewise below.
-    void set_rows(std::size_t first_row, matrix_view<const float> source) noexcept {
+    /// Without a format so far, it becomes f32; likewise below.
+    void set_rows(std::size_t first_row, matrix_view<const float> source) {
+        settle(f32{});
         visit([&](auto& m) { m.set_rows(first_row, source); });
     }
-    void set_rows_transposed(std::size_t first_row, matrix_view<const float> source) noexcept {
+    void set_rows_transposed(std::size_t first_row, matrix_view<const float> source) {
+        settle(f32{});
         visit([&](auto& m) { m.set_rows_transposed(first_row, source); });
     }
     void copy_row(std::size_t row, float* out) const noexcept {

@@ -58,6 +58,25 @@ void layer_norm(const float* x, const float* weight, const float* bias, float ep
     }
 }
 
+/// Root-mean-square normalisation (Zhang and Sennrich, 2019): out = x / sqrt(mean(x^2) + epsilon) * weight.
+/// x, weight, out: [n]; `out` may be `x`.
+template <class Arch = default_arch>
+void rms_norm(const float* x, const float* weight, float epsilon, float* out, std::size_t n, Arch = {}) noexcept {
+    using batch = float_batch<Arch>;
+    constexpr std::size_t w = lanes<Arch>;
+    const float squares = detail::sum_of<Arch>(x, n, [](const batch& v) { return v * v; });
+    const batch scale(1.0f / std::sqrt(squares / static_cast<float>(n) + epsilon));
+    std::size_t i = 0;
+    for (; i + w <= n; i += w) {
+        (batch::load_unaligned(x + i) * scale * batch::load_unaligned(weight + i)).store_unaligned(out + i);
+    }
+    if (i < n) {
+        const std::size_t left = n - i;
+        store_tail<Arch>(load_tail<Arch>(x + i, left, 0.0f) * scale * load_tail<Arch>(weight + i, left, 0.0f), out + i,
+                         left);
+    }
+}
+
 }  // namespace kernels
 }  // namespace earlyout::inline EARLYOUT_ABI
 

@@ -7,23 +7,37 @@
 #include <earlyout/nn/linear.hpp>
 #include <earlyout/nn/workspace.hpp>
 
+#include <cstddef>
 #include <span>
+#include <utility>
 
 namespace earlyout::inline EARLYOUT_ABI {
 
-/// Causal self-attention with learned or no positions: every query sees the cache entries at its own
-/// position and before. Query heads share key-value heads in groups of heads / kv_heads.
-template <class Format = f32, model_shape Shape = model_shape{}>
+/// Queries and keys are used as the product gives them: positions are in the tokens' rows.
+struct no_positions {
+    void operator()(std::size_t, float*, std::size_t, float*, std::size_t, std::size_t) const noexcept {}
+    [[nodiscard]] std::size_t bytes() const noexcept { return 0; }
+};
+
+/// Causal self-attention: every query sees the cache entries at its own position and before, or the last so many of
+/// them. Query heads share key-value heads in groups of heads / kv_heads.
+/// @tparam Positions what happens to a token's queries and keys before they are used: no_positions, rotary,
+///                   normed_heads; called as positions(position, queries, heads, keys, kv_heads, head_dim)
+template <class Format = f32, model_shape Shape = model_shape{}, class Positions = no_positions>
 class self_attention {
 public:
     self_attention() = default;
-    /// All-zero weights, to be filled through set_* below.
-    /// @param scale factor on the scores before the softmax, usually 1 / sqrt(head_dim)
-    self_attention(const model_shape& shape, float scale, Format format = {}, weight_arena* arena = nullptr)
-        : heads_(shape.heads),
-          group_(shape.heads / shape.kv_heads),
+    /// All-zero weights, to be filled through query_key_value() and output().
+    /// @param scale  factor on the scores before the softmax, usually 1 / sqrt(head_dim)
+    /// @param window most positions a query sees, its own included; 0: all
+    self_attention(const model_shape& shape, float scale, Format format = {}, weight_arena* arena = nullptr,
+                   Positions positions = {}, std::size_t window = 0)
+        : positions_(std::move(positions)),
+          heads_(shape.heads),
+          kv_heads_(shape.kv_heads),
           head_dim_(shape.head_dim, "head_dim"),
           scale_(scale),
+          window_(window),
           key_column_(round_up(shape.d_query(), kernels::panel_rows)),
           d_kv_(shape.d_kv()),
           query_key_value_(key_column_ + 2 * d_kv_, shape.d_model, "attention input", format, arena),
@@ -43,9 +57,10 @@ public:
                     matrix_view<float> update, workspace& scratch, executor& on) const {
         const matrix_view<float> projected = scratch.projected(tokens.size());
         query_key_value_(normed, projected, scratch.rounded(), on);
-        append(layer, tokens, projected);
+        append(layer, tokens, projected, heads_, on);
 
         const matrix_view<float> attended = scratch.attended(tokens.size());
+        const std::size_t group = heads_ / kv_heads_;
         const std::size_t cached = tokens.back().cache->length(layer);
         const std::size_t grain = 1 + (std::size_t{1} << 14) / (head_dim_ * (cached + 1));
         parallel_for(on, tokens.size() * heads_, grain, [&](std::size_t piece, std::size_t begin, std::size_t end) {
@@ -55,9 +70,10 @@ public:
                 const kv_cache& cache = *token.cache;
                 cache.visit_format([&]<class Stored>(Stored stored) {
                     kernels::attend(stored, projected.row(i / heads_) + head * head_dim_,
-                                    cache.template keys<Stored>(layer, head / group_),
-                                    cache.template values<Stored>(layer, head / group_), cache.value_stride(),
-                                    head_dim_, scale_, 0, cache.visible(layer, token.position), scratch.scores(piece),
+                                    cache.template keys<Stored>(layer, head / group),
+                                    cache.template values<Stored>(layer, head / group), cache.value_stride(), head_dim_,
+                                    scale_, cache.hidden(layer, token.position, window_),
+                                    cache.visible(layer, token.position), scratch.scores(piece),
                                     attended.row(i / heads_) + head * head_dim_);
                 });
             }
@@ -70,10 +86,12 @@ public:
               workspace& scratch, executor& on) const {
         const matrix_view<float> projected = scratch.projected(tokens.size());
         query_key_value_.rows_from(key_column_, normed, projected, scratch.rounded(), on);
-        append(layer, tokens, projected);
+        append(layer, tokens, projected, 0, on);
     }
 
-    [[nodiscard]] std::size_t bytes() const noexcept { return query_key_value_.bytes() + output_.bytes(); }
+    [[nodiscard]] std::size_t bytes() const noexcept {
+        return positions_.bytes() + query_key_value_.bytes() + output_.bytes();
+    }
     /// Weight bytes that fill() reads.
     [[nodiscard]] std::size_t fill_bytes() const noexcept {
         const auto& weight = query_key_value_.weight();
@@ -81,17 +99,28 @@ public:
     }
 
 private:
-    void append(std::size_t layer, std::span<const layer_token> tokens, matrix_view<const float> projected) const {
+    /// Gives the queries of `heads` heads and the keys their positions; keys and values go into the caches.
+    void append(std::size_t layer, std::span<const layer_token> tokens, matrix_view<float> projected, std::size_t heads,
+                executor& on) const {
+        const std::size_t grain = 1 + (std::size_t{1} << 13) / ((heads + kv_heads_) * head_dim_);
+        parallel_for(on, tokens.size(), grain, [&](std::size_t, std::size_t begin, std::size_t end) {
+            for (std::size_t i = begin; i < end; ++i) {
+                float* const row = projected.row(i);
+                positions_(tokens[i].position, row, heads, row + key_column_, kv_heads_, head_dim_);
+            }
+        });
         for (std::size_t i = 0; i < tokens.size(); ++i) {
             const float* row = projected.row(i);
             tokens[i].cache->append(layer, tokens[i].position, row + key_column_, row + key_column_ + d_kv_);
         }
     }
 
+    [[no_unique_address]] Positions positions_;
     std::size_t heads_ = 0;
-    std::size_t group_ = 1;
+    std::size_t kv_heads_ = 0;
     [[no_unique_address]] extent<Shape.head_dim> head_dim_;
     float scale_ = 1.0f;
+    std::size_t window_ = 0;
     std::size_t key_column_ = 0;
     std::size_t d_kv_ = 0;
     linear<Format, Shape.d_model> query_key_value_;

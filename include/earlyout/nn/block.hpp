@@ -11,6 +11,23 @@
 
 namespace earlyout::inline EARLYOUT_ABI {
 
+namespace detail {
+
+template <class Norm>
+void normalize(const Norm& norm, std::span<const layer_token> tokens, matrix_view<float> normed) {
+    for (std::size_t i = 0; i < tokens.size(); ++i) norm(tokens[i].row, normed.row(i));
+}
+
+inline void add(matrix_view<const float> update, std::span<const layer_token> tokens) {
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+        const float* from = update.row(i);
+        float* row = tokens[i].row;
+        for (std::size_t k = 0; k < update.cols(); ++k) row[k] += from[k];
+    }
+}
+
+}  // namespace detail
+
 /// One layer with a norm before each half: h += attention(norm(h)); h += feed_forward(norm(h)).
 template <class Norm, class Attention, class FeedForward>
 struct pre_norm_block {
@@ -24,38 +41,57 @@ struct pre_norm_block {
     void operator()(std::size_t layer, std::span<const layer_token> tokens, workspace& scratch, executor& on) const {
         const matrix_view<float> normed = scratch.normed(tokens.size());
         const matrix_view<float> update = scratch.update(tokens.size());
-        normalize(attention_norm, tokens, normed);
+        detail::normalize(attention_norm, tokens, normed);
         attention(layer, tokens, normed, update, scratch, on);
-        add(update, tokens);
-        normalize(feed_forward_norm, tokens, normed);
+        detail::add(update, tokens);
+        detail::normalize(feed_forward_norm, tokens, normed);
         feed_forward(normed, update, scratch, on);
-        add(update, tokens);
+        detail::add(update, tokens);
     }
 
     /// Appends the tokens' keys and values as this layer would see them, and leaves their rows alone.
     void fill(std::size_t layer, std::span<const layer_token> tokens, workspace& scratch, executor& on) const {
         const matrix_view<float> normed = scratch.normed(tokens.size());
-        normalize(attention_norm, tokens, normed);
+        detail::normalize(attention_norm, tokens, normed);
         attention.fill(layer, tokens, normed, scratch, on);
     }
 
     [[nodiscard]] std::size_t bytes() const noexcept {
         return attention_norm.bytes() + attention.bytes() + feed_forward_norm.bytes() + feed_forward.bytes();
     }
+    /// Weight bytes that fill() reads.
+    [[nodiscard]] std::size_t fill_bytes() const noexcept { return attention.fill_bytes(); }
     /// Of the weight matrices.
     [[nodiscard]] const char* format_name() const noexcept { return feed_forward.format_name(); }
+};
 
-private:
-    static void normalize(const Norm& norm, std::span<const layer_token> tokens, matrix_view<float> normed) {
-        for (std::size_t i = 0; i < tokens.size(); ++i) norm(tokens[i].row, normed.row(i));
+/// One layer whose halves read the same norm and are added together (GPT-J, CodeGen):
+/// h += attention(norm(h)) + feed_forward(norm(h)).
+template <class Norm, class Attention, class FeedForward>
+struct parallel_block {
+    Norm norm;
+    Attention attention;
+    FeedForward feed_forward;
+
+    /// As pre_norm_block's.
+    void operator()(std::size_t layer, std::span<const layer_token> tokens, workspace& scratch, executor& on) const {
+        const matrix_view<float> normed = scratch.normed(tokens.size());
+        const matrix_view<float> update = scratch.update(tokens.size());
+        detail::normalize(norm, tokens, normed);
+        attention(layer, tokens, normed, update, scratch, on);
+        detail::add(update, tokens);
+        feed_forward(normed, update, scratch, on);
+        detail::add(update, tokens);
     }
-    static void add(matrix_view<const float> update, std::span<const layer_token> tokens) {
-        for (std::size_t i = 0; i < tokens.size(); ++i) {
-            const float* from = update.row(i);
-            float* row = tokens[i].row;
-            for (std::size_t k = 0; k < update.cols(); ++k) row[k] += from[k];
-        }
+    void fill(std::size_t layer, std::span<const layer_token> tokens, workspace& scratch, executor& on) const {
+        const matrix_view<float> normed = scratch.normed(tokens.size());
+        detail::normalize(norm, tokens, normed);
+        attention.fill(layer, tokens, normed, scratch, on);
     }
+
+    [[nodiscard]] std::size_t bytes() const noexcept { return norm.bytes() + attention.bytes() + feed_forward.bytes(); }
+    [[nodiscard]] std::size_t fill_bytes() const noexcept { return attention.fill_bytes(); }
+    [[nodiscard]] const char* format_name() const noexcept { return feed_forward.format_name(); }
 };
 
 }  // namespace earlyout::inline EARLYOUT_ABI

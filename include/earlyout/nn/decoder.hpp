@@ -57,12 +57,9 @@ public:
         if (parts_.tokens.empty()) {
             parts_.output.weight().copy_row(index, row);
         } else {
-            std::copy_n(parts_.tokens.row(index), shape_.d_model, row);
+            parts_.tokens.copy_row(index, row);
         }
-        if (!parts_.positions.empty()) {
-            const float* learned = parts_.positions.row(position);
-            for (std::size_t k = 0; k < shape_.d_model; ++k) row[k] += learned[k];
-        }
+        if (!parts_.positions.empty()) parts_.positions.add_row(position, row);
     }
 
     /// Takes the tokens through layers first .. last. Prefill, decoding, repaying deferred layers and
@@ -112,7 +109,7 @@ public:
     [[nodiscard]] std::size_t layer_bytes(std::size_t layer) const noexcept { return parts_.blocks[layer - 1].bytes(); }
     /// Weight bytes that filling a skipped layer reads.
     [[nodiscard]] std::size_t fill_bytes(std::size_t layer) const noexcept {
-        return parts_.blocks[layer - 1].attention.fill_bytes();
+        return parts_.blocks[layer - 1].fill_bytes();
     }
     /// Weight bytes that the logits of one row read.
     [[nodiscard]] std::size_t output_bytes() const noexcept {
@@ -124,6 +121,9 @@ public:
     }
     /// True when the token embedding is the output matrix.
     [[nodiscard]] bool tied() const noexcept { return parts_.tokens.empty(); }
+
+    /// Gives up what it is made of.
+    [[nodiscard]] parts release() && noexcept { return std::move(parts_); }
 
 private:
     template <class Body>

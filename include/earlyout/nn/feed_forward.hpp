@@ -58,6 +58,50 @@ private:
     linear<Format, Shape.d_ff> down_;
 };
 
+/// W3 (f(W1 x + b1) * (W2 x + b2)) + b3, element by element (Shazeer, 2020, "GLU Variants"; SwiGLU with silu):
+/// W1, W2: [d_ff, d_model], W3: [d_model, d_ff]. W1 and W2 are one matrix, read in one product.
+template <class Format = f32, model_shape Shape = model_shape{}>
+class gated_feed_forward {
+public:
+    gated_feed_forward() = default;
+    /// All-zero weights, to be filled through gate_up() and down().
+    gated_feed_forward(const model_shape& shape, activation f, Format format = {}, weight_arena* arena = nullptr)
+        : activation_(f),
+          up_column_(gated_up_column(shape.d_ff)),
+          gate_up_(up_column_ + shape.d_ff, shape.d_model, "feed-forward input", format, arena),
+          down_(shape.d_model, shape.d_ff, "feed-forward output", format, arena) {}
+
+    /// Rows [0, d_ff) are W1, the rows from up_row() on W2.
+    [[nodiscard]] linear<Format, Shape.d_model>& gate_up() noexcept { return gate_up_; }
+    [[nodiscard]] std::size_t up_row() const noexcept { return up_column_; }
+    [[nodiscard]] linear<Format, Shape.d_ff>& down() noexcept { return down_; }
+
+    /// normed, update: [tokens, d_model].
+    void operator()(matrix_view<const float> normed, matrix_view<float> update, workspace& scratch,
+                    executor& on) const {
+        const matrix_view<float> both = scratch.inner(normed.rows());
+        gate_up_(normed, both, scratch.rounded(), on);
+        const std::size_t d_ff = both.cols() - up_column_;
+        const std::size_t grain = 1 + (std::size_t{1} << 14) / d_ff;
+        parallel_for(on, both.rows(), grain, [&](std::size_t, std::size_t begin, std::size_t end) {
+            for (std::size_t i = begin; i < end; ++i) {
+                apply(activation_, both.row(i), d_ff);
+                kernels::multiply_elements(both.row(i), both.row(i) + up_column_, d_ff);
+            }
+        });
+        down_(both.cols(0, d_ff), update, scratch.rounded(), on);
+    }
+
+    [[nodiscard]] std::size_t bytes() const noexcept { return gate_up_.bytes() + down_.bytes(); }
+    [[nodiscard]] const char* format_name() const noexcept { return down_.weight().format_name(); }
+
+private:
+    activation activation_ = activation::silu;
+    std::size_t up_column_ = 0;
+    linear<Format, Shape.d_model> gate_up_;
+    linear<Format, Shape.d_ff> down_;
+};
+
 }  // namespace earlyout::inline EARLYOUT_ABI
 
 #endif

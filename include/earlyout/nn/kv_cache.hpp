@@ -59,6 +59,14 @@ public:
         return static_cast<std::size_t>(std::upper_bound(positions.begin(), positions.end(), position) -
                                         positions.begin());
     }
+    /// Entries of a layer before the first that a query at `position` may see through a window of so many positions,
+    /// its own included; 0: no window.
+    [[nodiscard]] std::size_t hidden(std::size_t layer, std::size_t position, std::size_t window) const noexcept {
+        if (window == 0 || position < window) return 0;
+        const auto& positions = at(layer).positions;
+        return static_cast<std::size_t>(std::lower_bound(positions.begin(), positions.end(), position - window + 1) -
+                                        positions.begin());
+    }
 
     /// Appends one entry. The caller keeps positions increasing and the length within the capacity.
     /// @param key, value [d_kv]

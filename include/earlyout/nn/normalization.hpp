@@ -31,6 +31,26 @@ private:
     float epsilon_ = 1e-5f;
 };
 
+/// Root-mean-square normalisation with a weight, [d_model].
+template <std::size_t DModel = dynamic>
+class rms_norm {
+public:
+    rms_norm() = default;
+    rms_norm(std::vector<float> weight, float epsilon)
+        : size_(weight.size(), "RMS norm"), weight_(std::move(weight)), epsilon_(epsilon) {}
+
+    /// x, out: [d_model]; `out` may be `x`.
+    void operator()(const float* x, float* out) const noexcept {
+        kernels::rms_norm(x, weight_.data(), epsilon_, out, size_);
+    }
+    [[nodiscard]] std::size_t bytes() const noexcept { return weight_.size() * sizeof(float); }
+
+private:
+    [[no_unique_address]] extent<DModel> size_;
+    std::vector<float> weight_;
+    float epsilon_ = 1e-5f;
+};
+
 }  // namespace earlyout::inline EARLYOUT_ABI
 
 #endif

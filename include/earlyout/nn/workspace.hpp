@@ -14,6 +14,11 @@
 
 namespace earlyout::inline EARLYOUT_ABI {
 
+/// Where the second half of a gated feed-forward's first product begins: at a panel of its own.
+[[nodiscard]] constexpr std::size_t gated_up_column(std::size_t d_ff) noexcept {
+    return round_up(d_ff, kernels::panel_rows);
+}
+
 /// Scratch for one block of tokens, made once per session. Contents mean nothing between calls.
 class workspace {
 public:
@@ -24,13 +29,13 @@ public:
         : block_(block),
           d_model_(shape.d_model),
           d_query_(shape.d_query()),
-          d_ff_(shape.d_ff),
+          d_inner_(shape.gated ? gated_up_column(shape.d_ff) + shape.d_ff : shape.d_ff),
           d_projected_(round_up(shape.d_query(), kernels::panel_rows) + 2 * shape.d_kv()),
           score_stride_(round_up(context, kernels::key_block)),
           normed_(block * shape.d_model),
           projected_(block * d_projected_),
           attended_(block * shape.d_query()),
-          inner_(block * shape.d_ff),
+          inner_(block * d_inner_),
           update_(block * shape.d_model),
           scores_(threads * pieces_per_thread * score_stride_),
           rounded_(block, std::max({shape.d_model, shape.d_query(), shape.d_ff})) {}
@@ -44,8 +49,8 @@ public:
     }
     /// What attention gathered, [tokens, heads * head_dim].
     [[nodiscard]] matrix_view<float> attended(std::size_t tokens) noexcept { return view(attended_, tokens, d_query_); }
-    /// The feed-forward's inner activations, [tokens, d_ff].
-    [[nodiscard]] matrix_view<float> inner(std::size_t tokens) noexcept { return view(inner_, tokens, d_ff_); }
+    /// What lies between the feed-forward's matrices, [tokens, d_ff]; [tokens, gate | up] where it is gated.
+    [[nodiscard]] matrix_view<float> inner(std::size_t tokens) noexcept { return view(inner_, tokens, d_inner_); }
     /// What a sub-layer adds to the residual stream, [tokens, d_model].
     [[nodiscard]] matrix_view<float> update(std::size_t tokens) noexcept { return view(update_, tokens, d_model_); }
     /// Attention scores of one piece of a parallel_for, [context].
@@ -61,7 +66,7 @@ private:
     std::size_t block_;
     std::size_t d_model_;
     std::size_t d_query_;
-    std::size_t d_ff_;
+    std::size_t d_inner_;
     std::size_t d_projected_;
     std::size_t score_stride_;
     aligned_buffer<float> normed_;

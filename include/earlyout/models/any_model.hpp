@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_MODELS_ANY_MODEL_HPP
+#define EARLYOUT_MODELS_ANY_MODEL_HPP
+
+#include <earlyout/kernels/any_format.hpp>
+#include <earlyout/models/codegen.hpp>
+#include <earlyout/models/gpt2.hpp>
+#include <earlyout/models/llama.hpp>
+#include <earlyout/models/mistral.hpp>
+#include <earlyout/models/qwen2.hpp>
+#include <earlyout/models/qwen3.hpp>
+#include <earlyout/models/starcoder2.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+
+namespace earlyout::inline EARLYOUT_ABI {
+
+namespace detail {
+
+/// A layer of any architecture: one virtual call for each block of tokens.
+class any_block {
+public:
+    template <class Block>
+    explicit any_block(Block block) : held_(std::make_unique<model<Block>>(std::move(block))) {}
+
+    void operator()(std::size_t layer, std::span<const layer_token> tokens, workspace& scratch, executor& on) const {
+        held_->run(layer, tokens, scratch, on);
+    }
+    void fill(std::size_t layer, std::span<const layer_token> tokens, workspace& scratch, executor& on) const {
+        held_->fill(layer, tokens, scratch, on);
+    }
+    [[nodiscard]] std::size_t bytes() const noexcept { return held_->bytes(); }
+    [[nodiscard]] std::size_t fill_bytes() const noexcept { return held_->fill_bytes(); }
+    [[nodiscard]] const char* format_name() const noexcept { return held_->format_name(); }
+
+private:
+    struct interface {
+        virtual ~interface() = default;
+        virtual void run(std::size_t, std::span<const layer_token>, workspace&, executor&) const = 0;
+        virtual void fill(std::size_t, std::span<const layer_token>, workspace&, executor&) const = 0;
+        [[nodiscard]] virtual std::size_t bytes() const noexcept = 0;
+        [[nodiscard]] virtual std::size_t fill_bytes() const noexcept = 0;
+        [[nodiscard]] virtual const char* format_name() const noexcept = 0;
+    };
+    template <class Block>
+    struct model final : interface {
+        explicit model(Block made) : block(std::move(made)) {}
+        void run(std::size_t layer, std::span<const layer_token> tokens, workspace& scratch,
+                 executor& on) const override {
+            block(layer, tokens, scratch, on);
+        }
+        void fill(std::size_t layer, std::span<const layer_token> tokens, workspace& scratch,
+                  executor& on) const override {
+            block.fill(layer, tokens, scratch, on);
+        }
+        [[nodiscard]] std::size_t bytes() const noexcept override { return block.bytes(); }
+        [[nodiscard]] std::size_t fill_bytes() const noexcept override { return block.fill_bytes(); }
+        [[nodiscard]] const char* format_name() const noexcept override { return block.format_name(); }
+        Block block;
+    };
+
+    std::unique_ptr<interface> held_;
+};
+
+/// The last norm of any architecture.
+class any_norm {
+public:
+    any_norm() = default;
+    template <class Norm>
+        requires std::is_constructible_v<std::variant<layer_norm<>, rms_norm<>>, Norm>
+    explicit any_norm(Norm norm) : held_(std::move(norm)) {}
+
+    void operator()(const float* x, float* out) const noexcept {
+        std::visit([&](const auto& norm) { norm(x, out); }, held_);
+    }
+    [[nodiscard]] std::size_t bytes() const noexcept {
+        return std::visit([](const auto& norm) { return norm.bytes(); }, held_);
+    }
+
+private:
+    std::variant<layer_norm<>, rms_norm<>> held_;
+};
+
+}  // namespace detail
+
+/// A decoder of whichever of these architectures a checkpoint's `model_type` names, in a weight format chosen at run
+/// time: for programs that take any model. One that knows its architecture names it instead, and pays for no other.
+template <architecture... Architectures>
+class any_model_of : public decoder<detail::any_block, detail::any_norm, any_format> {
+    using base = decoder<detail::any_block, detail::any_norm, any_format>;
+
+public:
+    /// Name of the architecture.
+    [[nodiscard]] std::string_view architecture() const noexcept { return architecture_; }
+
+    /// As network::from_checkpoint, which it calls.
+    /// @throws error as that, and (unsupported) for another `model_type`
+    [[nodiscard]] static any_model_of from_checkpoint(const checkpoint& from, any_format format = {}) {
+        return from_checkpoint(from, format, format);
+    }
+    [[nodiscard]] static any_model_of from_checkpoint(const checkpoint& from, any_format format,
+                                                      any_format output_format) {
+        const detail::checkpoint_reader reader(from, "");
+        const std::string type = reader.text("model_type", {Architectures::name...}, "");
+        std::unique_ptr<any_model_of> made;
+        (void)((type == Architectures::name && (made = read<Architectures>(from, format, output_format), true)) || ...);
+        return std::move(*made);
+    }
+
+private:
+    any_model_of(const model_shape& shape, parts made_of, std::string_view name)
+        : base(shape, std::move(made_of)), architecture_(name) {}
+
+    template <class Architecture>
+    static std::unique_ptr<any_model_of> read(const checkpoint& from, any_format format, any_format output_format) {
+        auto concrete = network<Architecture, any_format>::from_checkpoint(from, format, output_format);
+        const model_shape shape = concrete.shape();
+        auto parts_of = std::move(concrete).release();
+        parts made;
+        made.tokens = std::move(parts_of.tokens);
+        made.positions = std::move(parts_of.positions);
+        made.output = std::move(parts_of.output);
+        made.final_norm = detail::any_norm(std::move(parts_of.final_norm));
+        made.blocks.reserve(parts_of.blocks.size());
+        for (auto& block : parts_of.blocks) made.blocks.emplace_back(std::move(block));
+        return std::unique_ptr<any_model_of>(new any_model_of(shape, std::move(made), Architecture::name));
+    }
+
+    std::string_view architecture_;
+};
+
+/// Any architecture that comes with the library.
+using any_model = any_model_of<gpt2_architecture, llama_architecture, mistral_architecture, qwen2_architecture,
+                               qwen3_architecture, codegen_architecture, starcoder2_architecture>;
+
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif

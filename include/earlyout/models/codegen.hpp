@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_MODELS_CODEGEN_HPP
+#define EARLYOUT_MODELS_CODEGEN_HPP
+
+#include <earlyout/models/network.hpp>
+#include <earlyout/nn/attention.hpp>
+#include <earlyout/nn/block.hpp>
+#include <earlyout/nn/rotary.hpp>
+
+#include <cmath>
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace earlyout::inline EARLYOUT_ABI {
+
+/// CodeGen (Nijkamp et al., 2022), which has GPT-J's layers: both halves read one norm, and the first `rotary_dim`
+/// elements of a head are turned by its position.
+struct codegen_architecture {
+    static constexpr std::string_view name = "codegen";
+    static constexpr decoder_names names{
+        .prefix = "transformer.", .tokens = "wte", .positions = "", .norm = "ln_f", .tied = false, .output_bias = true};
+
+    template <model_shape Shape>
+    using norm = layer_norm<Shape.d_model>;
+    template <class Format, model_shape Shape>
+    using block = parallel_block<norm<Shape>, self_attention<Format, Shape, rotary>, feed_forward<Format, Shape>>;
+
+    using reader = detail::checkpoint_reader;
+
+    static constexpr model_shape complete(const model_shape& s) noexcept { return s.d_model == 0 ? s : s.completed(); }
+
+    static model_shape shape(const reader& from) {
+        model_shape s;
+        s.layers = from.size("n_layer");
+        s.d_model = from.size("n_embd");
+        s.heads = from.size("n_head");
+        s.head_dim = from.head_dim(s, "n_embd", "n_head");
+        s.d_ff = from.optional_size("n_inner").value_or(0);
+        s.vocab = from.size("vocab_size");
+        s.context = from.size("n_positions");
+        if (s.heads % parts != 0) {
+            fail(errc::unsupported, from.from().source(), ": 'n_head': expected a multiple of ", parts, ", found ",
+                 s.heads);
+        }
+        return s.completed();
+    }
+
+    template <model_shape Shape>
+    static norm<Shape> read_norm(const reader& from, const std::string& name, const model_shape& s) {
+        return from.read_layer_norm<Shape.d_model>(name, s.d_model, from.epsilon("layer_norm_epsilon", 1e-5));
+    }
+
+    template <class Format, model_shape Shape>
+    static block<Format, Shape> read_block(const reader& from, const model_shape& s, std::size_t layer, Format format,
+                                           weight_arena& arena) {
+        const std::string name = "h." + std::to_string(layer - 1);
+        (void)from.require(name + ".attn.qkv_proj.weight", {3 * s.d_model, s.d_model});
+        (void)from.require(name + ".mlp.fc_in.weight", {s.d_ff, s.d_model});
+        const std::size_t dim = rotary_dim(from, s);
+        block<Format, Shape> b{read_norm<Shape>(from, name + ".ln_1", s),
+                               {s, 1.0f / std::sqrt(static_cast<float>(s.head_dim)), format, &arena,
+                                rotary(rotary_frequencies(dim, 10000.0), s.context)},
+                               {s, from.activation_function("activation_function", "gelu_new"), format, &arena}};
+        read_query_key_value(from, name + ".attn.qkv_proj", s, dim, b.attention);
+        from.linear_rows(name + ".attn.out_proj", s.d_model, false, b.attention.output());
+        from.linear_rows(name + ".mlp.fc_in", s.d_ff, true, b.feed_forward.up());
+        from.linear_rows(name + ".mlp.fc_out", s.d_model, true, b.feed_forward.down());
+        return b;
+    }
+
+private:
+    /// The matrix is stored for the four parts of the machine it was trained on, queries, values and keys in each.
+    static constexpr std::size_t parts = 4;
+
+    static std::size_t rotary_dim(const reader& from, const model_shape& s) {
+        const std::size_t dim = from.optional_size("rotary_dim").value_or(s.head_dim);
+        if (dim > s.head_dim || dim % 2 != 0) {
+            fail(errc::wrong_value, from.from().source(), ": 'rotary_dim': expected an even number up to ", s.head_dim,
+                 ", found ", dim);
+        }
+        return dim;
+    }
+
+    /// Each head's planes are elements 2 i and 2 i + 1 here; our kernel turns i and i + dim / 2. Queries and keys
+    /// stored in its order give the same products.
+    template <class Attention>
+    static void read_query_key_value(const reader& from, const std::string& name, const model_shape& s, std::size_t dim,
+                                     Attention& into) {
+        const std::size_t d = s.d_model;
+        const std::size_t width = d / parts;  // of the queries of one part
+        auto& target = into.query_key_value();
+        const auto read = [&](std::size_t kind, std::size_t to, bool turned) {
+            for (std::size_t row = 0; row < d; ++row) {
+                const std::size_t stored = row / width * 3 * width + kind * width + row % width;
+                const std::size_t in_head = row % s.head_dim;
+                const std::size_t place = !turned || in_head >= dim ? in_head : in_head / 2 + in_head % 2 * (dim / 2);
+                from.matrix_rows(name + ".weight", 3 * d, stored, 1, target, to + row - in_head + place);
+            }
+        };
+        read(0, 0, true);
+        read(1, into.value_row(), false);
+        read(2, into.key_row(), true);
+    }
+};
+
+/// CodeGen. See network for the parameters.
+template <class Format = f32, model_shape Shape = model_shape{}>
+using codegen = network<codegen_architecture, Format, Shape>;
+
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_MODELS_DETAIL_LLAMA_LAYERS_HPP
+#define EARLYOUT_MODELS_DETAIL_LLAMA_LAYERS_HPP
+
+#include <earlyout/models/detail/checkpoint_reader.hpp>
+#include <earlyout/models/network.hpp>
+#include <earlyout/nn/attention.hpp>
+#include <earlyout/nn/block.hpp>
+#include <earlyout/nn/rotary.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace earlyout::inline EARLYOUT_ABI {
+namespace detail {
+
+/// What the configurations and layers of Llama and of those that follow it have in common: the names of sizes and
+/// tensors, rotary positions, query, key and value matrices of their own.
+struct llama_layers {
+    static constexpr decoder_names names{
+        .prefix = "model.", .tokens = "embed_tokens", .positions = "", .norm = "norm", .tied = false};
+
+    using reader = checkpoint_reader;
+
+    static constexpr model_shape complete(const model_shape& s) noexcept { return s; }
+
+    static model_shape shape(const reader& from) {
+        model_shape s;
+        s.layers = from.size("num_hidden_layers");
+        s.d_model = from.size("hidden_size");
+        s.heads = from.size("num_attention_heads");
+        s.kv_heads = from.optional_size("num_key_value_heads").value_or(s.heads);
+        const auto head_dim = from.optional_size("head_dim");
+        s.head_dim = head_dim ? *head_dim : from.head_dim(s, "hidden_size", "num_attention_heads");
+        s.d_ff = from.size("intermediate_size");
+        s.vocab = from.size("vocab_size");
+        s.context = from.size("max_position_embeddings");
+        return s;
+    }
+
+    /// The rotary positions that a configuration asks for: `rope_theta` and `rope_scaling`, or `rope_parameters` with
+    /// both in it, as newer files have it.
+    static rotary read_rotary(const reader& from, const model_shape& s) {
+        const std::size_t dim = s.head_dim;
+        if (dim % 2 != 0) {
+            fail(errc::unsupported, from.from().source(),
+                 ": head_dim: expected an even number for rotary positions, "
+                 "found ",
+                 dim);
+        }
+        if (from.real("partial_rotary_factor", 1.0, 2.0) != 1.0) {
+            fail(errc::unsupported, from.from().source(), ": 'partial_rotary_factor': expected 1");
+        }
+        const auto given = [&](const char* key) { return from.from().text(key).has_value(); };
+        const bool parameters = given("rope_parameters.rope_type") || from.from().real("rope_parameters.rope_theta");
+        const std::string at = parameters ? "rope_parameters." : "rope_scaling.";
+        constexpr double most = 1e12;
+        const double theta = from.real(parameters ? at + "rope_theta" : "rope_theta", 10000.0, most);
+        std::vector<double> frequencies = rotary_frequencies(dim, theta);
+
+        const std::string key = at + (given((at + "rope_type").c_str()) ? "rope_type" : "type");
+        const std::string type = from.text(key, {"default", "linear", "llama3"}, "default");
+        if (type == "linear") {
+            const double factor = required(from, at + "factor");
+            for (double& frequency : frequencies) frequency /= factor;
+        } else if (type == "llama3") {
+            const llama3_scaling scaling{.factor = required(from, at + "factor"),
+                                         .low_frequency_factor = required(from, at + "low_freq_factor"),
+                                         .high_frequency_factor = required(from, at + "high_freq_factor"),
+                                         .original_context = required(from, at + "original_max_position_embeddings")};
+            if (scaling.high_frequency_factor <= scaling.low_frequency_factor) {
+                fail(errc::wrong_value, from.from().source(), ": '", at, "high_freq_factor': expected more than ",
+                     scaling.low_frequency_factor, ", found ", scaling.high_frequency_factor);
+            }
+            scaling(frequencies);
+        }
+        // llama.cpp keeps what Llama 3.1 does to the frequencies as a tensor of divisors.
+        if (from.has("rope_freqs.weight")) {
+            const std::vector<float> divisors = from.tensor("rope_freqs.weight", {dim / 2});
+            for (std::size_t i = 0; i < divisors.size(); ++i) frequencies[i] /= static_cast<double>(divisors[i]);
+        }
+        return rotary(frequencies, s.context);
+    }
+
+    struct biases {
+        bool query_key_value = false;
+        bool output = false;
+    };
+
+    /// Refuses attention matrices that are missing or mis-shaped before anything of their size is allocated.
+    static void require_attention(const reader& from, const std::string& name, const model_shape& s) {
+        (void)from.require(name + ".q_proj.weight", {s.d_query(), s.d_model});
+        (void)from.require(name + ".k_proj.weight", {s.d_kv(), s.d_model});
+        (void)from.require(name + ".o_proj.weight", {s.d_model, s.d_query()});
+    }
+    template <class Attention>
+    static void read_attention(const reader& from, const std::string& name, const model_shape& s, biases have,
+                               Attention& into) {
+        auto& projected = into.query_key_value();
+        from.settle(projected, {name + ".q_proj.weight", name + ".k_proj.weight", name + ".v_proj.weight"});
+        from.linear_rows(name + ".q_proj", s.d_query(), have.query_key_value, projected);
+        from.linear_rows(name + ".k_proj", s.d_kv(), have.query_key_value, projected, into.key_row());
+        from.linear_rows(name + ".v_proj", s.d_kv(), have.query_key_value, projected, into.value_row());
+        from.linear_rows(name + ".o_proj", s.d_model, have.output, into.output());
+    }
+
+    static void require_gated(const reader& from, const std::string& name, const model_shape& s) {
+        (void)from.require(name + ".gate_proj.weight", {s.d_ff, s.d_model});
+        (void)from.require(name + ".down_proj.weight", {s.d_model, s.d_ff});
+    }
+    template <class FeedForward>
+    static void read_gated(const reader& from, const std::string& name, const model_shape& s, bool bias,
+                           FeedForward& into) {
+        from.settle(into.gate_up(), {name + ".gate_proj.weight", name + ".up_proj.weight"});
+        from.linear_rows(name + ".gate_proj", s.d_ff, bias, into.gate_up());
+        from.linear_rows(name + ".up_proj", s.d_ff, bias, into.gate_up(), into.up_row());
+        from.linear_rows(name + ".down_proj", s.d_model, bias, into.down());
+    }
+
+    [[nodiscard]] static float scale(const model_shape& s) { return 1.0f / std::sqrt(static_cast<float>(s.head_dim)); }
+
+private:
+    /// A number of the scaling that has no default.
+    static double required(const reader& from, const std::string& key) {
+        if (!from.from().real(key)) fail(errc::malformed_file, from.from().source(), ": '", key, "' is missing");
+        return from.real(key, 0.0, 1e12);
+    }
+};
+
+/// What most do to queries and keys, whatever the shape.
+template <model_shape>
+using rotary_only = rotary;
+
+/// Llama's layers: RMS norm before each half, rotary positions, grouped queries, SwiGLU. Derived hides the functions at
+/// the end where it differs.
+template <class Derived, template <model_shape> class Positions = rotary_only>
+struct gated_llama_layers : llama_layers {
+    template <model_shape Shape>
+    using norm = rms_norm<Shape.d_model>;
+    template <class Format, model_shape Shape>
+    using block =
+        pre_norm_block<norm<Shape>, self_attention<Format, Shape, Positions<Shape>>, gated_feed_forward<Format, Shape>>;
+
+    static model_shape shape(const reader& from) {
+        model_shape s = llama_layers::shape(from);
+        s.gated = true;
+        return s;
+    }
+
+    template <model_shape Shape>
+    static norm<Shape> read_norm(const reader& from, const std::string& name, const model_shape& s) {
+        return from.read_rms_norm<Shape.d_model>(name, s.d_model, from.epsilon("rms_norm_eps", 1e-6));
+    }
+
+    template <class Format, model_shape Shape>
+    static block<Format, Shape> read_block(const reader& from, const model_shape& s, std::size_t layer, Format format,
+                                           weight_arena& arena) {
+        const std::string name = "layers." + std::to_string(layer - 1);
+        require_attention(from, name + ".self_attn", s);
+        require_gated(from, name + ".mlp", s);
+        block<Format, Shape> b{
+            read_norm<Shape>(from, name + ".input_layernorm", s),
+            {s, scale(s), format, &arena, Derived::template read_positions<Shape>(from, name + ".self_attn", s),
+             Derived::window(from, layer)},
+            read_norm<Shape>(from, name + ".post_attention_layernorm", s),
+            {s, from.activation_function("hidden_act", "silu"), format, &arena}};
+        read_attention(from, name + ".self_attn", s, Derived::attention_biases(from), b.attention);
+        read_gated(from, name + ".mlp", s, Derived::feed_forward_bias(from), b.feed_forward);
+        return b;
+    }
+
+    // What most have.
+    template <model_shape>
+    static rotary read_positions(const reader& from, const std::string&, const model_shape& s) {
+        return read_rotary(from, s);
+    }
+    static biases attention_biases(const reader&) { return {}; }
+    static bool feed_forward_bias(const reader&) { return false; }
+    static std::size_t window(const reader&, std::size_t) { return 0; }
+};
+
+}  // namespace detail
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif

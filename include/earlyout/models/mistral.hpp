@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_MODELS_MISTRAL_HPP
+#define EARLYOUT_MODELS_MISTRAL_HPP
+
+#include <earlyout/models/detail/llama_layers.hpp>
+
+#include <cstddef>
+#include <string_view>
+
+namespace earlyout::inline EARLYOUT_ABI {
+
+/// Mistral (Jiang et al., 2023): Llama whose tokens may see the last `sliding_window` positions only.
+struct mistral_architecture : detail::gated_llama_layers<mistral_architecture> {
+    static constexpr std::string_view name = "mistral";
+
+    static std::size_t window(const reader& from, std::size_t) {
+        return from.optional_size("sliding_window").value_or(0);
+    }
+};
+
+/// Mistral. See network for the parameters.
+template <class Format = f32, model_shape Shape = model_shape{}>
+using mistral = network<mistral_architecture, Format, Shape>;
+
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif

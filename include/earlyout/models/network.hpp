@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_MODELS_NETWORK_HPP
+#define EARLYOUT_MODELS_NETWORK_HPP
+
+#include <earlyout/models/detail/checkpoint_reader.hpp>
+#include <earlyout/nn/decoder.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace earlyout::inline EARLYOUT_ABI {
+
+/// Names, as a checkpoint spells them, of what every decoder has.
+struct decoder_names {
+    std::string_view prefix;     ///< of all but the output matrix, where there is one: "model."
+    std::string_view tokens;     ///< token embedding, without the prefix: "embed_tokens"
+    std::string_view positions;  ///< learned positions; empty: none
+    std::string_view norm;       ///< the last norm
+    bool tied = false;           ///< what `tie_word_embeddings` means where it is missing
+    bool output_bias = false;
+};
+
+/// An architecture is a list of types and how a checkpoint fills them: see architecture.md.
+template <class A>
+concept architecture = requires(const detail::checkpoint_reader& reader, const model_shape& shape) {
+    { A::name } -> std::convertible_to<std::string_view>;
+    { A::names } -> std::convertible_to<decoder_names>;
+    { A::complete(shape) } -> std::same_as<model_shape>;
+    { A::shape(reader) } -> std::same_as<model_shape>;
+};
+
+/// A decoder of an architecture, read from a checkpoint.
+/// @tparam Format weight format: f32, bf16, f16, int8, int4, or any_format to choose at run time
+/// @tparam Shape  sizes fixed at compile time; those left 0 come from the checkpoint
+template <architecture Architecture, class Format = f32, model_shape Shape = model_shape{}>
+class network : public decoder<typename Architecture::template block<Format, Architecture::complete(Shape)>,
+                               typename Architecture::template norm<Architecture::complete(Shape)>, Format> {
+    static constexpr model_shape fixed = Architecture::complete(Shape);
+    using block = typename Architecture::template block<Format, fixed>;
+    using norm = typename Architecture::template norm<fixed>;
+    using base = decoder<block, norm, Format>;
+
+public:
+    /// Sizes known at compile time (0 where not), for plans that check their layers against them.
+    static constexpr model_shape static_shape = fixed;
+
+    /// Name that a checkpoint's `model_type` gives this architecture.
+    static constexpr std::string_view architecture = Architecture::name;
+
+    /// Reads configuration and weights. Matrices are stored in the format; norms and biases in f32, embeddings that
+    /// are not the output matrix as the checkpoint stores them.
+    /// @throws error when the configuration asks for something else, or a tensor is missing, mis-shaped or
+    ///         not finite
+    [[nodiscard]] static network from_checkpoint(const checkpoint& from, Format format = {}) {
+        return from_checkpoint(from, format, format);
+    }
+    /// The same with another format for the output matrix than for the layers.
+    [[nodiscard]] static network from_checkpoint(const checkpoint& from, Format format, Format output_format) {
+        constexpr decoder_names names = Architecture::names;
+        const detail::checkpoint_reader reader(from, names.prefix);
+        (void)reader.text("model_type", {Architecture::name}, Architecture::name);
+        if (const auto method = from.text("quantization_config.quant_method")) {
+            fail(errc::unsupported, from.source(),
+                 ": 'quantization_config': expected weights that are not quantised, "
+                 "found '",
+                 *method, "'");
+        }
+        const model_shape s = Architecture::shape(reader);
+        check_shape(s, from.source());
+        check_fixed(s, from.source());
+
+        // Each matrix proves its size before anything of that size is allocated.
+        const std::string tokens = std::string(names.tokens) + ".weight";
+        const tensor_view& table = reader.require(tokens, {s.vocab, s.d_model});
+        const bool tied = reader.boolean("tie_word_embeddings", names.tied);
+        if (!tied) (void)find_tensor(from, "lm_head.weight", {s.vocab, s.d_model});
+
+        typename base::parts made;
+        weight_arena arena;
+        if (!names.positions.empty()) {
+            made.positions = read_table(reader, std::string(names.positions) + ".weight", s.context, s.d_model);
+        }
+        if (!tied) made.tokens = read_table(reader, tokens, s.vocab, s.d_model);
+        made.output = linear<Format>(s.vocab, s.d_model, "output", output_format, &arena);
+        reader.matrix_rows(tied ? table : *from.find("lm_head.weight"), 0, s.vocab, made.output);
+        if (names.output_bias) {
+            const std::vector<float> bias = read_tensor(from, "lm_head.bias", {s.vocab});
+            std::copy(bias.begin(), bias.end(), made.output.bias().begin());
+        }
+        made.final_norm = Architecture::template read_norm<fixed>(reader, std::string(names.norm), s);
+        made.blocks.reserve(s.layers);
+        for (std::size_t layer = 1; layer <= s.layers; ++layer) {
+            made.blocks.push_back(Architecture::template read_block<Format, fixed>(reader, s, layer, format, arena));
+        }
+        return network(s, std::move(made));
+    }
+
+private:
+    using base::base;
+
+    [[nodiscard]] static embedding read_table(const detail::checkpoint_reader& reader, const std::string& name,
+                                              std::size_t rows, std::size_t d_model) {
+        const tensor_view& tensor = reader.require(name, {rows, d_model});
+        embedding made(d_model, rows, tensor.type);
+        // In blocks they stay as they are; reading them once proves that they are finite.
+        const bool in_blocks = block_elements(tensor.type) != 1;
+        if (in_blocks) made.set_bytes(tensor.bytes);
+        read_rows(reader.from(), tensor, 0, rows, [&](std::size_t first, matrix_view<const float> values) {
+            if (!in_blocks) made.set_rows(first, values);
+        });
+        return made;
+    }
+
+    static void check_fixed(const model_shape& found, const std::string& source) {
+        const auto check = [&](std::string_view name, std::size_t compiled, std::size_t value) {
+            if (compiled != 0 && compiled != value) {
+                fail(errc::wrong_shape, source, ": ", name, ": compiled for ", compiled, ", found ", value);
+            }
+        };
+        check("number of layers", fixed.layers, found.layers);
+        check("d_model", fixed.d_model, found.d_model);
+        check("number of heads", fixed.heads, found.heads);
+        check("number of key-value heads", fixed.kv_heads, found.kv_heads);
+        check("head_dim", fixed.head_dim, found.head_dim);
+        check("d_ff", fixed.d_ff, found.d_ff);
+        check("vocabulary size", fixed.vocab, found.vocab);
+        check("context length", fixed.context, found.context);
+    }
+};
+
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif

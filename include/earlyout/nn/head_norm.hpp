@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_NN_HEAD_NORM_HPP
+#define EARLYOUT_NN_HEAD_NORM_HPP
+
+#include <earlyout/nn/normalization.hpp>
+
+#include <cstddef>
+
+namespace earlyout::inline EARLYOUT_ABI {
+
+/// Normalises every head's query and key by itself before its position is applied (Qwen3).
+template <class Positions, std::size_t HeadDim = dynamic>
+struct normed_heads {
+    rms_norm<HeadDim> query_norm;
+    rms_norm<HeadDim> key_norm;
+    Positions positions;
+
+    /// queries: [heads, head_dim], keys: [kv_heads, head_dim]
+    void operator()(std::size_t position, float* queries, std::size_t heads, float* keys, std::size_t kv_heads,
+                    std::size_t head_dim) const noexcept {
+        for (std::size_t h = 0; h < heads; ++h) query_norm(queries + h * head_dim, queries + h * head_dim);
+        for (std::size_t h = 0; h < kv_heads; ++h) key_norm(keys + h * head_dim, keys + h * head_dim);
+        positions(position, queries, heads, keys, kv_heads, head_dim);
+    }
+
+    [[nodiscard]] std::size_t bytes() const noexcept { return query_norm.bytes() + key_norm.bytes(); }
+};
+
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_NN_ROTARY_HPP
+#define EARLYOUT_NN_ROTARY_HPP
+
+#include <earlyout/core/error.hpp>
+#include <earlyout/kernels/rotary.hpp>
+
+#include <cmath>
+#include <cstddef>
+#include <memory>
+#include <numbers>
+#include <span>
+#include <vector>
+
+namespace earlyout::inline EARLYOUT_ABI {
+
+/// Angles that a position turns a head's planes by, per position: base^(-2 i / dim) for plane i of dim / 2.
+[[nodiscard]] inline std::vector<double> rotary_frequencies(std::size_t dim, double base) {
+    std::vector<double> frequencies(dim / 2);
+    for (std::size_t i = 0; i < frequencies.size(); ++i) {
+        frequencies[i] = std::pow(base, -2.0 * static_cast<double>(i) / static_cast<double>(dim));
+    }
+    return frequencies;
+}
+
+/// Llama 3.1's way to longer texts: planes that turn slowly over the original context turn `factor` times slower, fast
+/// ones stay, those between are blended (the definition in Meta's llama-models, apply_scaling).
+struct llama3_scaling {
+    double factor = 8.0;
+    double low_frequency_factor = 1.0;
+    double high_frequency_factor = 4.0;
+    double original_context = 8192.0;
+
+    void operator()(std::span<double> frequencies) const noexcept {
+        for (double& frequency : frequencies) {
+            const double turns = original_context * frequency / (2.0 * std::numbers::pi);  // over the original context
+            const double blend = std::fmin(
+                1.0, std::fmax(0.0, (turns - low_frequency_factor) / (high_frequency_factor - low_frequency_factor)));
+            frequency = blend * frequency + (1.0 - blend) * frequency / factor;
+        }
+    }
+};
+
+/// Rotary positions (Su et al., 2021): each query and key is turned by angles proportional to its position, in the
+/// planes of element i and i + dim / 2 of its first `dim` elements. A network's layers share one table.
+///
+/// The table has few rows: position p = 512 a + b is turned by the angles of 512 a plus those of b.
+class rotary {
+public:
+    /// Most elements of a head that are turned.
+    static constexpr std::size_t most_dim = 1024;
+
+    rotary() = default;
+    /// @param frequencies radians per position, one for each plane
+    /// @param context     positions are below
+    /// @throws error (unsupported) for more than most_dim / 2 planes
+    rotary(std::span<const double> frequencies, std::size_t context) {
+        const std::size_t half = frequencies.size();
+        if (2 * half > most_dim) {
+            fail(errc::unsupported, "rotary positions: expected at most ", most_dim, " elements of a head, found ",
+                 2 * half);
+        }
+        table made{half, {}, {}};
+        const auto add_row = [&](std::vector<float>& rows, std::size_t position) {
+            for (const double frequency : frequencies) {
+                rows.push_back(static_cast<float>(std::cos(static_cast<double>(position) * frequency)));
+            }
+            for (const double frequency : frequencies) {
+                rows.push_back(static_cast<float>(std::sin(static_cast<double>(position) * frequency)));
+            }
+        };
+        for (std::size_t position = 0; position < context; position += step) add_row(made.coarse, position);
+        for (std::size_t position = 0; position < step; ++position) add_row(made.fine, position);
+        table_ = std::make_shared<const table>(std::move(made));
+    }
+
+    /// Turns the queries and keys of one token. queries: [heads, head_dim], keys: [kv_heads, head_dim]
+    void operator()(std::size_t position, float* queries, std::size_t heads, float* keys, std::size_t kv_heads,
+                    std::size_t head_dim) const noexcept {
+        const std::size_t half = table_->half;
+        float cosine[most_dim / 2];
+        float sine[most_dim / 2];
+        kernels::add_angles(table_->coarse.data() + position / step * 2 * half,
+                            table_->fine.data() + position % step * 2 * half, half, cosine, sine);
+        for (std::size_t h = 0; h < heads; ++h) kernels::rotate_halves(queries + h * head_dim, cosine, sine, half);
+        for (std::size_t h = 0; h < kv_heads; ++h) kernels::rotate_halves(keys + h * head_dim, cosine, sine, half);
+    }
+
+    [[nodiscard]] std::size_t bytes() const noexcept { return 0; }  // of weights
+
+private:
+    static constexpr std::size_t step = 512;
+
+    struct table {
+        std::size_t half = 0;
+        std::vector<float> coarse;  // [context / step][cosines | sines]
+        std::vector<float> fine;    // [step][cosines | sines]
+    };
+
+    std::shared_ptr<const table> table_;
+};
+
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif

@@ -1,0 +1,942 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Writes small random checkpoints of several architectures and what a correct forward pass computes from them.
+
+Needs Debian's python3-torch and python3-numpy.
+
+    make_golden.py           writes every folder beside this script
+    make_golden.py --check   recomputes everything and compares with the files
+
+Each folder is a Hugging Face checkpoint (config.json, model.safetensors or shards) plus golden.safetensors:
+
+    ids     [tokens]                 the token sequence, as F32 values
+    hidden  [layers, tokens, d]      the residual stream after each layer, before the final norm
+    logits  [layers, tokens, vocab]  final norm and output matrix applied to each of those
+
+Where scaling or a window matters far into a text there is golden_long.safetensors too: another, long `ids`, and
+`hidden` and `logits` only at the few `positions` [kept] (F32 values, counted from 0), in place of every token.
+
+The reference, `forward`, is computed in float64 from the weights as stored, that is after rounding to F16 or
+BF16, and is written from the definition of the architectures. A second path, `forward_from_files`, reads what was
+written (config.json with the defaults of its keys, tensors by name) and computes with other means: it must agree
+to 1e-10. Deliberate mistakes (the other kind of rotation, a window one too long, ...) must change the logits by far
+more than the tolerance of the tests: a checkpoint on which a bug does not show proves nothing. The same arithmetic in
+float32 must stay far below it: a checkpoint that amplifies rounding proves nothing either.
+
+What the public definitions leave to be missed (x: one token's row, p: its position, counted from 0):
+
+Rotation. Pair i of a head's n rotated elements turns by p * theta^(-2i/n). Llama, Mistral and Qwen pair element i
+with i + n/2; so does StarCoder2. n is head_dim, which is its own key where given and d / heads elsewhere, and scores
+are divided by its square root. `rope_theta` is 10000 where the key is absent.
+
+Scaling. "linear" divides every frequency by `factor`. "llama3" compares the wavelength 2 pi / frequency with the
+original context C: shorter than C / high_freq_factor, the frequency stays; longer than C / low_freq_factor, it is
+divided by `factor`; in between, s = (C / wavelength - low) / (high - low) and the frequency is multiplied by
+(1 - s) / factor + s. It holds at every position, also below C. The kind is `rope_type`, in older files `type`.
+Transformers 5 writes one `rope_parameters` with `rope_theta` inside, and `dtype` for `torch_dtype`.
+
+Biases. Llama's `attention_bias` is on q, k, v and o, its `mlp_bias` on all three matrices of the feed-forward. Qwen2
+has biases on q, k and v without a key that says so; Mistral has none, nor has Qwen3 (its `attention_bias` is false in
+public files).
+
+Norms of q and k. Qwen3 norms each head of q and of k by itself, before the rotation, with one weight [head_dim] for
+all heads of q and another for all of k, and rms_norm_eps.
+
+Windows. A window of W includes the token itself: a query at p sees the keys p - W + 1 to p. Mistral has the window
+in every layer if `sliding_window` is a number (transformers takes 4096 where the key is absent, none where it is
+null). Qwen2 and Qwen3 have it only if `use_sliding_window` is true, whatever `sliding_window` says, and then, counting
+layers from 0, in layer `max_window_layers` and above: the lower ones see everything. That is what transformers does
+since 2025; the description of the key, and the code before, had it the other way round (issues 35896 and 38787 of
+huggingface/transformers). Where `layer_types` lists "full_attention" and "sliding_attention" layer by layer, the list
+decides and `max_window_layers` is not read.
+
+Output. Llama, Mistral, Qwen and CodeGen are untied where `tie_word_embeddings` is absent, StarCoder2 is tied. A tied
+checkpoint may carry a copy of the embeddings as lm_head.weight (Qwen3-0.6B does).
+
+StarCoder2. Norms are LayerNorms with biases whatever `use_bias` says; that key is about the linear layers, all of them.
+`hidden_act` and `norm_epsilon` count; public files also carry `activation_function` and `layer_norm_epsilon`, unread.
+"gelu_pytorch_tanh" is the same function as "gelu_new".
+
+CodeGen. One norm feeds attention and feed-forward, and both are added to the residual: x + attention(n) + mlp(n) with
+n = ln_1(x). Rotation turns the first `rotary_dim` elements of each head and pairs element 2i with 2i + 1; frequencies
+are 10000^(-2i/rotary_dim), and no key changes them. The rows of qkv_proj are four blocks whatever the number of heads
+(a trace of the machine it was trained on): each block holds q, then v (not k), then k, of a quarter of the heads.
+lm_head has a bias; attention has none, fc_in and fc_out have. `n_inner` null means 4 n_embd. Public files carry
+attn.causal_mask.
+"""
+
+import importlib.util
+import json
+import math
+import pathlib
+import struct
+import sys
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+HERE = pathlib.Path(__file__).resolve().parent
+TEST_TOLERANCE = 1e-4
+
+# The file formats are those of the script for GPT-2; the arithmetic shares nothing with it.
+sys.dont_write_bytecode = True
+_spec = importlib.util.spec_from_file_location("gpt2_golden", HERE.parent / "gpt2" / "make_golden.py")
+gpt2 = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(gpt2)
+safetensors_bytes, stored, read_golden = gpt2.safetensors_bytes, gpt2.stored, gpt2.read_golden
+TORCH_TYPES, CONFIG_TYPES = gpt2.TORCH_TYPES, gpt2.CONFIG_TYPES
+
+ABSENT = object()  # as a value of `config`: the key is not in the file
+
+VARIANTS = {
+    # Llama 1 and 2: every head has its own keys, keys that later versions brought are absent, and files carry the
+    # frequencies as a buffer that nobody needs. Embeddings as small as the public ones, so that epsilon shows.
+    "llama_tiny": dict(
+        family="llama", seed=1, layers=2, d=16, heads=2, inner=28, vocab=53, tokens=29, epsilon=1e-6,
+        frequency_buffers=True,
+        config=dict(num_key_value_heads=ABSENT, rope_theta=ABSENT, rope_scaling=ABSENT, head_dim=ABSENT,
+                    attention_bias=ABSENT, mlp_bias=ABSENT),
+    ),
+    # Grouped queries, heads wider than d / heads, tied.
+    "llama_gqa": dict(
+        family="llama", seed=2, layers=3, d=24, heads=4, kv_heads=2, head_dim=10, inner=34, vocab=57, tokens=28,
+        tied=True, epsilon=1e-3, theta=50000.0, dtype="BF16",
+    ),
+    # Llama 3.1: wavelengths 6 (stays), 32 (between), 167 and longer (divided); a text longer than the original context.
+    "llama3_scaled": dict(
+        family="llama", seed=3, layers=2, d=24, heads=2, kv_heads=1, head_dim=16, inner=34, vocab=50, tokens=76,
+        context=131072, theta=500000.0, dtype="BF16", shards=2, long=2000,
+        scaling=dict(factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=64,
+                     rope_type="llama3"),
+        config=dict(eos_token_id=[47, 48, 49]),
+    ),
+    "llama_linear": dict(
+        family="llama", seed=4, layers=2, d=20, heads=5, inner=36, vocab=53, tokens=40, context=4096,
+        long=600, dtype="F16", tied=True, epsilon=1e-3, scaling=dict(type="linear", factor=4.0),
+        config=dict(rope_theta=ABSENT),
+    ),
+    # The layout of transformers 5; heads narrower than d / heads.
+    "llama_rope_parameters": dict(
+        family="llama", seed=5, layers=2, d=24, heads=3, kv_heads=1, head_dim=6, inner=32, vocab=50, tokens=40,
+        theta=250000.0, dtype="BF16", shards=3, rope_parameters=True,
+        scaling=dict(factor=4.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=24,
+                     rope_type="llama3"),
+    ),
+    "llama_biases": dict(
+        family="llama", seed=6, layers=2, d=18, heads=3, inner=26, vocab=53, tokens=30, attention_bias="qkvo",
+        mlp_bias=True,
+    ),
+    # A text six windows long.
+    "mistral_window": dict(
+        family="mistral", seed=7, layers=3, d=24, heads=6, kv_heads=2, inner=30, vocab=50, tokens=40, window=7,
+        windowed=[True, True, True], dtype="BF16", context=32768, long=600,
+    ),
+    # Mistral 0.2 and later; Nemo's heads are not d / heads wide.
+    "mistral_no_window": dict(
+        family="mistral", seed=8, layers=2, d=20, heads=5, kv_heads=1, head_dim=6, inner=34, vocab=53, tokens=30,
+        theta=1000000.0, windowed=[False, False],
+    ),
+    # Qwen2.5: a window that is written and not used.
+    "qwen2": dict(
+        family="qwen2", seed=9, layers=2, d=28, heads=7, kv_heads=1, inner=30, vocab=60, tokens=32, tied=True,
+        epsilon=1e-3, theta=1000000.0, attention_bias="qkv", dtype="BF16", window=5, windowed=[False, False],
+        config=dict(max_window_layers=1, use_mrope=False, use_sliding_window=False),
+    ),
+    "qwen2_window": dict(
+        family="qwen2", seed=10, layers=3, d=18, heads=3, kv_heads=3, inner=26, vocab=50, tokens=30,
+        attention_bias="qkv", window=6, windowed=[False, True, True], dtype="F16", shards=2, context=32768, long=600,
+        config=dict(max_window_layers=1, use_sliding_window=True),
+    ),
+    # The list of layers contradicts max_window_layers, and wins.
+    "qwen2_layer_types": dict(
+        family="qwen2", seed=11, layers=3, d=16, heads=4, kv_heads=2, inner=28, vocab=50, tokens=28,
+        attention_bias="qkv", window=4, windowed=[True, False, True], dtype="BF16", rope_parameters=True,
+        config=dict(max_window_layers=1, use_sliding_window=True,
+                    layer_types=["sliding_attention", "full_attention", "sliding_attention"]),
+    ),
+    # Heads wider than d / heads; a copy of the tied output matrix; theta written as an integer.
+    "qwen3": dict(
+        family="qwen3", seed=12, layers=2, d=20, heads=4, kv_heads=2, head_dim=12, inner=32, vocab=55, tokens=30,
+        tied=True, output_copy=True, epsilon=1e-3, theta=1000000, dtype="BF16", windowed=[False, False],
+    ),
+    "qwen3_rope_parameters": dict(
+        family="qwen3", seed=13, layers=2, d=16, heads=4, kv_heads=1, head_dim=4, inner=30, vocab=53, tokens=30,
+        theta=200000.0, windowed=[False, False], rope_parameters=True,
+        config=dict(layer_types=["full_attention", "full_attention"]),
+    ),
+    "codegen": dict(
+        family="codegen", seed=14, layers=2, d=24, heads=4, rotary_dim=4, vocab=53, tokens=30, context=40, dtype="F16",
+        activation="gelu_new", mask_buffers=True, epsilon=1e-3,
+    ),
+    # Two heads of odd width in each of the four blocks.
+    "codegen_odd": dict(
+        family="codegen", seed=15, layers=2, d=40, heads=8, rotary_dim=4, inner=36, vocab=50, tokens=26, context=27,
+        activation="gelu_new", dtype="F16", shards=2,
+    ),
+    "starcoder2": dict(
+        family="starcoder2", seed=16, layers=2, d=24, heads=6, kv_heads=2, inner=40, vocab=57, tokens=36, tied=True,
+        epsilon=1e-3, theta=999999.4420358813, attention_bias="qkvo", mlp_bias=True, activation="gelu_pytorch_tanh",
+        window=8, windowed=[True, True], dtype="BF16", context=16384, long=600,
+        config=dict(tie_word_embeddings=ABSENT),
+    ),
+    "starcoder2_no_bias": dict(
+        family="starcoder2", seed=17, layers=2, d=16, heads=4, kv_heads=1, inner=36, vocab=50, tokens=30,
+        theta=100000.0, activation="gelu_pytorch_tanh", windowed=[False, False],
+    ),
+}
+
+DEFAULTS = dict(
+    kv_heads=None,
+    head_dim=None,
+    inner=None,
+    rotary_dim=None,
+    context=64,
+    long=None,
+    tied=False,
+    epsilon=1e-5,
+    theta=10000.0,
+    scaling=None,
+    rope_parameters=False,
+    attention_bias="",
+    mlp_bias=False,
+    window=None,
+    windowed=None,
+    activation="silu",
+    frequency_buffers=False,
+    mask_buffers=False,
+    output_copy=False,
+    dtype="F32",
+    shards=1,
+    config={},
+)
+
+
+def variant(name):
+    v = {**DEFAULTS, **VARIANTS[name]}
+    v["kv_heads"] = v["kv_heads"] or v["heads"]
+    v["own_head_dim"] = v["head_dim"] is not None
+    v["head_dim"] = v["head_dim"] or v["d"] // v["heads"]
+    return v
+
+
+def embedding_of(v):
+    return "transformer.wte" if v["family"] == "codegen" else "model.embed_tokens"
+
+
+def final_norm_of(v):
+    return "transformer.ln_f" if v["family"] == "codegen" else "model.norm"
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Random weights. numpy's RandomState is frozen by promise, so a seed means the same weights for ever.
+
+
+def random_weights(v):
+    """Weights by public name, rounded to the type they are stored in.
+
+    Much larger than a training start (std 0.02): attention is peaked, activations reach their curved part, and
+    every layer moves the residual stream by about its own size. Untied embeddings are as small as trained ones are,
+    so that the epsilon of the first norm shows.
+    """
+    rng = np.random.RandomState(v["seed"])
+    d = v["d"]
+    w = {}
+
+    def normal(std, *shape):
+        return torch.from_numpy(std * rng.standard_normal(shape))
+
+    def norm(name, size=d):
+        w[name + ".weight"] = 1.0 + normal(0.3, size)
+        if v["family"] in ("codegen", "starcoder2"):
+            w[name + ".bias"] = normal(0.2, size)
+
+    def linear(name, fan_in, fan_out, gain, bias=False):
+        w[name + ".weight"] = normal(gain / math.sqrt(fan_in), fan_out, fan_in)
+        if bias:
+            w[name + ".bias"] = normal(0.4, fan_out)
+
+    queries, keys = v["heads"] * v["head_dim"], v["kv_heads"] * v["head_dim"]
+    codegen = v["family"] == "codegen"
+    w[embedding_of(v) + ".weight"] = normal(2.0 / math.sqrt(d) if v["tied"] else 0.04, v["vocab"], d)
+    for i in range(v["layers"]):
+        if codegen:
+            norm(f"transformer.h.{i}.ln_1")
+            linear(f"transformer.h.{i}.attn.qkv_proj", d, 3 * d, 1.4)
+            linear(f"transformer.h.{i}.attn.out_proj", d, d, 1.0)
+            linear(f"transformer.h.{i}.mlp.fc_in", d, v["inner"] or 4 * d, 1.4, True)
+            linear(f"transformer.h.{i}.mlp.fc_out", v["inner"] or 4 * d, d, 1.0, True)
+            continue
+        attn, mlp = f"model.layers.{i}.self_attn.", f"model.layers.{i}.mlp."
+        norm(f"model.layers.{i}.input_layernorm")
+        linear(attn + "q_proj", d, queries, 1.4, "q" in v["attention_bias"])
+        linear(attn + "k_proj", d, keys, 1.4, "k" in v["attention_bias"])
+        linear(attn + "v_proj", d, keys, 1.4, "v" in v["attention_bias"])
+        linear(attn + "o_proj", queries, d, 1.0, "o" in v["attention_bias"])
+        if v["family"] == "qwen3":
+            norm(attn + "q_norm", v["head_dim"])
+            norm(attn + "k_norm", v["head_dim"])
+        norm(f"model.layers.{i}.post_attention_layernorm")
+        if v["family"] == "starcoder2":
+            linear(mlp + "c_fc", d, v["inner"], 1.4, v["mlp_bias"])
+            linear(mlp + "c_proj", v["inner"], d, 1.0, v["mlp_bias"])
+        else:
+            linear(mlp + "gate_proj", d, v["inner"], 1.4, v["mlp_bias"])
+            linear(mlp + "up_proj", d, v["inner"], 1.4, v["mlp_bias"])
+            linear(mlp + "down_proj", v["inner"], d, 1.0, v["mlp_bias"])
+    norm(final_norm_of(v))
+    if not v["tied"]:
+        linear("lm_head", d, v["vocab"], 2.0, codegen)
+    return {name: t.to(TORCH_TYPES[v["dtype"]]) for name, t in w.items()}
+
+
+def random_ids(v, seed, tokens):
+    """Both ends of the vocabulary occur, and so does a repetition."""
+    ids = np.random.RandomState(seed + v["seed"]).randint(0, v["vocab"], tokens)
+    ids[1], ids[2], ids[5] = 0, v["vocab"] - 1, ids[4]
+    return torch.from_numpy(ids.astype(np.int64))
+
+
+# ---------------------------------------------------------------------------------------------------------
+# The reference, in float64.
+
+
+def silu(x):
+    return x / (1 + torch.exp(-x))
+
+
+def gelu(x):
+    return 0.5 * x * (1 + torch.erf(x / math.sqrt(2)))
+
+
+def gelu_by_tanh(x):
+    return 0.5 * x * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+
+
+def layer_norm(x, weight, bias, epsilon):
+    mean = x.mean(-1, keepdim=True)
+    variance = ((x - mean) ** 2).mean(-1, keepdim=True)
+    return (x - mean) / torch.sqrt(variance + epsilon) * weight + bias
+
+
+def rms_norm(x, weight, epsilon):
+    return x / torch.sqrt((x * x).mean(-1, keepdim=True) + epsilon) * weight
+
+
+def pair_frequencies(v, mistake):
+    """Radians per position of each rotated pair of elements."""
+    n, theta, scaling = v["rotary_dim"] or v["head_dim"], v["theta"], v["scaling"]
+    if mistake == "whole_head_rotated":
+        n = v["head_dim"] // 2 * 2
+    if mistake == "theta":
+        theta = 10000.0 if theta != 10000.0 else 20000.0
+    plain = [theta ** (-2 * i / n) for i in range(n // 2)]
+    if scaling is None or mistake == "no_scaling":
+        return plain
+    if mistake == "linear_for_llama3" or scaling.get("type") == "linear":
+        return [f / scaling["factor"] for f in plain]
+    assert scaling["rope_type"] == "llama3"
+    context = scaling["original_max_position_embeddings"]
+    low, high = scaling["low_freq_factor"], scaling["high_freq_factor"]
+    scaled = []
+    for f in plain:
+        wavelength = 2 * math.pi / f
+        if wavelength < context / high:
+            scaled.append(f)
+        elif wavelength > context / low or mistake == "no_smoothing":
+            scaled.append(f / scaling["factor"])
+        else:
+            s = (context / wavelength - low) / (high - low)
+            scaled.append((1 - s) * f / scaling["factor"] + s * f)
+    return scaled
+
+
+def rotate(x, frequencies, interleaved, first):
+    """x: [tokens, heads, head_dim]; row t has position first + t. Elements beyond the rotated ones stay."""
+    y, pairs = x.clone(), len(frequencies)
+    for i, frequency in enumerate(frequencies):
+        a, b = (2 * i, 2 * i + 1) if interleaved else (i, i + pairs)
+        angle = frequency * (first + torch.arange(len(x), dtype=torch.float64))[:, None]
+        cosine, sine = torch.cos(angle).to(x.dtype), torch.sin(angle).to(x.dtype)
+        y[..., a] = x[..., a] * cosine - x[..., b] * sine
+        y[..., b] = x[..., b] * cosine + x[..., a] * sine
+    return y
+
+
+def forward(v, weights, ids, mistake=None, dtype=torch.float64):
+    """Returns hidden [layers, tokens, d] and logits [layers, tokens, vocab].
+
+    `mistake` names one deliberate error, to measure how visible it is.
+    """
+    w = {name: t.to(dtype) for name, t in weights.items()}
+    tokens, heads, kv_heads, head_dim = len(ids), v["heads"], v["kv_heads"], v["head_dim"]
+    frequencies = pair_frequencies(v, mistake)
+    epsilon = v["epsilon"]
+    if mistake == "epsilon":
+        epsilon = 1e-6 if epsilon == 1e-5 else 1e-5
+
+    def linear(x, name):
+        y = x @ w[name + ".weight"].t()
+        if name + ".bias" in w and mistake != "no_bias_" + name.rsplit(".", 1)[-1]:
+            y = y + w[name + ".bias"]
+        return y
+
+    def norm(x, name):
+        if name + ".bias" not in w:
+            return rms_norm(x, w[name + ".weight"], epsilon)
+        bias = 0 if mistake == "no_norm_bias" else w[name + ".bias"]
+        if mistake == "mean_kept":
+            return rms_norm(x, w[name + ".weight"], epsilon) + bias
+        return layer_norm(x, w[name + ".weight"], bias, epsilon)
+
+    def head_norm(x, name):
+        """x: [tokens, heads, head_dim]"""
+        if name + ".weight" not in w or mistake == "no_qk_norm":
+            return x
+        if mistake == "qk_norm_of_all_heads":
+            return x / torch.sqrt((x * x).mean((1, 2), keepdim=True) + epsilon) * w[name + ".weight"]
+        return norm(x, name)
+
+    def turn(x, first):
+        interleaved = (v["family"] == "codegen") != (mistake == "pairing")
+        return x if mistake == "no_rotation" else rotate(x, frequencies, interleaved, first)
+
+    def turned(q, k):
+        return turn(q, 1 if mistake == "query_position" else 0), turn(k, 0)
+
+    def window_of(layer):
+        used = v["windowed"] and v["windowed"][layer]
+        if mistake == "other_layers_windowed":
+            used = not used
+        if mistake == "all_layers_windowed":
+            used = True
+        longer = {"window_longer": 1, "window_shorter": -1}.get(mistake, 0)
+        return v["window"] + longer if used and mistake != "no_window" else tokens
+
+    def attend(q, k, u, layer):
+        """q: [tokens, heads, head_dim]; k, u: [tokens, kv_heads, head_dim]"""
+        if mistake == "query_key" and kv_heads == heads:
+            q, k = k, q
+        query_at, key_at = torch.arange(tokens)[:, None], torch.arange(tokens)[None, :]
+        visible = key_at < tokens if mistake == "no_mask" else key_at <= query_at
+        visible = visible & (key_at > query_at - window_of(layer))
+        mixed = torch.empty_like(q)
+        for h in range(heads):
+            g = h % kv_heads if mistake == "groups" else h * kv_heads // heads
+            scores = q[:, h] @ k[:, g].t() / math.sqrt(v["d"] / heads if mistake == "scale" else head_dim)
+            p = torch.where(visible, torch.exp(scores - scores.max()), torch.zeros_like(scores))
+            mixed[:, h] = (p / p.sum(1, keepdim=True)) @ u[:, g]
+        return mixed.reshape(tokens, heads * head_dim)
+
+    def attention(x, name, layer):
+        q = linear(x, name + ".q_proj").view(tokens, heads, head_dim)
+        k = linear(x, name + ".k_proj").view(tokens, kv_heads, head_dim)
+        u = linear(x, name + ".v_proj").view(tokens, kv_heads, head_dim)
+        norm_last = mistake == "qk_norm_after_rotation"
+        if not norm_last:
+            q, k = head_norm(q, name + ".q_norm"), head_norm(k, name + ".k_norm")
+        q, k = turned(q, k)
+        if norm_last:
+            q, k = head_norm(q, name + ".q_norm"), head_norm(k, name + ".k_norm")
+        return linear(attend(q, k, u, layer), name + ".o_proj")
+
+    def activate(x):
+        if v["activation"] == "silu":
+            return gelu(x) if mistake == "activation" else silu(x)
+        return gelu(x) if mistake == "activation" else gelu_by_tanh(x)
+
+    def feed_forward(x, name):
+        if v["family"] == "starcoder2":
+            return plain_feed_forward(x, name, "c_fc", "c_proj")
+        gate, up = linear(x, name + ".gate_proj"), linear(x, name + ".up_proj")
+        if mistake == "gate_up":
+            gate, up = up, gate
+        return linear(activate(gate) * up, name + ".down_proj")
+
+    def codegen_attention(x, name, layer):
+        blocks = linear(x, name + ".qkv_proj").view(tokens, 4, 3, heads // 4, head_dim)
+        if mistake == "one_block":
+            blocks = linear(x, name + ".qkv_proj").view(tokens, 1, 3, heads, head_dim)
+        q, u, k = (blocks[:, :, part].reshape(tokens, heads, head_dim) for part in range(3))
+        if mistake == "key_before_value":
+            k, u = u, k
+        return linear(attend(*turned(q, k), u, layer), name + ".out_proj")
+
+    def plain_feed_forward(x, name, first, second):
+        return linear(activate(linear(x, f"{name}.{first}")), f"{name}.{second}")
+
+    def layer_of_codegen(x, i):
+        normed = norm(x, f"transformer.h.{i}.ln_1")
+        mixed = codegen_attention(normed, f"transformer.h.{i}.attn", i)
+        if mistake == "sequential":
+            normed = norm(x + mixed, f"transformer.h.{i}.ln_1")
+        return x + mixed + plain_feed_forward(normed, f"transformer.h.{i}.mlp", "fc_in", "fc_out")
+
+    def layer_of_the_others(x, i):
+        x = x + attention(norm(x, f"model.layers.{i}.input_layernorm"), f"model.layers.{i}.self_attn", i)
+        return x + feed_forward(norm(x, f"model.layers.{i}.post_attention_layernorm"), f"model.layers.{i}.mlp")
+
+    x = w[embedding_of(v) + ".weight"][ids]
+    output = embedding_of(v) if v["tied"] or mistake == "tied" else "lm_head"
+    hidden, logits = [], []
+    for i in range(v["layers"]):
+        x = layer_of_codegen(x, i) if v["family"] == "codegen" else layer_of_the_others(x, i)
+        hidden.append(x)
+        logits.append(linear(x if mistake == "no_final_norm" else norm(x, final_norm_of(v)), output))
+    return torch.stack(hidden), torch.stack(logits)
+
+
+FAR_MISTAKES = ["no_scaling", "no_smoothing", "linear_for_llama3", "no_window", "window_longer", "window_shorter"]
+FAR_MISTAKES += ["other_layers_windowed"]
+
+
+def mistakes_of(v):
+    """The errors that this checkpoint must be able to show."""
+    names = ["activation", "epsilon", "no_mask", "no_final_norm", "no_rotation", "pairing", "query_position", "theta"]
+    if v["family"] == "codegen":
+        names += ["whole_head_rotated"] if v["head_dim"] // 2 * 2 != v["rotary_dim"] else []
+        names += ["one_block", "key_before_value", "sequential"]
+        names += ["no_bias_fc_in", "no_bias_fc_out", "no_bias_lm_head"]
+    if v["family"] in ("codegen", "starcoder2"):
+        names += ["mean_kept", "no_norm_bias"]
+    else:
+        names += ["gate_up"]
+    names += ["query_key"] if v["kv_heads"] == v["heads"] else []
+    names += ["groups"] if 1 < v["kv_heads"] < v["heads"] else []
+    names += ["scale"] if v["head_dim"] * v["heads"] != v["d"] else []
+    names += ["no_scaling"] if v["scaling"] else []
+    names += ["no_smoothing", "linear_for_llama3"] if v["scaling"] and "rope_type" in v["scaling"] else []
+    names += [] if v["tied"] else ["tied"]
+    if v["family"] == "qwen3":
+        names += ["no_qk_norm", "qk_norm_of_all_heads", "qk_norm_after_rotation"]
+    if v["window"]:
+        names += [] if all(v["windowed"]) else ["all_layers_windowed"]
+        names += ["other_layers_windowed", "no_window", "window_longer", "window_shorter"] if any(v["windowed"]) else []
+    names += [f"no_bias_{part}_proj" for part in v["attention_bias"]]
+    parts = ["c_fc", "c_proj"] if v["family"] == "starcoder2" else ["gate_proj", "up_proj", "down_proj"]
+    names += [f"no_bias_{part}" for part in parts] if v["mlp_bias"] else []
+    return names
+
+
+# ---------------------------------------------------------------------------------------------------------
+# The second path: from the files, by other means.
+
+
+def read_checkpoint(files):
+    """config and tensors by name, as float64 where they are floating point."""
+    numpy_types = {"F32": "<f4", "F16": "<f2", "BF16": "<u2", "BOOL": "u1", "U8": "u1"}
+    tensors = {}
+    for name, raw in files.items():
+        if not name.endswith(".safetensors"):
+            continue
+        size = struct.unpack("<Q", raw[:8])[0]
+        header = json.loads(raw[8 : 8 + size])
+        header.pop("__metadata__")
+        for key, h in header.items():
+            begin, end = h["data_offsets"]
+            a = np.frombuffer(raw[8 + size + begin : 8 + size + end], numpy_types[h["dtype"]]).reshape(h["shape"])
+            if h["dtype"] == "BF16":
+                a = (a.astype(np.uint32) << 16).view(np.float32)
+            tensors[key] = torch.from_numpy(a.astype(np.float64))
+    return json.loads(files["config.json"]), tensors
+
+
+def turning(config, head_dim, tokens):
+    """Unit complex numbers [tokens, 1, head_dim / 2] by which pairs of elements are multiplied."""
+    rope = config.get("rope_parameters")
+    if not rope:
+        rope = {"rope_theta": config.get("rope_theta", 10000.0), **(config.get("rope_scaling") or {})}
+    kind = rope.get("rope_type", rope.get("type", "default"))
+    position = torch.arange(tokens, dtype=torch.float64)
+    frequency = torch.exp(-math.log(rope["rope_theta"]) * torch.arange(0, head_dim, 2, dtype=torch.float64) / head_dim)
+    if kind == "linear":
+        position = position / rope["factor"]
+    elif kind == "llama3":
+        low, high = rope["low_freq_factor"], rope["high_freq_factor"]
+        turns = rope["original_max_position_embeddings"] * frequency / (2 * math.pi)
+        kept = ((turns - low) / (high - low)).clamp(0, 1)
+        frequency = torch.lerp(frequency / rope["factor"], frequency, kept)
+    else:
+        assert kind == "default"
+    angle = torch.outer(position, frequency)[:, None]
+    return torch.polar(torch.ones_like(angle), angle)
+
+
+def seen_keys(config, layer, tokens):
+    """[tokens, tokens], bool: the band of a mask, by the keys of the file."""
+    window = config.get("sliding_window", 4096 if config["model_type"] == "mistral" else None)
+    if config["model_type"] in ("qwen2", "qwen3"):
+        listed = config.get("layer_types")
+        sliding = listed[layer] == "sliding_attention" if listed else layer >= config.get("max_window_layers", 28)
+        window = window if config.get("use_sliding_window", False) and sliding else None
+    causal = torch.ones(tokens, tokens, dtype=torch.bool).tril()
+    return causal.triu(-(window - 1)) if window else causal
+
+
+def sdpa(q, k, u, seen):
+    """q: [tokens, heads, head_dim]; k, u: [tokens, kv_heads, head_dim]; seen: [tokens, tokens], bool"""
+    repeats = q.shape[1] // k.shape[1]
+    k, u = (t.repeat_interleave(repeats, dim=1) for t in (k, u))
+    function = getattr(F, "scaled_dot_product_attention", None) or F._scaled_dot_product_attention  # before torch 2
+    mask = torch.zeros(seen.shape, dtype=torch.float64).masked_fill(~seen, -math.inf)
+    mixed = function(*(t.transpose(0, 1)[None].contiguous() for t in (q, k, u)), attn_mask=mask[None])
+    mixed = (mixed[0] if isinstance(mixed, tuple) else mixed)[0]
+    return mixed.transpose(0, 1).flatten(1)
+
+
+def codegen_from_files(config, w, ids):
+    d, heads, rotated = config["n_embd"], config["n_head"], config["rotary_dim"]
+    tokens = len(ids)
+    turn = turning({}, rotated, tokens)
+    # Which rows of qkv_proj make up q, v and k, head by head.
+    rows = torch.arange(3 * d).view(4, 3, d // 4).transpose(0, 1).reshape(3, d)
+
+    def norm(x, name):
+        return F.layer_norm(x, (d,), w[name + ".weight"], w[name + ".bias"], config["layer_norm_epsilon"])
+
+    def linear(x, name):
+        return F.linear(x, w[name + ".weight"], w.get(name + ".bias"))
+
+    def turned(x):
+        y = torch.view_as_real(torch.view_as_complex(x[..., :rotated].unflatten(-1, (-1, 2)).contiguous()) * turn)
+        return torch.cat([y.flatten(-2), x[..., rotated:]], dim=-1)
+
+    assert config["activation_function"] == "gelu_new" and not config["tie_word_embeddings"]
+    x = F.embedding(ids, w["transformer.wte.weight"])
+    hidden, logits = [], []
+    for i in range(config["n_layer"]):
+        h = f"transformer.h.{i}."
+        y = norm(x, h + "ln_1")
+        q, u, k = (F.linear(y, w[h + "attn.qkv_proj.weight"][part]).unflatten(1, (heads, -1)) for part in rows)
+        mixed = sdpa(turned(q), turned(k), u, seen_keys(config, i, tokens))
+        inner = F.gelu(linear(y, h + "mlp.fc_in"), approximate="tanh")
+        assert inner.shape[1] == (config["n_inner"] or 4 * d)
+        x = linear(mixed, h + "attn.out_proj") + linear(inner, h + "mlp.fc_out") + x
+        hidden.append(x)
+        logits.append(linear(norm(x, "transformer.ln_f"), "lm_head"))
+    return torch.stack(hidden), torch.stack(logits)
+
+
+def forward_from_files(files, ids):
+    config, w = read_checkpoint(files)
+    if config["model_type"] == "codegen":
+        return codegen_from_files(config, w, ids)
+    starcoder2 = config["model_type"] == "starcoder2"
+    d, heads = config["hidden_size"], config["num_attention_heads"]
+    kv_heads = config.get("num_key_value_heads", heads)
+    head_dim = config.get("head_dim") or d // heads
+    tokens, half = len(ids), head_dim // 2
+    turn = turning(config, head_dim, tokens)
+    tied = config.get("tie_word_embeddings", starcoder2)
+    output = w["model.embed_tokens.weight" if tied else "lm_head.weight"]
+
+    def linear(x, name):
+        return F.linear(x, w[name + ".weight"], w.get(name + ".bias"))
+
+    def norm(x, name):
+        if starcoder2:
+            return F.layer_norm(x, (d,), w[name + ".weight"], w[name + ".bias"], config["norm_epsilon"])
+        return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + config["rms_norm_eps"]) * w[name + ".weight"]
+
+    def turned(x):
+        y = torch.complex(x[..., :half].contiguous(), x[..., half:].contiguous()) * turn
+        return torch.cat([y.real, y.imag], dim=-1)
+
+    assert config["hidden_act"] == ("gelu_pytorch_tanh" if starcoder2 else "silu")
+    x = F.embedding(ids, w["model.embed_tokens.weight"])
+    hidden, logits = [], []
+    for i in range(config["num_hidden_layers"]):
+        attn, mlp = f"model.layers.{i}.self_attn.", f"model.layers.{i}.mlp."
+        y = norm(x, f"model.layers.{i}.input_layernorm")
+        q, k, u = (linear(y, attn + part + "_proj").unflatten(1, (-1, head_dim)) for part in "qkv")
+        assert (q.shape[1], k.shape[1], u.shape[1]) == (heads, kv_heads, kv_heads)
+        if config["model_type"] == "qwen3":
+            q, k = norm(q, attn + "q_norm"), norm(k, attn + "k_norm")
+        x = x + linear(sdpa(turned(q), turned(k), u, seen_keys(config, i, tokens)), attn + "o_proj")
+        y = norm(x, f"model.layers.{i}.post_attention_layernorm")
+        if starcoder2:
+            x = x + linear(F.gelu(linear(y, mlp + "c_fc"), approximate="tanh"), mlp + "c_proj")
+        else:
+            x = x + linear(F.silu(linear(y, mlp + "gate_proj")) * linear(y, mlp + "up_proj"), mlp + "down_proj")
+        hidden.append(x)
+        logits.append(F.linear(norm(x, "model.norm"), output))
+    return torch.stack(hidden), torch.stack(logits)
+
+
+def check_reference(name, v, weights, ids, files, hidden, logits, kept, mistakes):
+    """Returns, over the kept positions: difference of the two paths, that of float32, effect of each mistake."""
+
+    def difference(a, b):
+        return (a - b)[:, kept].abs().max().item()
+
+    other_hidden, other_logits = forward_from_files(files, ids)
+    paths = max(difference(hidden, other_hidden), difference(logits, other_logits))
+    assert paths < 1e-10, f"{name}: the two paths differ by {paths}"
+    rounding = difference(forward(v, weights, ids, dtype=torch.float32)[1], logits)
+    assert rounding < TEST_TOLERANCE / 5, f"{name}: float32 is off by {rounding}"
+    shown = {m: difference(forward(v, weights, ids, m)[1], logits) for m in mistakes}
+    for mistake, effect in shown.items():
+        # The two kinds of GELU differ by 5e-4 at most.
+        needed = 5 if mistake == "activation" and v["activation"] != "silu" else 100
+        assert effect > needed * TEST_TOLERANCE, f"{name}: the mistake '{mistake}' moves logits by only {effect}"
+    return paths, rounding, shown
+
+
+def golden_of(name, v, weights, files):
+    """File name -> tensors of what a correct forward pass computes."""
+    ids = random_ids(v, 1000, v["tokens"])
+    hidden, logits = forward(v, weights, ids)
+    everywhere = torch.arange(len(ids))
+    paths, rounding, shown = check_reference(name, v, weights, ids, files, hidden, logits, everywhere, mistakes_of(v))
+    argmax = logits.argmax(-1)
+    moved = [(argmax[i] != argmax[i - 1]).double().mean().item() for i in range(1, v["layers"])]
+    print(
+        f"{name}: two paths agree to {paths:.1e}, float32 to {rounding:.1e};"
+        f" logits std {logits.std():.2f}, max {logits.abs().max():.2f};"
+        f" hidden max {hidden.abs().max():.2f}; arg-max moved by each further layer: {[round(m, 2) for m in moved]};"
+        f" {len(shown)} mistakes, least visible: {sorted(shown.items(), key=lambda item: item[1])[:2]}"
+    )
+    golden = {"golden.safetensors": {"ids": ids.float(), "hidden": hidden.float(), "logits": logits.float()}}
+    if v["long"]:
+        ids = random_ids(v, 2000, v["long"])
+        hidden, logits = forward(v, weights, ids)
+        kept = torch.tensor([v["long"] // 2, *range(v["long"] - 5, v["long"])])
+        far = [m for m in mistakes_of(v) if m in FAR_MISTAKES]
+        paths, rounding, shown = check_reference(name, v, weights, ids, files, hidden, logits, kept, far)
+        print(
+            f"{name}, {v['long']} tokens: two paths agree to {paths:.1e}, float32 to {rounding:.1e};"
+            f" least visible: {min(shown.items(), key=lambda item: item[1])}"
+        )
+        golden["golden_long.safetensors"] = {
+            "ids": ids.float(),
+            "positions": kept.float(),
+            "hidden": hidden[:, kept].float(),
+            "logits": logits[:, kept].float(),
+        }
+    return golden
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Files
+
+
+def checkpoint_tensors(v, weights):
+    tensors = {name: stored(t) for name, t in weights.items()}
+    if v["output_copy"]:
+        tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"]
+    if v["mask_buffers"]:
+        causal = np.tril(np.ones((v["context"], v["context"]), dtype=np.uint8)).tobytes()
+        for i in range(v["layers"]):
+            kind = "U8" if i % 2 else "BOOL"
+            tensors[f"transformer.h.{i}.attn.causal_mask"] = (kind, [1, 1, v["context"], v["context"]], causal)
+    if v["frequency_buffers"]:
+        inverse = torch.tensor(pair_frequencies(v, None), dtype=torch.float32)
+        for i in range(v["layers"]):
+            tensors[f"model.layers.{i}.self_attn.rotary_emb.inv_freq"] = stored(inverse)
+    return dict(sorted(tensors.items()))
+
+
+def llama_config(v):
+    return {
+        "architectures": ["LlamaForCausalLM"],
+        "attention_bias": bool(v["attention_bias"]),
+        "attention_dropout": 0.0,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+        "hidden_act": "silu",
+        "initializer_range": 0.02,
+        "mlp_bias": v["mlp_bias"],
+        "model_type": "llama",
+        "pretraining_tp": 1,
+        "rms_norm_eps": v["epsilon"],
+    }
+
+
+def mistral_config(v):
+    return {
+        "architectures": ["MistralForCausalLM"],
+        "attention_dropout": 0.0,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+        "hidden_act": "silu",
+        "initializer_range": 0.02,
+        "model_type": "mistral",
+        "rms_norm_eps": v["epsilon"],
+        "sliding_window": v["window"],
+    }
+
+
+def qwen2_config(v):
+    return {
+        "architectures": ["Qwen2ForCausalLM"],
+        "attention_dropout": 0.0,
+        "bos_token_id": v["vocab"] - 2,
+        "eos_token_id": v["vocab"] - 1,
+        "hidden_act": "silu",
+        "initializer_range": 0.02,
+        "max_window_layers": 28,
+        "model_type": "qwen2",
+        "rms_norm_eps": v["epsilon"],
+        "sliding_window": v["window"],
+        "use_sliding_window": False,
+    }
+
+
+def qwen3_config(v):
+    return {
+        **qwen2_config(v),
+        "architectures": ["Qwen3ForCausalLM"],
+        "attention_bias": False,
+        "head_dim": v["head_dim"],
+        "model_type": "qwen3",
+    }
+
+
+def starcoder2_config(v):
+    return {
+        "activation_function": "gelu",
+        "architectures": ["Starcoder2ForCausalLM"],
+        "attention_dropout": 0.1,
+        "attention_softmax_in_fp32": True,
+        "bos_token_id": 0,
+        "embedding_dropout": 0.1,
+        "eos_token_id": 0,
+        "hidden_act": v["activation"],
+        "initializer_range": 0.018042,
+        "layer_norm_epsilon": 1e-05,
+        "mlp_type": "default",
+        "model_type": "starcoder2",
+        "norm_epsilon": v["epsilon"],
+        "norm_type": "layer_norm",
+        "residual_dropout": 0.1,
+        "scale_attention_softmax_in_fp32": True,
+        "scale_attn_weights": True,
+        "sliding_window": v["window"],
+        "use_bias": v["mlp_bias"],
+    }
+
+
+def codegen_config(v):
+    return {
+        "activation_function": v["activation"],
+        "architectures": ["CodeGenForCausalLM"],
+        "attn_pdrop": 0.0,
+        "bos_token_id": 1,
+        "embd_pdrop": 0.0,
+        "eos_token_id": v["vocab"] - 1,
+        "gradient_checkpointing": False,
+        "initializer_range": 0.02,
+        "layer_norm_epsilon": v["epsilon"],
+        "model_type": "codegen",
+        "n_ctx": v["context"],
+        "n_embd": v["d"],
+        "n_head": v["heads"],
+        "n_inner": v["inner"],
+        "n_layer": v["layers"],
+        "n_positions": v["context"],
+        "resid_pdrop": 0.0,
+        "rotary_dim": v["rotary_dim"],
+        "scale_attn_weights": True,
+        "summary_activation": None,
+        "summary_first_dropout": 0.1,
+        "summary_proj_to_labels": True,
+        "summary_type": "cls_index",
+        "summary_use_proj": True,
+        "tie_word_embeddings": v["tied"],
+        "tokenizer_class": "GPT2Tokenizer",
+        "torch_dtype": CONFIG_TYPES[v["dtype"]],
+        "use_cache": True,
+        "vocab_size": v["vocab"],
+    }
+
+
+def shape_config(v):
+    """The keys that all but CodeGen share."""
+    config = {
+        "hidden_size": v["d"],
+        "intermediate_size": v["inner"],
+        "max_position_embeddings": v["context"],
+        "num_attention_heads": v["heads"],
+        "num_hidden_layers": v["layers"],
+        "num_key_value_heads": v["kv_heads"],
+        "tie_word_embeddings": v["tied"],
+        "use_cache": True,
+        "vocab_size": v["vocab"],
+    }
+    if v["own_head_dim"]:
+        config["head_dim"] = v["head_dim"]
+    if v["rope_parameters"]:
+        config["rope_parameters"] = {"rope_theta": v["theta"], **(v["scaling"] or {"rope_type": "default"})}
+    else:
+        config["rope_theta"] = v["theta"]
+        if v["scaling"] or v["family"] in ("llama", "qwen3"):  # files of the others leave the key out
+            config["rope_scaling"] = v["scaling"]
+    config["dtype" if v["rope_parameters"] else "torch_dtype"] = CONFIG_TYPES[v["dtype"]]
+    return config
+
+
+CONFIGS = {
+    "llama": llama_config,
+    "mistral": mistral_config,
+    "qwen2": qwen2_config,
+    "qwen3": qwen3_config,
+    "starcoder2": starcoder2_config,
+}
+
+
+def config_json(v):
+    config = codegen_config(v) if v["family"] == "codegen" else {**CONFIGS[v["family"]](v), **shape_config(v)}
+    config.update(v["config"])
+    config = {key: value for key, value in sorted(config.items()) if value is not ABSENT}
+    return (json.dumps(config, indent=2) + "\n").encode()
+
+
+def checkpoint_files(v, weights):
+    """File name -> bytes of the checkpoint."""
+    tensors = checkpoint_tensors(v, weights)
+    files = {"config.json": config_json(v)}
+    if v["shards"] == 1:
+        files["model.safetensors"] = safetensors_bytes(tensors)
+        return files
+    names, weight_map = list(tensors), {}
+    for shard in range(v["shards"]):
+        begin, end = (len(names) * s // v["shards"] for s in (shard, shard + 1))
+        file = f"model-{shard + 1:05}-of-{v['shards']:05}.safetensors"
+        files[file] = safetensors_bytes({name: tensors[name] for name in names[begin:end]})
+        weight_map.update({name: file for name in names[begin:end]})
+    index = {"metadata": {"total_size": sum(len(raw) for _, _, raw in tensors.values())}, "weight_map": weight_map}
+    files["model.safetensors.index.json"] = (json.dumps(index, indent=2) + "\n").encode()
+    return files
+
+
+def main():
+    check = sys.argv[1:] == ["--check"]
+    torch.set_num_threads(1)
+    total = 0
+    for name in VARIANTS:
+        v = variant(name)
+        weights = random_weights(v)
+        files, folder = checkpoint_files(v, weights), HERE / name
+        golden = golden_of(name, v, weights, files)
+        if check:
+            for file, content in files.items():
+                assert (folder / file).read_bytes() == content, f"{name}/{file} is not what this script writes"
+            for file, tensors in golden.items():
+                written = read_golden(folder / file)
+                assert written.keys() == tensors.keys(), f"{name}/{file} holds {list(written)}"
+                for key, value in written.items():
+                    # Another BLAS may sum in another order: equal to the last bits of float32, not to the byte.
+                    expected = tensors[key].numpy()
+                    np.testing.assert_allclose(value, expected, rtol=1e-6, atol=1e-6, err_msg=f"{name}/{file}: {key}")
+            continue
+        for file, tensors in golden.items():
+            files[file] = safetensors_bytes({key: stored(value) for key, value in tensors.items()})
+        folder.mkdir(exist_ok=True)
+        for file, content in files.items():
+            (folder / file).write_bytes(content)
+            total += len(content)
+    print("all files agree" if check else f"wrote {total} bytes")
+
+
+if __name__ == "__main__":
+    main()

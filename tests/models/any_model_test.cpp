@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+#include <earlyout/core/thread_pool.hpp>
+#include <earlyout/models/any_model.hpp>
+
+#include <string>
+#include <utility>
+
+#include "support/catch.hpp"
+#include "support/errors.hpp"
+#include "support/golden.hpp"
+#include "support/golden_pass.hpp"
+
+namespace eo = earlyout;
+using support::golden;
+using support::worst;
+
+namespace {
+
+constexpr float tolerance = 1e-4f;
+
+eo::any_model read(const std::string& name, eo::any_format format = {}) {
+    return eo::any_model::from_checkpoint(eo::io::hugging_face_checkpoint(support::golden_folder(name)), format);
+}
+
+}  // namespace
+
+TEST_CASE("every architecture computes what PyTorch computes, at every exit layer", "[models]") {
+    const std::string name = GENERATE(from_range(support::golden_families()));
+    INFO(name);
+    const golden expected(name);
+    const eo::any_model model = read(name);
+    CHECK(name.starts_with(std::string(model.architecture()).substr(0, 5)));
+    REQUIRE(model.shape().layers == expected.layers);
+    for (const std::size_t block : {1u, 5u, 64u}) {
+        INFO("block " << block);
+        CHECK(worst(model, expected, {1000}, block) < tolerance);           // prefill
+        CHECK(worst(model, expected, {6, 1, 1, 4, 1}, block) < tolerance);  // a prompt, tokens, more prompt, tokens
+    }
+    eo::thread_pool pool(3);
+    CHECK(worst(model, expected, {7, 1}, 16, pool) < tolerance);
+}
+
+TEST_CASE("any_model holds GPT-2 too", "[models]") {
+    const eo::any_model model = read("odd_untied");
+    CHECK(model.architecture() == "gpt2");
+    CHECK(worst(model, golden("odd_untied"), {1000}, 16) < tolerance);
+    CHECK(model.weight_format() == "f32");
+    CHECK(read("odd_untied", eo::int8{}).weight_format() == "int8");
+}
+
+TEST_CASE("a model that is none of the architectures is refused by name", "[models][errors]") {
+    const auto reading = [](const char* type) {
+        return support::error_of([&] {
+            (void)eo::any_model::from_checkpoint(
+                support::editable_copy("odd_untied").set("model_type", std::string(type)));
+        });
+    };
+    CHECK(reading("mixtral") ==
+          support::thrown(eo::errc::unsupported, {"'model_type'", "gpt2, llama, mistral, qwen2", "'mixtral'"}));
+    using some = eo::any_model_of<eo::llama_architecture, eo::qwen3_architecture>;
+    CHECK(support::error_of([&] { (void)some::from_checkpoint(support::editable_copy("odd_untied")); }) ==
+          support::thrown(eo::errc::unsupported, {"one of llama, qwen3", "'gpt2'"}));
+}
