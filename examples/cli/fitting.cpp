@@ -56,7 +56,7 @@ public:
           model_(load(o.model.folder, o.weights)),
           threads_(o.threads),
           progress_(!o.json),
-          from_(o.model.folder) {
+          from_(eo::io::open_checkpoint(o.model.folder)) {
         const eo::model_shape& shape = model_.network().shape();
         (void)tokenizer_of(model_, o.model.folder);
         if (o.layers.empty()) {
@@ -173,7 +173,7 @@ private:
     eo::exit_weights make_exits() const {
         const eo::model_shape& shape = model_.network().shape();
         eo::exit_weights exits(out_path().string());
-        exits.set_model({shape.layers, shape.d_model, shape.vocab, from_.fingerprint(), formats_});
+        exits.set_model({shape.layers, shape.d_model, shape.vocab, from_->fingerprint(), formats_});
         std::vector<std::size_t> layers = o_.layers;
         exits.set_layers(std::move(layers));
         exits.set("gate.weight", {report_.sec.outputs, report_.sec.inputs}, report_.sec.weight);
@@ -195,8 +195,7 @@ private:
     }
 
     [[nodiscard]] std::filesystem::path out_path() const {
-        return o_.out.empty() ? std::filesystem::path(o_.model.folder) / eo::io::sidecar_name
-                              : std::filesystem::path(o_.out);
+        return o_.out.empty() ? eo::io::sidecar_path(o_.model.folder) : std::filesystem::path(o_.out);
     }
 
     measured_threshold measure(const model& m, const std::vector<calibrate::sample>& samples,
@@ -264,13 +263,13 @@ private:
     /// Of the thresholds that kept the target, the fastest that keeps it in the other weight formats too; where none of
     /// the first few does, the fastest, for the formats in which it holds.
     void also_formats(const std::vector<calibrate::sample>& samples) {
-        formats_ = eo::io::computed_format(from_, model_.network().weight_format());
+        formats_ = eo::io::computed_format(*from_, model_.network().weight_format());
         std::vector<std::pair<std::string, model>> others;
         for (const std::string& name : o_.also_formats) {
             weight_options weights = o_.weights;
             weights.dtype = name;
             model other = load(o_.model.folder, weights);
-            const std::string format = eo::io::computed_format(from_, other.network().weight_format());
+            const std::string format = eo::io::computed_format(*from_, other.network().weight_format());
             if (format == formats_) continue;
             other.set_exits(make_exits());
             others.emplace_back(format, std::move(other));
@@ -364,7 +363,7 @@ private:
     model model_;
     eo::thread_pool threads_;
     progress_line progress_;
-    eo::io::hugging_face_checkpoint from_;
+    std::unique_ptr<eo::io::stored_checkpoint> from_;
     std::string formats_ = "f32";
     kept kept_;
     fit_report report_;

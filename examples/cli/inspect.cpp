@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// `earlyout inspect`: what is in a model's folder, after everything in it has been checked.
+// `earlyout inspect`: what is in a model's folder or file, after everything in it has been checked.
 #include "commands.hpp"
 #include "model.hpp"
 #include "options.hpp"
@@ -72,11 +72,11 @@ json bytes_of(const model& m) {
 }
 
 json describe(const model& m) {
-    const eo::io::hugging_face_checkpoint files(m.source());
+    const std::unique_ptr<eo::io::stored_checkpoint> files = eo::io::open_checkpoint(m.source());
     json tensors = json::array();
     json dtypes = json::object();
     std::size_t parameters = 0;
-    files.for_each_tensor([&](const eo::tensor_view& t) {
+    files->for_each_tensor([&](const eo::tensor_view& t) {
         tensors.push_back({{"name", t.name}, {"dtype", to_string(t.type)}, {"shape", t.shape}});
         json& of_type = dtypes[to_string(t.type)];
         if (of_type.is_null()) of_type = {{"tensors", 0}, {"elements", 0}, {"bytes", 0}};
@@ -93,7 +93,7 @@ json describe(const model& m) {
             {"dtypes", dtypes},
             {"computed_in", m.network().weight_format()},
             {"bytes", bytes_of(m)},
-            {"fingerprint", files.fingerprint()},
+            {"fingerprint", files->fingerprint()},
             {"tokenizer", m.has_tokenizer() ? json{{"tokens", m.tokenizer().size()}} : json(nullptr)},
             {"eos_token_ids", m.generation().eos_token_ids},
             {"exits", exits_of(m)},

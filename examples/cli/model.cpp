@@ -5,7 +5,9 @@ namespace cli {
 
 model load(const std::string& folder, const weight_options& weights, const std::string& exits) {
     const auto format = [&](const std::string& name) {
-        return name == "auto" ? eo::io::lossless_format(eo::io::hugging_face_checkpoint(folder)) : eo::any_format(name);
+        if (name != "auto") return eo::any_format(name);
+        if (eo::io::detail::is_file(folder)) return eo::any_format::as_stored();
+        return eo::io::lossless_format(*eo::io::open_checkpoint(folder));
     };
     return eo::io::load<model::network_type>(
         folder, format(weights.dtype), format(weights.output_dtype.empty() ? weights.dtype : weights.output_dtype),

@@ -3,7 +3,7 @@
 #define EARLYOUT_EXAMPLES_CLI_MODEL_HPP
 
 #include <earlyout/core/error.hpp>
-#include <earlyout/io/hugging_face.hpp>
+#include <earlyout/io/load.hpp>
 #include <earlyout/models/any_model.hpp>
 
 #include <string>
@@ -19,10 +19,10 @@ using model = eo::io::pretrained<eo::any_model>;
 [[nodiscard]] model load(const std::string& folder, const weight_options& weights = {}, const std::string& exits = {});
 
 /// The model's tokenizer.
-/// @throws earlyout::error (no_such_file) when the folder has none
+/// @throws earlyout::error (no_such_file) when it came without
 [[nodiscard]] inline const auto& tokenizer_of(const model& m, const std::string& folder) {
     if (!m.has_tokenizer()) {
-        eo::fail(eo::errc::no_such_file, folder, ": text needs a tokenizer.json, and this folder has none");
+        eo::fail(eo::errc::no_such_file, folder, ": text needs a tokenizer (in a folder tokenizer.json), and this model has none");
     }
     return m.tokenizer();
 }

@@ -97,9 +97,9 @@ CLI::Option* add_fraction(CLI::App& app, const std::string& name, double& into, 
 void add_options(CLI::App& app, model_options& into) {
     into.folder = default_model();
     app.add_option("--model", into.folder,
-                   "Hugging Face folder with the model; left out: the small Python model "
+                   "Hugging Face folder or GGUF file with the model; left out: the small Python model "
                    "that comes with earlyout")
-        ->type_name("DIR");
+        ->type_name("PATH");
 }
 
 void add_options(CLI::App& app, text_options& into, const std::string& name) {
@@ -191,13 +191,14 @@ void add_cache_options(CLI::App& app, exit_options& into) {
 void add_options(CLI::App& app, weight_options& into) {
     app.add_option(
            "--dtype", into.dtype,
-           "Format to keep the weights in: f32, bf16, f16, int8, int4 (fewer bytes per token, more rounding), or "
-           "auto, the smallest that changes nothing: bf16 or f16 if the checkpoint is stored in it")
-        ->check(CLI::IsMember({"auto", "f32", "bf16", "f16", "int8", "int4"}))
+           "Format to keep the weights in: f32, bf16, f16, int8, int4 (fewer bytes per token, more rounding), stored "
+           "(each matrix as the checkpoint has it), or auto, the smallest that changes nothing: bf16 or f16 if the "
+           "checkpoint is stored in it; a GGUF file as stored")
+        ->check(CLI::IsMember({"auto", "f32", "bf16", "f16", "int8", "int4", "stored"}))
         ->type_name("FORMAT")
         ->capture_default_str();
     app.add_option("--output-dtype", into.output_dtype, "Another format for the output matrix")
-        ->check(CLI::IsMember({"auto", "f32", "bf16", "f16", "int8", "int4"}))
+        ->check(CLI::IsMember({"auto", "f32", "bf16", "f16", "int8", "int4", "stored"}))
         ->type_name("FORMAT");
 }
 

@@ -171,7 +171,7 @@ TEST_CASE("what is no model folder is refused by name", "[io][load]") {
     const temporary_folder folder;
     CHECK(loading(folder / "absent") == thrown(errc::no_such_file, {(folder / "absent").string()}));
     folder.write("file", "x");
-    CHECK(loading(folder / "file") == thrown(errc::no_such_file, {(folder / "file").string()}));
+    CHECK(loading(folder / "file") == thrown(errc::malformed_file, {(folder / "file").string(), "begins with GGUF"}));
     CHECK(loading(folder.path()) == thrown(errc::no_such_file, {"config.json"}));
 
     folder.copy(tiny);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <earlyout/core/checkpoint.hpp>
 #include <earlyout/nn/embedding.hpp>
 
 #include <cstddef>
@@ -39,4 +40,18 @@ TEST_CASE("an embedding gives back its rows", "[nn][embedding]") {
 TEST_CASE("an embedding may be absent", "[nn][embedding]") {
     CHECK(eo::embedding().empty());
     CHECK(eo::embedding().bytes() == 0);
+}
+
+TEST_CASE("an embedding in blocks decodes its rows", "[nn][embedding]") {
+    std::vector<std::byte> blocks(2 * 2 * 34);  // 2 rows of 2 Q8_0 blocks
+    for (std::size_t i = 0; i < blocks.size(); ++i) blocks[i] = static_cast<std::byte>(i % 34 == 1 ? 0x3c : i % 34);
+    eo::embedding table(64, 2, eo::dtype::q8_0);
+    table.set_bytes(blocks);
+    CHECK(table.bytes() == blocks.size());
+    std::vector<float> expected(2 * 64), row(64), sum(64, 1.0f);
+    eo::to_floats({"w", eo::dtype::q8_0, {2, 64}, blocks}, expected, "");
+    table.copy_row(1, row.data());
+    CHECK(support::same_bits(row, std::span(expected).subspan(64)));
+    table.add_row(1, sum.data());
+    CHECK(sum[40] == 1.0f + expected[64 + 40]);
 }

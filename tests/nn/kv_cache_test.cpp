@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "support/catch.hpp"
+#include "support/errors.hpp"
 #include "support/random.hpp"
 
 namespace eo = earlyout;
@@ -198,6 +199,11 @@ TEMPLATE_TEST_CASE("keys and values may be stored in 16 bits", "[nn][kv_cache]",
 TEST_CASE("the cache says what a query reads of an entry", "[nn][kv_cache]") {
     CHECK(eo::kv_cache(shape_of(1, 2, 16), 1).entry_bytes() == (32 + 32) * sizeof(float));
     CHECK(eo::kv_cache(shape_of(1, 2, 5), 1).entry_bytes() == (10 + 2 * key_block) * sizeof(float));
+}
+
+TEST_CASE("keys and values are not stored in blocks", "[nn][kv_cache]") {
+    CHECK(support::error_of([] { eo::kv_cache(shape_of(1, 2, 16), 1, eo::dtype::q8_0); }) ==
+          support::thrown(eo::errc::invalid_argument, {"keys and values", "F32, F16 or BF16", "Q8_0"}));
 }
 
 TEST_CASE("a window hides what lies too far back", "[nn][kv_cache]") {

@@ -2,6 +2,7 @@
 #ifndef EARLYOUT_CORE_CHECKPOINT_HPP
 #define EARLYOUT_CORE_CHECKPOINT_HPP
 
+#include <earlyout/core/blocks.hpp>
 #include <earlyout/core/dtype.hpp>
 #include <earlyout/core/error.hpp>
 #include <earlyout/core/matrix_view.hpp>
@@ -26,7 +27,7 @@ struct tensor_view {
     std::string name;
     dtype type = dtype::f32;
     std::vector<std::size_t> shape;
-    std::span<const std::byte> bytes;  ///< element_count() * size_of(type) bytes, owned by the reader
+    std::span<const std::byte> bytes;  ///< bytes_of(type, element_count()), owned by the reader
 
     [[nodiscard]] std::size_t element_count() const noexcept {
         std::size_t count = 1;
@@ -84,6 +85,16 @@ template <class Bits, class Convert>
     return not_finite == 0;
 }
 
+/// Whole blocks; they are finite where their scales are.
+[[nodiscard]] inline bool convert_blocks(dtype type, const std::byte* bytes, std::span<float> out) {
+    for (std::size_t at = 0; at < out.size(); at += block_elements(type), bytes += block_bytes(type)) {
+        decode_block(type, bytes, out.data() + at);
+    }
+    float doubt = 0.0f;  // NaN where a value is not finite
+    for (const float value : out) doubt += value * 0.0f;
+    return doubt == 0.0f;
+}
+
 /// float, bf16 and f16 are finite where their exponent bits are not all set.
 [[nodiscard]] inline bool convert_block(dtype type, const std::byte* bytes, std::span<float> out) {
     switch (type) {
@@ -92,16 +103,20 @@ template <class Bits, class Convert>
                                                 [](std::uint32_t bits) { return std::bit_cast<float>(bits); });
         case dtype::bf16: return convert_block<std::uint16_t>(bytes, out, 0x7f80u, bf16_to_float);
         case dtype::f16: return convert_block<std::uint16_t>(bytes, out, 0x7c00u, f16_to_float);
+        default: return convert_blocks(type, bytes, out);
     }
-    return false;
 }
 
-/// Converts the elements from `first` on.
+/// Converts the elements from `first` on: of block types whole blocks, such as rows.
 inline void to_floats(const tensor_view& tensor, std::size_t first, std::span<float> out, std::string_view source) {
-    constexpr std::size_t block = 4096;  // checked while still in the first cache level
-    for (std::size_t at = 0; at < out.size(); at += block) {
-        const std::span<float> part = out.subspan(at, std::min(block, out.size() - at));
-        if (convert_block(tensor.type, tensor.bytes.data() + (first + at) * size_of(tensor.type), part)) continue;
+    constexpr std::size_t step = 4096;  // checked while still in the first cache level; whole blocks of every type
+    if (const std::size_t whole = block_elements(tensor.type); first % whole != 0 || out.size() % whole != 0) {
+        fail(errc::wrong_shape, source, ": tensor '", tensor.name, "': expected rows of whole blocks of ", whole,
+             " elements, as ", to_string(tensor.type), " has them, found ", out.size(), " elements from ", first);
+    }
+    for (std::size_t at = 0; at < out.size(); at += step) {
+        const std::span<float> part = out.subspan(at, std::min(step, out.size() - at));
+        if (convert_block(tensor.type, tensor.bytes.data() + bytes_of(tensor.type, first + at), part)) continue;
         const auto bad = std::ranges::find_if(part, [](float value) { return !std::isfinite(value); });
         fail(errc::wrong_value, source, ": tensor '", tensor.name, "': element ",
              first + at + static_cast<std::size_t>(bad - part.begin()), " must be a finite number, found ", *bad);
@@ -115,10 +130,10 @@ inline void to_floats(const tensor_view& tensor, std::size_t first, std::span<fl
 /// @throws error (wrong_value) at the first NaN or infinity, naming the element; (wrong_shape) when `out` is
 ///         not as large as the tensor
 inline void to_floats(const tensor_view& tensor, std::span<float> out, std::string_view source) {
-    const std::size_t size = size_of(tensor.type);
-    if (out.size() != tensor.bytes.size() / size) {
-        fail(errc::wrong_shape, source, ": tensor '", tensor.name, "': expected ", tensor.bytes.size() / size,
-             " elements, found room for ", out.size());
+    const std::size_t held = tensor.bytes.size() / block_bytes(tensor.type) * block_elements(tensor.type);
+    if (out.size() != held) {
+        fail(errc::wrong_shape, source, ": tensor '", tensor.name, "': expected ", held, " elements, found room for ",
+             out.size());
     }
     detail::to_floats(tensor, 0, out, source);
 }

@@ -10,15 +10,52 @@
 
 namespace earlyout::inline EARLYOUT_ABI {
 
-/// Element type of a stored tensor.
-enum class dtype : std::uint8_t { f32, f16, bf16 };
+/// Element type of a stored tensor. The last four are llama.cpp's block types: blocks.hpp.
+enum class dtype : std::uint8_t { f32, f16, bf16, q8_0, q4_0, q4_k, q6_k };
 
-/// Bytes of one element.
+/// Elements that are stored together: 1, or those of a block, which share scales.
+[[nodiscard]] constexpr std::size_t block_elements(dtype type) noexcept {
+    switch (type) {
+        case dtype::q8_0:
+        case dtype::q4_0: return 32;
+        case dtype::q4_k:
+        case dtype::q6_k: return 256;
+        default: return 1;
+    }
+}
+
+/// Bytes of what is stored together.
+[[nodiscard]] constexpr std::size_t block_bytes(dtype type) noexcept {
+    switch (type) {
+        case dtype::f32: return 4;
+        case dtype::q8_0: return 34;
+        case dtype::q4_0: return 18;
+        case dtype::q4_k: return 144;
+        case dtype::q6_k: return 210;
+        default: return 2;
+    }
+}
+
+/// Bytes of `elements` elements, which fill whole blocks.
+[[nodiscard]] constexpr std::size_t bytes_of(dtype type, std::size_t elements) noexcept {
+    return elements / block_elements(type) * block_bytes(type);
+}
+
+/// Bytes of one element of a type that stores each by itself: f32, f16, bf16.
 [[nodiscard]] constexpr std::size_t size_of(dtype type) noexcept { return type == dtype::f32 ? 4 : 2; }
 
-/// Name as safetensors spells it: "F32", "F16", "BF16".
+/// Name as safetensors and GGUF spell it: "F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_K", "Q6_K".
 [[nodiscard]] constexpr const char* to_string(dtype type) noexcept {
-    return type == dtype::f32 ? "F32" : type == dtype::f16 ? "F16" : "BF16";
+    switch (type) {
+        case dtype::f32: return "F32";
+        case dtype::f16: return "F16";
+        case dtype::bf16: return "BF16";
+        case dtype::q8_0: return "Q8_0";
+        case dtype::q4_0: return "Q4_0";
+        case dtype::q4_k: return "Q4_K";
+        case dtype::q6_k: return "Q6_K";
+    }
+    return "unknown";
 }
 
 /// bfloat16 bits to float: the upper half of the same number, exact.

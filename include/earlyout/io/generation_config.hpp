@@ -3,6 +3,7 @@
 #define EARLYOUT_IO_GENERATION_CONFIG_HPP
 
 #include <earlyout/core/token.hpp>
+#include <earlyout/io/gguf_checkpoint.hpp>
 #include <earlyout/io/hugging_face_checkpoint.hpp>
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace earlyout::inline EARLYOUT_ABI {
@@ -70,6 +72,35 @@ namespace detail {
             made.add_bos = add->get<bool>();
         }
     }
+    return made;
+}
+
+/// Reads the tokens that a GGUF file names, the end of a turn (`eot`, `eom`) among those that end a text. Files that do
+/// not say whether texts begin with `bos` mean what llama.cpp does: SentencePiece and Llama 3 have it.
+/// @throws error (malformed_file)
+[[nodiscard]] inline generation_config read_generation_config(const gguf_checkpoint& from) {
+    const auto id = [&](const char* name) -> std::optional<token_id> {
+        const std::string key = std::string("tokenizer.ggml.").append(name).append("_token_id");
+        const auto found = from.contents().integer(key);
+        if (!found || *found == 0xffffffff) return std::nullopt;  // none, as some files have it
+        if (*found < 0 || *found > std::numeric_limits<token_id>::max()) {
+            fail(errc::malformed_file, from.source(), ": key '", key, "': expected a token id, found ", *found);
+        }
+        return static_cast<token_id>(*found);
+    };
+    generation_config made;
+    made.bos_token_id = id("bos");
+    for (const char* name : {"eos", "eot", "eom"}) {
+        const auto found = id(name);
+        if (found && std::ranges::find(made.eos_token_ids, *found) == made.eos_token_ids.end()) {
+            made.eos_token_ids.push_back(*found);
+        }
+    }
+    const std::string_view pattern = from.contents().text("tokenizer.ggml.pre").value_or("");
+    const bool usual = from.contents().text("tokenizer.ggml.model") == "llama" || pattern == "llama-bpe" ||
+                       pattern == "llama3" || pattern == "llama-v3";
+    made.add_bos =
+        from.contents().boolean("tokenizer.ggml.add_bos_token").value_or(usual) && made.bos_token_id.has_value();
     return made;
 }
 

@@ -2,11 +2,10 @@
 #ifndef EARLYOUT_IO_HUGGING_FACE_CHECKPOINT_HPP
 #define EARLYOUT_IO_HUGGING_FACE_CHECKPOINT_HPP
 
-#include <earlyout/core/checkpoint.hpp>
 #include <earlyout/io/detail/json.hpp>
-#include <earlyout/io/fingerprint.hpp>
 #include <earlyout/io/mapped_file.hpp>
 #include <earlyout/io/safetensors.hpp>
+#include <earlyout/io/stored_checkpoint.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -46,7 +45,7 @@ namespace detail {
 
 /// A Hugging Face folder as a checkpoint: `config.json` with `model.safetensors`, or with the shards that
 /// `model.safetensors.index.json` names. Files stay mapped for as long as this lives.
-class hugging_face_checkpoint final : public checkpoint {
+class hugging_face_checkpoint final : public stored_checkpoint {
 public:
     /// @throws error (no_such_file, malformed_file, unsupported)
     explicit hugging_face_checkpoint(std::filesystem::path folder) : folder_(std::move(folder)) {
@@ -74,7 +73,7 @@ public:
     /// The whole of config.json.
     [[nodiscard]] const nlohmann::json& config() const noexcept { return config_; }
 
-    [[nodiscard]] std::string source() const override { return folder_.string(); }
+    [[nodiscard]] const std::filesystem::path& path() const noexcept override { return folder_; }
     [[nodiscard]] std::optional<std::int64_t> integer(std::string_view key) const override {
         const auto* value = config_value(key);
         if (value == nullptr) return std::nullopt;
@@ -107,19 +106,10 @@ public:
         return found == where_.end() ? nullptr : found->second->contents().find(name);
     }
 
-    /// Calls `visit(view)` with each tensor that can be read, by name.
-    template <class Visit>
-    void for_each_tensor(Visit&& visit) const {
+    void for_each_tensor(function_ref<void(const tensor_view&)> visit) const override {
         for (const auto& [name, shard] : where_) {
             if (!shard->contents().others().contains(name)) visit(*shard->contents().find(name));
         }
-    }
-
-    /// Of all tensors that can be read. Reads every byte of them.
-    [[nodiscard]] std::string fingerprint() const {
-        io::fingerprint made;
-        for_each_tensor([&](const tensor_view& tensor) { made.add(tensor); });
-        return made.text();
     }
 
 private:

@@ -27,7 +27,7 @@ namespace io {
     if (!metadata.empty()) header["__metadata__"] = metadata;
     std::size_t at = 0;
     for (const tensor_view& t : tensors) {
-        if (t.bytes.size() != t.element_count() * size_of(t.type)) {
+        if (t.bytes.size() != bytes_of(t.type, t.element_count())) {
             fail(errc::wrong_shape, "tensor '", t.name, "': shape ", shape_to_string(t.shape), " does not hold ",
                  t.bytes.size(), " bytes of ", to_string(t.type));
         }

@@ -6,8 +6,10 @@
 #include <earlyout/core/token.hpp>
 #include <earlyout/io/detail/tokenizer_data.hpp>
 #include <earlyout/io/detail/tokenizer_file.hpp>
+#include <earlyout/io/detail/tokenizer_from_parts.hpp>
 #include <earlyout/io/mapped_file.hpp>
 #include <earlyout/io/stream_decoder.hpp>
+#include <earlyout/io/tokenizer_parts.hpp>
 
 #include <cstddef>
 #include <filesystem>
@@ -24,11 +26,14 @@ namespace io {
 
 /// How `tokenizer::encode` reads a text.
 struct encode_options {
-    bool special_tokens = true;  ///< the text of a special token is that token; if not, it is plain text
+    bool special_tokens = true;       ///< the text of a special token is that token; if not, it is plain text
+    bool add_special_tokens = false;  ///< with tokens_before() and tokens_behind() around the text
+    bool continues = false;           ///< the text goes on from another: no space is put before it
 };
 
-/// Byte-level BPE tokenizer (Radford et al. 2019, "Language Models are Unsupervised Multitask Learners") as
-/// Hugging Face's `tokenizer.json` describes it. Immutable; any number of threads may use one. Copies share
+/// BPE tokenizer: byte-level (Radford et al. 2019, "Language Models are Unsupervised Multitask Learners"), or over
+/// characters with bytes for those that have no token (Kudo and Richardson 2018, "SentencePiece"), as Hugging Face's
+/// `tokenizer.json` describes them or as given in parts. Immutable; any number of threads may use one. Copies share
 /// what they know, and views and stream decoders stay valid as long as one of them lives.
 class tokenizer {
 public:
@@ -49,36 +54,43 @@ public:
         return from_json(file.text(), file.path());
     }
 
+    /// One that did not come as a `tokenizer.json`; `tokenizer_parts` says what the fields mean.
+    /// @throws error (malformed_file, unsupported) naming `parts.source`
+    [[nodiscard]] static tokenizer from_parts(tokenizer_parts parts) {
+        return tokenizer(detail::parts_reader::read(std::move(parts)));
+    }
+
     /// Tokens of any bytes. Added tokens in the text are found as Hugging Face finds them; nothing is added at
-    /// either end. Bytes that are not UTF-8 are encoded as they are.
+    /// either end unless asked for. Bytes that are not UTF-8 are encoded as they are, but for vocabularies over
+    /// characters that lack a token for such a byte.
     /// @throws error (unsupported) when the file's pattern costs too much on this text
     [[nodiscard]] std::vector<token_id> encode(std::string_view text, const encode_options& options = {}) const {
         std::vector<token_id> ids;
-        if (text.empty()) return ids;
-        if (data_->words.size() == 0) fail(errc::no_such_file, data_->source, ": there is no tokenizer to encode text");
-        detail::split_runner words(data_->split);
-        detail::word_merger merger(data_->merges, data_->byte_ids);
-        const auto encode_word = [&](std::string_view word) {
-            if (data_->ignore_merges) {
-                if (const std::optional<token_id> whole = find(word)) return ids.push_back(*whole);
-            }
-            merger.append(word, ids);
-        };
-        data_->added.split(
-            text, options.special_tokens, [&](token_id id) { ids.push_back(id); },
-            [&](std::string_view between) { words.each_word(between, encode_word); });
+        if (options.add_special_tokens) ids = data_->before;
+        if (!text.empty()) append(text, options, ids);
+        if (options.add_special_tokens) ids.insert(ids.end(), data_->behind.begin(), data_->behind.end());
         return ids;
     }
+    /// What the tokenizer's post-processor puts before a text, such as a beginning-of-text token.
+    [[nodiscard]] std::span<const token_id> tokens_before() const noexcept { return data_->before; }
+    /// And what it puts behind one.
+    [[nodiscard]] std::span<const token_id> tokens_behind() const noexcept { return data_->behind; }
 
-    /// The bytes of tokens, special ones included.
+    /// The bytes of tokens that begin a text, special ones included; without the space that encoding puts before
+    /// every text, where it does. Bytes that make no character are there as they are.
     /// @throws error (out_of_range) for an unknown id
     [[nodiscard]] std::string decode(std::span<const token_id> ids) const {
-        std::string text;
-        for (const token_id id : ids) text += piece(id);
+        std::size_t size = 0;
+        for (const token_id id : ids) size += piece(id).size();
+        std::string text(size, '\0');
+        detail::start_trimmer start(data_->left_out);
+        size = 0;
+        for (const token_id id : ids) size += start.copy(data_->words.piece(id), text.data() + size);
+        text.resize(size);
         return text;
     }
 
-    /// The bytes of one token.
+    /// The bytes of one token within a text.
     /// @throws error (out_of_range) for an unknown id
     [[nodiscard]] std::string_view piece(token_id id) const {
         if (!data_->words.has(id)) {
@@ -95,14 +107,37 @@ public:
     [[nodiscard]] std::size_t size() const noexcept { return data_->words.size(); }
     /// Bytes of the longest piece.
     [[nodiscard]] std::size_t max_piece_size() const noexcept { return data_->words.max_piece_size(); }
-    /// A decoder for tokens that come one by one.
-    [[nodiscard]] stream_decoder stream() const {
-        return stream_decoder(std::shared_ptr<const detail::vocabulary>(data_, &data_->words));
-    }
+    /// A decoder for tokens that come one by one and begin a text.
+    [[nodiscard]] stream_decoder stream() const { return stream_decoder(words(), data_->left_out); }
+    /// One for tokens that go on from a text: their first space is shown.
+    [[nodiscard]] stream_decoder continuation_stream() const { return stream_decoder(words()); }
 
 private:
     explicit tokenizer(detail::tokenizer_data data)
         : data_(std::make_shared<const detail::tokenizer_data>(std::move(data))) {}
+
+    [[nodiscard]] std::shared_ptr<const detail::vocabulary> words() const { return {data_, &data_->words}; }
+
+    void append(std::string_view text, const encode_options& options, std::vector<token_id>& ids) const {
+        if (data_->words.size() == 0) fail(errc::no_such_file, data_->source, ": there is no tokenizer to encode text");
+        detail::normalize_runner normalize(data_->normalize);
+        detail::split_runner words(data_->split);
+        detail::word_merger merger(data_->merges, data_->symbols);
+        const auto encode_word = [&](std::string_view word) {
+            if (data_->ignore_merges) {
+                if (const std::optional<token_id> whole = data_->whole_word(word)) return ids.push_back(*whole);
+            }
+            merger.append(word, ids);
+        };
+        const auto prefix = [&](bool is_first) { return !(is_first && options.continues); };
+        data_->added.split(
+            text, options.special_tokens,
+            [&](std::string_view part, bool is_first) { return normalize(part, prefix(is_first)); },
+            [&](token_id id) { ids.push_back(id); },
+            [&](std::string_view part, bool is_first) {
+                words.each_word(part, is_first, prefix(is_first), encode_word);
+            });
+    }
 
     static detail::tokenizer_data without_tokens(std::string source) {
         detail::tokenizer_data data;

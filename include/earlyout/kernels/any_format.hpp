@@ -24,27 +24,34 @@ public:
         requires std::is_constructible_v<std::variant<f32, bf16, f16, int8, int4>, Format>
     // NOLINTNEXTLINE(google-explicit-constructor): each format is one
     any_format(Format format) noexcept : chosen_(format) {}
-    /// @param name "f32", "bf16", "f16", "int8" or "int4"
+    /// Each matrix in the format that its checkpoint has it in, or the nearest to that: see stored_rows.hpp.
+    [[nodiscard]] static any_format as_stored() noexcept {
+        any_format made;
+        made.as_stored_ = true;
+        return made;
+    }
+    /// @param name "f32", "bf16", "f16", "int8", "int4" or "stored"
     /// @throws error (unsupported) for any other
     explicit any_format(std::string_view name) : any_format(find(name)) {}
 
     [[nodiscard]] const char* name() const noexcept {
-        return std::visit([](auto format) { return decltype(format)::name; }, chosen_);
+        return as_stored_ ? "stored" : std::visit([](auto format) { return decltype(format)::name; }, chosen_);
     }
+    [[nodiscard]] bool is_as_stored() const noexcept { return as_stored_; }
     /// body(the format's tag)
     template <class Body>
     decltype(auto) visit(Body&& body) const noexcept {
         return std::visit(std::forward<Body>(body), chosen_);
     }
     friend bool operator==(const any_format& a, const any_format& b) noexcept {
-        return a.chosen_.index() == b.chosen_.index();
+        return a.as_stored_ == b.as_stored_ && a.chosen_.index() == b.chosen_.index();
     }
 
 private:
     static any_format find(std::string_view name) {
         std::string known;
-        for (const any_format format :
-             {any_format(f32{}), any_format(bf16{}), any_format(f16{}), any_format(int8{}), any_format(int4{})}) {
+        for (const any_format format : {any_format(f32{}), any_format(bf16{}), any_format(f16{}), any_format(int8{}),
+                                        any_format(int4{}), as_stored()}) {
             if (name == format.name()) return format;
             known.append(known.empty() ? "" : ", ").append(format.name());
         }
@@ -52,16 +59,27 @@ private:
     }
 
     std::variant<f32, bf16, f16, int8, int4> chosen_;
+    bool as_stored_ = false;
 };
 
-/// A packed matrix in the format it was made with.
+/// A packed matrix in the format it was made with, or, made `as_stored`, in the one it is given when it is filled.
 template <>
 class packed_matrix<any_format> {
 public:
     packed_matrix() noexcept = default;
-    packed_matrix(std::size_t out, std::size_t in, any_format format = {}, weight_arena* arena = nullptr) {
-        format.visit([&](auto tag) { held_.emplace<packed_matrix<decltype(tag)>>(out, in, tag, arena); });
+    packed_matrix(std::size_t out, std::size_t in, any_format format = {}, weight_arena* arena = nullptr)
+        : out_(out), in_(in), arena_(arena), settled_(false) {
+        if (!format.is_as_stored()) settle(format);
     }
+
+    /// Takes a format, where it has none yet: before any row is set, while the arena lives.
+    void settle(any_format format) {
+        if (settled_) return;
+        format.visit([&](auto tag) { held_.emplace<packed_matrix<decltype(tag)>>(out_, in_, tag, arena_); });
+        settled_ = true;
+        arena_ = nullptr;
+    }
+    [[nodiscard]] bool settled() const noexcept { return settled_; }
 
     /// body(the matrix in its own format)
     template <class Body>
@@ -69,12 +87,14 @@ public:
         return std::visit(std::forward<Body>(body), held_);
     }
 
-    [[nodiscard]] std::size_t out() const noexcept {
-        return visit([](const auto& m) { return m.out(); });
+    /// body(the matrix in its own format), to be filled
+    template <class Body>
+    decltype(auto) visit(Body&& body) noexcept {
+        return std::visit(std::forward<Body>(body), held_);
     }
-    [[nodiscard]] std::size_t in() const noexcept {
-        return visit([](const auto& m) { return m.in(); });
-    }
+
+    [[nodiscard]] std::size_t out() const noexcept { return out_; }
+    [[nodiscard]] std::size_t in() const noexcept { return in_; }
     [[nodiscard]] std::size_t panels() const noexcept {
         return visit([](const auto& m) { return m.panels(); });
     }
@@ -87,17 +107,24 @@ public:
     [[nodiscard]] const char* format_name() const noexcept {
         return visit([](const auto& m) { return m.format_name(); });
     }
-    void set_rows(std::size_t first_row, matrix_view<const float> source) noexcept {
-        std::visit([&](auto& m) { m.set_rows(first_row, source); }, held_);
+    /// Without a format so far, it becomes f32; likewise below.
+    void set_rows(std::size_t first_row, matrix_view<const float> source) {
+        settle(f32{});
+        visit([&](auto& m) { m.set_rows(first_row, source); });
     }
-    void set_rows_transposed(std::size_t first_row, matrix_view<const float> source) noexcept {
-        std::visit([&](auto& m) { m.set_rows_transposed(first_row, source); }, held_);
+    void set_rows_transposed(std::size_t first_row, matrix_view<const float> source) {
+        settle(f32{});
+        visit([&](auto& m) { m.set_rows_transposed(first_row, source); });
     }
     void copy_row(std::size_t row, float* out) const noexcept {
         visit([&](const auto& m) { m.copy_row(row, out); });
     }
 
 private:
+    std::size_t out_ = 0;
+    std::size_t in_ = 0;
+    weight_arena* arena_ = nullptr;
+    bool settled_ = true;
     std::variant<packed_matrix<f32>, packed_matrix<bf16>, packed_matrix<f16>, packed_matrix<int8>, packed_matrix<int4>>
         held_;
 };

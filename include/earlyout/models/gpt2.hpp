@@ -88,6 +88,7 @@ private:
     static void read_matrix(const reader& from, const std::string& name, Linear& into) {
         if (!transposed(from)) return from.linear_rows(name, into.out(), true, into);
         const std::vector<float> weight = from.tensor(name + ".weight", {into.in(), into.out()});
+        from.settle(into, {name + ".weight"});
         into.weight().set_rows_transposed(0, {weight.data(), into.in(), into.out()});
         from.bias_rows(name, into.out(), into);
     }
@@ -109,6 +110,7 @@ private:
             return;
         }
         const std::vector<float> weight = from.tensor(name + ".weight", {d, 3 * d});
+        from.settle(target, {name + ".weight"});
         const matrix_view<const float> columns{weight.data(), d, 3 * d};
         for (std::size_t part = 0; part < 3; ++part) {
             target.weight().set_rows_transposed(rows[part], columns.cols(part * d, d));

@@ -85,9 +85,7 @@ public:
         }
         if (!tied) made.tokens = read_table(reader, tokens, s.vocab, s.d_model);
         made.output = linear<Format>(s.vocab, s.d_model, "output", output_format, &arena);
-        read_rows(
-            from, tied ? table.name : "lm_head.weight", s.vocab, s.d_model,
-            [&](std::size_t first, matrix_view<const float> rows) { made.output.weight().set_rows(first, rows); });
+        reader.matrix_rows(tied ? table : *from.find("lm_head.weight"), 0, s.vocab, made.output);
         if (names.output_bias) {
             const std::vector<float> bias = read_tensor(from, "lm_head.bias", {s.vocab});
             std::copy(bias.begin(), bias.end(), made.output.bias().begin());
@@ -105,9 +103,14 @@ private:
 
     [[nodiscard]] static embedding read_table(const detail::checkpoint_reader& reader, const std::string& name,
                                               std::size_t rows, std::size_t d_model) {
-        embedding made(d_model, rows, reader.require(name, {rows, d_model}).type);
-        read_rows(reader.from(), reader.stored_name(name), rows, d_model,
-                  [&](std::size_t first, matrix_view<const float> values) { made.set_rows(first, values); });
+        const tensor_view& tensor = reader.require(name, {rows, d_model});
+        embedding made(d_model, rows, tensor.type);
+        // In blocks they stay as they are; reading them once proves that they are finite.
+        const bool in_blocks = block_elements(tensor.type) != 1;
+        if (in_blocks) made.set_bytes(tensor.bytes);
+        read_rows(reader.from(), tensor, 0, rows, [&](std::size_t first, matrix_view<const float> values) {
+            if (!in_blocks) made.set_rows(first, values);
+        });
         return made;
     }
 

@@ -3,12 +3,16 @@
 #define EARLYOUT_NN_EMBEDDING_HPP
 
 #include <earlyout/core/aligned_buffer.hpp>
+#include <earlyout/core/blocks.hpp>
 #include <earlyout/core/dtype.hpp>
 #include <earlyout/core/matrix_view.hpp>
 #include <earlyout/core/token.hpp>
 #include <earlyout/kernels/half.hpp>
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <span>
 
 namespace earlyout::inline EARLYOUT_ABI {
 
@@ -17,9 +21,9 @@ namespace earlyout::inline EARLYOUT_ABI {
 class embedding {
 public:
     embedding() = default;
-    /// `count` rows of zeros, to be filled by set_rows().
+    /// `count` rows of zeros, to be filled by set_rows() or, in block types, set_bytes(). A row is whole blocks.
     embedding(std::size_t d_model, std::size_t count, dtype stored = dtype::f32)
-        : d_model_(d_model), stored_(stored), rows_(count * d_model * size_of(stored)) {}
+        : d_model_(d_model), stored_(stored), rows_(bytes_of(stored, count * d_model)) {}
 
     /// Rounds to the element type; values that are of it already stay as they are.
     void set_rows(std::size_t first_row, matrix_view<const float> source) noexcept {
@@ -28,6 +32,11 @@ public:
                 kernels::encode(stored, source.row(r), d_model_, rows + (first_row + r) * d_model_);
             }
         });
+    }
+
+    /// All rows as they are stored.
+    void set_bytes(std::span<const std::byte> bytes) noexcept {
+        std::copy_n(bytes.begin(), std::min(bytes.size(), rows_.size()), rows_.data());
     }
 
     [[nodiscard]] bool empty() const noexcept { return rows_.size() == 0; }
@@ -49,6 +58,7 @@ private:
             case dtype::f32: return body(f32{}, reinterpret_cast<float*>(rows_.data()));
             case dtype::f16: return body(f16{}, reinterpret_cast<std::uint16_t*>(rows_.data()));
             case dtype::bf16: return body(bf16{}, reinterpret_cast<std::uint16_t*>(rows_.data()));
+            default: return;
         }
     }
     template <class Body>
@@ -61,6 +71,14 @@ private:
             case dtype::f32: return read(f32{});
             case dtype::f16: return read(f16{});
             case dtype::bf16: return read(bf16{});
+            default: break;
+        }
+        float values[256];  // the largest block
+        const std::size_t block = block_elements(stored_);
+        const std::byte* at = rows_.data() + bytes_of(stored_, index * d_model_);
+        for (std::size_t k = 0; k < d_model_; k += block, at += block_bytes(stored_)) {
+            detail::decode_block(stored_, at, values);
+            for (std::size_t i = 0; i < block; ++i) body(k + i, values[i]);
         }
     }
 

@@ -4,6 +4,7 @@
 
 #include <earlyout/core/aligned_buffer.hpp>
 #include <earlyout/core/dtype.hpp>
+#include <earlyout/core/error.hpp>
 #include <earlyout/core/shape.hpp>
 #include <earlyout/kernels/half.hpp>
 #include <earlyout/kernels/simd.hpp>
@@ -23,6 +24,7 @@ namespace earlyout::inline EARLYOUT_ABI {
 class kv_cache {
 public:
     /// @param stored f32 keeps keys and values as they are; f16 and bf16 round each by itself and take half the memory
+    /// @throws error (invalid_argument) for any other
     kv_cache(const model_shape& shape, std::size_t capacity, dtype stored = dtype::f32)
         : kv_heads_(shape.kv_heads),
           head_dim_(shape.head_dim),
@@ -32,6 +34,9 @@ public:
           head_values_(capacity * value_stride_),
           stored_(stored),
           layers_(shape.layers) {
+        if (block_elements(stored) != 1) {
+            fail(errc::invalid_argument, "keys and values: expected F32, F16 or BF16, found ", to_string(stored));
+        }
         for (layer_entries& l : layers_) {
             l.keys = aligned_buffer<std::byte>(kv_heads_ * head_keys_ * size_of(stored));
             l.values = aligned_buffer<std::byte>(kv_heads_ * head_values_ * size_of(stored));
@@ -98,9 +103,9 @@ public:
     template <class Body>
     void visit_format(Body&& body) const {
         switch (stored_) {
-            case dtype::f32: return body(f32{});
             case dtype::f16: return body(f16{});
             case dtype::bf16: return body(bf16{});
+            default: return body(f32{});
         }
     }
     /// A head's keys, in the format stored; see kernels::attend for the layout.

@@ -3,10 +3,10 @@
 #define EARLYOUT_IO_DETAIL_JSON_HPP
 
 #include <earlyout/core/error.hpp>
+#include <earlyout/io/detail/printable.hpp>
 
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <set>
 #include <string>
@@ -21,15 +21,10 @@ using json = nlohmann::json;
 
 /// What the JSON library has to say, without its own numbering and not longer than a line.
 [[nodiscard]] inline std::string short_reason(std::string_view reason) {
-    constexpr std::size_t longest = 160;
     if (const std::size_t end = reason.find("] "); reason.starts_with('[') && end != std::string_view::npos) {
         reason.remove_prefix(end + 2);
     }
-    std::string text(reason.substr(0, longest));
-    if (reason.size() > longest) text += "...";
-    std::ranges::replace_if(
-        text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) > 0x7e; }, '?');
-    return text;
+    return printable(reason);
 }
 
 /// Parses JSON that comes from a file: at most 64 levels deep, no key twice in one object.

@@ -5,6 +5,7 @@
 #include <earlyout/core/token.hpp>
 #include <earlyout/io/detail/pattern.hpp>
 #include <earlyout/io/detail/tokenizer_utf8.hpp>
+#include <earlyout/io/detail/tokenizer_white_space.hpp>
 
 #include <algorithm>
 #include <array>
@@ -28,42 +29,6 @@ struct added_token {
     bool rstrip = false;       ///< takes the white space behind it
     bool normalized = true;    ///< looked for after those that are not
 };
-
-/// Unicode's White_Space.
-[[nodiscard]] constexpr bool is_white_space(char32_t c) noexcept {
-    return (c >= 9 && c <= 13) || c == 0x20 || c == 0x85 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) ||
-           c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
-}
-
-/// Bytes of white space at the start of `text`.
-[[nodiscard]] inline std::size_t white_space_prefix(std::string_view text) noexcept {
-    std::size_t size = 0;
-    for (;;) {
-        const utf8_prefix here = look_at_utf8(text.substr(size));
-        if (!here.complete() || !is_white_space(utf8_code_point(text.substr(size), here.needed))) return size;
-        size += here.needed;
-    }
-}
-
-/// The last character of `text`; empty when it does not end with a whole one.
-[[nodiscard]] inline std::string_view last_character(std::string_view text) noexcept {
-    for (std::size_t size = 1; size <= std::min<std::size_t>(4, text.size()); ++size) {
-        const std::string_view end = text.substr(text.size() - size);
-        const utf8_prefix here = look_at_utf8(end);
-        if (here.needed > 0) return here.complete() && here.needed == size ? end : std::string_view();
-    }
-    return {};
-}
-
-/// Bytes of white space at the end of `text`.
-[[nodiscard]] inline std::size_t white_space_suffix(std::string_view text) noexcept {
-    std::size_t size = 0;
-    for (;;) {
-        const std::string_view last = last_character(text.substr(0, text.size() - size));
-        if (last.empty() || !is_white_space(utf8_code_point(last, last.size()))) return size;
-        size += last.size();
-    }
-}
 
 /// Finds the longest of a set of strings that begins at a place of a text.
 class string_set {
@@ -119,13 +84,17 @@ public:
         first_ = string_set(std::move(tokens));
     }
 
-    /// Cuts `text` at the added tokens in it, from left to right: calls token(id) for each, and between(text)
-    /// for what lies between them.
-    /// @param special whether special tokens are looked for; if not, they are text
-    template <class Token, class Between>
-    void split(std::string_view text, bool special, Token&& token, Between&& between) const {
-        split(first_, text, special, token,
-              [&](std::string_view rest) { split(later_, rest, special, token, between); });
+    /// Cuts `text` at the added tokens in it, from left to right: calls token(id) for each, and
+    /// between(text, is_first) for what lies between them; the first part begins where the text does.
+    /// @param special   whether special tokens are looked for; if not, they are text
+    /// @param normalize what becomes of a part before those tokens are looked for that want it normalized:
+    ///                  normalize(text, is_first)
+    template <class Normalize, class Token, class Between>
+    void split(std::string_view text, bool special, Normalize&& normalize, Token&& token, Between&& between) const {
+        split(first_, text, special, token, [&](std::string_view rest, bool is_first) {
+            split(later_, normalize(rest, is_first), special, token,
+                  [&](std::string_view part, bool first_of_rest) { between(part, is_first && first_of_rest); });
+        });
     }
 
 private:
@@ -145,11 +114,11 @@ private:
             if (begin < done) continue;  // in the white space that the token before it took
             if (found->lstrip) begin -= white_space_suffix(text.substr(done, begin - done));
             if (found->rstrip) end += white_space_prefix(text.substr(end));
-            if (begin > done) between(text.substr(done, begin - done));
+            if (begin > done) between(text.substr(done, begin - done), done == 0);
             token(found->id);
             done = end;
         }
-        if (done < text.size()) between(text.substr(done));
+        if (done < text.size()) between(text.substr(done), done == 0);
     }
     /// No letter, digit or the like touches begin .. end.
     [[nodiscard]] bool stands_alone(std::string_view text, std::size_t begin, std::size_t end) const {

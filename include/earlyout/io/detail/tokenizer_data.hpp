@@ -5,11 +5,16 @@
 #include <earlyout/core/token.hpp>
 #include <earlyout/io/detail/tokenizer_added.hpp>
 #include <earlyout/io/detail/tokenizer_merges.hpp>
+#include <earlyout/io/detail/tokenizer_normalizer.hpp>
 #include <earlyout/io/detail/tokenizer_splitter.hpp>
+#include <earlyout/io/detail/tokenizer_symbols.hpp>
+#include <earlyout/io/detail/tokenizer_text_start.hpp>
 #include <earlyout/io/detail/tokenizer_vocabulary.hpp>
 
-#include <array>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace earlyout::inline EARLYOUT_ABI {
 namespace io::detail {
@@ -18,11 +23,20 @@ namespace io::detail {
 struct tokenizer_data {
     std::string source;  ///< begins the message of every error
     vocabulary words;
-    std::array<token_id, 256> byte_ids{};  ///< of the pieces that are one byte
+    symbol_table symbols;
     merge_table merges;
     bool ignore_merges = false;  ///< a word that is a piece is that token, whatever the merges say
+    vocabulary spelled;          ///< for that: pieces as the file spells them, where that is not their bytes
+    normalizer normalize;
     splitter split;
     added_tokens added;
+    text_start left_out;           ///< when a text is decoded
+    std::vector<token_id> before;  ///< what the post-processor puts before a text
+    std::vector<token_id> behind;  ///< and behind it
+
+    [[nodiscard]] std::optional<token_id> whole_word(std::string_view word) const {
+        return symbols.by_character ? spelled.find(word) : words.find(word);
+    }
 };
 
 }  // namespace io::detail

@@ -156,12 +156,12 @@ private:
         if (token.special) data_.words.mark_special(token.id);
     }
     void read_bytes(const json_place& vocab) {
-        for (std::size_t byte = 0; byte < data_.byte_ids.size(); ++byte) {
+        for (std::size_t byte = 0; byte < data_.symbols.bytes.size(); ++byte) {
             const char bytes[] = {static_cast<char>(byte)};
             const std::optional<token_id> id = data_.words.find({bytes, 1});
             if (!id)
                 fail(errc::malformed_file, vocab.name(), ": expected a piece for every byte, found none for ", byte);
-            data_.byte_ids[byte] = *id;
+            data_.symbols.bytes[byte] = *id;
         }
     }
 
@@ -178,7 +178,7 @@ private:
             rules.push_back({read_piece(left, place, i), read_piece(right, place, i), static_cast<std::uint32_t>(i),
                              read_piece(merged, place, i)});
         }
-        data_.merges = merge_table(std::move(rules), data_.words.size());
+        data_.merges = merge_table(std::move(rules), data_.words.size(), data_.symbols);
     }
     /// "a b" or ["a", "b"].
     static std::pair<std::string_view, std::string_view> read_pair(const json& entry, const json_place& merges,

@@ -4,9 +4,10 @@
 
 #include <earlyout/core/error.hpp>
 #include <earlyout/core/token.hpp>
+#include <earlyout/io/detail/tokenizer_joints.hpp>
+#include <earlyout/io/detail/tokenizer_symbols.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -19,21 +20,18 @@
 namespace earlyout::inline EARLYOUT_ABI {
 namespace io::detail {
 
-/// Two neighbours that become one token; the pair of lowest rank goes first.
-struct merge_rule {
-    token_id left;
-    token_id right;
-    std::uint32_t rank;
-    token_id merged;
-};
-
 /// The merges of a byte-pair encoding, found by their pair.
 class merge_table {
 public:
     merge_table() = default;
-    /// @param rules of a pair that comes twice, the last in rank counts
-    /// @param ids   every id in `rules` is below
-    merge_table(std::vector<merge_rule> rules, std::size_t ids) : rules_(std::move(rules)), first_(ids + 1) {
+    /// @param rules   of a pair that comes twice, the last in rank counts. Rules of one rank are one kind: of two
+    /// pairs,
+    ///                the left one goes first
+    /// @param ids     every id in `rules` is below
+    /// @param symbols where merging begins
+    merge_table(std::vector<merge_rule> rules, std::size_t ids, const symbol_table& symbols)
+        : rules_(std::move(rules)), first_(ids + 1) {
+        if (symbols.by_character) joints_ = merge_joints(rules_, ids, symbols);
         for (const merge_rule& rule : rules_) {
             if (rule.rank >= merged_.size()) merged_.resize(std::size_t{rule.rank} + 1);
             merged_[rule.rank] = rule.merged;
@@ -52,44 +50,41 @@ public:
         const merge_rule* const found = std::ranges::lower_bound(begin, end, right, {}, &merge_rule::right);
         return found != end && found->right == right ? found : nullptr;
     }
-    /// What the merge of this rank makes.
+    /// What the merge of this rank makes, or one of several.
     [[nodiscard]] token_id merged(std::uint32_t rank) const noexcept { return merged_[rank]; }
+    /// False where no merge can ever join two neighbouring symbols of a word.
+    [[nodiscard]] bool may_join(token_id left, token_id right) const noexcept { return joints_.may_join(left, right); }
 
 private:
     std::vector<merge_rule> rules_;     // by left, right, falling rank
     std::vector<std::uint32_t> first_;  // by left id: where its rules begin
     std::vector<token_id> merged_;      // by rank
+    merge_joints joints_;
 };
 
-/// Merges the bytes of words into tokens (Sennrich et al. 2016, "Neural Machine Translation of Rare Words
+/// Merges the symbols of words into tokens (Sennrich et al. 2016, "Neural Machine Translation of Rare Words
 /// with Subword Units"): time O(n log n) in the length of a word. Holds the memory that this takes.
 class word_merger {
 public:
-    word_merger(const merge_table& merges, const std::array<token_id, 256>& byte_ids)
-        : merges_(&merges), byte_ids_(&byte_ids) {}
+    word_merger(const merge_table& merges, const symbol_table& parts) : merges_(&merges), parts_(&parts) {}
 
     /// Appends the word's tokens to `ids`.
     /// @throws error (unsupported) for a word of 4 GiB or more
     void append(std::string_view word, std::vector<token_id>& ids) {
         if (word.size() >= none)
             fail(errc::unsupported, "word: expected fewer than ", none, " bytes, found ", word.size());
-        if (word.empty()) return;
-        begin(word);
-        while (!queue_.empty()) {
-            std::ranges::pop_heap(queue_, std::greater());
-            const auto rank = static_cast<std::uint32_t>(queue_.back() >> 32);
-            const auto left = static_cast<std::uint32_t>(queue_.back());
-            queue_.pop_back();
-            // Other merges may have taken one of the two since they were queued.
-            const merge_rule* const rule = rule_at(left);
-            if (rule != nullptr && rule->merged == merges_->merged(rank)) merge(left, rule->merged);
-        }
-        for (std::uint32_t i = 0; i != none; i = symbols_[i].next) ids.push_back(symbols_[i].id);
+        symbols_.clear();
+        parts_->each(word, [&](token_id id) {
+            if (!symbols_.empty() && !merges_->may_join(symbols_.back().id, id)) flush(ids);
+            symbols_.push_back({id, 0, 0});
+        });
+        flush(ids);
     }
 
 private:
     static constexpr std::uint32_t none = std::numeric_limits<std::uint32_t>::max();
     static constexpr token_id gone = -1;
+    static constexpr std::size_t few = 24;  // symbols that are merged without a queue
 
     struct symbol {
         token_id id;
@@ -97,12 +92,60 @@ private:
         std::uint32_t previous;
     };
 
-    void begin(std::string_view word) {
-        const auto size = static_cast<std::uint32_t>(word.size());
+    /// Appends the tokens of the symbols that are there.
+    void flush(std::vector<token_id>& ids) {
+        if (symbols_.size() <= few) {
+            merge_few();
+            for (const symbol& s : symbols_) ids.push_back(s.id);
+        } else {
+            merge_many();
+            for (std::uint32_t i = 0; i != none; i = symbols_[i].next) ids.push_back(symbols_[i].id);
+        }
         symbols_.clear();
+    }
+
+    /// Looks through all pairs for each merge.
+    void merge_few() {
+        std::size_t size = symbols_.size();
+        if (size < 2) return;
+        const merge_rule* rules[few];  // of each symbol with the next
+        for (std::size_t i = 0; i + 1 < size; ++i) rules[i] = merges_->find(symbols_[i].id, symbols_[i + 1].id);
+        for (; size > 1; --size) {
+            std::size_t best = size;
+            for (std::size_t i = 0; i + 1 < size; ++i) {
+                if (rules[i] != nullptr && (best == size || rules[i]->rank < rules[best]->rank)) best = i;
+            }
+            if (best == size) break;
+            symbols_[best].id = rules[best]->merged;
+            for (std::size_t i = best + 1; i + 1 < size; ++i) {
+                symbols_[i].id = symbols_[i + 1].id;
+                rules[i] = rules[i + 1];
+            }
+            if (best > 0) rules[best - 1] = merges_->find(symbols_[best - 1].id, symbols_[best].id);
+            if (best + 2 < size) rules[best] = merges_->find(symbols_[best].id, symbols_[best + 1].id);
+        }
+        symbols_.resize(size);
+    }
+
+    void merge_many() {
+        link();
+        while (!queue_.empty()) {
+            std::ranges::pop_heap(queue_, std::greater());
+            const auto rank = static_cast<std::uint32_t>(queue_.back() >> 32);
+            const auto left = static_cast<std::uint32_t>(queue_.back());
+            queue_.pop_back();
+            // Other merges may have taken one of the two since they were queued.
+            const merge_rule* const rule = rule_at(left);
+            if (rule != nullptr && (rule->rank == rank || rule->merged == merges_->merged(rank))) {
+                merge(left, rule->merged);
+            }
+        }
+    }
+    void link() {
+        const auto size = static_cast<std::uint32_t>(symbols_.size());
         for (std::uint32_t i = 0; i < size; ++i) {
-            const token_id id = (*byte_ids_)[static_cast<unsigned char>(word[i])];
-            symbols_.push_back({id, i + 1 < size ? i + 1 : none, i > 0 ? i - 1 : none});
+            symbols_[i].next = i + 1 < size ? i + 1 : none;
+            symbols_[i].previous = i > 0 ? i - 1 : none;
         }
         for (std::uint32_t i = 0; i < size; ++i) {
             if (const merge_rule* rule = rule_at(i)) queue_.push_back(entry(i, *rule));
@@ -136,7 +179,7 @@ private:
     }
 
     const merge_table* merges_;
-    const std::array<token_id, 256>* byte_ids_;
+    const symbol_table* parts_;
     std::vector<symbol> symbols_;
     std::vector<std::uint64_t> queue_;  // a heap of pairs that may merge: rank, then index of the left symbol
 };

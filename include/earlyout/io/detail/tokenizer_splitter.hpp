@@ -26,11 +26,21 @@ struct split_step {
     bool invert = false;  ///< what lies between the matches counts as match
 };
 
+/// Writes spaces as another character, mostly U+2581, and may put one before a text: Hugging Face's Metaspace.
+struct metaspace {
+    enum class prefix { always, first, never };
+
+    std::string replacement;
+    prefix before = prefix::always;  ///< what does not begin with one: each part, the first of a text, none
+    bool split = true;               ///< cut before each
+};
+
 /// How a text is cut into the words that are encoded on their own.
 struct splitter {
     std::vector<split_step> steps;    ///< each cuts what the one before it left
     bool add_prefix_space = false;    ///< before the last step, to each part that does not begin with a space
     bool prefix_before_last = false;  ///< the last step comes after the prefix; else the prefix comes last
+    std::optional<metaspace> spaces;  ///< after all that
 };
 
 /// Splits texts; for one thread.
@@ -42,8 +52,10 @@ public:
 
     /// Calls word(std::string_view) for each word of `text`, any bytes, from left to right. Patterns see the runs
     /// of valid UTF-8; each run of bytes that are not is a part of its own.
+    /// @param is_first whether `text` begins what is encoded
+    /// @param prefix   whether what goes before a text goes before this one
     template <class Word>
-    void each_word(std::string_view text, Word&& word) {
+    void each_word(std::string_view text, bool is_first, bool prefix, Word&& word) {
         const std::size_t plain = how_->steps.size() - (how_->prefix_before_last ? 1 : 0);
         parts_.assign(text.empty() ? 0 : 1, text);
         for (std::size_t step = 0; step < plain; ++step) {
@@ -51,8 +63,14 @@ public:
             for (const std::string_view part : parts_) split(step, part);
             std::swap(parts_, split_);
         }
-        for (const std::string_view part : parts_) {
-            const std::string_view whole = with_prefix(part);
+        for (std::size_t i = 0; i < parts_.size(); ++i) {
+            const bool first_part = is_first && i == 0 && parts_[i].data() == text.data();
+            const bool may_prefix = prefix || i > 0;
+            if (how_->spaces) {
+                each_spaced(parts_[i], first_part, may_prefix, word);
+                continue;
+            }
+            const std::string_view whole = may_prefix ? with_prefix(parts_[i]) : parts_[i];
             if (!how_->prefix_before_last) {
                 word(whole);
                 continue;
@@ -69,6 +87,29 @@ private:
         bool is_match;
     };
 
+    template <class Word>
+    void each_spaced(std::string_view part, bool is_first, bool may_prefix, Word&& word) {
+        const metaspace& how = *how_->spaces;
+        std::string& out = prefixed_;
+        out.clear();
+        const bool wanted =
+            how.before == metaspace::prefix::always || (how.before == metaspace::prefix::first && is_first);
+        if (wanted && may_prefix && !part.starts_with(' ') && !part.starts_with(how.replacement)) out = how.replacement;
+        for (const char c : part) {
+            if (c == ' ') {
+                out += how.replacement;
+            } else {
+                out += c;
+            }
+        }
+        std::string_view rest = out;
+        while (how.split && !rest.empty()) {
+            const std::size_t next = std::min(rest.find(how.replacement, 1), rest.size());
+            word(rest.substr(0, next));
+            rest.remove_prefix(next);
+        }
+        if (!rest.empty()) word(rest);
+    }
     std::string_view with_prefix(std::string_view part) {
         if (!how_->add_prefix_space || part.starts_with(' ')) return part;
         prefixed_.assign(1, ' ').append(part);

@@ -4,6 +4,7 @@
 
 #include <earlyout/core/checkpoint.hpp>
 #include <earlyout/core/shape.hpp>
+#include <earlyout/kernels/stored_rows.hpp>
 #include <earlyout/nn/feed_forward.hpp>
 #include <earlyout/nn/normalization.hpp>
 
@@ -110,14 +111,37 @@ public:
         return read_tensor(from_, stored_name(name), shape);
     }
 
-    /// Rows first .. first + count - 1 of a stored matrix [rows, in] into the rows of a linear layer from `to` on.
+    /// Gives a matrix that is to be as it is stored the format that holds all of these tensors, before any row is set.
+    template <class Linear>
+    void settle(Linear& into, std::initializer_list<std::string> names) const {
+        if constexpr (requires { into.weight().settled(); }) {
+            if (into.weight().settled()) return;
+            std::optional<any_format> common;
+            for (const std::string& name : names) {
+                const tensor_view* const tensor = from_.find(stored_name(name));
+                if (tensor == nullptr) continue;
+                const any_format own = kernels::format_of(tensor->type);
+                common = common ? kernels::common_format(*common, own) : own;
+            }
+            if (common) into.weight().settle(*common);
+        }
+    }
+
+    /// Rows first .. first + count - 1 of a stored matrix [rows, in] into the rows of a linear layer from `to` on:
+    /// unrounded where the layer's format has the same codes.
+    template <class Linear>
+    void matrix_rows(const tensor_view& tensor, std::size_t first, std::size_t count, Linear& into,
+                     std::size_t to = 0) const {
+        if constexpr (requires { into.weight().settled(); }) into.weight().settle(kernels::format_of(tensor.type));
+        if (kernels::take_rows(tensor, first, count, into.weight(), to)) return;
+        read_rows(from_, tensor, first, count, [&](std::size_t row, matrix_view<const float> values) {
+            into.weight().set_rows(to + row - first, values);
+        });
+    }
     template <class Linear>
     void matrix_rows(const std::string& name, std::size_t rows, std::size_t first, std::size_t count, Linear& into,
                      std::size_t to = 0) const {
-        read_rows(from_, require(name, {rows, into.in()}), first, count,
-                  [&](std::size_t row, matrix_view<const float> values) {
-                      into.weight().set_rows(to + row - first, values);
-                  });
+        matrix_rows(require(name, {rows, into.in()}), first, count, into, to);
     }
     template <class Linear>
     void bias_rows(const std::string& name, std::size_t rows, Linear& into, std::size_t to = 0) const {

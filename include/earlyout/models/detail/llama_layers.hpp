@@ -99,6 +99,7 @@ struct llama_layers {
     static void read_attention(const reader& from, const std::string& name, const model_shape& s, biases have,
                                Attention& into) {
         auto& projected = into.query_key_value();
+        from.settle(projected, {name + ".q_proj.weight", name + ".k_proj.weight", name + ".v_proj.weight"});
         from.linear_rows(name + ".q_proj", s.d_query(), have.query_key_value, projected);
         from.linear_rows(name + ".k_proj", s.d_kv(), have.query_key_value, projected, into.key_row());
         from.linear_rows(name + ".v_proj", s.d_kv(), have.query_key_value, projected, into.value_row());
@@ -112,6 +113,7 @@ struct llama_layers {
     template <class FeedForward>
     static void read_gated(const reader& from, const std::string& name, const model_shape& s, bool bias,
                            FeedForward& into) {
+        from.settle(into.gate_up(), {name + ".gate_proj.weight", name + ".up_proj.weight"});
         from.linear_rows(name + ".gate_proj", s.d_ff, bias, into.gate_up());
         from.linear_rows(name + ".up_proj", s.d_ff, bias, into.gate_up(), into.up_row());
         from.linear_rows(name + ".down_proj", s.d_model, bias, into.down());

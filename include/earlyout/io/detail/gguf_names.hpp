@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_IO_DETAIL_GGUF_NAMES_HPP
+#define EARLYOUT_IO_DETAIL_GGUF_NAMES_HPP
+
+#include <earlyout/core/config.hpp>
+
+#include <array>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace earlyout::inline EARLYOUT_ABI {
+namespace io::detail {
+
+/// What llama.cpp calls a thing (gguf-py's constants.py), and what Hugging Face calls it.
+struct gguf_name {
+    std::string_view gguf;
+    std::string_view hugging_face;
+};
+
+/// An architecture of llama.cpp in the layout of Hugging Face. Keys come after "NAME.", tensors before ".weight" or
+/// ".bias", those of a layer after "blk.N.".
+struct gguf_architecture {
+    std::string_view name;
+    std::string_view layers;  ///< before a layer's number: "model.layers."
+    std::span<const gguf_name> sizes;
+    std::span<const gguf_name> reals;
+    std::span<const gguf_name> tensors;
+    std::span<const gguf_name> layer_tensors;
+};
+
+inline constexpr gguf_name llama_sizes[] = {{"block_count", "num_hidden_layers"},
+                                            {"embedding_length", "hidden_size"},
+                                            {"feed_forward_length", "intermediate_size"},
+                                            {"attention.head_count", "num_attention_heads"},
+                                            {"attention.head_count_kv", "num_key_value_heads"},
+                                            {"attention.key_length", "head_dim"},
+                                            {"context_length", "max_position_embeddings"}};
+inline constexpr gguf_name llama_reals[] = {{"attention.layer_norm_rms_epsilon", "rms_norm_eps"},
+                                            {"rope.freq_base", "rope_theta"}};
+inline constexpr gguf_name starcoder2_reals[] = {{"attention.layer_norm_epsilon", "norm_epsilon"},
+                                                 {"rope.freq_base", "rope_theta"}};
+inline constexpr gguf_name llama_tensors[] = {
+    {"token_embd", "model.embed_tokens"}, {"output_norm", "model.norm"}, {"output", "lm_head"}};
+inline constexpr gguf_name llama_layer_tensors[] = {
+    {"attn_norm", "input_layernorm"},    {"attn_q", "self_attn.q_proj"},
+    {"attn_k", "self_attn.k_proj"},      {"attn_v", "self_attn.v_proj"},
+    {"attn_output", "self_attn.o_proj"}, {"attn_q_norm", "self_attn.q_norm"},
+    {"attn_k_norm", "self_attn.k_norm"}, {"ffn_norm", "post_attention_layernorm"},
+    {"ffn_gate", "mlp.gate_proj"},       {"ffn_up", "mlp.up_proj"},
+    {"ffn_down", "mlp.down_proj"}};
+inline constexpr gguf_name starcoder2_layer_tensors[] = {
+    {"attn_norm", "input_layernorm"}, {"attn_q", "self_attn.q_proj"},      {"attn_k", "self_attn.k_proj"},
+    {"attn_v", "self_attn.v_proj"},   {"attn_output", "self_attn.o_proj"}, {"ffn_norm", "post_attention_layernorm"},
+    {"ffn_up", "mlp.c_fc"},           {"ffn_down", "mlp.c_proj"}};
+
+inline constexpr gguf_name gpt2_sizes[] = {{"block_count", "n_layer"},
+                                           {"embedding_length", "n_embd"},
+                                           {"feed_forward_length", "n_inner"},
+                                           {"attention.head_count", "n_head"},
+                                           {"context_length", "n_positions"}};
+inline constexpr gguf_name gpt2_reals[] = {{"attention.layer_norm_epsilon", "layer_norm_epsilon"}};
+inline constexpr gguf_name gpt2_tensors[] = {{"token_embd", "transformer.wte"},
+                                             {"position_embd", "transformer.wpe"},
+                                             {"output_norm", "transformer.ln_f"},
+                                             {"output", "lm_head"}};
+inline constexpr gguf_name gpt2_layer_tensors[] = {{"attn_norm", "ln_1"},          {"attn_qkv", "attn.c_attn"},
+                                                   {"attn_output", "attn.c_proj"}, {"ffn_norm", "ln_2"},
+                                                   {"ffn_up", "mlp.c_fc"},         {"ffn_down", "mlp.c_proj"}};
+
+inline constexpr std::array<gguf_architecture, 5> gguf_architectures{
+    {{"gpt2", "transformer.h.", gpt2_sizes, gpt2_reals, gpt2_tensors, gpt2_layer_tensors},
+     {"llama", "model.layers.", llama_sizes, llama_reals, llama_tensors, llama_layer_tensors},
+     {"qwen2", "model.layers.", llama_sizes, llama_reals, llama_tensors, llama_layer_tensors},
+     {"qwen3", "model.layers.", llama_sizes, llama_reals, llama_tensors, llama_layer_tensors},
+     {"starcoder2", "model.layers.", llama_sizes, starcoder2_reals, llama_tensors, starcoder2_layer_tensors}}};
+
+/// The Hugging Face name of a tensor; its own where it has no other.
+[[nodiscard]] inline std::string hugging_face_tensor(const gguf_architecture& of, std::string_view name) {
+    const auto translated = [&](std::span<const gguf_name> names, std::string_view rest) -> std::string {
+        const std::size_t dot = rest.rfind('.');
+        if (dot == std::string_view::npos) return {};
+        for (const gguf_name& n : names) {
+            if (n.gguf == rest.substr(0, dot)) return std::string(n.hugging_face).append(rest.substr(dot));
+        }
+        return {};
+    };
+    std::string made;
+    if (constexpr std::string_view block = "blk."; name.starts_with(block)) {
+        const std::string_view number = name.substr(block.size(), name.find('.', block.size()) - block.size());
+        const std::size_t end = block.size() + number.size();
+        if (end < name.size()) made = translated(of.layer_tensors, name.substr(end + 1));
+        if (!made.empty()) made = std::string(of.layers).append(number).append(".").append(made);
+    } else {
+        made = translated(of.tensors, name);
+    }
+    return made.empty() ? std::string(name) : made;
+}
+
+}  // namespace io::detail
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_IO_GGUF_CHECKPOINT_HPP
+#define EARLYOUT_IO_GGUF_CHECKPOINT_HPP
+
+#include <earlyout/io/detail/gguf_names.hpp>
+#include <earlyout/io/gguf.hpp>
+#include <earlyout/io/mapped_file.hpp>
+#include <earlyout/io/stored_checkpoint.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace earlyout::inline EARLYOUT_ABI {
+namespace io {
+
+/// A GGUF file as a checkpoint with the configuration keys, tensor names and row order that Hugging Face has for its
+/// architecture: `gpt2`, `llama` (Mistral too), `qwen2`, `qwen3` or `starcoder2`. The file stays mapped for as long as
+/// this lives. GPT-2's matrices are [out, in] in GGUF, which `conv1d_layout` says; the divisors of Llama 3.1's
+/// rotary frequencies are the tensor `rope_freqs.weight`.
+class gguf_checkpoint final : public stored_checkpoint {
+public:
+    /// @throws error (no_such_file, malformed_file), (unsupported) for another architecture
+    explicit gguf_checkpoint(const std::filesystem::path& path) : gguf_checkpoint(mapped_file(path), {}, path) {}
+    /// @param bytes  of a whole file; they must outlive this
+    /// @param source for error messages
+    gguf_checkpoint(std::span<const std::byte> bytes, const std::string& source)
+        : gguf_checkpoint(std::nullopt, bytes, source) {}
+
+    [[nodiscard]] const std::filesystem::path& path() const noexcept override { return path_; }
+    /// What the file itself says.
+    [[nodiscard]] const gguf& contents() const noexcept { return contents_; }
+
+    [[nodiscard]] std::optional<std::int64_t> integer(std::string_view key) const override {
+        return get<std::int64_t>(key, "a whole number");
+    }
+    [[nodiscard]] std::optional<double> real(std::string_view key) const override {
+        const auto found = config_.find(key);
+        if (found != config_.end()) {
+            if (const auto* whole = std::get_if<std::int64_t>(&found->second)) return static_cast<double>(*whole);
+        }
+        return get<double>(key, "a number");
+    }
+    [[nodiscard]] std::optional<bool> boolean(std::string_view key) const override {
+        return get<bool>(key, "true or false");
+    }
+    [[nodiscard]] std::optional<std::string> text(std::string_view key) const override {
+        return get<std::string>(key, "a string");
+    }
+
+    /// May be called by several threads.
+    [[nodiscard]] const tensor_view* find(std::string_view name) const override {
+        const auto place = places_.find(name);
+        if (place == places_.end()) return nullptr;
+        const std::lock_guard lock(state_->guard);
+        const auto known = state_->views.find(name);
+        if (known != state_->views.end()) return &known->second;
+        tensor_view view = *contents().find(place->second);
+        view.name = name;
+        if (const std::size_t heads = turned_heads(name); heads != 0) {
+            view.bytes = state_->owned.emplace_back(turned_back(view, heads));
+        }
+        return &state_->views.emplace(name, std::move(view)).first->second;
+    }
+
+    void for_each_tensor(function_ref<void(const tensor_view&)> visit) const override {
+        for (const auto& [name, view] : contents().tensors()) visit(view);
+    }
+
+private:
+    gguf_checkpoint(std::optional<mapped_file> file, std::span<const std::byte> bytes, std::filesystem::path path)
+        : path_(std::move(path)),
+          file_(std::move(file)),
+          contents_(file_ ? file_->bytes() : bytes, path_.string()),
+          of_(&find_architecture()),
+          state_(std::make_unique<state>()) {
+        if (const auto parts = contents().integer("split.count"); parts.value_or(1) > 1) {
+            unsupported("split.count", "a model in one file", *parts);
+        }
+        read_config();
+        for (const auto& [name, view] : contents().tensors()) place(name);
+        for (const auto& [name, type] : contents().others()) place(name);
+    }
+
+    using value = std::variant<std::int64_t, double, bool, std::string>;
+    /// What is made on demand.
+    struct state {
+        std::mutex guard;
+        std::map<std::string, tensor_view, std::less<>> views;
+        std::vector<std::vector<std::byte>> owned;
+    };
+
+    [[nodiscard]] const detail::gguf_architecture& find_architecture() const {
+        const std::string_view name = contents().text("general.architecture").value_or("");
+        std::string known;
+        for (const detail::gguf_architecture& a : detail::gguf_architectures) {
+            if (a.name == name) return a;
+            known.append(known.empty() ? "" : ", ").append(a.name);
+        }
+        unsupported("general.architecture", "one of " + known, "'" + detail::printable(name) + "'");
+    }
+
+    void read_config() {
+        const auto key = [&](std::string_view name) { return std::string(of_->name).append(".").append(name); };
+        for (const detail::gguf_name& n : of_->sizes) {
+            if (const auto found = contents().integer(key(n.gguf))) config_.emplace(n.hugging_face, *found);
+        }
+        for (const detail::gguf_name& n : of_->reals) {
+            if (const auto found = contents().real(key(n.gguf))) config_.emplace(n.hugging_face, *found);
+        }
+        if (const auto found = contents().integer(key("expert_count")); found.value_or(0) != 0) {
+            unsupported(key("expert_count"), "a model without experts", *found);
+        }
+        std::string type(of_->name);
+        if (const auto window = contents().integer(key("attention.sliding_window")); window.value_or(0) != 0) {
+            if (of_->name.starts_with("qwen")) unsupported(key("attention.sliding_window"), "no window", *window);
+            if (of_->name == "llama") type = "mistral";  // which is Llama with a window
+            config_.emplace("sliding_window", *window);
+        }
+        config_.emplace("model_type", type);
+        if (const tensor_view* tokens = contents().find("token_embd.weight"); tokens != nullptr) {
+            if (!tokens->shape.empty()) config_.emplace("vocab_size", static_cast<std::int64_t>(tokens->shape.front()));
+        }
+        config_.emplace("tie_word_embeddings", !has("output.weight"));
+        if (of_->name == "gpt2") {
+            config_.emplace("conv1d_layout", "out_in");
+            return;
+        }
+        const bool biases = has("blk.0.attn_q.bias") || has("blk.0.attn_output.bias");
+        config_.emplace(of_->name == "starcoder2" ? "use_bias" : "attention_bias", biases);
+        config_.emplace("mlp_bias", has("blk.0.ffn_down.bias"));
+        read_rotary(key);
+    }
+
+    void read_rotary(auto key) {
+        const std::int64_t heads = integer("num_attention_heads").value_or(0);
+        const std::int64_t width = integer("hidden_size").value_or(0);
+        const std::int64_t head_dim = integer("head_dim").value_or(heads > 0 ? width / heads : 0);
+        if (const auto turned = contents().integer(key("rope.dimension_count")); turned && *turned != head_dim) {
+            config_.emplace("partial_rotary_factor",
+                            static_cast<double>(*turned) / static_cast<double>(std::max<std::int64_t>(head_dim, 1)));
+        }
+        // Files of 2023 say it in one number.
+        if (const auto factor = contents().real(key("rope.scale_linear")); factor.value_or(1.0) != 1.0) {
+            config_.emplace("rope_scaling.rope_type", "linear");
+            config_.emplace("rope_scaling.factor", *factor);
+        }
+        const auto type = contents().text(key("rope.scaling.type"));
+        if (!type || *type == "none") return;
+        config_.insert_or_assign("rope_scaling.rope_type", std::string(*type));
+        if (const auto factor = contents().real(key("rope.scaling.factor"))) {
+            config_.insert_or_assign("rope_scaling.factor", *factor);
+        }
+    }
+
+    [[nodiscard]] bool has(std::string_view tensor) const {
+        return contents().tensors().contains(tensor) || contents().others().contains(tensor);
+    }
+    void place(const std::string& name) { places_.emplace(detail::hugging_face_tensor(*of_, name), name); }
+
+    /// Heads of a tensor whose rows llama.cpp has in another order: queries and keys of Llama.
+    [[nodiscard]] std::size_t turned_heads(std::string_view name) const {
+        if (of_->name != "llama") return 0;
+        const auto count = [&](std::string_view key) {
+            return static_cast<std::size_t>(std::max<std::int64_t>(integer(key).value_or(0), 0));
+        };
+        if (name.find(".self_attn.q_proj.") != name.npos) return count("num_attention_heads");
+        if (name.find(".self_attn.k_proj.") == name.npos) return 0;
+        return count(config_.contains("num_key_value_heads") ? "num_key_value_heads" : "num_attention_heads");
+    }
+
+    /// The rows of each head as Hugging Face has them: the first elements of all rotary planes, then the second ones.
+    /// llama.cpp has each plane's two side by side (LlamaModel.permute of its convert_hf_to_gguf.py).
+    [[nodiscard]] std::vector<std::byte> turned_back(const tensor_view& view, std::size_t heads) const {
+        const std::size_t rows = view.shape.empty() ? 0 : view.shape.front();
+        if (rows == 0 || heads > rows || rows % (2 * heads) != 0 ||
+            view.element_count() / rows % block_elements(view.type) != 0) {
+            fail(errc::wrong_shape, source(), ": tensor '", view.name, "': expected ", heads,
+                 " heads of an even number of rows, found shape ", shape_to_string(view.shape), " of ",
+                 to_string(view.type));
+        }
+        if (view.bytes.empty()) return {};
+        const std::size_t row = view.bytes.size() / rows;
+        const std::size_t half = rows / heads / 2;
+        std::vector<std::byte> made(view.bytes.size());
+        for (std::size_t r = 0; r < rows; ++r) {
+            const std::size_t in_head = r % (2 * half);
+            const std::size_t from = r - in_head + in_head % half * 2 + in_head / half;
+            std::memcpy(made.data() + r * row, view.bytes.data() + from * row, row);
+        }
+        return made;
+    }
+
+    template <class T>
+    [[nodiscard]] std::optional<T> get(std::string_view key, std::string_view expected) const {
+        const auto found = config_.find(key);
+        if (found == config_.end()) return std::nullopt;
+        if (const T* held = std::get_if<T>(&found->second)) return *held;
+        fail(errc::malformed_file, source(), ": '", key, "': expected ", expected);
+    }
+    template <class Found>
+    [[noreturn]] void unsupported(std::string_view key, std::string_view expected, const Found& found) const {
+        fail(errc::unsupported, source(), ": key '", key, "': expected ", expected, ", found ", found);
+    }
+
+    std::filesystem::path path_;
+    std::optional<mapped_file> file_;
+    gguf contents_;
+    const detail::gguf_architecture* of_;
+    std::map<std::string, value, std::less<>> config_;
+    std::map<std::string, std::string, std::less<>> places_;  ///< our name: the file's
+    std::unique_ptr<state> state_;
+};
+
+}  // namespace io
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif

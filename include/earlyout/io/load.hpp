@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_IO_LOAD_HPP
+#define EARLYOUT_IO_LOAD_HPP
+
+#include <earlyout/exit/exit_weights.hpp>
+#include <earlyout/io/generation_config.hpp>
+#include <earlyout/io/gguf_checkpoint.hpp>
+#include <earlyout/io/gguf_tokenizer.hpp>
+#include <earlyout/io/hugging_face_checkpoint.hpp>
+#include <earlyout/io/pretrained.hpp>
+#include <earlyout/io/sidecar.hpp>
+#include <earlyout/io/tokenizer.hpp>
+#include <earlyout/kernels/any_format.hpp>
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace earlyout::inline EARLYOUT_ABI {
+namespace io {
+
+/// The smallest weight format that holds every stored matrix exactly, and so computes the same bits as f32: bf16 for a
+/// checkpoint stored in bfloat16, f16 for one in binary16, else f32. Norms and biases are f32 in any format.
+[[nodiscard]] inline any_format lossless_format(const stored_checkpoint& from) {
+    bool all_bf16 = true;
+    bool all_f16 = true;
+    from.for_each_tensor([&](const tensor_view& tensor) {
+        if (tensor.shape.size() < 2) return;
+        all_bf16 = all_bf16 && tensor.type == dtype::bf16;
+        all_f16 = all_f16 && tensor.type == dtype::f16;
+    });
+    return all_bf16 ? any_format(bf16{}) : all_f16 ? any_format(f16{}) : any_format(f32{});
+}
+
+/// The weight format that exits name which were fitted to this checkpoint in that one: a format without loss counts
+/// as f32.
+[[nodiscard]] inline std::string computed_format(const stored_checkpoint& from, std::string_view format) {
+    return std::string(format == lossless_format(from).name() ? f32::name : format);
+}
+
+/// A model's checkpoint: a GGUF file, or a Hugging Face folder.
+/// @throws error (no_such_file, malformed_file, unsupported)
+[[nodiscard]] inline std::unique_ptr<stored_checkpoint> open_checkpoint(const std::filesystem::path& model) {
+    if (detail::is_file(model)) return std::make_unique<gguf_checkpoint>(model);
+    return std::make_unique<hugging_face_checkpoint>(model);
+}
+
+namespace detail {
+
+/// The network with what was found beside it.
+template <class Network>
+[[nodiscard]] pretrained<Network> load_from(const stored_checkpoint& from, generation_config generation,
+                                            std::optional<tokenizer> words, typename Network::format format,
+                                            typename Network::format output_format,
+                                            const std::filesystem::path& exits_file) {
+    Network network = Network::from_checkpoint(from, format, output_format);
+    const auto& shape = network.shape();
+    std::optional<exit_weights> exits;
+    bool exits_fit = false;
+    const std::filesystem::path path = exits_file.empty() ? sidecar_path(from.path()) : exits_file;
+    if (!exits_file.empty() || detail::exists(path)) {
+        exits = read_exits(path);
+        const std::string computed = computed_format(from, network.weight_format());
+        require_match(*exits, {shape.layers, shape.d_model, shape.vocab, from.fingerprint(), computed});
+        exits_fit = fitted_with(*exits, computed);
+    }
+    return {from.source(), std::move(network), std::move(words), std::move(generation), std::move(exits), exits_fit};
+}
+
+}  // namespace detail
+
+/// Loads a Hugging Face folder or a GGUF file: weights and configuration, and where they are there, tokenizer,
+/// generation defaults and fitted exits.
+/// @tparam Network an architecture, such as gpt2<> or gpt2<bf16>
+/// @param format   of the weights, where the network leaves that to the run time: any_format("int8")
+/// @param output_format of the output matrix, where it is to differ
+/// @param exits_file fitted exits to take in place of the model's; empty: the model's, where there are any
+/// @throws error; the message names file, thing, what was expected and what was found
+template <class Network>
+[[nodiscard]] pretrained<Network> load(const std::filesystem::path& model, typename Network::format format,
+                                       typename Network::format output_format,
+                                       const std::filesystem::path& exits_file = {}) {
+    if (detail::is_file(model)) {
+        const gguf_checkpoint from(model);
+        generation_config generation = read_generation_config(from);
+        std::optional<tokenizer> words = read_tokenizer(from.contents(), generation);
+        return detail::load_from<Network>(from, std::move(generation), std::move(words), format, output_format,
+                                          exits_file);
+    }
+    const hugging_face_checkpoint from(model);
+    generation_config generation = read_generation_config(from);
+    std::optional<tokenizer> words;
+    if (const auto path = model / "tokenizer.json"; detail::exists(path)) words = tokenizer::from_file(path);
+    return detail::load_from<Network>(from, std::move(generation), std::move(words), format, output_format, exits_file);
+}
+template <class Network>
+[[nodiscard]] pretrained<Network> load(const std::filesystem::path& model, typename Network::format format = {}) {
+    return load<Network>(model, format, format);
+}
+
+}  // namespace io
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif

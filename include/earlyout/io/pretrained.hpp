@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_IO_PRETRAINED_HPP
+#define EARLYOUT_IO_PRETRAINED_HPP
+
+#include <earlyout/core/error.hpp>
+#include <earlyout/exit/exit_weights.hpp>
+#include <earlyout/io/generation_config.hpp>
+#include <earlyout/io/sidecar.hpp>
+#include <earlyout/io/tokenizer.hpp>
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <utility>
+
+namespace earlyout::inline EARLYOUT_ABI {
+namespace io {
+namespace detail {
+
+[[nodiscard]] inline bool is_file(const std::filesystem::path& path) {
+    std::error_code ignored;
+    return std::filesystem::is_regular_file(path, ignored);
+}
+
+}  // namespace detail
+
+/// Where the exits fitted to a model lie: `exits.safetensors` in its folder, `NAME.exits.safetensors` beside NAME.gguf.
+[[nodiscard]] inline std::filesystem::path sidecar_path(const std::filesystem::path& model) {
+    if (!detail::is_file(model)) return model / sidecar_name;
+    std::filesystem::path beside = model;
+    return beside.replace_extension(std::string(".").append(sidecar_name));
+}
+
+/// A network with all that came with it in its folder or file. Immutable: any number of sessions, in any threads,
+/// run on one of these. It may be moved while no session refers to it.
+template <class Network>
+class pretrained {
+public:
+    using network_type = Network;
+
+    pretrained(std::string source, Network network, std::optional<io::tokenizer> tokenizer,
+               generation_config generation, std::optional<exit_weights> exits, bool exits_fit = true)
+        : source_(std::move(source)),
+          network_(std::move(network)),
+          has_tokenizer_(tokenizer.has_value()),
+          tokenizer_(has_tokenizer_ ? *std::move(tokenizer) : io::tokenizer(without_tokenizer(source_))),
+          generation_(std::move(generation)),
+          exits_(std::move(exits)),
+          exits_fit_(exits_fit) {}
+
+    /// The folder or file.
+    [[nodiscard]] const std::string& source() const noexcept { return source_; }
+    [[nodiscard]] const Network& network() const noexcept { return network_; }
+
+    [[nodiscard]] bool has_tokenizer() const noexcept { return has_tokenizer_; }
+    /// From `tokenizer.json`, or the GGUF file. Where there is none, one that knows no token: sessions on ids run,
+    /// texts are refused.
+    [[nodiscard]] const io::tokenizer& tokenizer() const noexcept { return tokenizer_; }
+
+    [[nodiscard]] const generation_config& generation() const noexcept { return generation_; }
+
+    /// True when there are exits that were fitted with the weight format the model was loaded in.
+    [[nodiscard]] bool has_exits() const noexcept { return exits_.has_value() && exits_fit_; }
+    /// From `exits.safetensors`, see sidecar_path().
+    /// @throws error (no_such_file) when there are none, (mismatch) when they were fitted with another weight
+    /// format
+    [[nodiscard]] const exit_weights& exits() const {
+        if (!exits_) {
+            fail(errc::no_such_file, sidecar_path(source_).string(), ": no exits were fitted to this model");
+        }
+        if (!exits_fit_) {
+            fail(errc::mismatch, exits_->source(), ": fitted with weight formats ", exits_->model().weight_formats,
+                 ", but the model was loaded in ", network_.weight_format(),
+                 "; load it in one of those or fit it again");
+        }
+        return *exits_;
+    }
+
+    /// Uses these exits in place of what came with the model. Not while a session refers to it.
+    /// @throws error (mismatch) when they were fitted to other sizes
+    void set_exits(exit_weights exits) {
+        const auto& shape = network_.shape();
+        require_match(
+            exits, {shape.layers, shape.d_model, shape.vocab, exits.model().fingerprint, exits.model().weight_formats});
+        exits.check();
+        exits_ = std::move(exits);
+        exits_fit_ = true;
+    }
+
+private:
+    /// What errors name where a text needs one.
+    [[nodiscard]] static std::string without_tokenizer(const std::filesystem::path& source) {
+        return detail::is_file(source) ? source.string() : (source / "tokenizer.json").string();
+    }
+
+    std::string source_;
+    Network network_;
+    bool has_tokenizer_;
+    io::tokenizer tokenizer_;
+    generation_config generation_;
+    std::optional<exit_weights> exits_;
+    bool exits_fit_;
+};
+
+}  // namespace io
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_IO_STORED_CHECKPOINT_HPP
+#define EARLYOUT_IO_STORED_CHECKPOINT_HPP
+
+#include <earlyout/core/checkpoint.hpp>
+#include <earlyout/core/function_ref.hpp>
+#include <earlyout/io/fingerprint.hpp>
+
+#include <filesystem>
+#include <string>
+
+namespace earlyout::inline EARLYOUT_ABI {
+namespace io {
+
+/// A checkpoint that lies in a folder or file.
+class stored_checkpoint : public checkpoint {
+public:
+    /// The folder or file.
+    [[nodiscard]] virtual const std::filesystem::path& path() const noexcept = 0;
+
+    /// Calls `visit(view)` with each tensor that can be read, by name: names and bytes as they are stored.
+    virtual void for_each_tensor(function_ref<void(const tensor_view&)> visit) const = 0;
+
+    /// Of all tensors that can be read. Reads every byte of them.
+    [[nodiscard]] std::string fingerprint() const {
+        io::fingerprint made;
+        for_each_tensor([&](const tensor_view& tensor) { made.add(tensor); });
+        return made.text();
+    }
+
+    [[nodiscard]] std::string source() const override { return path().string(); }
+
+protected:
+    stored_checkpoint() = default;
+    stored_checkpoint(stored_checkpoint&&) = default;
+    stored_checkpoint& operator=(stored_checkpoint&&) = default;
+};
+
+}  // namespace io
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif

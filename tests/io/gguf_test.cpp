@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: MIT
+#include <earlyout/io/gguf.hpp>
+#include <earlyout/io/mapped_file.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "support/catch.hpp"
+#include "support/errors.hpp"
+#include "support/gguf.hpp"
+
+namespace eo = earlyout;
+using eo::errc;
+using eo::io::gguf;
+using eo::io::gguf_type;
+using support::error_of;
+using support::gguf_builder;
+using support::raw;
+using support::raw_text;
+using support::thrown;
+
+namespace {
+
+gguf read(std::string_view bytes) { return {std::as_bytes(std::span(bytes)), "m.gguf"}; }
+
+support::caught reading(std::string_view bytes) {
+    return error_of([&] { (void)read(bytes); });
+}
+support::caught reading(const gguf_builder& made) { return reading(made.bytes()); }
+
+}  // namespace
+
+TEST_CASE("gguf gives every type of metadata value", "[io][gguf]") {
+    gguf_builder made;
+    made.key("u8", gguf_type::u8, "\xff").key("i8", gguf_type::i8, "\xff");
+    made.key("u16", gguf_type::u16, raw<std::uint16_t>(65535)).key("i16", gguf_type::i16, raw<std::int16_t>(-2));
+    made.set("u32", 4294967295u).key("i32", gguf_type::i32, raw<std::int32_t>(-3));
+    made.key("u64", gguf_type::u64, raw<std::uint64_t>(1ull << 62)).key("i64", gguf_type::i64, raw<std::int64_t>(-4));
+    made.key("too much", gguf_type::u64, raw<std::uint64_t>(1ull << 63));
+    made.set("f32", 0.5f).key("f64", gguf_type::f64, raw(1e100)).set("yes", true).set("text", "words");
+    made.set("texts", std::vector<std::string>{"a", "", "bc"}).set("reals", std::vector<float>{1.5f, -2.0f});
+    made.set("integers", std::vector<std::int32_t>{7, -8});
+    made.array("nested", gguf_type::array, 2,
+               raw(gguf_type::u8) + raw<std::uint64_t>(2) + "ab" + raw(gguf_type::string) + raw<std::uint64_t>(0));
+    const std::string bytes = made.bytes();
+    const gguf from = read(bytes);
+    CHECK(from.version() == 3);
+    CHECK(from.integer("u8") == 255);
+    CHECK(from.integer("i8") == -1);
+    CHECK(from.integer("u16") == 65535);
+    CHECK(from.integer("i16") == -2);
+    CHECK(from.integer("u32") == 4294967295);
+    CHECK(from.integer("i32") == -3);
+    CHECK(from.integer("u64") == std::int64_t{1} << 62);
+    CHECK(from.integer("i64") == -4);
+    CHECK(from.real("f32") == 0.5);
+    CHECK(from.real("f64") == 1e100);
+    CHECK(from.real("i16") == -2.0);
+    CHECK(from.boolean("yes") == true);
+    CHECK(from.text("text") == "words");
+    CHECK(from.texts("texts") == std::vector<std::string_view>{"a", "", "bc"});
+    CHECK(from.reals("reals") == std::vector<float>{1.5f, -2.0f});
+    CHECK(from.integers("integers") == std::vector<std::int64_t>{7, -8});
+    CHECK(from.value("nested")->count == 2);
+    CHECK(from.integer("absent") == std::nullopt);
+    CHECK(from.texts("absent") == std::nullopt);
+
+    const auto asking = [](auto ask) { return error_of([&] { (void)ask(); }); };
+    CHECK(asking([&] { return from.integer("too much"); }) == thrown(errc::malformed_file, {"m.gguf", "'too much'"}));
+    CHECK(asking([&] { return from.integer("f32"); }) ==
+          thrown(errc::malformed_file, {"'f32'", "whole number", "f32"}));
+    CHECK(asking([&] { return from.real("text"); }) == thrown(errc::malformed_file, {"'text'", "number", "string"}));
+    CHECK(asking([&] { return from.boolean("u8"); }) == thrown(errc::malformed_file, {"'u8'", "true or false", "u8"}));
+    CHECK(asking([&] { return from.text("texts"); }) == thrown(errc::malformed_file, {"single", "array of string"}));
+    CHECK(asking([&] { return from.texts("text"); }) == thrown(errc::malformed_file, {"'text'", "an array", "string"}));
+    CHECK(asking([&] { return from.texts("reals"); }) == thrown(errc::malformed_file, {"array of strings", "f32"}));
+    CHECK(asking([&] { return from.reals("integers"); }) == thrown(errc::malformed_file, {"array of f32", "i32"}));
+    CHECK(asking([&] { return from.integers("nested"); }) ==
+          thrown(errc::malformed_file, {"'nested'", "whole numbers", "array of array"}));
+}
+
+TEST_CASE("gguf gives tensors by name, and refuses types it cannot read only when asked", "[io][gguf]") {
+    gguf_builder made;
+    made.version = 2;
+    made.set("general.alignment", 64u);
+    made.alignment = 64;
+    made.floats("a", {2, 3}, {1, 2, 3, 4, 5, 6}).tensor("b", {}, 30, raw<std::uint16_t>(0x3f80));
+    made.tensor("q", {2, 32}, 8, std::string(68, '\1')).tensor("old", {32}, 3, std::string(20, '\0'));
+    made.tensor("new", {1}, 77, "x").floats("none", {0, 5}, {});
+    const std::string bytes = made.bytes();
+    const gguf from = read(bytes);
+    CHECK(from.version() == 2);
+    REQUIRE(from.tensors().size() == 4);
+    CHECK(from.find("a")->shape == std::vector<std::size_t>{2, 3});
+    std::vector<float> values(6);
+    eo::to_floats(*from.find("a"), values, "m.gguf");
+    CHECK(values == std::vector<float>{1, 2, 3, 4, 5, 6});
+    CHECK(from.find("b")->element_count() == 1);
+    CHECK(from.find("b")->bytes.size() == 2);
+    CHECK(from.find("q")->type == eo::dtype::q8_0);
+    CHECK(from.find("q")->bytes.size() == 68);
+    CHECK(from.find("none")->bytes.empty());
+    CHECK(from.find("absent") == nullptr);
+    CHECK(from.others().size() == 2);
+    CHECK(error_of([&] { (void)from.find("old"); }) == thrown(errc::unsupported, {"m.gguf", "'old'", "Q6_K", "Q4_1"}));
+    CHECK(error_of([&] { (void)from.find("new"); }) == thrown(errc::unsupported, {"'new'", "type 77"}));
+}
+
+TEST_CASE("gguf blocks are decoded to the numbers of another implementation", "[io][gguf]") {
+    const eo::io::mapped_file file(EARLYOUT_TEST_DATA "/gguf/blocks.gguf");
+    const gguf from(file.bytes(), file.path());
+    for (const std::string name : {"q8_0", "q4_0", "q4_k", "q6_k"}) {
+        INFO(name);
+        const eo::tensor_view* const blocks = from.find(name);
+        const eo::tensor_view* const values = from.find(name + ".values");
+        REQUIRE(blocks != nullptr);
+        std::vector<float> found(blocks->element_count());
+        std::vector<float> expected(found.size());
+        eo::to_floats(*blocks, found, name);
+        eo::to_floats(*values, expected, name);
+        CHECK(found == expected);
+    }
+}
+
+TEST_CASE("every damage of a gguf file is named", "[io][gguf]") {
+    CHECK(reading("") == thrown(errc::malformed_file, {"m.gguf", "begins with GGUF", "''"}));
+    CHECK(reading("GGML....") == thrown(errc::malformed_file, {"GGUF", "'GGML'"}));
+    CHECK(reading("GGUF\3") == thrown(errc::malformed_file, {"version", "1 left"}));
+    gguf_builder old;
+    old.version = 1;
+    CHECK(reading(old) == thrown(errc::unsupported, {"version 2 or 3", "found 1"}));
+    old.version = 3u << 24;
+    CHECK(reading(old) == thrown(errc::unsupported, {"big-endian"}));
+
+    SECTION("in the metadata") {
+        const std::string start = "GGUF" + raw<std::uint32_t>(3) + raw<std::uint64_t>(0);
+        CHECK(reading(start + raw<std::uint64_t>(1)) == thrown(errc::malformed_file, {"key 0", "0 left"}));
+        CHECK(reading(start + raw<std::uint64_t>(1) + raw<std::uint64_t>(1ull << 60)) ==
+              thrown(errc::malformed_file, {"key 0", "at most 65535"}));
+        CHECK(reading(start + raw<std::uint64_t>(~0ull) + raw_text("k") + raw(gguf_type::u8) + "1") ==
+              thrown(errc::malformed_file, {"key 1"}));
+        CHECK(reading(gguf_builder().set("", 1u)) == thrown(errc::malformed_file, {"key 0", "empty"}));
+        CHECK(reading(gguf_builder().set("k", 1u).set("k", 2u)) == thrown(errc::malformed_file, {"'k'", "twice"}));
+        CHECK(reading(gguf_builder().key("k", gguf_type{13}, "")) ==
+              thrown(errc::malformed_file, {"'k'", "0 to 12", "13"}));
+        CHECK(reading(gguf_builder().key("k", gguf_type::u64, "123").header()) ==
+              thrown(errc::malformed_file, {"'k'", "8 bytes", "3 left"}));
+        CHECK(reading(gguf_builder().key("k", gguf_type::boolean, "\2")) ==
+              thrown(errc::malformed_file, {"'k'", "true or false", "2"}));
+        CHECK(reading(gguf_builder().key("k", gguf_type::string, raw<std::uint64_t>(1ull << 63))) ==
+              thrown(errc::malformed_file, {"'k'", "left"}));
+        for (const gguf_type t : {gguf_type::u8, gguf_type::f64, gguf_type::string, gguf_type::array}) {
+            CHECK(reading(gguf_builder().array("k", t, ~0ull, "")) == thrown(errc::malformed_file, {"'k'", "left"}));
+        }
+        std::string deep;
+        for (int i = 0; i < 1000; ++i) deep += raw(gguf_type::array) + raw<std::uint64_t>(1);
+        CHECK(reading(gguf_builder().key("k", gguf_type::array, deep)) == thrown(errc::unsupported, {"'k'", "arrays"}));
+        for (const std::uint32_t alignment : {0u, 24u, 1u << 21}) {
+            CHECK(reading(gguf_builder().set("general.alignment", alignment)) ==
+                  thrown(errc::malformed_file, {"general.alignment", "power of two", std::to_string(alignment)}));
+        }
+    }
+    SECTION("in the tensors") {
+        const auto with = [](std::uint64_t tensors, const std::string& infos) {
+            return reading("GGUF" + raw<std::uint32_t>(3) + raw(tensors) + raw<std::uint64_t>(0) + infos);
+        };
+        CHECK(with(~0ull, "") == thrown(errc::malformed_file, {"tensor 0", "left"}));
+        CHECK(with(1, raw_text("w")) == thrown(errc::malformed_file, {"'w'", "left"}));
+        CHECK(with(1, raw_text("w") + raw<std::uint32_t>(5)) ==
+              thrown(errc::malformed_file, {"'w'", "at most 4", "5"}));
+        CHECK(with(1, raw_text(std::string(2000, 'n'))) == thrown(errc::malformed_file, {"tensor 0", "1024", "2000"}));
+
+        const std::string four(16, '\0');
+        CHECK(reading(gguf_builder().tensor_at("w", {4}, 0, 8, four)) ==
+              thrown(errc::malformed_file, {"'w'", "multiple of 32", "8"}));
+        CHECK(reading(gguf_builder().tensor("w", {9}, 0, four)) ==
+              thrown(errc::malformed_file, {"'w'", "36 bytes", "32 bytes of data"}));
+        CHECK(reading(gguf_builder().tensor_at("w", {4}, 0, 64, four)) == thrown(errc::malformed_file, {"'w'", "64"}));
+        CHECK(reading(gguf_builder().tensor("w", {4}, 0, four).tensor_at("v", {4}, 0, 0, four)) ==
+              thrown(errc::malformed_file, {"offset from 16 on", "found 0"}));
+        CHECK(reading(gguf_builder().tensor("w", {4}, 0, four).tensor("w", {4}, 0, four)) ==
+              thrown(errc::malformed_file, {"'w'", "twice"}));
+        CHECK(reading(gguf_builder().tensor("w", {3, 48}, 8, four)) ==
+              thrown(errc::malformed_file, {"'w'", "blocks of 32", "Q8_0", "[3, 48]"}));
+        const std::size_t huge = std::numeric_limits<std::size_t>::max() / 2 + 1;
+        CHECK(reading(gguf_builder().tensor("w", {huge, 2, 4}, 0, four)) ==
+              thrown(errc::malformed_file, {"'w'", "larger than any file"}));
+    }
+    SECTION("by cutting it short anywhere") {
+        gguf_builder made;
+        made.set("text", "words").set("reals", std::vector<float>{1, 2}).floats("w", {2}, {1, 2});
+        const std::string whole = made.header() + std::string(40, '\0');
+        for (std::size_t size = 0; size < made.header().size(); ++size) {
+            const support::caught found = reading(whole.substr(0, size));
+            if (found.code != "malformed_file") FAIL("cut after " << size << " bytes: " << found);
+        }
+    }
+}
