@@ -87,12 +87,17 @@ inline earlyout::memory_checkpoint editable_copy(const std::string& name, std::s
                                                  std::string_view new_prefix = "") {
     const earlyout::io::hugging_face_checkpoint from(golden_folder(name));
     earlyout::memory_checkpoint made(name);
-    for (const auto& [key, value] : from.config().items()) {
-        if (value.is_boolean()) made.set(key, value.get<bool>());
-        if (value.is_string()) made.set(key, value.get<std::string>());
-        if (value.is_number_integer()) made.set(key, value.get<std::int64_t>());
-        if (value.is_number_float()) made.set(key, value.get<double>());
-    }
+    const auto set_all = [&](const auto& self, const nlohmann::json& object, const std::string& path) -> void {
+        for (const auto& [name_of, value] : object.items()) {
+            const std::string key = path + name_of;
+            if (value.is_boolean()) made.set(key, value.template get<bool>());
+            if (value.is_string()) made.set(key, value.template get<std::string>());
+            if (value.is_number_integer()) made.set(key, value.template get<std::int64_t>());
+            if (value.is_number_float()) made.set(key, value.template get<double>());
+            if (value.is_structured()) self(self, value, key + ".");
+        }
+    };
+    set_all(set_all, from.config(), "");
     from.for_each_tensor([&](const earlyout::tensor_view& tensor) {
         std::vector<float> values(tensor.element_count());
         earlyout::to_floats(tensor, values, from.source());

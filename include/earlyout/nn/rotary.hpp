@@ -42,7 +42,7 @@ struct llama3_scaling {
 };
 
 /// Rotary positions (Su et al., 2021): each query and key is turned by angles proportional to its position, in the
-/// planes of element i and i + dim / 2 of its first `dim` elements. A network's layers share one table.
+/// planes of element i and i + dim / 2 of its first `dim` elements. Copies share one table.
 ///
 /// The table has few rows: position p = 512 a + b is turned by the angles of 512 a plus those of b.
 class rotary {

@@ -36,6 +36,10 @@ struct llama_layers {
         s.kv_heads = from.optional_size("num_key_value_heads").value_or(s.heads);
         const auto head_dim = from.optional_size("head_dim");
         s.head_dim = head_dim ? *head_dim : from.head_dim(s, "hidden_size", "num_attention_heads");
+        if (s.head_dim % 2 != 0 || s.head_dim > rotary::most_dim) {
+            fail(errc::unsupported, from.from().source(), ": head_dim: expected an even number up to ",
+                 rotary::most_dim, " for rotary positions, found ", s.head_dim);
+        }
         s.d_ff = from.size("intermediate_size");
         s.vocab = from.size("vocab_size");
         s.context = from.size("max_position_embeddings");
@@ -46,12 +50,6 @@ struct llama_layers {
     /// both in it, as newer files have it.
     static rotary read_rotary(const reader& from, const model_shape& s) {
         const std::size_t dim = s.head_dim;
-        if (dim % 2 != 0) {
-            fail(errc::unsupported, from.from().source(),
-                 ": head_dim: expected an even number for rotary positions, "
-                 "found ",
-                 dim);
-        }
         if (from.real("partial_rotary_factor", 1.0, 2.0) != 1.0) {
             fail(errc::unsupported, from.from().source(), ": 'partial_rotary_factor': expected 1");
         }

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+#include <earlyout/models/mistral.hpp>
+
+#include <cstdint>
+#include <string>
+
+#include "support/catch.hpp"
+#include "support/errors.hpp"
+#include "support/golden.hpp"
+#include "support/golden_pass.hpp"
+
+namespace eo = earlyout;
+using eo::errc;
+using support::editable_copy;
+using support::error_of;
+using support::golden;
+using support::thrown;
+using support::worst;
+
+namespace {
+
+constexpr float tolerance = 1e-4f;
+using text = std::string;
+
+support::caught reading(const eo::checkpoint& from) {
+    return error_of([&] { (void)eo::mistral<>::from_checkpoint(from); });
+}
+
+}  // namespace
+
+TEST_CASE("Mistral's window may be absent", "[models][mistral]") {
+    const golden without("mistral_no_window");
+    CHECK(worst(eo::mistral<>::from_checkpoint(editable_copy("mistral_no_window")), without, {1000}, 8) < tolerance);
+    // With one, the same weights give something else once the text is longer.
+    eo::memory_checkpoint from = editable_copy("mistral_no_window");
+    from.set("sliding_window", std::int64_t{3});
+    CHECK(worst(eo::mistral<>::from_checkpoint(from), without, {1000}, 8) > 0.01f);
+    from.set("sliding_window", std::int64_t{100000});
+    CHECK(worst(eo::mistral<>::from_checkpoint(from), without, {1000}, 8) < tolerance);
+}
+
+TEST_CASE("Mistral refuses a window without meaning", "[models][mistral][errors]") {
+    CHECK(reading(editable_copy("mistral_window").set("sliding_window", std::int64_t{0})) ==
+          thrown(errc::wrong_value, {"'sliding_window'", "positive"}));
+    CHECK(reading(editable_copy("mistral_window").set("sliding_window", text("4096"))).code == "malformed_file");
+}
