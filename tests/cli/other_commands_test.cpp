@@ -9,6 +9,7 @@
 
 #include "cli/command.hpp"
 #include "support/catch.hpp"
+#include "support/gguf.hpp"
 #include "support/golden.hpp"
 #include "support/reference.hpp"
 
@@ -25,6 +26,44 @@ std::string list_of(const nlohmann::json& ids) {
 }
 
 }  // namespace
+
+TEST_CASE("a gguf file is a model like a folder, its matrices as they are stored", "[cli][gguf]") {
+    support::gguf_builder made;
+    made.set("general.architecture", "gpt2").set("gpt2.block_count", 1u).set("gpt2.embedding_length", 32u);
+    made.set("gpt2.feed_forward_length", 32u).set("gpt2.attention.head_count", 2u).set("gpt2.context_length", 8u);
+    const auto vector = [&](const std::string& name, std::size_t size, float value) {
+        made.floats(name, {size}, std::vector<float>(size, value));
+    };
+    const auto matrix = [&](const std::string& name, std::size_t rows) {
+        std::string blocks(rows * 34, '\5');
+        for (std::size_t i = 0; i < blocks.size(); i += 34) blocks[i + 1] = 0x20;
+        made.tensor(name, {rows, 32}, 8, blocks);
+    };
+    matrix("token_embd.weight", 12);
+    made.floats("position_embd.weight", {8, 32}, std::vector<float>(8 * 32, 0.5f));
+    for (const std::string norm : {"output_norm", "blk.0.attn_norm", "blk.0.ffn_norm"}) {
+        vector(norm + ".weight", 32, 1.0f);
+        vector(norm + ".bias", 32, 0.0f);
+    }
+    for (const std::string name : {"attn_qkv", "attn_output", "ffn_up", "ffn_down"}) {
+        const std::size_t rows = name == "attn_qkv" ? 96 : 32;
+        matrix("blk.0." + name + ".weight", rows);
+        vector("blk.0." + name + ".bias", rows, 0.0f);
+    }
+    const support::temporary_folder folder;
+    folder.write("m.gguf", made.bytes());
+    const std::string path = (folder / "m.gguf").string();
+    const auto seen = earlyout_command({"inspect", "--json", "--model", path}).json();
+    CHECK(seen.at("architecture") == "gpt2");
+    CHECK(seen.at("shape").at("vocab") == 12);
+    CHECK(seen.at("computed_in") == "int8");
+    CHECK(seen.at("dtypes").at("Q8_0").at("tensors") == 5);
+    CHECK(seen.at("tokenizer").is_null());
+    CHECK(earlyout_command({"logits", "--json", "--model", path, "--ids", "1,2"}).json().at("logits").size() == 12);
+    CHECK(earlyout_command({"complete", "--model", path, "--prompt", "a"}).refused(1, {"m.gguf", "tokenizer"}));
+    folder.write("m.gguf", made.bytes().substr(0, 100));
+    CHECK(earlyout_command({"inspect", "--model", path}).refused(1, {"m.gguf", "left"}));
+}
 
 TEST_CASE("tokenize and detokenize are each other's inverse, byte for byte", "[cli][tokens]") {
     for (const std::string& written :

@@ -73,6 +73,10 @@ TEST_CASE("exits say which weight formats they serve", "[io][sidecar]") {
     CHECK(eo::io::fitted_with(exits, "f32"));
     CHECK(eo::io::fitted_with(exits, "int8"));
     for (const char* other : {"bf16", "int", "f32, int8", "", "f3"}) CHECK_FALSE(eo::io::fitted_with(exits, other));
+    model.weight_formats = "f32, int4, output int8, bf16";
+    exits.set_model(model);
+    for (const char* one : {"f32", "int4, output int8", "bf16"}) CHECK(eo::io::fitted_with(exits, one));
+    for (const char* other : {"int4", "output int8", "int8"}) CHECK_FALSE(eo::io::fitted_with(exits, other));
 }
 
 TEST_CASE("a sidecar that breaks its format is refused", "[io][sidecar]") {

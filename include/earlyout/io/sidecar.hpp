@@ -129,7 +129,9 @@ inline void write_exits(const std::filesystem::path& path, const exit_weights& e
 [[nodiscard]] inline bool fitted_with(const exit_weights& exits, std::string_view format) {
     std::string_view rest = exits.model().weight_formats;
     while (!rest.empty()) {
-        const std::size_t comma = std::min(rest.find(", "), rest.size());
+        std::size_t comma = std::min(rest.find(", "), rest.size());
+        // "int4, output int8" is one format.
+        if (rest.substr(comma).starts_with(", output ")) comma = std::min(rest.find(", ", comma + 2), rest.size());
         if (rest.substr(0, comma) == format) return true;
         rest.remove_prefix(std::min(comma + 2, rest.size()));
     }
