@@ -4,7 +4,7 @@
 #     earlyout_require(NAME...)
 #
 # makes Threads::Threads for threads, Catch2::Catch2 or Catch2::Catch2WithMain for catch2, and
-# earlyout::NAME for xsimd, json, pcre2, eigen, lbfgspp, boost_math, cli11 and benchmark.
+# earlyout::NAME for xsimd, json, pcre2, utf8proc, eigen, lbfgspp, boost_math, cli11 and benchmark.
 include(${CMAKE_CURRENT_LIST_DIR}/find_dependencies.cmake)
 include(FetchContent)
 
@@ -91,6 +91,20 @@ function(earlyout_fetch_pcre2)
   endif()
   earlyout_stand_for_headers(pcre2 ${build_dir})
   target_link_libraries(earlyout::pcre2 INTERFACE pcre2-8-static)
+endfunction()
+
+function(earlyout_fetch_utf8proc)
+  earlyout_download(utf8proc 2.9.0
+    https://github.com/JuliaStrings/utf8proc/archive/refs/tags/v2.9.0.tar.gz)
+  if(NOT TARGET utf8proc)
+    set(CMAKE_POLICY_DEFAULT_CMP0077 NEW)
+    set(BUILD_SHARED_LIBS OFF)
+    set(UTF8PROC_INSTALL OFF)
+    set(UTF8PROC_ENABLE_TESTING OFF)
+    set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+    add_subdirectory(${dir} ${build_dir} EXCLUDE_FROM_ALL)
+  endif()
+  earlyout_stand_for(utf8proc utf8proc)
 endfunction()
 
 function(earlyout_fetch_catch2)

@@ -2,7 +2,7 @@
 # Looks for what earlyout needs among installed packages. One file for the build and for the installed
 # package, so that both look in the same way.
 #
-#     earlyout_find(NAME)    NAME: threads, xsimd, json, pcre2, eigen, lbfgspp or boost_math
+#     earlyout_find(NAME)    NAME: threads, xsimd, json, pcre2, utf8proc, eigen, lbfgspp or boost_math
 #
 # makes the imported target earlyout::NAME (Threads::Threads for threads) and sets earlyout_NAME_FOUND.
 include_guard()
@@ -64,6 +64,16 @@ function(earlyout_find_pcre2)
   if(EARLYOUT_PCRE2_INCLUDE_DIR AND EARLYOUT_PCRE2_LIBRARY)
     earlyout_stand_for_headers(pcre2 ${EARLYOUT_PCRE2_INCLUDE_DIR})
     target_link_libraries(earlyout::pcre2 INTERFACE ${EARLYOUT_PCRE2_LIBRARY})
+  endif()
+endfunction()
+
+function(earlyout_find_utf8proc)
+  find_path(EARLYOUT_UTF8PROC_INCLUDE_DIR utf8proc.h)
+  find_library(EARLYOUT_UTF8PROC_LIBRARY utf8proc)
+  mark_as_advanced(EARLYOUT_UTF8PROC_INCLUDE_DIR EARLYOUT_UTF8PROC_LIBRARY)
+  if(EARLYOUT_UTF8PROC_INCLUDE_DIR AND EARLYOUT_UTF8PROC_LIBRARY)
+    earlyout_stand_for_headers(utf8proc ${EARLYOUT_UTF8PROC_INCLUDE_DIR})
+    target_link_libraries(earlyout::utf8proc INTERFACE ${EARLYOUT_UTF8PROC_LIBRARY})
   endif()
 endfunction()
 

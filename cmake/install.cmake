@@ -18,6 +18,11 @@ if(EARLYOUT_CALIBRATE)
     FILE earlyout_calibrateTargets.cmake)
 endif()
 
+if(EARLYOUT_UTF8PROC)
+  set(earlyout_utf8proc utf8proc)
+  set(pc_utf8proc " libutf8proc")
+  set(pc_has_utf8proc "Cflags: -DEARLYOUT_HAS_UTF8PROC")
+endif()
 set(generated ${CMAKE_CURRENT_BINARY_DIR}/package)
 configure_package_config_file(cmake/earlyoutConfig.cmake.in ${generated}/earlyoutConfig.cmake
   INSTALL_DESTINATION ${package_dir} NO_SET_AND_CHECK_MACRO)

@@ -14,6 +14,6 @@ package=$work/node_modules/@node-llama-cpp/linux-x64
 lib=$package/bins/linux-x64
 ${CC:-cc} -O2 "$here/llama_cpp_check.c" "$lib/libllama.v0.5.0.so" "$lib/libggml.v0.5.0.so" "$lib/libggml-base.so" \
     -Wl,-rpath,"$lib" -Wl,--allow-shlib-undefined -o "$work/llama_cpp_check"
-cmake --build "$build" --target earlyout_cli
-exec "${PYTHON:-python3}" "$here/agree.py" --earlyout "$(find "$build" -name earlyout -type f | head -n 1)" \
+cmake --build "$build" --target earlyout_peer_check
+exec "${PYTHON:-python3}" "$here/agree.py" --ours "$(find "$build" -name earlyout_peer_check -type f | head -n 1)" \
     --theirs "$work/llama_cpp_check" --backends "$lib" --work "$work/agree" "$@"

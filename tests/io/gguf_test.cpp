@@ -27,12 +27,12 @@ using support::thrown;
 
 namespace {
 
-gguf read(std::string_view bytes) { return {std::as_bytes(std::span(bytes)), "m.gguf"}; }
+gguf parse(std::string_view bytes) { return {std::as_bytes(std::span(bytes)), "m.gguf"}; }
 
-support::caught reading(std::string_view bytes) {
-    return error_of([&] { (void)read(bytes); });
+support::caught parsing(std::string_view bytes) {
+    return error_of([&] { (void)parse(bytes); });
 }
-support::caught reading(const gguf_builder& made) { return reading(made.bytes()); }
+support::caught parsing(const gguf_builder& made) { return parsing(made.bytes()); }
 
 }  // namespace
 
@@ -49,7 +49,7 @@ TEST_CASE("gguf gives every type of metadata value", "[io][gguf]") {
     made.array("nested", gguf_type::array, 2,
                raw(gguf_type::u8) + raw<std::uint64_t>(2) + "ab" + raw(gguf_type::string) + raw<std::uint64_t>(0));
     const std::string bytes = made.bytes();
-    const gguf from = read(bytes);
+    const gguf from = parse(bytes);
     CHECK(from.version() == 3);
     CHECK(from.integer("u8") == 255);
     CHECK(from.integer("i8") == -1);
@@ -94,7 +94,7 @@ TEST_CASE("gguf gives tensors by name, and refuses types it cannot read only whe
     made.tensor("q", {2, 32}, 8, std::string(68, '\1')).tensor("old", {32}, 3, std::string(20, '\0'));
     made.tensor("new", {1}, 77, "x").floats("none", {0, 5}, {});
     const std::string bytes = made.bytes();
-    const gguf from = read(bytes);
+    const gguf from = parse(bytes);
     CHECK(from.version() == 2);
     REQUIRE(from.tensors().size() == 4);
     CHECK(from.find("a")->shape == std::vector<std::size_t>{2, 3});
@@ -129,46 +129,46 @@ TEST_CASE("gguf blocks are decoded to the numbers of another implementation", "[
 }
 
 TEST_CASE("every damage of a gguf file is named", "[io][gguf]") {
-    CHECK(reading("") == thrown(errc::malformed_file, {"m.gguf", "begins with GGUF", "''"}));
-    CHECK(reading("GGML....") == thrown(errc::malformed_file, {"GGUF", "'GGML'"}));
-    CHECK(reading("GGUF\3") == thrown(errc::malformed_file, {"version", "1 left"}));
+    CHECK(parsing("") == thrown(errc::malformed_file, {"m.gguf", "begins with GGUF", "''"}));
+    CHECK(parsing("GGML....") == thrown(errc::malformed_file, {"GGUF", "'GGML'"}));
+    CHECK(parsing("GGUF\3") == thrown(errc::malformed_file, {"version", "1 left"}));
     gguf_builder old;
     old.version = 1;
-    CHECK(reading(old) == thrown(errc::unsupported, {"version 2 or 3", "found 1"}));
+    CHECK(parsing(old) == thrown(errc::unsupported, {"version 2 or 3", "found 1"}));
     old.version = 3u << 24;
-    CHECK(reading(old) == thrown(errc::unsupported, {"big-endian"}));
+    CHECK(parsing(old) == thrown(errc::unsupported, {"big-endian"}));
 
     SECTION("in the metadata") {
         const std::string start = "GGUF" + raw<std::uint32_t>(3) + raw<std::uint64_t>(0);
-        CHECK(reading(start + raw<std::uint64_t>(1)) == thrown(errc::malformed_file, {"key 0", "0 left"}));
-        CHECK(reading(start + raw<std::uint64_t>(1) + raw<std::uint64_t>(1ull << 60)) ==
+        CHECK(parsing(start + raw<std::uint64_t>(1)) == thrown(errc::malformed_file, {"key 0", "0 left"}));
+        CHECK(parsing(start + raw<std::uint64_t>(1) + raw<std::uint64_t>(1ull << 60)) ==
               thrown(errc::malformed_file, {"key 0", "at most 65535"}));
-        CHECK(reading(start + raw<std::uint64_t>(~0ull) + raw_text("k") + raw(gguf_type::u8) + "1") ==
+        CHECK(parsing(start + raw<std::uint64_t>(~0ull) + raw_text("k") + raw(gguf_type::u8) + "1") ==
               thrown(errc::malformed_file, {"key 1"}));
-        CHECK(reading(gguf_builder().set("", 1u)) == thrown(errc::malformed_file, {"key 0", "empty"}));
-        CHECK(reading(gguf_builder().set("k", 1u).set("k", 2u)) == thrown(errc::malformed_file, {"'k'", "twice"}));
-        CHECK(reading(gguf_builder().key("k", gguf_type{13}, "")) ==
+        CHECK(parsing(gguf_builder().set("", 1u)) == thrown(errc::malformed_file, {"key 0", "empty"}));
+        CHECK(parsing(gguf_builder().set("k", 1u).set("k", 2u)) == thrown(errc::malformed_file, {"'k'", "twice"}));
+        CHECK(parsing(gguf_builder().key("k", gguf_type{13}, "")) ==
               thrown(errc::malformed_file, {"'k'", "0 to 12", "13"}));
-        CHECK(reading(gguf_builder().key("k", gguf_type::u64, "123").header()) ==
+        CHECK(parsing(gguf_builder().key("k", gguf_type::u64, "123").header()) ==
               thrown(errc::malformed_file, {"'k'", "8 bytes", "3 left"}));
-        CHECK(reading(gguf_builder().key("k", gguf_type::boolean, "\2")) ==
+        CHECK(parsing(gguf_builder().key("k", gguf_type::boolean, "\2")) ==
               thrown(errc::malformed_file, {"'k'", "true or false", "2"}));
-        CHECK(reading(gguf_builder().key("k", gguf_type::string, raw<std::uint64_t>(1ull << 63))) ==
+        CHECK(parsing(gguf_builder().key("k", gguf_type::string, raw<std::uint64_t>(1ull << 63))) ==
               thrown(errc::malformed_file, {"'k'", "left"}));
         for (const gguf_type t : {gguf_type::u8, gguf_type::f64, gguf_type::string, gguf_type::array}) {
-            CHECK(reading(gguf_builder().array("k", t, ~0ull, "")) == thrown(errc::malformed_file, {"'k'", "left"}));
+            CHECK(parsing(gguf_builder().array("k", t, ~0ull, "")) == thrown(errc::malformed_file, {"'k'", "left"}));
         }
         std::string deep;
         for (int i = 0; i < 1000; ++i) deep += raw(gguf_type::array) + raw<std::uint64_t>(1);
-        CHECK(reading(gguf_builder().key("k", gguf_type::array, deep)) == thrown(errc::unsupported, {"'k'", "arrays"}));
+        CHECK(parsing(gguf_builder().key("k", gguf_type::array, deep)) == thrown(errc::unsupported, {"'k'", "arrays"}));
         for (const std::uint32_t alignment : {0u, 24u, 1u << 21}) {
-            CHECK(reading(gguf_builder().set("general.alignment", alignment)) ==
+            CHECK(parsing(gguf_builder().set("general.alignment", alignment)) ==
                   thrown(errc::malformed_file, {"general.alignment", "power of two", std::to_string(alignment)}));
         }
     }
     SECTION("in the tensors") {
         const auto with = [](std::uint64_t tensors, const std::string& infos) {
-            return reading("GGUF" + raw<std::uint32_t>(3) + raw(tensors) + raw<std::uint64_t>(0) + infos);
+            return parsing("GGUF" + raw<std::uint32_t>(3) + raw(tensors) + raw<std::uint64_t>(0) + infos);
         };
         CHECK(with(~0ull, "") == thrown(errc::malformed_file, {"tensor 0", "left"}));
         CHECK(with(1, raw_text("w")) == thrown(errc::malformed_file, {"'w'", "left"}));
@@ -177,19 +177,19 @@ TEST_CASE("every damage of a gguf file is named", "[io][gguf]") {
         CHECK(with(1, raw_text(std::string(2000, 'n'))) == thrown(errc::malformed_file, {"tensor 0", "1024", "2000"}));
 
         const std::string four(16, '\0');
-        CHECK(reading(gguf_builder().tensor_at("w", {4}, 0, 8, four)) ==
+        CHECK(parsing(gguf_builder().tensor_at("w", {4}, 0, 8, four)) ==
               thrown(errc::malformed_file, {"'w'", "multiple of 32", "8"}));
-        CHECK(reading(gguf_builder().tensor("w", {9}, 0, four)) ==
+        CHECK(parsing(gguf_builder().tensor("w", {9}, 0, four)) ==
               thrown(errc::malformed_file, {"'w'", "36 bytes", "32 bytes of data"}));
-        CHECK(reading(gguf_builder().tensor_at("w", {4}, 0, 64, four)) == thrown(errc::malformed_file, {"'w'", "64"}));
-        CHECK(reading(gguf_builder().tensor("w", {4}, 0, four).tensor_at("v", {4}, 0, 0, four)) ==
+        CHECK(parsing(gguf_builder().tensor_at("w", {4}, 0, 64, four)) == thrown(errc::malformed_file, {"'w'", "64"}));
+        CHECK(parsing(gguf_builder().tensor("w", {4}, 0, four).tensor_at("v", {4}, 0, 0, four)) ==
               thrown(errc::malformed_file, {"offset from 16 on", "found 0"}));
-        CHECK(reading(gguf_builder().tensor("w", {4}, 0, four).tensor("w", {4}, 0, four)) ==
+        CHECK(parsing(gguf_builder().tensor("w", {4}, 0, four).tensor("w", {4}, 0, four)) ==
               thrown(errc::malformed_file, {"'w'", "twice"}));
-        CHECK(reading(gguf_builder().tensor("w", {3, 48}, 8, four)) ==
+        CHECK(parsing(gguf_builder().tensor("w", {3, 48}, 8, four)) ==
               thrown(errc::malformed_file, {"'w'", "blocks of 32", "Q8_0", "[3, 48]"}));
         const std::size_t huge = std::numeric_limits<std::size_t>::max() / 2 + 1;
-        CHECK(reading(gguf_builder().tensor("w", {huge, 2, 4}, 0, four)) ==
+        CHECK(parsing(gguf_builder().tensor("w", {huge, 2, 4}, 0, four)) ==
               thrown(errc::malformed_file, {"'w'", "larger than any file"}));
     }
     SECTION("by cutting it short anywhere") {
@@ -197,7 +197,7 @@ TEST_CASE("every damage of a gguf file is named", "[io][gguf]") {
         made.set("text", "words").set("reals", std::vector<float>{1, 2}).floats("w", {2}, {1, 2});
         const std::string whole = made.header() + std::string(40, '\0');
         for (std::size_t size = 0; size < made.header().size(); ++size) {
-            const support::caught found = reading(whole.substr(0, size));
+            const support::caught found = parsing(whole.substr(0, size));
             if (found.code != "malformed_file") FAIL("cut after " << size << " bytes: " << found);
         }
     }

@@ -25,12 +25,12 @@ using ids = std::vector<token_id>;
 
 namespace {
 
-std::optional<eo::io::tokenizer> read(const gguf_builder& made, const eo::io::generation_config& generation = {}) {
+std::optional<eo::io::tokenizer> words_of(const gguf_builder& made, const eo::io::generation_config& generation = {}) {
     const std::string bytes = made.bytes();
     return eo::io::read_tokenizer(eo::io::gguf(std::as_bytes(std::span(bytes)), "m.gguf"), generation);
 }
-support::caught reading(const gguf_builder& made) {
-    return error_of([&] { (void)read(made); });
+support::caught reading_words(const gguf_builder& made) {
+    return error_of([&] { (void)words_of(made); });
 }
 
 /// The example model's tokenizer as llama.cpp's converter writes it.
@@ -79,7 +79,7 @@ gguf_builder sentence_piece() {
 
 TEST_CASE("a byte-level tokenizer in a gguf file gives the ids of the same tokenizer.json", "[io][gguf_tokenizer]") {
     const auto expected = eo::io::tokenizer::from_file(EARLYOUT_EXAMPLE_MODEL "/tokenizer.json");
-    const auto found = read(byte_level("gpt-2"));
+    const auto found = words_of(byte_level("gpt-2"));
     REQUIRE(found.has_value());
     CHECK(found->size() == expected.size());
     CHECK(found->is_special(4095));
@@ -92,7 +92,7 @@ TEST_CASE("a byte-level tokenizer in a gguf file gives the ids of the same token
 
 TEST_CASE("tokenizer.ggml.pre says how a text is cut", "[io][gguf_tokenizer]") {
     const auto words = [](const char* pattern, const std::string& text) {
-        const auto from = read(byte_level(pattern));
+        const auto from = words_of(byte_level(pattern));
         std::vector<std::string> pieces;
         for (const token_id id : from->encode(text)) pieces.emplace_back(from->piece(id));
         return pieces;
@@ -106,13 +106,13 @@ TEST_CASE("tokenizer.ggml.pre says how a text is cut", "[io][gguf_tokenizer]") {
     CHECK(words("llama-bpe", "1000") == pieces{"100", "0"});
     CHECK(words("deepseek-coder", "10") == pieces{"1", "0"});
     CHECK(words(nullptr, "1000") == words("default", "1000"));
-    CHECK(reading(byte_level("tekken")) ==
+    CHECK(reading_words(byte_level("tekken")) ==
           thrown(errc::unsupported, {"m.gguf", "'tokenizer.ggml.pre'", "gpt-2, llama-bpe", "'tekken'"}));
 }
 
 TEST_CASE("a SentencePiece tokenizer in a gguf file", "[io][gguf_tokenizer]") {
     const token_id ab = 259, space_a = 260, a = 261, b = 262, space = 263;
-    const auto found = read(sentence_piece(), {.add_bos = true, .bos_token_id = 1, .eos_token_ids = {2}});
+    const auto found = words_of(sentence_piece(), {.add_bos = true, .bos_token_id = 1, .eos_token_ids = {2}});
     REQUIRE(found.has_value());
     CHECK(found->encode("ab") == ids{space, ab});
     CHECK(found->encode("a b") == ids{space_a, space, b});
@@ -120,28 +120,30 @@ TEST_CASE("a SentencePiece tokenizer in a gguf file", "[io][gguf_tokenizer]") {
     CHECK(found->encode("ab", {.special_tokens = true, .add_special_tokens = true}) == ids{1, space, ab});
     CHECK(found->decode(ids{space_a, space, b, 3 + 10}) == "a b\n");
     CHECK(found->is_special(2));
-    const auto plain = read(sentence_piece().set("tokenizer.ggml.add_space_prefix", false));
+    const auto plain = words_of(sentence_piece().set("tokenizer.ggml.add_space_prefix", false));
     CHECK(plain->encode("aa") == ids{a, a});
-    const auto ended = read(sentence_piece().set("tokenizer.ggml.add_eos_token", true),
-                            {.add_bos = false, .bos_token_id = std::nullopt, .eos_token_ids = {2}});
+    const auto ended = words_of(sentence_piece().set("tokenizer.ggml.add_eos_token", true),
+                                {.add_bos = false, .bos_token_id = std::nullopt, .eos_token_ids = {2}});
     CHECK(ended->encode("b", {.special_tokens = true, .add_special_tokens = true}) == ids{space, b, 2});
 }
 
 TEST_CASE("a gguf file without a tokenizer, and with a damaged one", "[io][gguf_tokenizer]") {
-    CHECK_FALSE(read(gguf_builder()).has_value());
-    CHECK_FALSE(read(gguf_builder().set("tokenizer.ggml.model", "no_vocab")).has_value());
-    CHECK(reading(gguf_builder().set("tokenizer.ggml.model", "gpt2")) ==
+    CHECK_FALSE(words_of(gguf_builder()).has_value());
+    CHECK_FALSE(words_of(gguf_builder().set("tokenizer.ggml.model", "no_vocab")).has_value());
+    CHECK(reading_words(gguf_builder().set("tokenizer.ggml.model", "gpt2")) ==
           thrown(errc::malformed_file, {"m.gguf", "'tokenizer.ggml.tokens'", "missing"}));
     const std::vector<std::string> two{"a", "b"};
     const auto made = [&](const char* model) {
         return gguf_builder().set("tokenizer.ggml.model", model).set("tokenizer.ggml.tokens", two);
     };
-    CHECK(reading(made("bert")) == thrown(errc::unsupported, {"'tokenizer.ggml.model'", "gpt2, llama", "'bert'"}));
-    CHECK(reading(made("gpt2")) == thrown(errc::malformed_file, {"'tokenizer.ggml.merges'", "missing"}));
-    CHECK(reading(made("llama")) == thrown(errc::malformed_file, {"'tokenizer.ggml.scores'", "2 tokens", "found 0"}));
-    CHECK(reading(made("llama").set("tokenizer.ggml.token_type", std::vector<std::int32_t>{1, 7})) ==
+    CHECK(reading_words(made("bert")) ==
+          thrown(errc::unsupported, {"'tokenizer.ggml.model'", "gpt2, llama", "'bert'"}));
+    CHECK(reading_words(made("gpt2")) == thrown(errc::malformed_file, {"'tokenizer.ggml.merges'", "missing"}));
+    CHECK(reading_words(made("llama")) ==
+          thrown(errc::malformed_file, {"'tokenizer.ggml.scores'", "2 tokens", "found 0"}));
+    CHECK(reading_words(made("llama").set("tokenizer.ggml.token_type", std::vector<std::int32_t>{1, 7})) ==
           thrown(errc::malformed_file, {"'tokenizer.ggml.token_type'", "1 to 6", "7"}));
-    CHECK(reading(made("llama").set("tokenizer.ggml.token_type", std::vector<std::int32_t>{1})) ==
+    CHECK(reading_words(made("llama").set("tokenizer.ggml.token_type", std::vector<std::int32_t>{1})) ==
           thrown(errc::malformed_file, {"'tokenizer.ggml.token_type'", "2 tokens", "found 1"}));
 }
 

@@ -133,7 +133,7 @@ TEST_CASE("merges must name pieces", "[tokenizer_file]") {
     CHECK(error_after([](json& c) { c["model"].erase("merges"); }) == malformed({"merges", "an array", "null"}));
 }
 
-TEST_CASE("what would need more than a byte-level BPE is refused", "[tokenizer_file]") {
+TEST_CASE("what would need more than a BPE is refused", "[tokenizer_file]") {
     const auto model = [](const char* key, const json& value) {
         return error_after([&](json& content) { content["model"][key] = value; });
     };
@@ -146,12 +146,13 @@ TEST_CASE("what would need more than a byte-level BPE is refused", "[tokenizer_f
     const auto root = [](const char* key, const json& value) {
         return error_after([&](json& content) { content[key] = value; });
     };
-    CHECK(root("normalizer", {{"type", "NFC"}}) == unsupported({"normalizer", "NFC"}));
+    CHECK(root("normalizer", {{"type", "Lowercase"}}) == unsupported({"normalizer: type", "NFC", "Lowercase"}));
+    CHECK(root("normalizer", {{"type", "NFC"}}).code == (eo::io::detail::has_unicode_forms ? "none" : "unsupported"));
     CHECK(root("normalizer", {{"type", "Sequence"}, {"normalizers", json::array()}}).code == "none");
     CHECK(root("decoder", {{"type", "WordPiece"}}) == unsupported({"decoder", "WordPiece"}));
     CHECK(root("decoder", nullptr).code == "none");
     CHECK(root("pre_tokenizer", nullptr) == unsupported({"pre_tokenizer", "ByteLevel"}));
-    CHECK(root("pre_tokenizer", {{"type", "Metaspace"}}) == unsupported({"pre_tokenizer", "Metaspace"}));
+    CHECK(root("pre_tokenizer", {{"type", "Whitespace"}}) == unsupported({"pre_tokenizer", "Metaspace", "Whitespace"}));
     CHECK(root("pre_tokenizer", 3) == malformed({"pre_tokenizer"}));
 }
 
@@ -186,6 +187,130 @@ TEST_CASE("pre-tokenizers that are not there are refused", "[tokenizer_file]") {
     json nested = bytes;
     for (int depth = 0; depth < 20; ++depth) nested = {{"type", "Sequence"}, {"pretokenizers", json::array({nested})}};
     CHECK(steps(json::array({nested})) == malformed({"made.json"}));
+}
+
+namespace {
+
+/// The error for a good file over characters after `change`.
+caught error_over_characters(const std::function<void(json&)>& change) {
+    const json space = {{"type", "Metaspace"}, {"replacement", "\xe2\x96\x81"}, {"prepend_scheme", "first"}};
+    json model = support::character_model({"a", "b", "\xe2\x96\x81"}, {"a b"});
+    model.update({{"byte_fallback", true}, {"unk_token", "<unk>"}});
+    json content = {{"pre_tokenizer", space}, {"decoder", space}, {"model", model}};
+    change(content);
+    return error_from_text(content.dump());
+}
+
+}  // namespace
+
+TEST_CASE("a vocabulary over characters must hold together", "[tokenizer_file]") {
+    CHECK(error_over_characters([](json&) {}).code == "none");
+    const auto model = [](const char* key, const json& value) {
+        return error_over_characters([&](json& content) { content["model"][key] = value; });
+    };
+    CHECK(model("unk_token", "<none>") == malformed({"unk_token", "of the vocabulary", "<none>"}));
+    CHECK(model("unk_token", 3) == malformed({"unk_token", "a string"}));
+    CHECK(model("byte_fallback", "yes") == malformed({"byte_fallback", "true or false"}));
+    CHECK(model("fuse_unk", 1) == malformed({"fuse_unk", "true or false"}));
+    CHECK(model("merges", {"a c"}) == malformed({"merges[0]", "'c'"}));
+    CHECK(model("merges", {"a \xe2\x96\x81"}) == malformed({"merges[0]"}));
+    CHECK(model("vocab", json::array()) == malformed({"vocab", "an object"}));
+    const auto space = [](const char* key, const json& value) {
+        return error_over_characters([&](json& content) { content["pre_tokenizer"][key] = value; });
+    };
+    CHECK(space("replacement", "ab") == malformed({"replacement", "one character"}));
+    CHECK(space("replacement", "") == malformed({"replacement", "one character"}));
+    CHECK(space("prepend_scheme", "last") == malformed({"prepend_scheme", "first"}));
+    CHECK(space("add_prefix_space", false) == malformed({"prepend_scheme", "add_prefix_space is false"}));
+    CHECK(space("split", 1) == malformed({"split"}));
+    CHECK(error_over_characters([](json& c) {
+              c["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", {c["pre_tokenizer"], c["pre_tokenizer"]}}};
+          }) == unsupported({"pretokenizers[1]", "behind Metaspace"}));
+}
+
+TEST_CASE("normalizers must be readable", "[tokenizer_file]") {
+    const auto with = [](const json& normalizer) {
+        return error_over_characters([&](json& content) { content["normalizer"] = normalizer; });
+    };
+    const auto replace = [&](const json& pattern, const json& content) {
+        return with({{"type", "Replace"}, {"pattern", pattern}, {"content", content}});
+    };
+    CHECK(with({{"type", "Prepend"}, {"prepend", 3}}) == malformed({"prepend", "a string"}));
+    CHECK(with({{"type", "Prepend"}, {"prepend", std::string(65, 'x')}}) == malformed({"prepend", "64 bytes"}));
+    CHECK(with({{"type", "Prepend"}}) == malformed({"prepend", "null"}));
+    CHECK(with({{"type", "Strip"}, {"strip_left", 3}}) == malformed({"strip_left"}));
+    CHECK(with(json::array()) == malformed({"normalizer", "an object"}));
+    CHECK(with({{"type", "Precompiled"}, {"precompiled_charsmap", ""}}) == unsupported({"Precompiled"}));
+    CHECK(replace({{"String", ""}}, "x") == malformed({"String", "some text"}));
+    CHECK(replace({{"String", "x"}}, std::string(65, 'x')) == malformed({"content", "64 bytes"}));
+    CHECK(replace({{"Regex", "("}}, "x") == unsupported({"Regex", "at byte"}));
+    CHECK(replace(json::object(), "x") == malformed({"Regex", "a string"}));
+    json nested = {{"type", "Strip"}};
+    for (int depth = 0; depth < 20; ++depth) nested = {{"type", "Sequence"}, {"normalizers", json::array({nested})}};
+    CHECK(with(nested) == malformed({"8 levels"}));
+}
+
+TEST_CASE("a text that a normalizer blows up is refused", "[tokenizer_file]") {
+    const json twice = {{"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", std::string(64, 'a')}};
+    json content = {{"normalizer", {{"type", "Sequence"}, {"normalizers", json::array()}}},
+                    {"model", support::character_model({"a"}, json::array())}};
+    for (int i = 0; i < 40; ++i) content["normalizer"]["normalizers"].push_back(twice);
+    const tokenizer words = support::tokenizer_of(content);
+    CHECK(words.encode("b").empty());
+    CHECK(error_of([&] { (void)words.encode("aa"); }) == unsupported({"made.json: normalizer", "1088 bytes"}));
+}
+
+TEST_CASE("decoders that would need more than pieces one by one are refused", "[tokenizer_file]") {
+    const auto with = [](const json& decoders) {
+        return error_over_characters([&](json& content) {
+            content["decoder"] = {{"type", "Sequence"}, {"decoders", decoders}};
+        });
+    };
+    const json fuse = {{"type", "Fuse"}};
+    const auto strip = [](const json& content, const json& start, const json& stop) {
+        return json{{"type", "Strip"}, {"content", content}, {"start", start}, {"stop", stop}};
+    };
+    CHECK(with({fuse, strip(" ", 1, 0)}).code == "none");
+    CHECK(with(json::array({strip(" ", 1, 0)})) == unsupported({"decoders[0]", "behind Fuse"}));
+    CHECK(with({fuse, strip("x", 1, 0)}) == unsupported({"content", "a space"}));
+    CHECK(with({fuse, strip(" ", 1, 1)}) == unsupported({"stop"}));
+    CHECK(with({fuse, strip(" ", -1, 0)}) == malformed({"start", "a count"}));
+    CHECK(with({fuse, strip(" ", 1u << 20, 0)}) == malformed({"start", "a count"}));
+    CHECK(with({fuse, {{"type", "ByteFallback"}}}) == unsupported({"decoders[1]", "behind Fuse"}));
+    CHECK(with(json::array({{{"type", "Replace"}, {"pattern", {{"Regex", "a"}}}, {"content", "b"}}})) ==
+          unsupported({"String", "a plain string"}));
+    CHECK(with(json::array({{{"type", "Replace"}, {"pattern", {{"String", ""}}}, {"content", "b"}}})) ==
+          malformed({"some text"}));
+    CHECK(
+        with(json::array({{{"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", std::string(65, 'b')}}})) ==
+        malformed({"short replacements"}));
+    CHECK(with(json::array({{{"type", "CTC"}}})) == unsupported({"CTC"}));
+    CHECK(with(json::array({{{"type", "ByteLevel"}}})) == unsupported({"pre_tokenizer", "ByteLevel"}));
+}
+
+TEST_CASE("post-processors must name tokens", "[tokenizer_file]") {
+    const auto with = [](const json& post_processor) {
+        return error_over_characters([&](json& content) { content["post_processor"] = post_processor; });
+    };
+    const json text = {{"Sequence", {{"id", "A"}, {"type_id", 0}}}};
+    const json token = {{"SpecialToken", {{"id", "<s>"}, {"type_id", 0}}}};
+    const auto made = [&](const json& single, const json& ids) {
+        return with({{"type", "TemplateProcessing"},
+                     {"single", single},
+                     {"special_tokens", {{"<s>", {{"id", "<s>"}, {"ids", ids}}}}}});
+    };
+    CHECK(made({token, text}, {1}).code == "none");
+    CHECK(made({token, text}, {1000}) == malformed({"ids[0]", "1000"}));
+    CHECK(made({token, text}, {-1}) == malformed({"ids[0]", "-1"}));
+    CHECK(made({token, text}, 1) == malformed({"ids", "an array"}));
+    CHECK(made({token, text}, std::vector<int>(2000, 1)) == malformed({"1024 tokens"}));
+    CHECK(made(json::array({token}), {1}) == unsupported({"single", "the text A once"}));
+    CHECK(made({text, text}, {1}) == unsupported({"single[1]", "the text A once"}));
+    CHECK(made(3, {1}) == malformed({"single", "an array"}));
+    CHECK(made({{{"SpecialToken", {{"id", "<x>"}}}}, text}, {1}) == malformed({"<x>", "an object"}));
+    CHECK(with({{"type", "BertProcessing"}, {"sep", {"</s>"}}, {"cls", {"<s>", 1}}}) == malformed({"sep"}));
+    CHECK(with({{"type", "BertProcessing"}, {"sep", {"</s>", "2"}}, {"cls", {"<s>", 1}}}) == malformed({"sep[1]"}));
+    CHECK(with({{"type", "Unheard"}}) == unsupported({"post_processor", "Unheard"}));
 }
 
 TEST_CASE("a file with random damage gives an error or a tokenizer", "[tokenizer_file]") {

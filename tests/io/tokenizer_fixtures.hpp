@@ -89,6 +89,42 @@ inline earlyout::io::tokenizer tokenizer_of(const json& content) {
     return earlyout::io::tokenizer::from_json(content.dump(), "made.json");
 }
 
+/// A vocabulary over characters as Llama's: three control tokens, the bytes, what merging makes, the characters.
+inline json character_model(const json& characters, const json& merges) {
+    json vocab = {{"<unk>", 0}, {"<s>", 1}, {"</s>", 2}};
+    constexpr std::string_view digits = "0123456789ABCDEF";
+    for (std::size_t byte = 0; byte < 256; ++byte) {
+        vocab[std::string("<0x") + digits[byte / 16] + digits[byte % 16] + ">"] = vocab.size();
+    }
+    const auto add = [&](const std::string& piece) {
+        if (!vocab.contains(piece)) vocab[piece] = vocab.size();
+    };
+    for (const std::string merge : merges) {
+        const std::size_t space = merge.find(' ');
+        add(merge.substr(0, space) + merge.substr(space + 1));
+    }
+    for (const std::string character : characters) add(character);
+    return {{"type", "BPE"}, {"vocab", vocab}, {"merges", merges}};
+}
+
+/// A family's file, of families.json.
+inline json family_json(const json& golden, const json& family) {
+    json content = {{"decoder", nullptr}, {"model", character_model(golden.at("characters"), golden.at("merges"))}};
+    if (family.at("base") == "bytes") content = gpt2_json(6000);
+    content.erase("added_tokens");
+    for (const auto& [key, value] : family.at("change").items()) {
+        if (key == "model") {
+            content[key].update(value);
+        } else {
+            content[key] = value;
+        }
+    }
+    return content;
+}
+inline earlyout::io::tokenizer family_tokenizer(const json& golden, const json& family) {
+    return tokenizer_of(family_json(golden, family));
+}
+
 inline const earlyout::io::tokenizer& gpt2_tokenizer() {
     static const earlyout::io::tokenizer words = tokenizer_of(gpt2_json());
     return words;

@@ -62,6 +62,9 @@ public:
                  pcre2_reason(problem), "' at byte ", at);
         }
     }
+    /// Compiles it to machine code, if PCRE2 can here. That runs several times as fast, but counts not all of its
+    /// steps: only for expressions that are known to take linear time.
+    void compile_to_machine_code() noexcept { (void)pcre2_jit_compile_8(code_.get(), PCRE2_JIT_COMPLETE); }
 
     [[nodiscard]] const pcre2_code_8* code() const noexcept { return code_.get(); }
     [[nodiscard]] const std::string& where() const noexcept { return where_; }
@@ -74,7 +77,8 @@ private:
 };
 
 /// Finds a pattern's matches; for one thread. The work is bounded by a multiple of the text's length whatever
-/// the pattern: a position is first tried with few steps, and the rare one that needs more draws on a budget.
+/// the pattern: each position is first tried with few steps, PCRE2's limit being one for each position, and the rare
+/// one that needs more draws on a budget.
 class pattern_matcher {
 public:
     struct match {
@@ -97,20 +101,23 @@ public:
         std::size_t at = 0;
         std::size_t last_end = static_cast<std::size_t>(-1);
         while (at < text.size()) {
-            const std::optional<match> here = match_at(text, at);
+            const std::optional<match> here = next_match(text, at);
+            if (!here || here->begin == text.size()) return;
             // As usual, no empty match right behind a match.
-            if (here && (here->begin < here->end || here->end != last_end)) {
+            if (here->begin < here->end || here->end != last_end) {
                 found(*here);
                 last_end = here->end;
             }
-            at = here && here->end > at ? here->end : at + look_at_utf8(text.substr(at)).needed;
+            at = here->end;
+            if (here->begin == here->end && at < text.size()) at += look_at_utf8(text.substr(at)).needed;
         }
     }
 
     /// Whether a match begins where `text` does.
     [[nodiscard]] bool begins(std::string_view text) {
         budget_ = base_budget;
-        return match_at(text, 0).has_value();
+        bool hard = false;
+        return match_at(text, 0, hard).has_value();
     }
 
 private:
@@ -120,17 +127,36 @@ private:
     static constexpr std::uint32_t most_kibibytes = 65536;
     static constexpr std::uint32_t deepest = 1'000'000;
 
-    std::optional<match> match_at(std::string_view text, std::size_t at) {
+    /// The first match that begins at `at` or behind it, and before the end of the text.
+    std::optional<match> next_match(std::string_view text, std::size_t at) {
+        while (at < text.size()) {
+            const int result = run(text, at, few_steps, 0);
+            if (result >= 0) return checked_match(text, at);
+            if (result == PCRE2_ERROR_NOMATCH) return std::nullopt;
+            // Some position from here on needs more steps: up to that one, each on its own.
+            for (bool hard = false; !hard && at < text.size(); at += look_at_utf8(text.substr(at)).needed) {
+                if (const std::optional<match> here = match_at(text, at, hard)) return here;
+            }
+        }
+        return std::nullopt;
+    }
+    /// The match that begins at `at`.
+    /// @param hard set to true when few steps were not enough
+    std::optional<match> match_at(std::string_view text, std::size_t at, bool& hard) {
         for (std::uint32_t steps = few_steps;; steps *= 8) {
-            pcre2_set_match_limit_8(context_.get(), steps);
-            const int result = pcre2_match_8(pattern_->code(), reinterpret_cast<PCRE2_SPTR8>(text.data()), text.size(),
-                                             at, PCRE2_ANCHORED | PCRE2_NO_UTF_CHECK, data_.get(), context_.get());
+            const int result = run(text, at, steps, PCRE2_ANCHORED);
             if (result == PCRE2_ERROR_NOMATCH) return std::nullopt;
             if (result >= 0) return checked_match(text, at);
             if (result != PCRE2_ERROR_MATCHLIMIT) too_hard(pcre2_reason(result));
             if (budget_ < std::size_t{steps} * 8) too_hard("too many steps");
             budget_ -= std::size_t{steps} * 8;
+            hard = true;
         }
+    }
+    int run(std::string_view text, std::size_t at, std::uint32_t steps, std::uint32_t options) {
+        pcre2_set_match_limit_8(context_.get(), steps);
+        return pcre2_match_8(pattern_->code(), reinterpret_cast<PCRE2_SPTR8>(text.data()), text.size(), at,
+                             options | PCRE2_NO_UTF_CHECK, data_.get(), context_.get());
     }
     match checked_match(std::string_view text, std::size_t at) const {
         const std::size_t* const offsets = pcre2_get_ovector_pointer_8(data_.get());

@@ -6,8 +6,13 @@
 #include <earlyout/core/token.hpp>
 #include <earlyout/io/detail/tokenizer_alphabet.hpp>
 #include <earlyout/io/detail/tokenizer_data.hpp>
+#include <earlyout/io/detail/tokenizer_decoder_reader.hpp>
 #include <earlyout/io/detail/tokenizer_json.hpp>
+#include <earlyout/io/detail/tokenizer_normalizer_reader.hpp>
+#include <earlyout/io/detail/tokenizer_post_processor.hpp>
 #include <earlyout/io/detail/tokenizer_pre_tokenizer.hpp>
+#include <earlyout/io/detail/tokenizer_spelling.hpp>
+#include <earlyout/io/detail/tokenizer_utf8.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -23,8 +28,8 @@
 namespace earlyout::inline EARLYOUT_ABI {
 namespace io::detail {
 
-/// Reads the text of a Hugging Face `tokenizer.json` that holds a byte-level BPE. `truncation`, `padding` and
-/// `post_processor` are left aside: encoding never cuts a text nor adds tokens to it.
+/// Reads the text of a Hugging Face `tokenizer.json` that holds a BPE, byte-level or over characters. `truncation`
+/// and `padding` are left aside: encoding never cuts a text nor fills it up.
 class tokenizer_file {
 public:
     /// @throws error (malformed_file, unsupported) naming `source`
@@ -41,45 +46,60 @@ private:
         : id_bound_(std::min(size, static_cast<std::size_t>(std::numeric_limits<token_id>::max()))) {}
 
     void read_all(const json_place& root) {
-        check_normalizer(root.at("normalizer"));
-        check_decoder(root.at("decoder"));
         const json_place model = root.at("model");
+        model.require(model.value().is_object(), "an object");
+        pre_tokenizer_reader::result split = pre_tokenizer_reader::read(root.at("pre_tokenizer"));
+        data_.symbols.by_character = !split.byte_level;
+        data_.split = std::move(split.how);
+        data_.normalize = normalizer_reader::read(root.at("normalizer"));
+        read_decoder(root);
         check_model(model);
         std::vector<added_token> added = read_added(root.at("added_tokens"));
-        read_vocabulary(model.at("vocab"), added);
-        read_merges(model.at("merges"));
         data_.ignore_merges = model.at("ignore_merges").boolean(false);
-        data_.split = pre_tokenizer_reader::read(root.at("pre_tokenizer"));
-        data_.added = added_tokens(std::move(added));
+        read_vocabulary(model.at("vocab"), added);
+        read_symbols(model);
+        read_merges(model.at("merges"), model.at("vocab"));
+        data_.added = added_tokens(normalized(std::move(added)));
+        text_ends ends = post_processor_reader::read(root.at("post_processor"), data_.words);
+        data_.before = std::move(ends.before);
+        data_.behind = std::move(ends.behind);
     }
 
-    /// A normalizer that does nothing may be there.
-    static void check_normalizer(const json_place& place) {
-        if (place.is_null()) return;
-        const json_place type = place.at("type");
-        if (type.string() != "Sequence") type.refuse(errc::unsupported, "no normalizer");
-        const json_place steps = place.at("normalizers");
-        for (std::size_t i = 0; i < steps.size(); ++i) check_normalizer(steps.at(i));
+    void read_decoder(const json_place& root) {
+        const json_place place = root.at("decoder");
+        const bool is_byte_level = asks_for_bytes(place, 0);
+        if (data_.symbols.by_character && is_byte_level) {
+            root.at("pre_tokenizer").refuse(errc::unsupported, "one that ends with ByteLevel, as the decoder is that");
+        }
+        if (!data_.symbols.by_character) {
+            if (!is_byte_level && !place.is_null()) place.at("type").refuse(errc::unsupported, "ByteLevel");
+            return;
+        }
+        decode_ = decoder_reader::read(place);
+        data_.left_out = decode_.left_out;
     }
-    static void check_decoder(const json_place& place) {
-        if (place.is_null()) return;
-        const json_place type = place.at("type");
-        if (type.string() == "ByteLevel") return;
-        if (type.string() != "Sequence") type.refuse(errc::unsupported, "ByteLevel");
+    /// ByteLevel, or a Sequence of nothing else.
+    static bool asks_for_bytes(const json_place& place, int depth) {
+        if (place.is_null() || depth > 8) return false;
+        const std::string& type = place.at("type").string();
+        if (type != "Sequence") return type == "ByteLevel";
         const json_place steps = place.at("decoders");
-        for (std::size_t i = 0; i < steps.size(); ++i) check_decoder(steps.at(i));
+        for (std::size_t i = 0; i < steps.size(); ++i) {
+            if (!asks_for_bytes(steps.at(i), depth + 1)) return false;
+        }
+        return steps.size() > 0;
     }
-    /// What would change the tokens is refused. `unk_token` and `fuse_unk` mean nothing to a vocabulary that has
-    /// every byte.
-    static void check_model(const json_place& model) {
-        model.require(model.value().is_object(), "an object");
+    /// What would change the tokens is refused.
+    void check_model(const json_place& model) const {
         const json_place type = model.at("type");
         if (!type.is_null() && type.string() != "BPE") type.refuse(errc::unsupported, "BPE");
         const json_place dropout = model.at("dropout");
         dropout.require(dropout.is_null() || dropout.value().is_number(), "null or a number");
         if (!dropout.is_null() && dropout.value().get<double>() != 0.0) dropout.refuse(errc::unsupported, "null");
         const json_place fallback = model.at("byte_fallback");
-        if (fallback.boolean(false)) fallback.refuse(errc::unsupported, "false, the vocabulary being byte-level");
+        if (fallback.boolean(false) && !data_.symbols.by_character) {
+            fallback.refuse(errc::unsupported, "false, the vocabulary being byte-level");
+        }
         for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
             const json_place affix = model.at(key);
             if (!affix.is_null() && !affix.string().empty()) affix.refuse(errc::unsupported, "null");
@@ -132,19 +152,25 @@ private:
         for (auto piece = pieces.begin(); piece != pieces.end(); ++piece) {
             if (literal.contains(piece.key())) continue;
             const auto name = [&] { return place.name() + ": '" + short_reason(piece.key()) + "'"; };
-            if (std::optional<std::string> bytes = gpt2_alphabet.bytes(piece.key())) {
+            if (data_.symbols.by_character) {
+                if (decode_.bytes && byte_of_piece(piece.key())) {
+                    unspelled.push_back(piece);
+                } else {
+                    add(read_id(*piece, name), decode_(piece.key()), name);
+                }
+            } else if (std::optional<std::string> bytes = gpt2_alphabet.bytes(piece.key())) {
                 add(read_id(*piece, name), *std::move(bytes), name);
             } else {
                 unspelled.push_back(piece);
             }
         }
-        // What the alphabet cannot spell stands for itself, and comes last so as not to hide a piece that it can.
+        // What the alphabet cannot spell stands for itself, and comes last so as not to hide a piece that it can; so
+        // do a vocabulary's bytes behind its characters.
         for (const auto& piece : unspelled) {
             const auto name = [&] { return place.name() + ": '" + short_reason(piece.key()) + "'"; };
-            add(read_id(*piece, name), piece.key(), name);
+            add(read_id(*piece, name), data_.symbols.by_character ? decode_(piece.key()) : piece.key(), name);
         }
         for (const added_token& token : added) add_added(token, place);
-        read_bytes(place);
     }
     void add_added(const added_token& token, const json_place& vocab) {
         const auto name = [&] { return data_.source + ": added_tokens: '" + short_reason(token.content) + "'"; };
@@ -152,8 +178,29 @@ private:
         if (listed != vocab.value().end() && read_id(*listed, name) != token.id) {
             fail(errc::malformed_file, name(), ": expected its id in the vocabulary, ", *listed, ", found ", token.id);
         }
-        add(token.id, token.content, name);
+        add(token.id, data_.symbols.by_character ? decode_(token.content) : token.content, name);
         if (token.special) data_.words.mark_special(token.id);
+    }
+    /// `unk_token` and `fuse_unk` mean nothing to a vocabulary that has every byte.
+    void read_symbols(const json_place& model) {
+        const json_place vocab = model.at("vocab");
+        if (!data_.symbols.by_character) return read_bytes(vocab);
+        const bool bytes = model.at("byte_fallback").boolean(false);
+        const bool words = data_.ignore_merges;
+        for (const auto& [piece, value] : vocab.value().items()) {
+            const token_id id = read_id(value, [&] { return vocab.name(); });
+            if (const std::size_t size = look_at_utf8(piece).needed; size == piece.size() && size > 0) {
+                data_.symbols.characters.add(utf8_code_point(piece, size), id);
+            }
+            if (const auto byte = byte_of_piece(piece); byte && bytes) data_.symbols.bytes[*byte] = id;
+            if (words) data_.spelled.add(id, piece);
+        }
+        data_.symbols.fuse_unknown = model.at("fuse_unk").boolean(false);
+        const json_place unknown = model.at("unk_token");
+        if (unknown.is_null()) return;
+        const auto found = vocab.value().find(unknown.string());
+        unknown.require(found != vocab.value().end(), "a piece of the vocabulary");
+        data_.symbols.unknown = read_id(*found, [&] { return vocab.name(); });
     }
     void read_bytes(const json_place& vocab) {
         for (std::size_t byte = 0; byte < data_.symbols.bytes.size(); ++byte) {
@@ -165,7 +212,7 @@ private:
         }
     }
 
-    void read_merges(const json_place& place) {
+    void read_merges(const json_place& place, const json_place& vocab) {
         const std::size_t count = place.size();
         std::vector<merge_rule> rules;
         rules.reserve(count);
@@ -175,8 +222,8 @@ private:
             if (i == 0 && entry.is_string() && entry.get_ref<const std::string&>().starts_with("#version:")) continue;
             const auto [left, right] = read_pair(entry, place, i);
             const std::string merged = std::string(left).append(right);
-            rules.push_back({read_piece(left, place, i), read_piece(right, place, i), static_cast<std::uint32_t>(i),
-                             read_piece(merged, place, i)});
+            const auto id = [&](std::string_view spelled) { return read_piece(spelled, place, i, vocab); };
+            rules.push_back({id(left), id(right), static_cast<std::uint32_t>(i), id(merged)});
         }
         data_.merges = merge_table(std::move(rules), data_.words.size(), data_.symbols);
     }
@@ -194,18 +241,41 @@ private:
         }
         merges.at(i).refuse(errc::malformed_file, "two pieces");
     }
-    [[nodiscard]] token_id read_piece(std::string_view spelled, const json_place& merges, std::size_t i) const {
-        const std::optional<std::string> bytes = gpt2_alphabet.bytes(spelled);
-        const std::optional<token_id> id = data_.words.find(bytes ? std::string_view(*bytes) : spelled);
+    [[nodiscard]] token_id read_piece(std::string_view spelled, const json_place& merges, std::size_t i,
+                                      const json_place& vocab) const {
+        std::optional<token_id> id;
+        if (data_.symbols.by_character) {
+            const auto found = vocab.value().find(std::string(spelled));
+            if (found != vocab.value().end()) id = read_id(*found, [&] { return vocab.name(); });
+        } else {
+            const std::optional<std::string> bytes = gpt2_alphabet.bytes(spelled);
+            id = data_.words.find(bytes ? std::string_view(*bytes) : spelled);
+        }
         if (!id || spelled.empty()) {
             fail(errc::malformed_file, merges.at(i).name(), ": expected pieces of the vocabulary, found '",
                  short_reason(spelled), "'");
         }
         return *id;
     }
+    /// Those that are looked for in normalized text are normalized too.
+    [[nodiscard]] std::vector<added_token> normalized(std::vector<added_token> added) const {
+        if (data_.normalize.steps.empty()) return added;
+        normalize_runner normalize(data_.normalize);
+        std::unordered_set<std::string> seen;
+        std::vector<added_token> kept;
+        for (added_token& token : added) {
+            if (token.normalized) {
+                token.content = std::string(normalize(token.content, true));
+                if (token.content.empty() || !seen.insert(token.content).second) continue;
+            }
+            kept.push_back(std::move(token));
+        }
+        return kept;
+    }
 
     std::size_t id_bound_;
     tokenizer_data data_;
+    decoding decode_;  // of a vocabulary over characters
 };
 
 }  // namespace io::detail

@@ -5,6 +5,7 @@
 #include <earlyout/core/error.hpp>
 #include <earlyout/core/token.hpp>
 #include <earlyout/io/detail/json.hpp>
+#include <earlyout/io/detail/published_patterns.hpp>
 #include <earlyout/io/detail/tokenizer_alphabet.hpp>
 #include <earlyout/io/detail/tokenizer_data.hpp>
 #include <earlyout/io/detail/tokenizer_pre_tokenizer.hpp>
@@ -237,10 +238,7 @@ private:
         std::vector<std::string> patterns = parts_.patterns;
         if (patterns.empty() && !parts_.whole_text) patterns.emplace_back(gpt2_pattern);
         for (const std::string& expression : patterns) {
-            const std::string where = parts_.source + ": pattern";
-            data_.split.steps.push_back(
-                {pattern(pattern_dialect::to_pcre2(expression, where), pattern::syntax::regular_expression, where),
-                 split_behavior::isolated, false});
+            data_.split.steps.push_back(split_at(expression, split_behavior::isolated, parts_.source + ": pattern"));
         }
         data_.split.prefix_before_last = !data_.split.steps.empty();
     }

@@ -4,8 +4,10 @@
 
 #include <earlyout/core/error.hpp>
 #include <earlyout/io/detail/pattern_dialect.hpp>
+#include <earlyout/io/detail/published_patterns.hpp>
 #include <earlyout/io/detail/tokenizer_json.hpp>
 #include <earlyout/io/detail/tokenizer_splitter.hpp>
+#include <earlyout/io/detail/tokenizer_utf8.hpp>
 
 #include <cstddef>
 #include <string>
@@ -15,19 +17,40 @@
 namespace earlyout::inline EARLYOUT_ABI {
 namespace io::detail {
 
-/// GPT-2's words: contractions, letters, numbers, other signs, each with the space before it, and white space.
-inline constexpr std::string_view gpt2_pattern =
-    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
+/// A step that cuts at an expression of the files' dialect.
+[[nodiscard]] inline split_step split_at(std::string_view expression, split_behavior behavior,
+                                         const std::string& where) {
+    split_step made{pattern(pattern_dialect::to_pcre2(expression, where), pattern::syntax::regular_expression, where),
+                    behavior, false};
+    if (takes_linear_time(expression)) made.at.compile_to_machine_code();
+    return made;
+}
 
-/// Reads the `pre_tokenizer` of a tokenizer file: any number of Split, Digits and Punctuation, then ByteLevel.
+/// What is before every text that does not begin with a space.
+/// @throws error (malformed_file) when the two ways to say it disagree
+[[nodiscard]] inline metaspace::prefix read_prefix(const json_place& place) {
+    using prefix = metaspace::prefix;
+    const json_place scheme = place.at("prepend_scheme");
+    const bool add = place.at("add_prefix_space").boolean(true);
+    if (scheme.is_null()) return add ? prefix::always : prefix::never;
+    const std::string& name = scheme.string();
+    scheme.require(name == "always" || name == "first" || name == "never", "always, first or never");
+    scheme.require(add || name == "never", "never, as add_prefix_space is false");
+    return name == "always" ? prefix::always : name == "first" ? prefix::first : prefix::never;
+}
+
+/// Reads the `pre_tokenizer` of a tokenizer file: any number of Split, Digits and Punctuation, then ByteLevel, or for
+/// a vocabulary over characters Metaspace or nothing.
 class pre_tokenizer_reader {
 public:
-    [[nodiscard]] static splitter read(const json_place& place) {
+    struct result {
+        splitter how;
+        bool byte_level = false;
+    };
+    [[nodiscard]] static result read(const json_place& place) {
         pre_tokenizer_reader reader;
-        if (place.is_null()) place.refuse(errc::unsupported, "ByteLevel or a Sequence that ends with it");
-        reader.read_step(place, 0);
-        if (!reader.ended_) place.refuse(errc::unsupported, "ByteLevel as the last step");
-        return std::move(reader.made_);
+        if (!place.is_null()) reader.read_step(place, 0);
+        return {std::move(reader.made_), reader.byte_level_};
     }
 
 private:
@@ -40,9 +63,13 @@ private:
             for (std::size_t i = 0; i < steps.size(); ++i) read_step(steps.at(i), depth + 1);
             return;
         }
-        if (ended_) place.refuse(errc::unsupported, "nothing behind ByteLevel");
+        if (byte_level_ || made_.spaces) {
+            place.refuse(errc::unsupported, byte_level_ ? "nothing behind ByteLevel" : "nothing behind Metaspace");
+        }
         if (type == "ByteLevel") {
             read_byte_level(place);
+        } else if (type == "Metaspace") {
+            read_metaspace(place);
         } else if (type == "Split") {
             read_split(place);
         } else if (type == "Digits") {
@@ -52,20 +79,25 @@ private:
             const json_place behavior = place.at("behavior");
             add(place, R"([\p{P}$+<=>^`|~])", behavior.is_null() ? split_behavior::isolated : read_behavior(behavior));
         } else {
-            place.at("type").refuse(errc::unsupported, "ByteLevel, Split, Digits, Punctuation or Sequence");
+            place.at("type").refuse(errc::unsupported, "ByteLevel, Metaspace, Split, Digits, Punctuation or Sequence");
         }
     }
 
     void add(const json_place& place, std::string_view expression, split_behavior behavior) {
-        made_.steps.push_back({pattern(pattern_dialect::to_pcre2(expression, place.name()),
-                                       pattern::syntax::regular_expression, place.name()),
-                               behavior, false});
+        made_.steps.push_back(split_at(expression, behavior, place.name()));
     }
     void read_byte_level(const json_place& place) {
-        ended_ = true;
+        byte_level_ = true;
         made_.add_prefix_space = place.at("add_prefix_space").boolean(true);
         made_.prefix_before_last = place.at("use_regex").boolean(true);
         if (made_.prefix_before_last) add(place, gpt2_pattern, split_behavior::isolated);
+    }
+    void read_metaspace(const json_place& place) {
+        const json_place written = place.at("replacement");
+        const std::string& replacement = written.string();
+        written.require(!replacement.empty() && look_at_utf8(replacement).needed == replacement.size(),
+                        "one character");
+        made_.spaces = metaspace{replacement, read_prefix(place), place.at("split").boolean(true)};
     }
     void read_split(const json_place& place) {
         const json_place written = place.at("pattern");
@@ -90,7 +122,7 @@ private:
     }
 
     splitter made_;
-    bool ended_ = false;
+    bool byte_level_ = false;
 };
 
 }  // namespace io::detail
