@@ -20,6 +20,7 @@ struct command {
 [[nodiscard]] command detokenize(CLI::App& app);
 [[nodiscard]] command inspect(CLI::App& app);
 [[nodiscard]] command bench(CLI::App& app);
+[[nodiscard]] command quantize(CLI::App& app);
 [[nodiscard]] command fit(CLI::App& app);
 [[nodiscard]] command evaluate(CLI::App& app);
 

@@ -78,7 +78,8 @@ json describe(const model& m) {
     std::size_t parameters = 0;
     files->for_each_tensor([&](const eo::tensor_view& t) {
         tensors.push_back({{"name", t.name}, {"dtype", to_string(t.type)}, {"shape", t.shape}});
-        json& of_type = dtypes[to_string(t.type)];
+        const bool packed = files->is_packed() && t.bytes.empty() && t.element_count() != 0;
+        json& of_type = dtypes[packed ? "packed" : to_string(t.type)];
         if (of_type.is_null()) of_type = {{"tensors", 0}, {"elements", 0}, {"bytes", 0}};
         of_type["tensors"] = of_type["tensors"].get<std::size_t>() + 1;
         of_type["elements"] = of_type["elements"].get<std::size_t>() + t.element_count();

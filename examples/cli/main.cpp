@@ -28,6 +28,7 @@ constexpr const char* examples =
     "  earlyout complete --prompt 'import ' --exit-gate margin --compare\n"
     "  earlyout tokenize --text 'def f(x):' --json\n"
     "  earlyout inspect --model my-gpt2\n"
+    "  earlyout quantize --model my-gpt2 --dtype int4 --output-dtype int8 --out my-gpt2.packed\n"
     "  earlyout fit --model my-gpt2 --text sources/\n"
     "  earlyout evaluate --model my-gpt2 --text other-sources/\n"
     "`earlyout SUBCOMMAND --help` lists a subcommand's options. Exit status: 0, 1 when something went wrong, 2 when it "
@@ -54,8 +55,9 @@ int run(int argc, char** argv) {
     app.set_version_flag("--version", std::string("earlyout ") + eo::version + " (" + eo::instruction_set + ")");
     app.footer(examples);
     app.require_subcommand(1);
-    const cli::command commands[] = {cli::complete(app), cli::logits(app), cli::tokenize(app), cli::detokenize(app),
-                                     cli::inspect(app),  cli::bench(app),  cli::fit(app),      cli::evaluate(app)};
+    const cli::command commands[] = {cli::complete(app),   cli::logits(app),  cli::tokenize(app),
+                                     cli::detokenize(app), cli::inspect(app), cli::bench(app),
+                                     cli::quantize(app),   cli::fit(app),     cli::evaluate(app)};
     try {
         app.parse(argc, argv);
         const auto chosen = std::ranges::find_if(commands, [](const auto& c) { return c.app->parsed(); });

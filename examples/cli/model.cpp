@@ -3,15 +3,18 @@
 
 namespace cli {
 
-model load(const std::string& folder, const weight_options& weights, const std::string& exits) {
+weight_formats formats_of(const std::string& folder, const weight_options& weights) {
     const auto format = [&](const std::string& name) {
         if (name != "auto") return eo::any_format(name);
         if (eo::io::detail::is_file(folder)) return eo::any_format::as_stored();
         return eo::io::lossless_format(*eo::io::open_checkpoint(folder));
     };
-    return eo::io::load<model::network_type>(
-        folder, format(weights.dtype), format(weights.output_dtype.empty() ? weights.dtype : weights.output_dtype),
-        exits);
+    return {format(weights.dtype), format(weights.output_dtype.empty() ? weights.dtype : weights.output_dtype)};
+}
+
+model load(const std::string& folder, const weight_options& weights, const std::string& exits) {
+    const weight_formats formats = formats_of(folder, weights);
+    return eo::io::load<model::network_type>(folder, formats.layers, formats.output, exits);
 }
 
 }  // namespace cli

@@ -15,6 +15,14 @@ namespace cli {
 /// What the command runs: a checkpoint of any architecture that the library has, in the weight format asked for.
 using model = eo::io::pretrained<eo::any_model>;
 
+/// Formats of the layers' matrices and of the output matrix.
+struct weight_formats {
+    eo::any_format layers;
+    eo::any_format output;
+};
+/// @throws earlyout::error for a format that does not exist, or a model that cannot be opened
+[[nodiscard]] weight_formats formats_of(const std::string& folder, const weight_options& weights);
+
 /// @param exits a file to take the exits from, in place of the folder's; empty: the folder's
 [[nodiscard]] model load(const std::string& folder, const weight_options& weights = {}, const std::string& exits = {});
 
@@ -22,7 +30,8 @@ using model = eo::io::pretrained<eo::any_model>;
 /// @throws earlyout::error (no_such_file) when it came without
 [[nodiscard]] inline const auto& tokenizer_of(const model& m, const std::string& folder) {
     if (!m.has_tokenizer()) {
-        eo::fail(eo::errc::no_such_file, folder, ": text needs a tokenizer (in a folder tokenizer.json), and this model has none");
+        eo::fail(eo::errc::no_such_file, folder,
+                 ": text needs a tokenizer (in a folder tokenizer.json), and this model has none");
     }
     return m.tokenizer();
 }

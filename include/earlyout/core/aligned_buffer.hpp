@@ -56,6 +56,14 @@ public:
         if (size_ != 0) std::memset(memory_.get(), 0, bytes());
     }
 
+    /// Values that lie somewhere already, such as in a mapped file: to be read only.
+    [[nodiscard]] static aligned_buffer holding(std::shared_ptr<const std::byte> memory, std::size_t size) noexcept {
+        aligned_buffer made;
+        made.memory_ = std::const_pointer_cast<std::byte>(std::move(memory));
+        made.size_ = size;
+        return made;
+    }
+
     aligned_buffer(aligned_buffer&& other) noexcept
         : memory_(std::move(other.memory_)), size_(std::exchange(other.size_, 0)) {}
     aligned_buffer& operator=(aligned_buffer&& other) noexcept {
@@ -72,6 +80,8 @@ public:
     [[nodiscard]] const T& operator[](std::size_t index) const noexcept { return data()[index]; }
     [[nodiscard]] std::span<T> span() noexcept { return {data(), size_}; }
     [[nodiscard]] std::span<const T> span() const noexcept { return {data(), size_}; }
+    /// What it lies in, to be kept alive.
+    [[nodiscard]] std::shared_ptr<const std::byte> memory() const noexcept { return memory_; }
 
 private:
     static std::size_t checked_bytes(std::size_t size) {

@@ -6,6 +6,7 @@
 #include <earlyout/core/dtype.hpp>
 #include <earlyout/core/error.hpp>
 #include <earlyout/core/matrix_view.hpp>
+#include <earlyout/core/packed_weights.hpp>
 
 #include <algorithm>
 #include <bit>
@@ -64,6 +65,17 @@ public:
 
     /// The tensor of that exact name, or nullptr.
     [[nodiscard]] virtual const tensor_view* find(std::string_view name) const = 0;
+
+    /// True when weight matrices come packed. Their tensors then have names and shapes, and no bytes.
+    [[nodiscard]] virtual bool is_packed() const noexcept { return false; }
+    /// The packed matrix that begins with the rows of this tensor.
+    /// @throws error (missing_tensor)
+    [[nodiscard]] virtual packed_weights packed(std::string_view name) const {
+        fail(errc::missing_tensor, source(), ": tensor '", name, "' is not packed");
+    }
+    /// Told of each tensor that goes into a packed matrix, with that matrix when its rows begin with this tensor's,
+    /// else with nothing: for one that writes matrices down once they are filled.
+    virtual void note_packed(std::string_view, const packed_weights&) const {}
 
 protected:
     checkpoint(checkpoint&&) = default;

@@ -17,6 +17,13 @@ public:
     /// @param chunk bytes taken from the system at a time; what nobody asks for is never touched
     explicit weight_arena(std::size_t chunk = std::size_t{64} << 20) : chunk_(chunk) {}
 
+    /// One that hands out nothing: for matrices that take over what lies somewhere already.
+    [[nodiscard]] static weight_arena without_memory() noexcept {
+        weight_arena made(0);
+        made.empty_ = true;
+        return made;
+    }
+
     /// A buffer of zeros, in the arena or, without one, in memory of its own.
     template <class T>
     [[nodiscard]] static aligned_buffer<T> make(weight_arena* arena, std::size_t size) {
@@ -27,7 +34,7 @@ private:
     template <class T>
     [[nodiscard]] aligned_buffer<T> make(std::size_t size) {
         const std::size_t bytes = round_up(size * sizeof(T), aligned_buffer<T>::alignment);
-        if (bytes == 0) return {};
+        if (bytes == 0 || empty_) return {};
         if (bytes > left_) {
             left_ = round_up(std::max(chunk_, bytes), aligned_buffer<T>::huge_page);
             memory_ = detail::allocate_aligned(left_);
@@ -40,6 +47,7 @@ private:
     }
 
     std::size_t chunk_;
+    bool empty_ = false;
     std::shared_ptr<std::byte> memory_;
     std::byte* next_ = nullptr;
     std::size_t left_ = 0;

@@ -64,6 +64,7 @@ public:
                  detail::printable(start), "'");
         }
         const std::uint64_t tensors = read_counts(reader);
+        metadata_ = bytes.first(reader.at());
         const std::size_t alignment = read_alignment();
         std::vector<placed> entries;
         for (std::uint64_t i = 0; i < tensors; ++i) entries.push_back(read_tensor(reader, i, alignment));
@@ -72,6 +73,13 @@ public:
 
     [[nodiscard]] const std::string& source() const noexcept { return source_; }
     [[nodiscard]] std::uint32_t version() const noexcept { return version_; }
+
+    /// The bytes of a file with the same metadata and no tensors.
+    [[nodiscard]] std::string header_without_tensors() const {
+        std::string made(reinterpret_cast<const char*>(metadata_.data()), metadata_.size());
+        std::fill_n(made.begin() + 8, sizeof(std::uint64_t), '\0');  // their number, behind magic and version
+        return made;
+    }
 
     /// The value of a key, or nullptr.
     [[nodiscard]] const gguf_value* value(std::string_view key) const {
@@ -423,6 +431,7 @@ private:
     }
 
     std::string source_;
+    std::span<const std::byte> metadata_;  // from the file's start
     std::uint32_t version_ = 0;
     std::map<std::string, gguf_value, std::less<>> values_;
     std::map<std::string, tensor_view, std::less<>> tensors_;

@@ -3,17 +3,15 @@
 #define EARLYOUT_IO_HUGGING_FACE_CHECKPOINT_HPP
 
 #include <earlyout/io/detail/json.hpp>
+#include <earlyout/io/detail/json_config.hpp>
 #include <earlyout/io/mapped_file.hpp>
 #include <earlyout/io/safetensors.hpp>
 #include <earlyout/io/stored_checkpoint.hpp>
 
-#include <algorithm>
-#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -53,7 +51,8 @@ public:
             fail(errc::no_such_file, folder_.string(), ": expected a folder with a model, found ",
                  detail::exists(folder_) ? "a file" : "nothing");
         }
-        config_ = detail::read_json_object(folder_ / "config.json");
+        const std::filesystem::path config = folder_ / "config.json";
+        config_ = detail::json_config(detail::read_json_object(config), config.string());
         const auto whole = folder_ / "model.safetensors";
         const auto index = folder_ / "model.safetensors.index.json";
         if (detail::exists(whole)) {
@@ -71,36 +70,15 @@ public:
 
     [[nodiscard]] const std::filesystem::path& folder() const noexcept { return folder_; }
     /// The whole of config.json.
-    [[nodiscard]] const nlohmann::json& config() const noexcept { return config_; }
+    [[nodiscard]] const nlohmann::json& config() const noexcept { return config_.object(); }
 
     [[nodiscard]] const std::filesystem::path& path() const noexcept override { return folder_; }
     [[nodiscard]] std::optional<std::int64_t> integer(std::string_view key) const override {
-        const auto* value = config_value(key);
-        if (value == nullptr) return std::nullopt;
-        const bool fits = value->is_number_integer() &&
-                          !(value->is_number_unsigned() &&
-                            value->get<std::uint64_t>() > std::uint64_t{std::numeric_limits<std::int64_t>::max()});
-        if (!fits) refuse(key, "a whole number", *value);
-        return value->get<std::int64_t>();
+        return config_.integer(key);
     }
-    [[nodiscard]] std::optional<double> real(std::string_view key) const override {
-        const auto* value = config_value(key);
-        if (value == nullptr) return std::nullopt;
-        if (!value->is_number()) refuse(key, "a number", *value);
-        return value->get<double>();
-    }
-    [[nodiscard]] std::optional<bool> boolean(std::string_view key) const override {
-        const auto* value = config_value(key);
-        if (value == nullptr) return std::nullopt;
-        if (!value->is_boolean()) refuse(key, "true or false", *value);
-        return value->get<bool>();
-    }
-    [[nodiscard]] std::optional<std::string> text(std::string_view key) const override {
-        const auto* value = config_value(key);
-        if (value == nullptr) return std::nullopt;
-        if (!value->is_string()) refuse(key, "a string", *value);
-        return value->get<std::string>();
-    }
+    [[nodiscard]] std::optional<double> real(std::string_view key) const override { return config_.real(key); }
+    [[nodiscard]] std::optional<bool> boolean(std::string_view key) const override { return config_.boolean(key); }
+    [[nodiscard]] std::optional<std::string> text(std::string_view key) const override { return config_.text(key); }
     [[nodiscard]] const tensor_view* find(std::string_view name) const override {
         const auto found = where_.find(name);
         return found == where_.end() ? nullptr : found->second->contents().find(name);
@@ -147,35 +125,8 @@ private:
         }
     }
 
-    /// "rope_scaling.factor" is the member of an object, "layer_types.0" an element of an array.
-    [[nodiscard]] const detail::json* config_value(std::string_view key) const {
-        const detail::json* value = &config_;
-        for (std::size_t begin = 0; begin <= key.size();) {
-            const std::size_t end = std::min(key.find('.', begin), key.size());
-            value = member(*value, key.substr(begin, end - begin));
-            if (value == nullptr) return nullptr;
-            begin = end + 1;
-        }
-        return value;
-    }
-    [[nodiscard]] static const detail::json* member(const detail::json& of, std::string_view key) {
-        const detail::json* found = nullptr;
-        if (of.is_object()) {
-            if (const auto at = of.find(key); at != of.end()) found = &*at;
-        } else if (of.is_array()) {
-            std::size_t index = 0;
-            const auto [end, problem] = std::from_chars(key.data(), key.data() + key.size(), index);
-            if (problem == std::errc{} && end == key.data() + key.size() && index < of.size()) found = &of[index];
-        }
-        return found == nullptr || found->is_null() ? nullptr : found;
-    }
-    [[noreturn]] void refuse(std::string_view key, std::string_view expected, const detail::json& found) const {
-        fail(errc::malformed_file, (folder_ / "config.json").string(), ": '", key, "': expected ", expected, ", found ",
-             detail::short_reason(found.dump(-1, ' ', true, detail::json::error_handler_t::replace)));
-    }
-
     std::filesystem::path folder_;
-    detail::json config_;
+    detail::json_config config_;
     shard_map shards_;
     std::map<std::string, const safetensors_file*, std::less<>> where_;
 };

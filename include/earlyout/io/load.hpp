@@ -7,6 +7,7 @@
 #include <earlyout/io/gguf_checkpoint.hpp>
 #include <earlyout/io/gguf_tokenizer.hpp>
 #include <earlyout/io/hugging_face_checkpoint.hpp>
+#include <earlyout/io/packed_checkpoint.hpp>
 #include <earlyout/io/pretrained.hpp>
 #include <earlyout/io/sidecar.hpp>
 #include <earlyout/io/tokenizer.hpp>
@@ -22,17 +23,9 @@
 namespace earlyout::inline EARLYOUT_ABI {
 namespace io {
 
-/// The smallest weight format that holds every stored matrix exactly, and so computes the same bits as f32: bf16 for a
-/// checkpoint stored in bfloat16, f16 for one in binary16, else f32. Norms and biases are f32 in any format.
+/// The smallest weight format without loss: see stored_checkpoint.
 [[nodiscard]] inline any_format lossless_format(const stored_checkpoint& from) {
-    bool all_bf16 = true;
-    bool all_f16 = true;
-    from.for_each_tensor([&](const tensor_view& tensor) {
-        if (tensor.shape.size() < 2) return;
-        all_bf16 = all_bf16 && tensor.type == dtype::bf16;
-        all_f16 = all_f16 && tensor.type == dtype::f16;
-    });
-    return all_bf16 ? any_format(bf16{}) : all_f16 ? any_format(f16{}) : any_format(f32{});
+    return any_format(from.lossless_format());
 }
 
 /// The weight format that exits name which were fitted to this checkpoint in that one: a format without loss counts
@@ -41,11 +34,12 @@ namespace io {
     return std::string(format == lossless_format(from).name() ? f32::name : format);
 }
 
-/// A model's checkpoint: a GGUF file, or a Hugging Face folder.
+/// A model's checkpoint: a GGUF file, a packed file, or a Hugging Face folder.
 /// @throws error (no_such_file, malformed_file, unsupported)
 [[nodiscard]] inline std::unique_ptr<stored_checkpoint> open_checkpoint(const std::filesystem::path& model) {
-    if (detail::is_file(model)) return std::make_unique<gguf_checkpoint>(model);
-    return std::make_unique<hugging_face_checkpoint>(model);
+    if (!detail::is_file(model)) return std::make_unique<hugging_face_checkpoint>(model);
+    if (is_packed_file(model)) return std::make_unique<packed_checkpoint>(model);
+    return std::make_unique<gguf_checkpoint>(model);
 }
 
 namespace detail {
@@ -72,8 +66,8 @@ template <class Network>
 
 }  // namespace detail
 
-/// Loads a Hugging Face folder or a GGUF file: weights and configuration, and where they are there, tokenizer,
-/// generation defaults and fitted exits.
+/// Loads a Hugging Face folder, a GGUF file or a packed file: weights and configuration, and where they are there,
+/// tokenizer, generation defaults and fitted exits.
 /// @tparam Network an architecture, such as gpt2<> or gpt2<bf16>
 /// @param format   of the weights, where the network leaves that to the run time: any_format("int8")
 /// @param output_format of the output matrix, where it is to differ
@@ -83,6 +77,10 @@ template <class Network>
 [[nodiscard]] pretrained<Network> load(const std::filesystem::path& model, typename Network::format format,
                                        typename Network::format output_format,
                                        const std::filesystem::path& exits_file = {}) {
+    if (is_packed_file(model)) {
+        const packed_checkpoint from(model);
+        return detail::load_from<Network>(from, from.generation(), from.tokenizer(), format, output_format, exits_file);
+    }
     if (detail::is_file(model)) {
         const gguf_checkpoint from(model);
         generation_config generation = read_generation_config(from);

@@ -16,6 +16,7 @@
 #include <functional>
 #include <limits>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -71,6 +72,11 @@ public:
     [[nodiscard]] const std::map<std::string, tensor_view, std::less<>>& tensors() const noexcept { return tensors_; }
     /// The element types of all other tensors, by name.
     [[nodiscard]] const text_map& others() const noexcept { return others_; }
+    /// What a tensor of unsigned bytes holds; none of that name: nothing.
+    [[nodiscard]] std::optional<std::span<const std::byte>> bytes(std::string_view name) const {
+        const auto found = bytes_.find(name);
+        return found == bytes_.end() ? std::nullopt : std::optional(found->second);
+    }
     [[nodiscard]] const text_map& metadata() const noexcept { return metadata_; }
 
 private:
@@ -123,6 +129,7 @@ private:
             tensors_.emplace(name, tensor_view{name, read, shape, data.subspan(offsets[0], size)});
         } else {
             others_.emplace(name, type);
+            if (type == "U8") bytes_.emplace(name, data.subspan(offsets[0], size));
         }
         return {offsets[0], offsets[1], name};
     }
@@ -210,6 +217,7 @@ private:
     std::string source_;
     std::map<std::string, tensor_view, std::less<>> tensors_;
     text_map others_;
+    std::map<std::string, std::span<const std::byte>, std::less<>> bytes_;  // of those that are U8
     text_map metadata_;
 };
 

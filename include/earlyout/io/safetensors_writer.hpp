@@ -12,28 +12,44 @@
 #include <span>
 #include <string>
 #include <system_error>
+#include <vector>
 
 #include <unistd.h>
 
 namespace earlyout::inline EARLYOUT_ABI {
 namespace io {
 
-/// Bytes of a safetensors file with these tensors, in this order, data aligned to 8 bytes.
-/// @throws error (wrong_shape) when a tensor's bytes are not those of its shape, (invalid_argument) when a name
-///         comes twice or a string is not UTF-8
-[[nodiscard]] inline std::string safetensors_bytes(std::span<const tensor_view> tensors,
-                                                   const safetensors::text_map& metadata = {}) {
+/// A tensor of any element type, as it is to be written.
+struct tensor_to_write {
+    std::string name;
+    std::string type;  ///< "F32", "U8"
+    std::vector<std::size_t> shape;
+    std::span<const std::byte> bytes;
+
+    tensor_to_write(std::string named, std::string of_type, std::vector<std::size_t> shaped,
+                    std::span<const std::byte> held)
+        : name(std::move(named)), type(std::move(of_type)), shape(std::move(shaped)), bytes(held) {}
+    /// @throws error (wrong_shape) when the bytes are not those of the shape
+    // NOLINTNEXTLINE(google-explicit-constructor): a tensor is one to write
+    tensor_to_write(const tensor_view& t) : tensor_to_write(t.name, to_string(t.type), t.shape, t.bytes) {
+        if (bytes.size() != bytes_of(t.type, t.element_count())) {
+            fail(errc::wrong_shape, "tensor '", name, "': shape ", shape_to_string(shape), " does not hold ",
+                 bytes.size(), " bytes of ", type);
+        }
+    }
+};
+
+/// What a safetensors file with these tensors, in this order, begins with: all but their bytes. Data begins at a
+/// multiple of 64 bytes.
+/// @throws error (invalid_argument) when a name comes twice or a string is not UTF-8
+[[nodiscard]] inline std::string safetensors_header(std::span<const tensor_to_write> tensors,
+                                                    const safetensors::text_map& metadata = {}) {
     nlohmann::ordered_json header = nlohmann::ordered_json::object();
     if (!metadata.empty()) header["__metadata__"] = metadata;
     std::size_t at = 0;
-    for (const tensor_view& t : tensors) {
-        if (t.bytes.size() != bytes_of(t.type, t.element_count())) {
-            fail(errc::wrong_shape, "tensor '", t.name, "': shape ", shape_to_string(t.shape), " does not hold ",
-                 t.bytes.size(), " bytes of ", to_string(t.type));
-        }
+    for (const tensor_to_write& t : tensors) {
         if (header.contains(t.name)) fail(errc::invalid_argument, "tensor '", t.name, "': given twice");
-        header[t.name] = {
-            {"dtype", to_string(t.type)}, {"shape", t.shape}, {"data_offsets", {at, at + t.bytes.size()}}};
+        header[t.name] = {{"dtype", t.type}, {"shape", t.shape}, {"data_offsets", {at, at + t.bytes.size()}}};
         at += t.bytes.size();
     }
     std::string text;
@@ -42,24 +58,35 @@ namespace io {
     } catch (const nlohmann::json::exception& e) {
         fail(errc::invalid_argument, "safetensors header: ", detail::short_reason(e.what()));
     }
-    text.resize((text.size() + 7) / 8 * 8, ' ');
+    text.resize((8 + text.size() + 63) / 64 * 64 - 8, ' ');
     std::string bytes;
-    bytes.reserve(8 + text.size() + at);
     for (std::size_t i = 0; i < 8; ++i) bytes += static_cast<char>(static_cast<std::uint64_t>(text.size()) >> (8 * i));
-    bytes += text;
-    for (const tensor_view& t : tensors) bytes.append(reinterpret_cast<const char*>(t.bytes.data()), t.bytes.size());
+    return bytes + text;
+}
+
+/// Bytes of a safetensors file with these tensors, in this order.
+/// @throws error (wrong_shape) when a tensor's bytes are not those of its shape, and as safetensors_header
+[[nodiscard]] inline std::string safetensors_bytes(std::span<const tensor_view> views,
+                                                   const safetensors::text_map& metadata = {}) {
+    const std::vector<tensor_to_write> tensors(views.begin(), views.end());
+    std::string bytes = safetensors_header(tensors, metadata);
+    for (const tensor_to_write& t : tensors)
+        bytes.append(reinterpret_cast<const char*>(t.bytes.data()), t.bytes.size());
     return bytes;
 }
 
 /// Writes a safetensors file. A file of that name is replaced as a whole, or, when writing fails, left as it was.
-/// @throws error (io) when the file cannot be written, and as safetensors_bytes
-inline void write_safetensors(const std::filesystem::path& path, std::span<const tensor_view> tensors,
+/// @throws error (io) when the file cannot be written, and as safetensors_header
+inline void write_safetensors(const std::filesystem::path& path, std::span<const tensor_to_write> tensors,
                               const safetensors::text_map& metadata = {}) {
-    const std::string bytes = safetensors_bytes(tensors, metadata);
+    const std::string header = safetensors_header(tensors, metadata);
     std::filesystem::path partial = path;
     partial += ".partial" + std::to_string(::getpid());
     std::ofstream file(partial, std::ios::binary | std::ios::trunc);
-    file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    file.write(header.data(), static_cast<std::streamsize>(header.size()));
+    for (const tensor_to_write& t : tensors) {
+        file.write(reinterpret_cast<const char*>(t.bytes.data()), static_cast<std::streamsize>(t.bytes.size()));
+    }
     file.close();
     std::error_code problem;
     if (file) std::filesystem::rename(partial, path, problem);
@@ -68,6 +95,11 @@ inline void write_safetensors(const std::filesystem::path& path, std::span<const
         std::filesystem::remove(partial, problem);
         fail(errc::io, path.string(), ": cannot be written", reason);
     }
+}
+/// @throws error (wrong_shape) too, when a tensor's bytes are not those of its shape
+inline void write_safetensors(const std::filesystem::path& path, std::span<const tensor_view> views,
+                              const safetensors::text_map& metadata = {}) {
+    write_safetensors(path, std::vector<tensor_to_write>(views.begin(), views.end()), metadata);
 }
 
 }  // namespace io

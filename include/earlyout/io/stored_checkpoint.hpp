@@ -21,8 +21,21 @@ public:
     /// Calls `visit(view)` with each tensor that can be read, by name: names and bytes as they are stored.
     virtual void for_each_tensor(function_ref<void(const tensor_view&)> visit) const = 0;
 
+    /// Name of the smallest weight format that holds every stored matrix exactly, and so computes the same bits as f32:
+    /// bf16 for a checkpoint stored in bfloat16, f16 for one in binary16, else f32. Norms and biases are f32 in any.
+    [[nodiscard]] virtual std::string lossless_format() const {
+        bool all_bf16 = true;
+        bool all_f16 = true;
+        for_each_tensor([&](const tensor_view& tensor) {
+            if (tensor.shape.size() < 2) return;
+            all_bf16 = all_bf16 && tensor.type == dtype::bf16;
+            all_f16 = all_f16 && tensor.type == dtype::f16;
+        });
+        return all_bf16 ? "bf16" : all_f16 ? "f16" : "f32";
+    }
+
     /// Of all tensors that can be read. Reads every byte of them.
-    [[nodiscard]] std::string fingerprint() const {
+    [[nodiscard]] virtual std::string fingerprint() const {
         io::fingerprint made;
         for_each_tensor([&](const tensor_view& tensor) { made.add(tensor); });
         return made.text();

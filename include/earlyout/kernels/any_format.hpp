@@ -119,6 +119,14 @@ public:
     void copy_row(std::size_t row, float* out) const noexcept {
         visit([&](const auto& m) { m.copy_row(row, out); });
     }
+    [[nodiscard]] packed_weights share() const {
+        return std::visit([](const auto& m) { return m.share(); }, held_);
+    }
+    /// Takes the format of what it takes over, where it has none yet.
+    void adopt(const packed_weights& from) {
+        settle(any_format(from.format));
+        std::visit([&](auto& m) { m.adopt(from); }, held_);
+    }
 
 private:
     std::size_t out_ = 0;

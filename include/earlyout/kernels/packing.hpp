@@ -5,6 +5,7 @@
 #include <earlyout/core/aligned_buffer.hpp>
 #include <earlyout/core/extent.hpp>
 #include <earlyout/core/matrix_view.hpp>
+#include <earlyout/core/packed_weights.hpp>
 #include <earlyout/core/weight_arena.hpp>
 #include <earlyout/kernels/formats.hpp>
 #include <earlyout/kernels/simd.hpp>
@@ -52,6 +53,16 @@ public:
         for (std::size_t k = 0; k < in_; ++k) {
             for (std::size_t r = 0; r < source.cols(); ++r) at(first_row + r, k) = Format::encode(source.row(k)[r]);
         }
+    }
+
+    /// Itself, to be taken over by another.
+    [[nodiscard]] packed_weights share() const { return {format_name(), out_, in_, data_.memory(), data_.bytes()}; }
+    /// Takes over weights of this format and these sizes, which are then read where they lie.
+    /// @throws error (mismatch, wrong_shape, malformed_file)
+    void adopt(const packed_weights& from) {
+        const std::size_t size = round_up(out_, kernels::panel_rows) * in_;
+        check_packed(from, format_name(), out_, in_, size * sizeof(element));
+        data_ = aligned_buffer<element>::holding(from.memory, size);
     }
 
     /// out[k] = W[row, k]: an embedding's row from a tied output matrix. out: [in]

@@ -79,6 +79,13 @@ public:
         return found;
     }
 
+    [[nodiscard]] packed_weights share() const { return {format_name(), out_, in_, data_.memory(), data_.bytes()}; }
+    void adopt(const packed_weights& from) {
+        const std::size_t size = panels() * groups() * group_bytes;
+        check_packed(from, format_name(), out_, in_, size);
+        data_ = aligned_buffer<std::uint8_t>::holding(from.memory, size);
+    }
+
     /// out[k] = W[row, k]: an embedding's row from a tied output matrix. out: [in]
     void copy_row(std::size_t row, float* out) const noexcept {
         for (std::size_t g = 0; g < groups(); ++g) {

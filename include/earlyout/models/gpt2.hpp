@@ -87,10 +87,13 @@ private:
     template <class Linear>
     static void read_matrix(const reader& from, const std::string& name, Linear& into) {
         if (!transposed(from)) return from.linear_rows(name, into.out(), true, into);
+        from.bias_rows(name, into.out(), into);
+        const tensor_view& stored = from.require(name + ".weight", {into.in(), into.out()});
+        if (from.take_packed(stored, into)) return;
         const std::vector<float> weight = from.tensor(name + ".weight", {into.in(), into.out()});
         from.settle(into, {name + ".weight"});
         into.weight().set_rows_transposed(0, {weight.data(), into.in(), into.out()});
-        from.bias_rows(name, into.out(), into);
+        from.from().note_packed(stored.name, into.weight().share());
     }
     template <class Attention>
     static void read_query_key_value(const reader& from, const std::string& name, const model_shape& s,
@@ -109,8 +112,11 @@ private:
             }
             return;
         }
+        const tensor_view& stored = from.require(name + ".weight", {d, 3 * d});
+        if (from.take_packed(stored, target)) return;
         const std::vector<float> weight = from.tensor(name + ".weight", {d, 3 * d});
         from.settle(target, {name + ".weight"});
+        from.from().note_packed(stored.name, target.weight().share());
         const matrix_view<const float> columns{weight.data(), d, 3 * d};
         for (std::size_t part = 0; part < 3; ++part) {
             target.weight().set_rows_transposed(rows[part], columns.cols(part * d, d));

@@ -79,7 +79,7 @@ public:
         if (!tied) (void)find_tensor(from, "lm_head.weight", {s.vocab, s.d_model});
 
         typename base::parts made;
-        weight_arena arena;
+        weight_arena arena = from.is_packed() ? weight_arena::without_memory() : weight_arena();
         if (!names.positions.empty()) {
             made.positions = read_table(reader, std::string(names.positions) + ".weight", s.context, s.d_model);
         }

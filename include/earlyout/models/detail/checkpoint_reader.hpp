@@ -115,7 +115,7 @@ public:
     template <class Linear>
     void settle(Linear& into, std::initializer_list<std::string> names) const {
         if constexpr (requires { into.weight().settled(); }) {
-            if (into.weight().settled()) return;
+            if (into.weight().settled() || from_.is_packed()) return;
             std::optional<any_format> common;
             for (const std::string& name : names) {
                 const tensor_view* const tensor = from_.find(stored_name(name));
@@ -127,12 +127,28 @@ public:
         }
     }
 
+    /// Takes over the matrix whose rows begin with those of this tensor, where the checkpoint has its matrices packed.
+    /// @return whether it has, so that there is nothing to read
+    template <class Linear>
+    [[nodiscard]] bool take_packed(const tensor_view& tensor, Linear& into, std::size_t to = 0) const {
+        if (from_.is_packed() && to == 0) {
+            try {
+                into.weight().adopt(from_.packed(tensor.name));
+            } catch (const error& e) {
+                fail(e.code(), from_.source(), ": tensor '", tensor.name, "': ", e.what());
+            }
+        }
+        return from_.is_packed();
+    }
+
     /// Rows first .. first + count - 1 of a stored matrix [rows, in] into the rows of a linear layer from `to` on:
     /// unrounded where the layer's format has the same codes.
     template <class Linear>
     void matrix_rows(const tensor_view& tensor, std::size_t first, std::size_t count, Linear& into,
                      std::size_t to = 0) const {
+        if (take_packed(tensor, into, to)) return;
         if constexpr (requires { into.weight().settled(); }) into.weight().settle(kernels::format_of(tensor.type));
+        from_.note_packed(tensor.name, to == 0 ? into.weight().share() : packed_weights{});
         if (kernels::take_rows(tensor, first, count, into.weight(), to)) return;
         read_rows(from_, tensor, first, count, [&](std::size_t row, matrix_view<const float> values) {
             into.weight().set_rows(to + row - first, values);

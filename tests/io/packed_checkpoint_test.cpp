@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+#include <earlyout/io/packed_checkpoint.hpp>
+#include <earlyout/io/packed_writer.hpp>
+#include <earlyout/models/any_model.hpp>
+#include <earlyout/models/gpt2.hpp>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "support/buffers.hpp"
+#include "support/catch.hpp"
+#include "support/errors.hpp"
+#include "support/forward_pass.hpp"
+#include "support/golden.hpp"
+#include "support/temporary_folder.hpp"
+
+namespace eo = earlyout;
+using eo::errc;
+using support::error_of;
+using support::thrown;
+
+namespace {
+
+template <class Network>
+std::vector<float> last_logits(const Network& network) {
+    const std::vector<eo::token_id> ids{3, 1, 4, 1, 5, 9, 2, 6};
+    support::forward_pass pass(network, ids, 8);
+    pass.run(1, network.shape().layers, 0, ids.size());
+    return pass.logits(ids.size() - 1);
+}
+
+std::string read(const std::filesystem::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+void write(const std::filesystem::path& path, const std::string& text) {
+    std::ofstream(path, std::ios::binary).write(text.data(), static_cast<std::streamsize>(text.size()));
+}
+
+}  // namespace
+
+TEST_CASE("a packed file gives the same bits as what it was made of", "[io][packed]") {
+    const support::temporary_folder folder;
+    const std::filesystem::path packed = folder / "model.packed";
+    for (const char* name : {"sharded_bf16", "odd_untied", "llama_gqa", "qwen3", "codegen", "starcoder2"}) {
+        for (const eo::any_format format : {eo::any_format(eo::f32{}), eo::any_format(eo::bf16{}),
+                                            eo::any_format(eo::int8{}), eo::any_format(eo::int4{})}) {
+            INFO(name << " in " << format.name());
+            const auto source = support::golden_folder(name);
+            eo::io::write_packed<eo::any_model>(packed, source, format, eo::int8{});
+            const auto from_folder = eo::io::load<eo::any_model>(source, format, eo::int8{});
+            const auto from_packed = eo::io::load<eo::any_model>(packed, eo::any_format::as_stored());
+            CHECK(support::same_bits(last_logits(from_folder.network()), last_logits(from_packed.network())));
+            CHECK(from_packed.network().weight_format() == from_folder.network().weight_format());
+            CHECK(from_packed.network().tied() == from_folder.network().tied());
+            const eo::io::packed_checkpoint file(packed);
+            CHECK(file.fingerprint() == eo::io::hugging_face_checkpoint(source).fingerprint());
+        }
+    }
+}
+
+TEST_CASE("an architecture known at compile time reads a packed file in its format", "[io][packed]") {
+    const support::temporary_folder folder;
+    const std::filesystem::path packed = folder / "model.packed";
+    const auto source = support::golden_folder("odd_untied");
+    eo::io::write_packed<eo::gpt2<eo::int8>>(packed, source, {}, {});
+    CHECK(support::same_bits(last_logits(eo::io::load<eo::gpt2<eo::int8>>(source).network()),
+                             last_logits(eo::io::load<eo::gpt2<eo::int8>>(packed).network())));
+    CHECK(error_of([&] { (void)eo::io::load<eo::gpt2<>>(packed); }) ==
+          thrown(errc::mismatch, {"model.packed", "expected format f32", "found int8"}));
+}
+
+TEST_CASE("tokenizer, ends of text and exits go along", "[io][packed]") {
+    const support::temporary_folder folder;
+    const std::filesystem::path packed = folder / "example.packed";
+    eo::io::write_packed<eo::any_model>(packed, EARLYOUT_EXAMPLE_MODEL, eo::any_format("bf16"), eo::any_format("bf16"));
+    std::filesystem::copy_file(std::filesystem::path(EARLYOUT_EXAMPLE_MODEL) / "exits.safetensors",
+                               folder / "example.exits.safetensors");
+    const auto original = eo::io::load<eo::any_model>(EARLYOUT_EXAMPLE_MODEL, eo::any_format("bf16"));
+    const auto loaded = eo::io::load<eo::any_model>(packed, eo::any_format::as_stored());
+    const std::string text = "def f(x):\n    return x";
+    CHECK(loaded.tokenizer().encode(text) == original.tokenizer().encode(text));
+    CHECK(loaded.generation().eos_token_ids == original.generation().eos_token_ids);
+    CHECK(loaded.generation().bos_token_id == original.generation().bos_token_id);
+    CHECK(loaded.generation().add_bos == original.generation().add_bos);
+    CHECK(loaded.has_exits());
+}
+
+TEST_CASE("a packed file that is damaged is refused by name", "[io][packed][errors]") {
+    const support::temporary_folder folder;
+    const std::filesystem::path packed = folder / "model.packed";
+    eo::io::write_packed<eo::any_model>(packed, support::golden_folder("llama_gqa"), eo::any_format("int4"),
+                                        eo::any_format("int4"));
+    const std::string good = read(packed);
+    const auto damaged = [&](const std::string& old_text, const std::string& new_text) {
+        std::string bytes = good;
+        const std::size_t at = bytes.find(old_text);
+        REQUIRE(at != std::string::npos);
+        REQUIRE(old_text.size() == new_text.size());
+        write(packed, bytes.replace(at, old_text.size(), new_text));
+        return error_of([&] { (void)eo::io::load<eo::any_model>(packed, eo::any_format::as_stored()); });
+    };
+    CHECK(damaged("earlyout-packed", "earlyout-exited") ==
+          thrown(errc::unsupported, {"model.packed", "earlyout-packed"}));
+    CHECK(damaged("\"version\":\"1\"", "\"version\":\"9\"") == thrown(errc::unsupported, {"version 1", "'9'"}));
+    CHECK(damaged("[\\\"int4\\\",57,24]", "[\\\"int4\\\",57,25]") ==
+          thrown(errc::wrong_shape, {"model.packed", "embed_tokens.weight", "[57, 24]", "[57, 25]"}));
+    CHECK(damaged("[\\\"int4\\\",57,24]", "[\\\"int9\\\",57,24]") == thrown(errc::unsupported, {"int9"}));
+    CHECK(damaged("\\\"hidden_size\\\"", "\\\"hidden_sise\\\"") ==
+          thrown(errc::malformed_file, {"'hidden_size' is missing"}));
+    CHECK(damaged("packed:model.layers.1", "packed:model.layers.7").code == "malformed_file");
+    write(packed, good.substr(0, good.size() - 64));
+    CHECK(error_of([&] { (void)eo::io::packed_checkpoint(packed); }).code == "malformed_file");
+    // What it was before is not lost when writing fails.
+    write(packed, good);
+    CHECK(error_of([&] {
+              eo::io::write_packed<eo::any_model>(packed, folder / "nothing", eo::any_format(), eo::any_format());
+          }).code == "no_such_file");
+    CHECK(read(packed) == good);
+    CHECK(error_of([&] {
+              eo::io::write_packed<eo::any_model>(folder / "again", packed, eo::any_format(), eo::any_format());
+          }) == thrown(errc::unsupported, {"packed file"}));
+}
