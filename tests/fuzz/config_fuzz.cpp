@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+// Any bytes are a configuration with which small checkpoints of each architecture load and run, or one earlyout::error.
+#include <earlyout/core/executor.hpp>
+#include <earlyout/io/detail/json_config.hpp>
+#include <earlyout/io/hugging_face_checkpoint.hpp>
+#include <earlyout/models/any_model.hpp>
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
+
+namespace {
+
+namespace eo = earlyout;
+
+/// The tensors of one checkpoint with the configuration of another.
+class reconfigured final : public eo::checkpoint {
+public:
+    reconfigured(eo::io::detail::json_config config, const eo::checkpoint& tensors)
+        : config_(std::move(config)), tensors_(tensors) {}
+
+    std::string source() const override { return "fuzz"; }
+    std::optional<std::int64_t> integer(std::string_view key) const override { return config_.integer(key); }
+    std::optional<double> real(std::string_view key) const override { return config_.real(key); }
+    std::optional<bool> boolean(std::string_view key) const override { return config_.boolean(key); }
+    std::optional<std::string> text(std::string_view key) const override { return config_.text(key); }
+    const eo::tensor_view* find(std::string_view name) const override { return tensors_.find(name); }
+
+private:
+    eo::io::detail::json_config config_;
+    const eo::checkpoint& tensors_;
+};
+
+/// One small checkpoint of each architecture, by the name of it.
+const eo::checkpoint& tensors_of(const std::string& architecture) {
+    static const std::map<std::string, eo::io::hugging_face_checkpoint> all = [] {
+        std::map<std::string, eo::io::hugging_face_checkpoint> made;
+        const std::filesystem::path data(EARLYOUT_TEST_DATA);
+        made.emplace("gpt2", data / "gpt2/tiny");
+        made.emplace("llama", data / "families/llama3_scaled");
+        for (const char* name : {"codegen", "qwen2", "qwen3", "starcoder2"})
+            made.emplace(name, data / "families" / name);
+        made.emplace("mistral", data / "families/mistral_window");
+        return made;
+    }();
+    const auto found = all.find(architecture);
+    return found == all.end() ? all.begin()->second : found->second;
+}
+
+void run(const eo::any_model& model) {
+    eo::inline_executor on;
+    eo::kv_cache cache(model.shape(), 3);
+    eo::workspace scratch(model.shape(), 2, 3, 1);
+    std::vector<float> row(model.shape().d_model), logits(model.shape().vocab);
+    for (std::size_t position = 0; position < std::min<std::size_t>(3, model.shape().context); ++position) {
+        model.embed(static_cast<eo::token_id>(position % model.shape().vocab), position, row.data());
+        const eo::layer_token token{&cache, position, row.data()};
+        model.run_layers(1, model.shape().layers, {&token, 1}, scratch, on);
+        model.logits(row.data(), logits, scratch, on);
+    }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    try {
+        const std::string_view text(reinterpret_cast<const char*>(data), size);
+        const eo::io::detail::json_config config(eo::io::detail::parse_json(text, "fuzz"), "fuzz");
+        const std::string architecture = config.text("model_type").value_or("");
+        run(eo::any_model::from_checkpoint(reconfigured(config, tensors_of(architecture))));
+    } catch (const eo::error&) {
+    }
+    return 0;
+}
