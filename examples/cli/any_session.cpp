@@ -11,6 +11,7 @@
 #include <earlyout/exit/patience.hpp>
 #include <earlyout/exit/saturation.hpp>
 #include <earlyout/exit/sec_gate.hpp>
+#include <earlyout/exit/shortlist.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -100,6 +101,14 @@ eo::any_gate gate(const model& m, const exit_options& chosen) {
     return eo::never_exit{};
 }
 
+template <class Head>
+std::unique_ptr<any_session> make(const model& m, const exit_options& chosen, Head head, const run_options& run) {
+    const eo::exit_plan plan{eo::exit_layers(exit_layers(m, chosen)), gate(m, chosen)};
+    if (chosen.kv == "propagate") return make(m, eo::exit_policy{plan, head, eo::propagate{}}, run);
+    const auto order = chosen.prefill == "lazy" ? eo::prefill::lazy : eo::prefill::eager;
+    return make(m, eo::exit_policy{plan, head, eo::defer{.prefill = order}}, run);
+}
+
 }  // namespace
 
 std::vector<std::size_t> exit_layers(const model& m, const exit_options& chosen) {
@@ -130,10 +139,8 @@ std::unique_ptr<any_session> make_session(const model& m, const exit_options& ch
     }
     if (chosen.gate == "none" && chosen.kv == "propagate") return make(m, eo::full_depth(), run);
 
-    const eo::exit_plan plan{eo::exit_layers(exit_layers(m, chosen)), gate(m, chosen)};
-    if (chosen.kv == "propagate") return make(m, eo::exit_policy{plan, eo::shared_head{}, eo::propagate{}}, run);
-    const auto order = chosen.prefill == "lazy" ? eo::prefill::lazy : eo::prefill::eager;
-    return make(m, eo::exit_policy{plan, eo::shared_head{}, eo::defer{.prefill = order}}, run);
+    if (chosen.shortlist != 0) return make(m, chosen, eo::shortlist{chosen.shortlist}, run);
+    return make(m, chosen, eo::shared_head{}, run);
 }
 
 }  // namespace cli

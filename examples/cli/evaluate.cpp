@@ -275,6 +275,10 @@ command evaluate(CLI::App& app) {
         ->type_name("P,...")
         ->capture_default_str()
         ->group(policies);
+    add_layers(*sub, "--shortlists", o->sweep.shortlists,
+               "Sizes of the shortlist that later exits are asked about, for gates that look at answers at several "
+               "exits; 0 (and left out): the whole vocabulary")
+        ->group(policies);
     add_layers(*sub, "--exit-layers", o->sweep.layers, "Layers after which gates are asked; left out: each gate's own")
         ->group(policies);
     sub->add_option("--kv", o->sweep.kv, "Cache policies")

@@ -167,6 +167,11 @@ void add_options(CLI::App& app, exit_options& into) {
         ->needs(gate)
         ->type_name("P")
         ->group(group);
+    add_number(app, "--shortlist", into.shortlist,
+               "Gates that look at an exit's answer: the first exit that a token is asked at looks at the whole "
+               "vocabulary, later ones only at its N likeliest tokens there; 0: always all")
+        ->needs(gate)
+        ->group(group);
     add_cache_options(app, into);
 }
 

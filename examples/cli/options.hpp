@@ -49,6 +49,7 @@ struct exit_options {
     std::optional<float> threshold;
     std::optional<float> stop_threshold;
     std::optional<float> check_margin;  ///< an exit also wants this margin
+    std::size_t shortlist = 0;          ///< tokens that a token's later exits are asked about; 0: all
     std::string kv = "propagate";
     std::string prefill = "eager";
 };

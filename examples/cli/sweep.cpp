@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 namespace cli {
 
@@ -81,6 +82,28 @@ std::vector<float> thresholds(const model& m, const sweep_options& o, const exit
     return row_of(config.gate).grid;
 }
 
+/// True where a second exit could be asked about a shortlist: gates that look at an exit's answer, at several exits.
+bool can_shorten(const model& m, const exit_options& c) {
+    const bool reads = c.gate == "margin" || c.gate == "max-probability" || c.gate == "entropy" ||
+                       c.gate == "patience" || (c.gate == "learn-to-exit" && c.check_margin.value_or(0.0f) > 0.0f);
+    return reads && exit_layers(m, c).size() > 1;
+}
+
+/// Each of these with each size of shortlist.
+std::vector<exit_options> with_shortlists(const model& m, const sweep_options& o,
+                                          const std::vector<exit_options>& all) {
+    std::vector<exit_options> made;
+    for (exit_options config : all) {
+        bool tried_without = false;
+        for (const std::size_t tokens : o.shortlists) {
+            config.shortlist = can_shorten(m, config) ? tokens : 0;
+            if (config.shortlist == 0 && std::exchange(tried_without, true)) continue;
+            made.push_back(config);
+        }
+    }
+    return made;
+}
+
 /// What is tried of a gate beside its thresholds. Margins are asked after the usual exits and after the first of
 /// them alone: an answer that is not taken costs as much as several layers of a small model.
 std::vector<exit_options> variants(const model& m, const sweep_options& o, exit_options config) {
@@ -131,7 +154,7 @@ std::vector<exit_options> make_sweep(const model& m, const sweep_options& o) {
                 continue;
             }
             if (gate == "sec") config.stop_threshold = 1.0f;  // one threshold at a time, the other off
-            for (const exit_options& variant : variants(m, o, config)) {
+            for (const exit_options& variant : with_shortlists(m, o, variants(m, o, config))) {
                 for (const float threshold : thresholds(m, o, variant)) {
                     if (variant.check_margin == 0.0f && threshold >= 1.0f) continue;  // nothing would hold it back
                     all.push_back(variant);
@@ -169,12 +192,14 @@ std::string name_of(const exit_options& c) {
             name += std::to_string(layer);
         }
     }
+    if (c.shortlist != 0) name += ", shortlist " + std::to_string(c.shortlist);
     return name + ", " + c.kv + (c.prefill == "lazy" ? ", lazy" : "");
 }
 
 json to_json(const exit_options& c, const std::vector<std::size_t>& layers) {
     json object{{"gate", c.gate}, {"layers", layers}, {"kv", c.kv}, {"prefill", c.prefill}};
     if (c.threshold) object["threshold"] = *c.threshold;
+    if (c.shortlist != 0) object["shortlist"] = c.shortlist;
     if (c.check_margin) object["check_margin"] = *c.check_margin;
     if (c.stop_threshold) object["stop_threshold"] = *c.stop_threshold;
     return object;

@@ -18,6 +18,7 @@ struct sweep_options {
     std::vector<float> thresholds;                 ///< empty: a grid for each gate
     std::vector<std::size_t> layers;               ///< empty: each gate's own
     std::vector<float> check_margins{0.0f, 0.3f};  ///< of learn-to-exit; 0 does not check
+    std::vector<std::size_t> shortlists{0};        ///< of gates that look at answers; 0: the whole vocabulary
     std::vector<std::string> kv{"propagate", "defer"};
     std::string prefill = "eager";
 };

@@ -30,6 +30,7 @@
 #include <earlyout/exit/patience.hpp>
 #include <earlyout/exit/saturation.hpp>
 #include <earlyout/exit/sec_gate.hpp>
+#include <earlyout/exit/shortlist.hpp>
 #include <earlyout/generate/session.hpp>
 
 #endif

@@ -94,6 +94,22 @@ TEST_CASE("a gate that never exits gives full depth's text", "[cli][complete]") 
     CHECK(lazy.json().at("ids") == full.at("ids"));
 }
 
+TEST_CASE("a shortlist answers later exits, and one of the whole vocabulary changes nothing", "[cli][complete]") {
+    const auto margin = [](std::vector<std::string> more) {
+        std::vector<std::string> all{"--json", "--exit-gate", "margin", "--exit-layers", "2,3,5", "--threshold", "0.6"};
+        all.insert(all.end(), more.begin(), more.end());
+        return complete(all).json();
+    };
+    const auto all = margin({}), whole = margin({"--shortlist", "4096"}), few = margin({"--shortlist", "64"});
+    CHECK(whole.at("ids") == all.at("ids"));
+    CHECK(whole.at("exit_layers") == all.at("exit_layers"));
+    CHECK(all.at("stats").at("shortlist_evaluations") == 0);
+    CHECK(few.at("stats").at("shortlist_evaluations") > 0);
+    CHECK(few.at("stats").at("head_evaluations") < all.at("stats").at("head_evaluations"));
+    CHECK(earlyout_command({"complete", "--prompt", "x", "--exit-gate", "margin", "--shortlist", "1"})
+              .refused(1, {"shortlist", "at least 2"}));
+}
+
 TEST_CASE("a fixed layer is where every token leaves", "[cli][complete]") {
     const auto j =
         complete({"--json", "--exit-gate", "fixed", "--exit-layers", "3", "--kv", "defer", "--prefill", "lazy"}).json();

@@ -180,6 +180,23 @@ TEST_CASE("evaluate tries every gate, from safe to bold", "[cli][evaluate]") {
     CHECK(patience == std::vector<double>{2, 1});  // three exits
 }
 
+TEST_CASE("evaluate tries shortlists where a second exit would use them", "[cli][evaluate]") {
+    const auto r = earlyout_command(evaluate({"--kv", "propagate", "--gates", "fixed,margin,saturation", "--shortlists",
+                                              "0,64", "--thresholds", "0.5", "--json"}));
+    INFO(r);
+    REQUIRE(r.status == 0);
+    std::vector<std::string> margins;
+    for (const auto& row : r.json()["sweep"]) {
+        const auto& config = row["config"];
+        if (config["gate"] != "margin") {
+            CHECK(!config.contains("shortlist"));
+        } else {
+            margins.push_back(std::to_string(config["layers"].size()) + (config.contains("shortlist") ? " few" : ""));
+        }
+    }
+    CHECK(margins == std::vector<std::string>{"3", "3 few", "1"});
+}
+
 TEST_CASE("evaluate refuses files it cannot write, before it measures", "[cli][evaluate]") {
     const support::temporary_folder folder;
     const std::string nowhere = (folder.path() / "no" / "page.html").string();

@@ -102,6 +102,7 @@ TEST_CASE("a decode step allocates nothing", "[generate][decode_step]") {
         check_steps(policy(remembering_gate{}, eo::defer{}), options);
         check_steps(policy(eo::any_gate{remembering_gate{}}, eo::defer{.cap = 2}), options);
         check_steps(policy(eo::always_exit{}, eo::defer{.cap = 7}), options, 2);
+        check_steps(eo::exit_policy{eo::exit_plan{every_layer, hash}, eo::shortlist{9}, eo::defer{}}, options);
     }
 }
 

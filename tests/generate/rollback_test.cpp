@@ -87,6 +87,7 @@ TEST_CASE("a session that was used before answers as a fresh one", "[generate][r
         check_edits(policy(hash, eo::defer{.prefill = eo::prefill::lazy}), seed);
         check_edits(policy(remembering_gate{.stop_percent = 1}, eo::propagate{}), seed);
         check_edits(policy(remembering_gate{}, eo::defer{.cap = 4}), seed);
+        check_edits(eo::exit_policy{eo::exit_plan{every_layer, hash}, eo::shortlist{5}, eo::defer{}}, seed);
         check_edits(eo::full_depth(), seed);
     }
 }

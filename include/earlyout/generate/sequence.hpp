@@ -112,6 +112,19 @@ public:
         work_.weight_bytes += network_->output_bytes();
     }
 
+    /// Makes room for the output rows of so many tokens.
+    void make_room_for_outputs(std::size_t count) { kept_ = network_->room_for_outputs(count); }
+    /// Copies them; ids: as many as there is room for.
+    void keep_outputs(std::span<const token_id> ids) {
+        network_->gather_outputs(ids, kept_, *on_);
+        work_.weight_bytes += network_->gather_bytes(ids.size());
+    }
+    /// logits = the output for those tokens alone, with the bits they have among all. logits: [ids]
+    void kept_output(std::span<const float> row, std::span<float> logits) {
+        network_->gathered_logits(kept_, row.data(), logits, scratch_, *on_);
+        work_.weight_bytes += network_->gathered_bytes(kept_);
+    }
+
     /// Removes the tokens from `position` on, as if they had never been.
     void rollback(std::size_t position) noexcept {
         if (position >= size()) return;
@@ -136,6 +149,7 @@ private:
     executor* on_;
     kv_cache cache_;
     workspace scratch_;
+    typename Network::output_matrix kept_;
     aligned_buffer<float> stash_;
     std::vector<layer_token> tokens_;
     std::vector<token_id> ids_;
