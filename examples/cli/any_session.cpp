@@ -105,6 +105,7 @@ template <class Head>
 std::unique_ptr<any_session> make(const model& m, const exit_options& chosen, Head head, const run_options& run) {
     const eo::exit_plan plan{eo::exit_layers(exit_layers(m, chosen)), gate(m, chosen)};
     if (chosen.kv == "propagate") return make(m, eo::exit_policy{plan, head, eo::propagate{}}, run);
+    if (chosen.kv == "omit") return make(m, eo::exit_policy{plan, head, eo::omit{}}, run);
     const auto order = chosen.prefill == "lazy" ? eo::prefill::lazy : eo::prefill::eager;
     return make(m, eo::exit_policy{plan, head, eo::defer{.prefill = order}}, run);
 }

@@ -283,7 +283,7 @@ command evaluate(CLI::App& app) {
         ->group(policies);
     sub->add_option("--kv", o->sweep.kv, "Cache policies")
         ->delimiter(',')
-        ->check(CLI::IsMember({"propagate", "defer"}))
+        ->check(CLI::IsMember({"propagate", "defer", "omit"}))
         ->type_name("POLICY,...")
         ->capture_default_str()
         ->group(policies);

@@ -178,9 +178,9 @@ void add_options(CLI::App& app, exit_options& into) {
 void add_cache_options(CLI::App& app, exit_options& into) {
     const std::string group = "Early exits";
     app.add_option("--kv", into.kv,
-                   "Keys and values of skipped layers: propagate (from the exit's hidden state) or "
-                   "defer (computed exactly when a later token needs them)")
-        ->check(CLI::IsMember({"propagate", "defer"}))
+                   "Keys and values of skipped layers: propagate (from the exit's hidden state), "
+                   "defer (computed exactly when a later token needs them) or omit (none)")
+        ->check(CLI::IsMember({"propagate", "defer", "omit"}))
         ->type_name("POLICY")
         ->capture_default_str()
         ->group(group);

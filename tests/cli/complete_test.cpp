@@ -75,7 +75,7 @@ TEST_CASE("the text is streamed to standard output, what is said about it to sta
 TEST_CASE("a gate that never exits gives full depth's text", "[cli][complete]") {
     const auto full = complete({"--json"}).json();
     for (const char* gate : {"margin", "max-probability", "sec"}) {
-        for (const char* kv : {"propagate", "defer"}) {
+        for (const char* kv : {"propagate", "defer", "omit"}) {
             const auto j = complete({"--json", "--exit-gate", gate, "--threshold", "1.5", "--kv", kv}).json();
             INFO(gate << ' ' << kv);
             CHECK(j.at("ids") == full.at("ids"));

@@ -97,6 +97,7 @@ TEST_CASE("a decode step allocates nothing", "[generate][decode_step]") {
     for (const eo::generate_options& options : {greedy, sampling}) {
         check_steps(eo::full_depth(), options);
         check_steps(policy(hash, eo::propagate{}), options);
+        check_steps(policy(hash, eo::omit{}), options);
         check_steps(policy(hash, eo::defer{}), options);
         check_steps(policy(hash, eo::defer{.cap = 4, .prefill = eo::prefill::lazy}), options);
         check_steps(policy(remembering_gate{}, eo::defer{}), options);

@@ -40,8 +40,12 @@ step_result decode_step(sequence<Network>& tokens, const Policy& policy, exit_si
     const std::size_t position = tokens.size() - 1;
     const bool keep_hidden = policy.plan.signals().contains(signal::previous_hidden_state);
 
-    // The layers that the token before it skipped get keys and values now, or go on waiting for company.
-    if constexpr (!Policy::cache_type::defers) tokens.propagate_waiting();
+    // The layers that the token before it skipped get keys and values now, never will, or go on waiting for company.
+    if constexpr (Policy::cache_type::omits) {
+        tokens.omit_waiting();
+    } else if constexpr (!Policy::cache_type::defers) {
+        tokens.propagate_waiting();
+    }
 
     // A new token knows nothing of the gates it will meet.
     typename Policy::plan_type::token_state token_memory{};
