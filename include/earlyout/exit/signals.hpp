@@ -18,7 +18,7 @@
 
 namespace earlyout::inline EARLYOUT_ABI {
 
-/// Something a gate may look at besides layer and position, which are always visible.
+/// Something a gate may look at besides layer, position and new tokens, which are always visible.
 enum class signal : std::uint32_t {
     hidden_state = 1u << 0,           ///< the residual stream after this layer, [d_model]
     logits = 1u << 1,                 ///< this exit's logits, [vocab]
@@ -62,6 +62,8 @@ public:
 
     exit_signals(std::size_t d_model, std::size_t vocab) : previous_hidden_(d_model), logits_(vocab) {}
 
+    /// A completion of a prompt of so many tokens begins.
+    void start_completion(std::size_t prompt_tokens) noexcept { prompt_tokens_ = prompt_tokens; }
     /// Forgets everything: a new token starts at the first layer.
     void start_token(std::size_t position) noexcept {
         position_ = position;
@@ -97,6 +99,7 @@ public:
 
     [[nodiscard]] std::size_t layer() const noexcept { return layer_; }
     [[nodiscard]] std::size_t position() const noexcept { return position_; }
+    [[nodiscard]] std::size_t new_tokens() const noexcept { return position_ + 1 - prompt_tokens_; }
     [[nodiscard]] std::span<const float> hidden_state() const noexcept { return hidden_; }
     [[nodiscard]] std::optional<std::span<const float>> previous_hidden_state() const noexcept {
         if (!has_previous_hidden_) return std::nullopt;
@@ -159,6 +162,7 @@ private:
 
     std::size_t layer_ = 0;
     std::size_t position_ = 0;
+    std::size_t prompt_tokens_ = 0;
     std::span<const float> hidden_;
     std::optional<head_function> head_;
     bool has_logits_ = false;
@@ -186,6 +190,8 @@ public:
     [[nodiscard]] std::size_t layer() const noexcept { return source_->layer(); }
     /// Position of the token in its sequence, from 0.
     [[nodiscard]] std::size_t position() const noexcept { return source_->position(); }
+    /// Tokens that the completion has produced before the one that may be predicted here, from 0.
+    [[nodiscard]] std::size_t new_tokens() const noexcept { return source_->new_tokens(); }
 
     /// [d_model], before the final norm.
     [[nodiscard]] std::span<const float> hidden_state() const noexcept {

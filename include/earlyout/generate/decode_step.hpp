@@ -15,7 +15,7 @@ namespace earlyout::inline EARLYOUT_ABI {
 
 /// How the last token of a sequence left the layers.
 struct step_result {
-    enum class outcome { predicted, stopped, cancelled };
+    enum class outcome { predicted, stopped, spent, cancelled };
 
     outcome result = outcome::predicted;
     std::size_t exit_layer = 0;  ///< layers that ran for the token
@@ -85,6 +85,7 @@ step_result decode_step(sequence<Network>& tokens, const Policy& policy, exit_si
     }
     if (cancelled) return {step_result::outcome::cancelled, depth};
 
+    if (said == decision::spent) return {step_result::outcome::spent, depth};
     return {said == decision::stop ? step_result::outcome::stopped : step_result::outcome::predicted, depth};
 }
 

@@ -32,7 +32,7 @@ struct run_stats {
     std::size_t new_tokens = 0;
     /// exit_histogram[l]: predictions made after l layers, a final stop included; [layers + 1]
     std::vector<std::size_t> exit_histogram;
-    std::size_t stop_layer = 0;  ///< layer at which a gate said stop, 0 if none did
+    std::size_t stop_layer = 0;  ///< layer at which a gate ended the completion, 0 if none did
 
     work_count prefill;
     work_count decode;              ///< layers repaid to waiting tokens included

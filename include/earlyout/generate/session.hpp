@@ -132,6 +132,7 @@ public:
         log_probabilities_.clear();
         gate_memory_ = policy_.plan.start_sequence();
         prompt_size_ = prompt.size();
+        signals_.start_completion(prompt_size_);
         stats_ = {};
         counts_ = {};
         stats_.prompt_tokens = prompt.size();
@@ -146,10 +147,10 @@ public:
         if (finished_) return std::nullopt;
         if (!ids_.empty() && !predict_next()) return std::nullopt;
 
-        const bool at_stop = step_.result == step_result::outcome::stopped;
+        const bool at_stop = step_.result != step_result::outcome::predicted;
         if (at_stop) {
             stats_.stop_layer = step_.exit_layer;
-            if (!options_.emit_at_stop) return finish(finish_reason::stopped_by_gate);
+            if (!options_.emit_at_stop) return finish(reason_of_stop());
         }
         const token_id id = draw(at_stop);
         token_event event{.id = id,
@@ -373,7 +374,7 @@ private:
         } else if (end) {
             finish(finish_reason::end_of_text);
         } else if (at_stop) {
-            finish(finish_reason::stopped_by_gate);
+            finish(reason_of_stop());
         } else if (ids_.size() == options_.max_new_tokens) {
             finish(finish_reason::max_new_tokens);
         } else if (tokens_.size() == capacity()) {
@@ -384,6 +385,10 @@ private:
         return text_.take_shown();
     }
 
+    [[nodiscard]] earlyout::finish_reason reason_of_stop() const noexcept {
+        return step_.result == step_result::outcome::spent ? finish_reason::budget_spent
+                                                           : finish_reason::stopped_by_gate;
+    }
     [[nodiscard]] bool is_end_of_text(token_id id) const noexcept {
         return std::ranges::find(end_of_text_, id) != end_of_text_.end();
     }
