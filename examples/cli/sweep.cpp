@@ -123,6 +123,25 @@ std::vector<exit_options> variants(const model& m, const sweep_options& o, exit_
     return made;
 }
 
+/// Every cache policy, with nothing else chosen.
+std::vector<exit_options> cache_policies(const sweep_options& o) {
+    std::vector<exit_options> made;
+    for (const std::string& kv : o.kv) {
+        exit_options config;
+        config.kv = kv;
+        if (kv != "defer") {
+            made.push_back(config);
+            continue;
+        }
+        config.prefill = o.prefill;
+        for (const std::size_t cap : o.defer_caps) {
+            config.defer_cap = cap;
+            made.push_back(config);
+        }
+    }
+    return made;
+}
+
 /// Texts of the same length, and not just full depth by another name, whose speed differs by chance alone.
 bool is_comparable(const swept& s) { return s.measured.early.stops == 0 && s.measured.early.layers_skipped() > 0.0; }
 
@@ -139,11 +158,9 @@ std::vector<exit_options> make_sweep(const model& m, const sweep_options& o) {
     const std::size_t depth = m.network().shape().layers;
     std::vector<exit_options> all;
     for (const std::string& gate : gates) {
-        for (const std::string& kv : o.kv) {
-            exit_options config;
+        for (const exit_options& cache : cache_policies(o)) {
+            exit_options config = cache;
             config.gate = gate;
-            config.kv = kv;
-            config.prefill = o.prefill;
             config.layers = o.layers;
             if (gate == "fixed") {
                 for (std::size_t layer = depth - 1; layer >= 1; --layer) {
@@ -193,12 +210,15 @@ std::string name_of(const exit_options& c) {
         }
     }
     if (c.shortlist != 0) name += ", shortlist " + std::to_string(c.shortlist);
-    return name + ", " + c.kv + (c.prefill == "lazy" ? ", lazy" : "");
+    name += ", " + c.kv;
+    if (c.defer_cap != 0) name += " up to " + std::to_string(c.defer_cap);
+    return name + (c.prefill == "lazy" ? ", lazy" : "");
 }
 
 json to_json(const exit_options& c, const std::vector<std::size_t>& layers) {
     json object{{"gate", c.gate}, {"layers", layers}, {"kv", c.kv}, {"prefill", c.prefill}};
     if (c.threshold) object["threshold"] = *c.threshold;
+    if (c.defer_cap != 0) object["defer_cap"] = c.defer_cap;
     if (c.shortlist != 0) object["shortlist"] = c.shortlist;
     if (c.check_margin) object["check_margin"] = *c.check_margin;
     if (c.stop_threshold) object["stop_threshold"] = *c.stop_threshold;
@@ -223,6 +243,16 @@ const swept* fastest(const std::vector<swept>& all) {
     for (const swept& s : all) {
         if (!is_comparable(s)) continue;
         if (best == nullptr || s.measured.decode_speedup() > best->measured.decode_speedup()) best = &s;
+    }
+    return best;
+}
+
+const swept* best_stop_at_precision(const std::vector<swept>& all, const std::vector<eo::calibrate::sample>& samples,
+                                    double precision) {
+    const swept* best = nullptr;
+    for (const swept& s : all) {
+        if (s.measured.early.stops == 0 || s.measured.stops(samples).precision() < precision) continue;
+        if (best == nullptr || s.measured.work_saved() > best->measured.work_saved()) best = &s;
     }
     return best;
 }
