@@ -3,6 +3,7 @@
 
 #include <earlyout/exit/always.hpp>
 #include <earlyout/exit/any_gate.hpp>
+#include <earlyout/exit/budget.hpp>
 #include <earlyout/exit/combinators.hpp>
 #include <earlyout/exit/entropy_gate.hpp>
 #include <earlyout/exit/learn_to_exit.hpp>
@@ -11,9 +12,12 @@
 #include <earlyout/exit/patience.hpp>
 #include <earlyout/exit/saturation.hpp>
 #include <earlyout/exit/sec_gate.hpp>
+#include <earlyout/exit/shortlist.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
@@ -50,15 +54,29 @@ std::unique_ptr<any_session> make(const model& m, Policy policy, const run_optio
         eo::session_options{.threads = run.threads, .prefill_threads = run.prefill_threads, .kv = kv});
 }
 
+/// The gate, asked after the budgets where there are any.
+template <class Gate>
+eo::any_gate within_budget(const exit_options& chosen, Gate gate) {
+    if (chosen.token_budget == 0 && chosen.time_budget == 0.0) return gate;
+    const auto then = chosen.over_budget == "leave" ? eo::over_budget::leave : eo::over_budget::end;
+    const std::size_t no_limit = std::numeric_limits<std::size_t>::max();
+    const double no_end = std::numeric_limits<double>::infinity();
+    return eo::any_of(
+        eo::token_budget{chosen.token_budget != 0 ? chosen.token_budget : no_limit, then},
+        eo::time_budget{std::chrono::duration<double>(chosen.time_budget > 0.0 ? chosen.time_budget : no_end), then},
+        std::move(gate));
+}
+
 eo::any_gate sec_gate(const model& m, const exit_options& chosen) {
     const eo::exit_weights& exits = m.exits();
     const auto fitted = [&](const char* name, float otherwise) {
         return exits.has_threshold(name) ? exits.threshold(name) : otherwise;
     };
     const eo::sec_thresholds otherwise;
-    return eo::sec_gate{exits.gate(),
-                        {.exit = chosen.threshold.value_or(fitted("exit", otherwise.exit)),
-                         .stop = chosen.stop_threshold.value_or(fitted("stop", otherwise.stop))}};
+    return within_budget(chosen,
+                         eo::sec_gate{exits.gate(),
+                                      {.exit = chosen.threshold.value_or(fitted("exit", otherwise.exit)),
+                                       .stop = chosen.stop_threshold.value_or(fitted("stop", otherwise.stop))}});
 }
 
 eo::any_gate learn_to_exit(const model& m, const exit_options& chosen) {
@@ -67,8 +85,8 @@ eo::any_gate learn_to_exit(const model& m, const exit_options& chosen) {
     const eo::learn_to_exit gate(eo::weights_by_layer(exits, "learn_to_exit"), chosen.threshold.value_or(otherwise));
     std::optional<float> margin = chosen.check_margin;
     if (!margin && exits.has_threshold("check_margin")) margin = exits.threshold("check_margin");
-    if (!margin || *margin <= 0.0f) return gate;
-    return eo::and_then(gate, eo::margin{*margin});
+    if (!margin || *margin <= 0.0f) return within_budget(chosen, gate);
+    return within_budget(chosen, eo::and_then(gate, eo::margin{*margin}));
 }
 
 eo::any_gate patience(const exit_options& chosen) {
@@ -81,7 +99,7 @@ eo::any_gate patience(const exit_options& chosen) {
         }
         made.exits_in_a_row = static_cast<unsigned>(std::min(wanted, 1e6f));  // more than any model has layers
     }
-    return made;
+    return within_budget(chosen, made);
 }
 
 eo::any_gate gate(const model& m, const exit_options& chosen) {
@@ -92,12 +110,24 @@ eo::any_gate gate(const model& m, const exit_options& chosen) {
     if (chosen.gate == "sec") return sec_gate(m, chosen);
     if (chosen.gate == "patience") return patience(chosen);
     const auto threshold_or = [&](float otherwise) { return chosen.threshold.value_or(otherwise); };
-    if (chosen.gate == "margin") return eo::margin{threshold_or(eo::margin{}.threshold)};
-    if (chosen.gate == "max-probability") return eo::max_probability{threshold_or(eo::max_probability{}.threshold)};
-    if (chosen.gate == "entropy") return eo::entropy{threshold_or(eo::entropy{}.threshold)};
-    if (chosen.gate == "saturation") return eo::saturation{threshold_or(eo::saturation{}.threshold)};
-    if (chosen.gate == "fixed") return eo::always_exit{};
+    if (chosen.gate == "margin") return within_budget(chosen, eo::margin{threshold_or(eo::margin{}.threshold)});
+    if (chosen.gate == "max-probability")
+        return within_budget(chosen, eo::max_probability{threshold_or(eo::max_probability{}.threshold)});
+    if (chosen.gate == "entropy") return within_budget(chosen, eo::entropy{threshold_or(eo::entropy{}.threshold)});
+    if (chosen.gate == "saturation")
+        return within_budget(chosen, eo::saturation{threshold_or(eo::saturation{}.threshold)});
+    if (chosen.gate == "fixed") return within_budget(chosen, eo::always_exit{});
     return eo::never_exit{};
+}
+
+template <class Head>
+std::unique_ptr<any_session> make(const model& m, const exit_options& chosen, Head head, const run_options& run) {
+    const eo::exit_plan plan{eo::exit_layers(exit_layers(m, chosen)), gate(m, chosen)};
+    if (chosen.kv == "propagate") return make(m, eo::exit_policy{plan, head, eo::propagate{}}, run);
+    if (chosen.kv == "omit") return make(m, eo::exit_policy{plan, head, eo::omit{}}, run);
+    const std::size_t cap = chosen.defer_cap != 0 ? chosen.defer_cap : eo::defer{}.cap;
+    const auto order = chosen.prefill == "lazy" ? eo::prefill::lazy : eo::prefill::eager;
+    return make(m, eo::exit_policy{plan, head, eo::defer{.cap = cap, .prefill = order}}, run);
 }
 
 }  // namespace
@@ -128,12 +158,17 @@ std::unique_ptr<any_session> make_session(const model& m, const exit_options& ch
     if (chosen.prefill == "lazy" && chosen.kv != "defer") {
         eo::fail(eo::errc::invalid_argument, "--prefill lazy: expected --kv defer, found --kv ", chosen.kv);
     }
+    if (chosen.defer_cap != 0 && chosen.kv != "defer") {
+        eo::fail(eo::errc::invalid_argument, "--defer-cap: expected --kv defer, found --kv ", chosen.kv);
+    }
+    if (chosen.gate == "none" && (chosen.token_budget != 0 || chosen.time_budget > 0.0)) {
+        eo::fail(eo::errc::invalid_argument,
+                 "--token-budget, --time-budget: expected an --exit-gate with exits that can act on it, found none");
+    }
     if (chosen.gate == "none" && chosen.kv == "propagate") return make(m, eo::full_depth(), run);
 
-    const eo::exit_plan plan{eo::exit_layers(exit_layers(m, chosen)), gate(m, chosen)};
-    if (chosen.kv == "propagate") return make(m, eo::exit_policy{plan, eo::shared_head{}, eo::propagate{}}, run);
-    const auto order = chosen.prefill == "lazy" ? eo::prefill::lazy : eo::prefill::eager;
-    return make(m, eo::exit_policy{plan, eo::shared_head{}, eo::defer{.prefill = order}}, run);
+    if (chosen.shortlist != 0) return make(m, chosen, eo::shortlist{chosen.shortlist}, run);
+    return make(m, chosen, eo::shared_head{}, run);
 }
 
 }  // namespace cli

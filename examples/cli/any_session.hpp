@@ -20,7 +20,7 @@ namespace cli {
 [[nodiscard]] std::vector<std::size_t> exit_layers(const model& m, const exit_options& chosen);
 
 /// A session whose exit policy was chosen at run time. The library's `session` has its policy in its type;
-/// this one hides the two that the command offers, propagate and defer, behind a virtual call.
+/// this one hides those that the command offers behind a virtual call.
 class any_session {
 public:
     virtual ~any_session() = default;

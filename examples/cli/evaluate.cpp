@@ -18,6 +18,7 @@
 #include <memory>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace cli {
@@ -53,6 +54,25 @@ void print_oracle(std::ostream& to, const calibrate::exit_accuracy& a) {
        << " of the layers.\n\n";
 }
 
+/// What is printed of a sweep's thresholds: the page and --json have all.
+void print_decisions(std::ostream& to, const observation& o) {
+    if (o.decisions.empty() || o.accuracy.tokens == 0) return;
+    to << "Decisions on the true text, at every layer below the top (precision, recall, F1 at the threshold of the "
+          "best "
+          "F1)\n";
+    for (const calibrate::decision_sweep& d : o.decisions) {
+        std::size_t best = 0;
+        for (std::size_t i = 1; i < d.counts.size(); ++i) {
+            if (d.counts[i].f1() > d.counts[best].f1()) best = i;
+        }
+        const calibrate::yes_no_counts& c = d.counts[best];
+        to << "  " << std::left << std::setw(26) << d.gate + ", " + d.decision << std::right << std::setw(7)
+           << d.thresholds[best] << std::setw(9) << percent(c.precision()) << std::setw(9) << percent(c.recall())
+           << std::setw(7) << fixed(c.f1(), 3) << '\n';
+    }
+    to << '\n';
+}
+
 void print_head(std::ostream& to, std::size_t samples) {
     to << samples << " prompts completed greedily, each in turns with full depth. skipped: layers; speed: tokens/s of\n"
        << "decoding against full depth; request: the same with the prompt; loss: of ROUGE-L; agree: tokens as at full\n"
@@ -71,7 +91,14 @@ void print_row(std::ostream& to, const swept& s, const std::vector<calibrate::sa
     to << std::endl;
 }
 
-json row_to_json(const model& m, const swept& s, const std::vector<calibrate::sample>& samples) {
+/// Of the layers that a gate which knew full depth's answer would skip, the share that these exits skip.
+double share_of_oracle(const calibrate::exit_accuracy& a, double layers_skipped) {
+    const double ceiling = a.skipped_by_oracle();
+    return ceiling <= 0.0 ? 0.0 : layers_skipped / ceiling;
+}
+
+json row_to_json(const model& m, const evaluation_report& r, const swept& s) {
+    const std::vector<calibrate::sample>& samples = r.samples;
     const calibrate::paired_evaluation& p = s.measured;
     const auto side = [](const calibrate::evaluation& e) {
         return json{{"rouge_l", e.mean(e.rouge_l)},
@@ -79,6 +106,7 @@ json row_to_json(const model& m, const swept& s, const std::vector<calibrate::sa
                     {"exact_match", e.mean(static_cast<double>(e.exact))},
                     {"edit_similarity", e.mean(e.edit_similarity)},
                     {"mean_exit_layer", e.mean_exit_layer()},
+                    {"prefill_layer_tokens", e.prefill_layer_tokens},
                     {"tokens_per_request", e.mean(static_cast<double>(e.new_tokens))},
                     {"layer_tokens", e.layer_tokens},
                     {"weight_bytes", e.weight_bytes},
@@ -91,6 +119,8 @@ json row_to_json(const model& m, const swept& s, const std::vector<calibrate::sa
     const calibrate::yes_no_counts stops = p.stops(samples);
     return {{"config", to_json(s.config, exit_layers(m, s.config))},
             {"layers_skipped", p.early.layers_skipped()},
+            {"share_of_oracle", share_of_oracle(r.observed.accuracy, p.early.layers_skipped())},
+            {"work_saved", p.work_saved()},
             {"decode_speedup", p.decode_speedup()},
             {"request_speedup", p.request_speedup()},
             {"rouge_l_loss", p.rouge_l_loss()},
@@ -120,19 +150,59 @@ json oracle_to_json(const calibrate::exit_accuracy& a) {
             {"layers_skipped", a.skipped_by_oracle()}};
 }
 
+json decisions_to_json(const observation& o) {
+    json all = json::array();
+    for (const calibrate::decision_sweep& d : o.decisions) {
+        json thresholds = json::array();
+        for (std::size_t i = 0; i < d.thresholds.size(); ++i) {
+            const calibrate::yes_no_counts& c = d.counts[i];
+            thresholds.push_back({{"threshold", d.thresholds[i]},
+                                  {"precision", c.precision()},
+                                  {"recall", c.recall()},
+                                  {"f1", c.f1()},
+                                  {"said", c.said_and_true + c.said_and_false},
+                                  {"deserved", c.said_and_true + c.missed}});
+        }
+        all.push_back({{"gate", d.gate}, {"decision", d.decision}, {"thresholds", thresholds}});
+    }
+    return all;
+}
+
+json stops_to_json(const model& m, const evaluation_report& r) {
+    json all = json::object();
+    for (const char* key : {"0.8", "0.9"}) {
+        const swept* found = best_stop_at_precision(r.sweep, r.samples, std::stod(key));
+        if (found == nullptr) {
+            all[key] = nullptr;
+            continue;
+        }
+        const calibrate::yes_no_counts stops = found->measured.stops(r.samples);
+        all[key] = {{"work_saved", found->measured.work_saved()},
+                    {"stops", found->measured.early.stops},
+                    {"precision", stops.precision()},
+                    {"recall", stops.recall()},
+                    {"rouge_l_loss", found->measured.rouge_l_loss()},
+                    {"config", to_json(found->config, exit_layers(m, found->config))}};
+    }
+    return all;
+}
+
 json to_json(const evaluate_options& o, const model& m, const evaluation_report& r) {
     json sweep = json::array();
-    for (const swept& s : r.sweep) sweep.push_back(row_to_json(m, s, r.samples));
+    for (const swept& s : r.sweep) sweep.push_back(row_to_json(m, r, s));
     json best = json::object();
     for (const char* key : {"0", "0.011", "0.03", "0.05"}) {
         const swept* found = best_at_loss(r.sweep, std::stod(key));
         exit_options none;
         const exit_options& config = found != nullptr ? found->config : none;
-        best[key] = {{"layers_skipped", found != nullptr ? found->measured.early.layers_skipped() : 0.0},
-                     {"decode_speedup", found != nullptr ? found->measured.decode_speedup() : 1.0},
-                     {"rouge_l_loss", found != nullptr ? found->measured.rouge_l_loss() : 0.0},
-                     {"stops", 0},
-                     {"config", to_json(config, exit_layers(m, config))}};
+        best[key] = {
+            {"layers_skipped", found != nullptr ? found->measured.early.layers_skipped() : 0.0},
+            {"decode_speedup", found != nullptr ? found->measured.decode_speedup() : 1.0},
+            {"rouge_l_loss", found != nullptr ? found->measured.rouge_l_loss() : 0.0},
+            {"share_of_oracle",
+             found != nullptr ? share_of_oracle(r.observed.accuracy, found->measured.early.layers_skipped()) : 0.0},
+            {"stops", 0},
+            {"config", to_json(config, exit_layers(m, config))}};
     }
     return {{"model", o.model.folder},
             {"weight_format", m.network().weight_format()},
@@ -143,30 +213,69 @@ json to_json(const evaluate_options& o, const model& m, const evaluation_report&
             {"seed", o.samples.seed},
             {"oracle", oracle_to_json(r.observed.accuracy)},
             {"sweep", sweep},
-            {"best_at_loss", best}};
+            {"best_at_loss", best},
+            {"best_stop_at_precision", stops_to_json(m, r)},
+            {"decisions", decisions_to_json(r.observed)}};
 }
 
-void print_best(std::ostream& to, const std::vector<swept>& all) {
+void print_best(std::ostream& to, const evaluation_report& r) {
     to << "\nFastest without stops, chosen and measured on these samples\n";
     for (const double loss : {0.0, 0.011, 0.03, 0.05}) {
         to << "  loss up to " << std::setw(5) << percent(loss) << "   ";
-        if (const swept* found = best_at_loss(all, loss)) {
+        if (const swept* found = best_at_loss(r.sweep, loss)) {
+            const double skipped = found->measured.early.layers_skipped();
             to << name_of(found->config) << ": " << fixed(found->measured.decode_speedup(), 2) << " x, "
-               << percent(found->measured.early.layers_skipped()) << " of the layers skipped\n";
+               << percent(skipped) << " of the layers skipped, "
+               << percent(share_of_oracle(r.observed.accuracy, skipped)) << " of the oracle's\n";
         } else {
             to << "full depth\n";
         }
+    }
+    bool headed = false;
+    for (const double precision : {0.8, 0.9}) {
+        const swept* found = best_stop_at_precision(r.sweep, r.samples, precision);
+        if (found == nullptr) continue;
+        if (!std::exchange(headed, true)) to << "\nStops that save most work, prompts counted\n";
+        to << "  right in at least " << percent(precision) << "   " << name_of(found->config) << ": "
+           << percent(found->measured.work_saved()) << " of the work saved by " << found->measured.early.stops
+           << " stops, " << percent(found->measured.stops(r.samples).precision()) << " right\n";
     }
 }
 
 std::string table(const evaluation_report& r) {
     std::ostringstream text;
-    text << "policy,layers_skipped,decode_speedup,request_speedup,rouge_l_loss,agreement,stops,stop_precision\n";
+    text << "policy,layers_skipped,decode_speedup,request_speedup,rouge_l_loss,agreement,stops,stop_precision,"
+            "stop_recall,stop_f1,share_of_oracle,work_saved,rouge_l,bleu,exact_match,edit_similarity,mean_exit_layer,"
+            "tokens_per_request,prefill_seconds,decode_seconds,head_seconds,gate_seconds\n";
     for (const swept& s : r.sweep) {
         const calibrate::paired_evaluation& p = s.measured;
-        text << '"' << name_of(s.config) << "\"," << p.early.layers_skipped() << ',' << p.decode_speedup() << ','
-             << p.request_speedup() << ',' << p.rouge_l_loss() << ',' << p.agreement() << ',' << p.early.stops << ','
-             << p.stops(r.samples).precision() << '\n';
+        const calibrate::evaluation& e = p.early;
+        const calibrate::yes_no_counts stops = p.stops(r.samples);
+        text << '"' << name_of(s.config) << '"';
+        for (const double value : {e.layers_skipped(),
+                                   p.decode_speedup(),
+                                   p.request_speedup(),
+                                   p.rouge_l_loss(),
+                                   p.agreement(),
+                                   static_cast<double>(e.stops),
+                                   stops.precision(),
+                                   stops.recall(),
+                                   stops.f1(),
+                                   share_of_oracle(r.observed.accuracy, e.layers_skipped()),
+                                   p.work_saved(),
+                                   e.mean(e.rouge_l),
+                                   e.mean(e.bleu),
+                                   e.mean(static_cast<double>(e.exact)),
+                                   e.mean(e.edit_similarity),
+                                   e.mean_exit_layer(),
+                                   e.mean(static_cast<double>(e.new_tokens)),
+                                   e.prefill_seconds,
+                                   e.decode_seconds,
+                                   e.head_seconds,
+                                   e.gate_seconds}) {
+            text << ',' << value;
+        }
+        text << '\n';
     }
     return std::move(text).str();
 }
@@ -205,6 +314,7 @@ int run(evaluate_options& o) {
     progress.clear();
     if (!o.json) {
         print_oracle(std::cout, r.observed.accuracy);
+        print_decisions(std::cout, r.observed);
         print_head(std::cout, r.samples.size());
     }
 
@@ -235,7 +345,7 @@ int run(evaluate_options& o) {
     if (o.json) {
         print(std::cout, to_json(o, m, r));
     } else {
-        print_best(std::cout, r.sweep);
+        print_best(std::cout, r);
     }
     return r.complete ? 0 : 128 + SIGINT;
 }
@@ -275,12 +385,24 @@ command evaluate(CLI::App& app) {
         ->type_name("P,...")
         ->capture_default_str()
         ->group(policies);
+    add_layers(*sub, "--shortlists", o->sweep.shortlists,
+               "Sizes of the shortlist that later exits are asked about, for gates that look at answers at several "
+               "exits; 0 (and left out): the whole vocabulary")
+        ->group(policies);
     add_layers(*sub, "--exit-layers", o->sweep.layers, "Layers after which gates are asked; left out: each gate's own")
         ->group(policies);
     sub->add_option("--kv", o->sweep.kv, "Cache policies")
         ->delimiter(',')
-        ->check(CLI::IsMember({"propagate", "defer"}))
+        ->check(CLI::IsMember({"propagate", "defer", "omit"}))
         ->type_name("POLICY,...")
+        ->capture_default_str()
+        ->group(policies);
+    add_layers(*sub, "--defer-caps", o->sweep.defer_caps,
+               "With --kv defer: most generated tokens that may wait; 0 (and left out): any number")
+        ->group(policies);
+    sub->add_option("--prefill", o->sweep.prefill, "With --kv defer: prompts eager or lazy")
+        ->check(CLI::IsMember({"eager", "lazy"}))
+        ->type_name("ORDER")
         ->capture_default_str()
         ->group(policies);
     sub->add_option("--csv", o->csv, "Also write the table to this file")->type_name("FILE");

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "observe.hpp"
 
+#include <earlyout/calibrate/labels.hpp>
 #include <earlyout/core/thread_pool.hpp>
+#include <earlyout/exit/learn_to_exit.hpp>
 #include <earlyout/exit/sec_gate.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <string>
+#include <utility>
 
 namespace cli {
 
@@ -20,7 +24,55 @@ std::vector<std::size_t> all_layers(const model& m) {
     return layers;
 }
 
-void add(observation& into, const calibrate::window_observation& window, const std::optional<eo::sec_gate>& gate) {
+/// The gates that were fitted to the model.
+struct fitted_gates {
+    std::optional<eo::sec_gate> sec;
+    std::optional<eo::learn_to_exit> learn_to_exit;
+};
+
+const std::vector<float> grid{0.0f, 0.1f, 0.2f, 0.3f, 0.4f, 0.5f, 0.6f, 0.7f, 0.8f, 0.9f, 0.95f, 0.99f, 0.999f};
+
+std::vector<calibrate::decision_sweep> empty_decisions(const fitted_gates& gates) {
+    std::vector<calibrate::decision_sweep> made;
+    made.emplace_back("margin", "exit", grid);
+    made.emplace_back("max-probability", "exit", grid);
+    if (gates.learn_to_exit) {
+        made.emplace_back("learn-to-exit", "exit",
+                          std::vector<float>{0.01f, 0.02f, 0.05f, 0.1f, 0.2f, 0.3f, 0.4f, 0.5f, 0.6f, 0.8f});
+    }
+    if (gates.sec) {
+        made.emplace_back("sec", "exit", grid);
+        made.emplace_back("sec", "stop", grid);
+    }
+    return made;
+}
+
+/// What each gate would have decided of token i at an exit.
+void decide(std::vector<calibrate::decision_sweep>& into, const calibrate::window_observation& window,
+            const fitted_gates& gates, std::size_t e, std::size_t i, std::span<const float> hidden) {
+    const calibrate::exit_observation& exit = window.exits[e];
+    const bool may_leave = calibrate::may_leave(window, e, i, calibrate::label_rule::paper);
+    std::size_t next = 0;
+    const auto at_least = [](float score) { return [score](float threshold) { return score >= threshold; }; };
+    into[next++].add(at_least(exit.margin[i]), may_leave);
+    into[next++].add(at_least(exit.max_probability[i]), may_leave);
+    if (gates.learn_to_exit) {
+        auto& sweep = into[next++];
+        if (const auto error = gates.learn_to_exit->predicted_error(exit.layer, hidden)) {
+            sweep.add([&](float threshold) { return *error <= threshold; }, may_leave);
+        }
+    }
+    if (gates.sec) {
+        const auto p = gates.sec->probabilities(hidden);
+        const bool stops = p[0] >= p[1] && p[0] >= p[2], exits = !stops && p[1] >= p[2];
+        const bool never =
+            calibrate::label_of(window, e, i, calibrate::label_rule::paper) == calibrate::gate_label::stop;
+        into[next++].add([&](float threshold) { return exits && p[1] > threshold; }, may_leave);
+        into[next++].add([&](float threshold) { return stops && p[0] > threshold; }, never);
+    }
+}
+
+void add(observation& into, const calibrate::window_observation& window, const fitted_gates& gates) {
     into.accuracy.add(window);
     if (into.exits.empty()) {
         for (const auto& exit : window.exits) into.exits.push_back({exit.layer, {}, {}, {}, {}});
@@ -34,8 +86,10 @@ void add(observation& into, const calibrate::window_observation& window, const s
             const bool right = window.right(e, i);
             into.exits[e].max_probability.add(exit.max_probability[i], right);
             into.exits[e].margin.add(exit.margin[i], right);
-            if (!gate) continue;
-            const auto p = gate->probabilities(std::span(exit.hidden).subspan(i * width, width));
+            const auto hidden = std::span(exit.hidden).subspan(i * width, width);
+            if (e + 1 != window.exits.size()) decide(into.decisions, window, gates, e, i, hidden);
+            if (!gates.sec) continue;
+            const auto p = gates.sec->probabilities(hidden);
             into.exits[e].sec_stop.add(p[0], !any_right);
             into.exits[e].sec_exit.add(p[1], right);
         }
@@ -67,12 +121,20 @@ observation observe(const model& m, const std::vector<calibrate::corpus_text>& t
     eo::thread_pool pool(threads);
     calibrate::collector collector(m.network(), all_layers(m), std::min<std::size_t>(256, m.network().shape().context),
                                    pool);
-    std::optional<eo::sec_gate> gate;
-    if (m.has_exits() && m.exits().has_gate() && m.exits().gate().outputs == 3) gate.emplace(m.exits().gate());
+    fitted_gates gates;
+    if (m.has_exits()) {
+        const eo::exit_weights& exits = m.exits();
+        if (exits.has_gate() && exits.gate().outputs == 3) gates.sec.emplace(exits.gate());
+        const bool has_maps = std::ranges::any_of(exits.layers(), [&](std::size_t layer) {
+            return exits.find("learn_to_exit." + std::to_string(layer) + ".weight") != nullptr;
+        });
+        if (has_maps) gates.learn_to_exit.emplace(eo::weights_by_layer(exits, "learn_to_exit"));
+    }
     observation all;
-    all.has_sec = gate.has_value();
+    all.has_sec = gates.sec.has_value();
+    all.decisions = empty_decisions(gates);
     (void)collector.run(
-        texts, [&](const calibrate::window_observation& window) { add(all, window, gate); }, cancel, progress);
+        texts, [&](const calibrate::window_observation& window) { add(all, window, gates); }, cancel, progress);
     return all;
 }
 

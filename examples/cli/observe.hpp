@@ -6,6 +6,7 @@
 
 #include <earlyout/calibrate/collect.hpp>
 #include <earlyout/calibrate/corpus.hpp>
+#include <earlyout/calibrate/decisions.hpp>
 #include <earlyout/core/function_ref.hpp>
 
 #include <array>
@@ -46,6 +47,9 @@ struct observation {
     eo::calibrate::exit_accuracy accuracy;
     std::vector<exit_reliability> exits;  ///< of all layers, full depth included
     bool has_sec = false;
+    /// Of gates that one threshold decides, at all layers below full depth they have weights for. An exit is deserved
+    /// from the first layer whose arg-max is right on, a stop where no layer's is (the SEC paper's labels).
+    std::vector<eo::calibrate::decision_sweep> decisions;
 };
 
 [[nodiscard]] observation observe(const model& m, const std::vector<eo::calibrate::corpus_text>& texts,

@@ -167,17 +167,41 @@ void add_options(CLI::App& app, exit_options& into) {
         ->needs(gate)
         ->type_name("P")
         ->group(group);
+    add_number(app, "--token-budget", into.token_budget, "New tokens after which --over-budget applies; 0: none", 0)
+        ->needs(gate)
+        ->group(group);
+    app.add_option("--time-budget", into.time_budget, "Seconds after which --over-budget applies")
+        ->check(positive)
+        ->needs(gate)
+        ->type_name("SECONDS")
+        ->group(group);
+    app.add_option("--over-budget", into.over_budget,
+                   "When a budget is used up: end (the completion ends at the next exit) or leave (every token leaves "
+                   "at its first exit from there on)")
+        ->check(CLI::IsMember({"end", "leave"}))
+        ->type_name("WHAT")
+        ->capture_default_str()
+        ->group(group);
+    add_number(app, "--shortlist", into.shortlist,
+               "Gates that look at an exit's answer: the first exit that a token is asked at looks at the whole "
+               "vocabulary, later ones only at its N likeliest tokens there; 0: always all")
+        ->needs(gate)
+        ->group(group);
     add_cache_options(app, into);
 }
 
 void add_cache_options(CLI::App& app, exit_options& into) {
     const std::string group = "Early exits";
     app.add_option("--kv", into.kv,
-                   "Keys and values of skipped layers: propagate (from the exit's hidden state) or "
-                   "defer (computed exactly when a later token needs them)")
-        ->check(CLI::IsMember({"propagate", "defer"}))
+                   "Keys and values of skipped layers: propagate (from the exit's hidden state), "
+                   "defer (computed exactly when a later token needs them) or omit (none)")
+        ->check(CLI::IsMember({"propagate", "defer", "omit"}))
         ->type_name("POLICY")
         ->capture_default_str()
+        ->group(group);
+    add_number(app, "--defer-cap", into.defer_cap,
+               "With --kv defer: most generated tokens that may wait below a layer; at that many the next goes all the "
+               "way and takes them along; 0: any number")
         ->group(group);
     app.add_option("--prefill", into.prefill,
                    "Prompt: eager (all layers first) or lazy (as deep as tokens need; with "
@@ -244,6 +268,9 @@ void add_options(CLI::App& app, eo::generate_options& into) {
            "Most seconds; checked after every token")
         ->check(positive)
         ->type_name("SECONDS")
+        ->group(ending);
+    app.add_flag("--emit-at-stop", into.emit_at_stop,
+                 "Where a gate ends the completion, produce what its exit would say as the last token")
         ->group(ending);
     app.add_flag("--cut-prompt", into.cut_prompt, "Drop the start of a prompt that is too long, instead of refusing it")
         ->group(ending);

@@ -49,7 +49,12 @@ struct exit_options {
     std::optional<float> threshold;
     std::optional<float> stop_threshold;
     std::optional<float> check_margin;  ///< an exit also wants this margin
+    std::size_t token_budget = 0;       ///< new tokens; 0: any number
+    double time_budget = 0.0;           ///< seconds; 0: any number
+    std::string over_budget = "end";
+    std::size_t shortlist = 0;  ///< tokens that a token's later exits are asked about; 0: all
     std::string kv = "propagate";
+    std::size_t defer_cap = 0;  ///< most generated tokens that may wait; 0: any number
     std::string prefill = "eager";
 };
 void add_options(CLI::App& app, exit_options& into);

@@ -90,11 +90,14 @@ std::size_t gate_shape(const exit_options& config) {
     return shapes[gate_number(config)];
 }
 
+std::string cache_style(const exit_options& config) {
+    return config.kv == "propagate" ? " hollow" : config.kv == "omit" ? " hollow dashed" : "";
+}
+
 bool only_stops(const exit_options& config) { return config.gate == "sec" && config.threshold == 1.0f; }
 
 std::string inline_mark(const exit_options& config) {
-    const std::string style =
-        gate_style(config) + (config.kv == "propagate" ? " hollow" : "") + (only_stops(config) ? " faint" : " best");
+    const std::string style = gate_style(config) + cache_style(config) + (only_stops(config) ? " faint" : " best");
     return element("svg", {{"viewBox", "0 0 16 16"}, {"class", "mark"}, {"aria-hidden", "true"}},
                    svg::marker(gate_shape(config), 8, 8, style, {}, 4.6));
 }
@@ -210,7 +213,7 @@ std::string make_page(const evaluation_report& r, const std::vector<shown_comple
         element("title", {}, "What early exits are worth: " + escape(page::last_parts(r.model))) +
         element("style", {}, page::style_sheet(layers));
     const std::string parts = page::quality_against_speed(r) + page::oracle(r) + page::exit_histograms(r) +
-                              page::completions(r, shown, text) + page::reliability_diagrams(r) +
+                              page::completions(r, shown, text) + page::reliability_diagrams(r) + page::decisions(r) +
                               page::table_of_policies(r);
     return "<!DOCTYPE html>\n" +
            element("html", {{"lang", "en"}},

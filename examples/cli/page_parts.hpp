@@ -25,6 +25,8 @@ namespace cli::page {
 [[nodiscard]] std::size_t gate_shape(const exit_options& config);
 /// A policy's mark, as the scatter chart has it, in a line of text.
 [[nodiscard]] std::string inline_mark(const exit_options& config);
+/// How a policy's mark says what its skipped layers keep: filled, hollow or dashed.
+[[nodiscard]] std::string cache_style(const exit_options& config);
 /// True of a policy whose gate only stops.
 [[nodiscard]] bool only_stops(const exit_options& config);
 
@@ -41,6 +43,7 @@ namespace cli::page {
 [[nodiscard]] std::string reliability_diagrams(const evaluation_report& r);
 [[nodiscard]] std::string completions(const evaluation_report& r, const std::vector<shown_completion>& shown,
                                       eo::calibrate::to_text text);
+[[nodiscard]] std::string decisions(const evaluation_report& r);
 [[nodiscard]] std::string table_of_policies(const evaluation_report& r);
 
 }  // namespace cli::page

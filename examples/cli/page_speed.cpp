@@ -183,7 +183,7 @@ std::string chart(const evaluation_report& r, const std::vector<const swept*>& f
         const double px = x(std::max(speed(s), x.low));
         const double py = y(kept(s));
         take(px, py);
-        const std::string style = gate_style(s.config) + (s.config.kv == "propagate" ? " hollow" : "") +
+        const std::string style = gate_style(s.config) + cache_style(s.config) +
                                   (on_front               ? " best"
                                    : only_stops(s.config) ? " faint"
                                                           : " other");
@@ -224,14 +224,13 @@ std::string legend(const evaluation_report& r) {
         seen.push_back(name);
         entries += element("li", {}, inline_mark(shown) + escape(name));
     }
-    exit_options hollow;
-    hollow.gate = "margin";
-    hollow.kv = "propagate";
-    exit_options filled = hollow;
-    filled.kv = "defer";
-    const auto gray = [](const std::string& mark) { return element("span", {{"class", "gray"}}, mark); };
-    entries += element("li", {}, gray(inline_mark(filled)) + "defer");
-    entries += element("li", {}, gray(inline_mark(hollow)) + "propagate");
+    for (const char* kv : {"defer", "propagate", "omit"}) {
+        if (std::ranges::none_of(r.sweep, [kv](const swept& s) { return s.config.kv == kv; })) continue;
+        exit_options kept;
+        kept.gate = "margin";
+        kept.kv = kv;
+        entries += element("li", {}, element("span", {{"class", "gray"}}, inline_mark(kept)) + kv);
+    }
     return element("ul", {{"class", "legend"}}, entries);
 }
 

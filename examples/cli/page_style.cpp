@@ -51,6 +51,7 @@ svg .name { font-size: 13px; font-weight: 600; paint-order: stroke; stroke: var(
 svg .full { fill: var(--card); stroke: var(--ink); stroke-width: 2.5; }
 svg .best { stroke-width: 1.8; } svg .other { stroke-width: 1.3; opacity: .72; } svg .faint { stroke-width: 1.2; opacity: .38; }
 svg .hollow, svg .hollow.best { fill: var(--card); }
+svg .dashed { stroke-dasharray: 2.4 1.6; }
 svg .never { fill: var(--soft); opacity: .55; }
 svg .counts { stroke: none; opacity: .3; }
 svg .series { fill: none; stroke-width: 2; stroke-linejoin: round; } svg .dot { stroke: var(--card); stroke-width: 1; }
@@ -66,7 +67,7 @@ svg.mark { display: inline-block; width: 16px; height: 16px; vertical-align: -3p
 .figure { display: flex; flex-direction: column; } .figure svg { margin-top: auto; }
 .figure p { margin: 2px 0 0; font-size: 13px; }
 header.top > .remark { margin: 10px 0 0; }
-.scroll { overflow-x: auto; margin-top: 14px; }
+.scroll { overflow-x: auto; margin-top: 14px; } .scroll + .remark { margin-top: 14px; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-numeric: tabular-nums; }
 table.compact { width: auto; min-width: min(100%, 560px); }
 th, td { padding: 5px 10px; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--rule); }

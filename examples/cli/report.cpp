@@ -45,6 +45,7 @@ json to_json(const eo::run_stats& s) {
             {"debt_repaid", s.debt_repaid},
             {"gate_evaluations", s.gate_evaluations},
             {"head_evaluations", s.head_evaluations},
+            {"shortlist_evaluations", s.shortlist_evaluations},
             {"prefill_seconds", s.prefill_seconds},
             {"decode_seconds", s.decode_seconds},
             {"head_seconds", s.head_seconds},

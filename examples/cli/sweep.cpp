@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 namespace cli {
 
@@ -81,6 +82,28 @@ std::vector<float> thresholds(const model& m, const sweep_options& o, const exit
     return row_of(config.gate).grid;
 }
 
+/// True where a second exit could be asked about a shortlist: gates that look at an exit's answer, at several exits.
+bool can_shorten(const model& m, const exit_options& c) {
+    const bool reads = c.gate == "margin" || c.gate == "max-probability" || c.gate == "entropy" ||
+                       c.gate == "patience" || (c.gate == "learn-to-exit" && c.check_margin.value_or(0.0f) > 0.0f);
+    return reads && exit_layers(m, c).size() > 1;
+}
+
+/// Each of these with each size of shortlist.
+std::vector<exit_options> with_shortlists(const model& m, const sweep_options& o,
+                                          const std::vector<exit_options>& all) {
+    std::vector<exit_options> made;
+    for (exit_options config : all) {
+        bool tried_without = false;
+        for (const std::size_t tokens : o.shortlists) {
+            config.shortlist = can_shorten(m, config) ? tokens : 0;
+            if (config.shortlist == 0 && std::exchange(tried_without, true)) continue;
+            made.push_back(config);
+        }
+    }
+    return made;
+}
+
 /// What is tried of a gate beside its thresholds. Margins are asked after the usual exits and after the first of
 /// them alone: an answer that is not taken costs as much as several layers of a small model.
 std::vector<exit_options> variants(const model& m, const sweep_options& o, exit_options config) {
@@ -96,6 +119,25 @@ std::vector<exit_options> variants(const model& m, const sweep_options& o, exit_
     if (config.gate == "margin" && config.layers.empty()) {
         config.layers = {exit_layers(m, config).front()};
         made.push_back(config);
+    }
+    return made;
+}
+
+/// Every cache policy, with nothing else chosen.
+std::vector<exit_options> cache_policies(const sweep_options& o) {
+    std::vector<exit_options> made;
+    for (const std::string& kv : o.kv) {
+        exit_options config;
+        config.kv = kv;
+        if (kv != "defer") {
+            made.push_back(config);
+            continue;
+        }
+        config.prefill = o.prefill;
+        for (const std::size_t cap : o.defer_caps) {
+            config.defer_cap = cap;
+            made.push_back(config);
+        }
     }
     return made;
 }
@@ -116,11 +158,9 @@ std::vector<exit_options> make_sweep(const model& m, const sweep_options& o) {
     const std::size_t depth = m.network().shape().layers;
     std::vector<exit_options> all;
     for (const std::string& gate : gates) {
-        for (const std::string& kv : o.kv) {
-            exit_options config;
+        for (const exit_options& cache : cache_policies(o)) {
+            exit_options config = cache;
             config.gate = gate;
-            config.kv = kv;
-            config.prefill = o.prefill;
             config.layers = o.layers;
             if (gate == "fixed") {
                 for (std::size_t layer = depth - 1; layer >= 1; --layer) {
@@ -131,7 +171,7 @@ std::vector<exit_options> make_sweep(const model& m, const sweep_options& o) {
                 continue;
             }
             if (gate == "sec") config.stop_threshold = 1.0f;  // one threshold at a time, the other off
-            for (const exit_options& variant : variants(m, o, config)) {
+            for (const exit_options& variant : with_shortlists(m, o, variants(m, o, config))) {
                 for (const float threshold : thresholds(m, o, variant)) {
                     if (variant.check_margin == 0.0f && threshold >= 1.0f) continue;  // nothing would hold it back
                     all.push_back(variant);
@@ -169,12 +209,17 @@ std::string name_of(const exit_options& c) {
             name += std::to_string(layer);
         }
     }
-    return name + ", " + c.kv + (c.prefill == "lazy" ? ", lazy" : "");
+    if (c.shortlist != 0) name += ", shortlist " + std::to_string(c.shortlist);
+    name += ", " + c.kv;
+    if (c.defer_cap != 0) name += " up to " + std::to_string(c.defer_cap);
+    return name + (c.prefill == "lazy" ? ", lazy" : "");
 }
 
 json to_json(const exit_options& c, const std::vector<std::size_t>& layers) {
     json object{{"gate", c.gate}, {"layers", layers}, {"kv", c.kv}, {"prefill", c.prefill}};
     if (c.threshold) object["threshold"] = *c.threshold;
+    if (c.defer_cap != 0) object["defer_cap"] = c.defer_cap;
+    if (c.shortlist != 0) object["shortlist"] = c.shortlist;
     if (c.check_margin) object["check_margin"] = *c.check_margin;
     if (c.stop_threshold) object["stop_threshold"] = *c.stop_threshold;
     return object;
@@ -198,6 +243,16 @@ const swept* fastest(const std::vector<swept>& all) {
     for (const swept& s : all) {
         if (!is_comparable(s)) continue;
         if (best == nullptr || s.measured.decode_speedup() > best->measured.decode_speedup()) best = &s;
+    }
+    return best;
+}
+
+const swept* best_stop_at_precision(const std::vector<swept>& all, const std::vector<eo::calibrate::sample>& samples,
+                                    double precision) {
+    const swept* best = nullptr;
+    for (const swept& s : all) {
+        if (s.measured.early.stops == 0 || s.measured.stops(samples).precision() < precision) continue;
+        if (best == nullptr || s.measured.work_saved() > best->measured.work_saved()) best = &s;
     }
     return best;
 }

@@ -18,8 +18,10 @@ struct sweep_options {
     std::vector<float> thresholds;                 ///< empty: a grid for each gate
     std::vector<std::size_t> layers;               ///< empty: each gate's own
     std::vector<float> check_margins{0.0f, 0.3f};  ///< of learn-to-exit; 0 does not check
+    std::vector<std::size_t> shortlists{0};        ///< of gates that look at answers; 0: the whole vocabulary
     std::vector<std::string> kv{"propagate", "defer"};
-    std::string prefill = "eager";
+    std::vector<std::size_t> defer_caps{0};  ///< of defer; 0: none
+    std::string prefill = "eager";           ///< of defer
 };
 
 /// One policy and what it did.
@@ -45,6 +47,11 @@ struct swept {
 
 /// The fastest policy without stops that skips layers, whatever it loses; nothing when there is none.
 [[nodiscard]] const swept* fastest(const std::vector<swept>& all);
+
+/// Of the policies that ended completions and were right at least so often, the one that saved most work; nothing when
+/// there is none.
+[[nodiscard]] const swept* best_stop_at_precision(const std::vector<swept>& all,
+                                                  const std::vector<eo::calibrate::sample>& samples, double precision);
 
 /// The policies without stops that skip layers, faster than full depth, that no other is both as fast and as good as;
 /// from the slowest.

@@ -13,6 +13,7 @@
 #include <earlyout/core/token.hpp>
 #include <earlyout/exit/always.hpp>
 #include <earlyout/exit/any_gate.hpp>
+#include <earlyout/exit/budget.hpp>
 #include <earlyout/exit/cache_policies.hpp>
 #include <earlyout/exit/combinators.hpp>
 #include <earlyout/exit/decaying.hpp>
@@ -30,6 +31,7 @@
 #include <earlyout/exit/patience.hpp>
 #include <earlyout/exit/saturation.hpp>
 #include <earlyout/exit/sec_gate.hpp>
+#include <earlyout/exit/shortlist.hpp>
 #include <earlyout/generate/session.hpp>
 
 #endif

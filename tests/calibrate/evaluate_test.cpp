@@ -36,6 +36,8 @@ eo::completion made_up(std::vector<eo::token_id> ids, double seconds, std::vecto
     }
     c.stats.prefill_seconds = 1.0;
     c.stats.decode_seconds = seconds;
+    c.stats.prefill.layer_tokens = 4;
+    for (const std::size_t layer : exit_layers) c.stats.decode.layer_tokens += layer;
     c.ids = std::move(ids);
     c.exit_layers = std::move(exit_layers);
     return c;
@@ -86,6 +88,7 @@ TEST_CASE("early exits are judged against full depth and the true text", "[calib
     // Seconds per step: sample a 1/3 against 1, sample b 0.25 against 1.
     CHECK_THAT(both.decode_speedup(), WithinAbs(3.5, 1e-12));
     CHECK_THAT(both.request_speedup(), WithinAbs((2.0 + 4.0 / 1.5) / 2, 1e-12));
+    CHECK_THAT(both.work_saved(), WithinAbs(1.0 - (4 + 12 + 4 + 6) / 40.0, 1e-12));
     // The second completion was ended after two tokens and full depth's third is wrong; the first should have been
     // ended before its fourth.
     const calibrate::yes_no_counts stops = both.stops(samples);

@@ -75,7 +75,7 @@ TEST_CASE("the text is streamed to standard output, what is said about it to sta
 TEST_CASE("a gate that never exits gives full depth's text", "[cli][complete]") {
     const auto full = complete({"--json"}).json();
     for (const char* gate : {"margin", "max-probability", "sec"}) {
-        for (const char* kv : {"propagate", "defer"}) {
+        for (const char* kv : {"propagate", "defer", "omit"}) {
             const auto j = complete({"--json", "--exit-gate", gate, "--threshold", "1.5", "--kv", kv}).json();
             INFO(gate << ' ' << kv);
             CHECK(j.at("ids") == full.at("ids"));
@@ -92,6 +92,39 @@ TEST_CASE("a gate that never exits gives full depth's text", "[cli][complete]") 
     const auto lazy =
         complete({"--json", "--exit-gate", "margin", "--threshold", "1.5", "--kv", "defer", "--prefill", "lazy"});
     CHECK(lazy.json().at("ids") == full.at("ids"));
+}
+
+TEST_CASE("a shortlist answers later exits, and one of the whole vocabulary changes nothing", "[cli][complete]") {
+    const auto margin = [](std::vector<std::string> more) {
+        std::vector<std::string> all{"--json", "--exit-gate", "margin", "--exit-layers", "2,3,5", "--threshold", "0.6"};
+        all.insert(all.end(), more.begin(), more.end());
+        return complete(all).json();
+    };
+    const auto all = margin({}), whole = margin({"--shortlist", "4096"}), few = margin({"--shortlist", "64"});
+    CHECK(whole.at("ids") == all.at("ids"));
+    CHECK(whole.at("exit_layers") == all.at("exit_layers"));
+    CHECK(all.at("stats").at("shortlist_evaluations") == 0);
+    CHECK(few.at("stats").at("shortlist_evaluations") > 0);
+    CHECK(few.at("stats").at("head_evaluations") < all.at("stats").at("head_evaluations"));
+    CHECK(earlyout_command({"complete", "--prompt", "x", "--exit-gate", "margin", "--shortlist", "1"})
+              .refused(2, {"shortlist", "at least 2"}));
+}
+
+TEST_CASE("budgets end a completion or let tokens leave, and say so", "[cli][complete]") {
+    const auto j = complete({"--json", "--exit-gate", "margin", "--threshold", "1.5", "--token-budget", "3"}).json();
+    CHECK(j.at("finish_reason") == "budget_spent");
+    CHECK(j.at("ids").size() == 3);
+    const auto emitted = complete({"--json", "--exit-gate", "margin", "--exit-layers", "2", "--threshold", "1.5",
+                                   "--token-budget", "3", "--emit-at-stop"})
+                             .json();
+    CHECK(emitted.at("exit_layers") == std::vector<int>{8, 8, 8, 2});
+    const auto leaving = complete({"--json", "--exit-gate", "margin", "--exit-layers", "2", "--threshold", "1.5",
+                                   "--time-budget", "1e-9", "--over-budget", "leave"})
+                             .json();
+    CHECK(leaving.at("finish_reason") != "budget_spent");
+    CHECK(leaving.at("stats").at("exit_histogram").at(2).get<std::size_t>() + 1 == leaving.at("ids").size());
+    CHECK(earlyout_command({"complete", "--prompt", "x", "--exit-gate", "none", "--token-budget", "1"})
+              .refused(2, {"--token-budget", "found none"}));
 }
 
 TEST_CASE("a fixed layer is where every token leaves", "[cli][complete]") {

@@ -94,6 +94,27 @@ TEST_CASE("evaluate says what every policy is worth", "[cli][evaluate]") {
         CHECK(best["stops"] == 0);
         CHECK(best["config"].contains("gate"));
     }
+    for (const auto& row : j["sweep"]) {
+        // First at full depth, as an oracle need not be; so no simple bound holds.
+        CHECK(std::abs(row["share_of_oracle"].get<double>() * oracle["layers_skipped"].get<double>() -
+                       row["layers_skipped"].get<double>()) < 1e-9);
+        if (row["layers_skipped"] == 0.0) CHECK(row["work_saved"] == 0.0);
+    }
+    CHECK(j["best_stop_at_precision"]["0.8"].is_null());  // nothing stopped
+    REQUIRE(j["decisions"].size() == 5);                  // margin, probability, learn-to-exit, SEC's two
+    for (const auto& d : j["decisions"]) {
+        CAPTURE(d["gate"], d["decision"]);
+        CHECK(d["thresholds"].size() >= 10);
+        std::size_t deserved = 0;
+        for (const auto& t : d["thresholds"]) {
+            const double precision = t["precision"], recall = t["recall"], f1 = t["f1"];
+            if (precision + recall > 0.0) CHECK(std::abs(f1 - 2 * precision * recall / (precision + recall)) < 1e-9);
+            if (deserved != 0) CHECK(t["deserved"] == deserved);
+            deserved = t["deserved"];
+        }
+        // A margin is never below 0: at that threshold all is said.
+        if (d["gate"] == "margin") CHECK(d["thresholds"][0]["recall"] == 1.0);
+    }
     const std::string table = folder.read("table.csv");
     CHECK(table.starts_with("policy,layers_skipped,"));
     CHECK(std::count(table.begin(), table.end(), '\n') == 7);
@@ -149,7 +170,7 @@ TEST_CASE("evaluate writes a page that needs nothing else", "[cli][evaluate]") {
     }
     for (const char* part : {"Quality against speed", "How early tokens could leave", "Where tokens left",
                              "Completions by ", "Can the confidence be believed?", "Can the Stop&amp;Exit gate",
-                             "All policies", "prefers-color-scheme: dark"}) {
+                             "What gates decide on the true text", "All policies", "prefers-color-scheme: dark"}) {
         INFO(part);
         CHECK(count(page, part) > 0);
     }
@@ -178,6 +199,44 @@ TEST_CASE("evaluate tries every gate, from safe to bold", "[cli][evaluate]") {
     CHECK(saturations.size() > 4);
     CHECK(std::ranges::is_sorted(saturations, std::greater<>()));
     CHECK(patience == std::vector<double>{2, 1});  // three exits
+}
+
+TEST_CASE("evaluate tries shortlists where a second exit would use them", "[cli][evaluate]") {
+    const auto r = earlyout_command(evaluate({"--kv", "propagate", "--gates", "fixed,margin,saturation", "--shortlists",
+                                              "0,64", "--thresholds", "0.5", "--json"}));
+    INFO(r);
+    REQUIRE(r.status == 0);
+    std::vector<std::string> margins;
+    const auto j = r.json();
+    for (const auto& row : j["sweep"]) {
+        const auto& config = row["config"];
+        if (config["gate"] != "margin") {
+            CHECK(!config.contains("shortlist"));
+        } else {
+            margins.push_back(std::to_string(config["layers"].size()) + (config.contains("shortlist") ? " few" : ""));
+        }
+    }
+    CHECK(margins == std::vector<std::string>{"3", "3 few", "1"});
+}
+
+TEST_CASE("evaluate tries cache policies, caps and lazy prompts", "[cli][evaluate]") {
+    const auto r = earlyout_command(evaluate({"--gates", "fixed", "--exit-layers", "2", "--kv", "propagate,defer,omit",
+                                              "--defer-caps", "0,1", "--prefill", "lazy", "--json"}));
+    INFO(r);
+    REQUIRE(r.status == 0);
+    const auto sweep = r.json()["sweep"];
+    REQUIRE(sweep.size() == 4);
+    const auto skipped = [&](std::size_t row) { return sweep[row]["layers_skipped"].get<double>(); };
+    CHECK(sweep[0]["config"]["kv"] == "propagate");
+    CHECK(skipped(0) == 0.5625);  // the first of four tokens at full depth
+    CHECK(sweep[1]["config"]["prefill"] == "lazy");
+    CHECK(skipped(1) == 0.75);
+    CHECK(sweep[1]["work_saved"].get<double>() > 0.7);
+    CHECK(sweep[2]["config"]["defer_cap"] == 1);  // 2, 2, 8, 2: every second generated one goes all the way
+    CHECK(skipped(2) == 1.0 - 14.0 / 32.0);
+    CHECK(sweep[3]["config"]["kv"] == "omit");
+    CHECK(skipped(3) == 0.5625);
+    CHECK(earlyout_command({"complete", "--prompt", "x", "--defer-cap", "2"}).refused(2, {"--defer-cap", "propagate"}));
 }
 
 TEST_CASE("evaluate refuses files it cannot write, before it measures", "[cli][evaluate]") {

@@ -2,9 +2,11 @@
 // A step allocates nothing: every operator new of this program counts.
 #include <earlyout/exit/always.hpp>
 #include <earlyout/exit/any_gate.hpp>
+#include <earlyout/exit/budget.hpp>
 #include <earlyout/generate/session.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdlib>
 #include <new>
@@ -97,11 +99,13 @@ TEST_CASE("a decode step allocates nothing", "[generate][decode_step]") {
     for (const eo::generate_options& options : {greedy, sampling}) {
         check_steps(eo::full_depth(), options);
         check_steps(policy(hash, eo::propagate{}), options);
+        check_steps(policy(hash, eo::omit{}), options);
         check_steps(policy(hash, eo::defer{}), options);
         check_steps(policy(hash, eo::defer{.cap = 4, .prefill = eo::prefill::lazy}), options);
         check_steps(policy(remembering_gate{}, eo::defer{}), options);
         check_steps(policy(eo::any_gate{remembering_gate{}}, eo::defer{.cap = 2}), options);
         check_steps(policy(eo::always_exit{}, eo::defer{.cap = 7}), options, 2);
+        check_steps(eo::exit_policy{eo::exit_plan{every_layer, hash}, eo::shortlist{9}, eo::defer{}}, options);
     }
 }
 
@@ -129,4 +133,37 @@ TEST_CASE("a gate's stop ends the completion without a token", "[generate][decod
         const std::vector<float> logits = full.logits(silent.stats.stop_layer, all.size() - 1);
         CHECK(emitted.ids.back() == std::ranges::max_element(logits) - logits.begin());
     }
+}
+
+TEST_CASE("a spent budget ends the completion and is not a stop", "[generate][decode_step]") {
+    std::mt19937 engine(3);
+    const ids prompt = random_prompt(engine, 6);
+    for (const eo::prefill order : {eo::prefill::eager, eo::prefill::lazy}) {
+        const auto within = [&](eo::over_budget then) {
+            return policy(eo::any_of(eo::token_budget{4, then}, eo::never_exit{}), eo::defer{.prefill = order});
+        };
+        eo::session s{small_network(), within(eo::over_budget::end)};
+        const eo::completion made = s.complete(prompt, {.max_new_tokens = 20});
+        CHECK(made.finish_reason == eo::finish_reason::budget_spent);
+        CHECK(made.exit_layers == std::vector<std::size_t>(4, 6));
+        CHECK(made.stats.stop_layer == 1);
+        const eo::completion emitted = s.complete(prompt, {.max_new_tokens = 20, .emit_at_stop = true});
+        CHECK(emitted.finish_reason == eo::finish_reason::budget_spent);
+        CHECK(emitted.exit_layers == std::vector<std::size_t>{6, 6, 6, 6, 1});
+        // Budgets that go on leave at the first exit.
+        eo::session leaving{small_network(), within(eo::over_budget::leave)};
+        const eo::completion shallow = leaving.complete(prompt, {.max_new_tokens = 6});
+        CHECK(shallow.finish_reason == eo::finish_reason::max_new_tokens);
+        CHECK(shallow.exit_layers == std::vector<std::size_t>{6, 6, 6, 6, 1, 1});
+        leaving.start(prompt, {.max_new_tokens = 6});
+        while (leaving.next()) {
+        }
+        leaving.rollback(2);
+        while (leaving.next()) {
+        }
+        CHECK(std::vector(leaving.ids().begin(), leaving.ids().end()) == shallow.ids);
+    }
+    eo::session late{small_network(), policy(eo::time_budget{std::chrono::seconds(0)}, eo::propagate{})};
+    CHECK(late.complete(prompt, {.max_new_tokens = 20}).ids.size() == 1);
+    CHECK(late.finish_reason() == eo::finish_reason::budget_spent);
 }

@@ -85,8 +85,10 @@ TEST_CASE("a session that was used before answers as a fresh one", "[generate][r
         check_edits(policy(hash, eo::defer{}), seed);
         check_edits(policy(hash, eo::defer{.cap = 2, .prefill = eo::prefill::lazy}), seed);
         check_edits(policy(hash, eo::defer{.prefill = eo::prefill::lazy}), seed);
+        check_edits(policy(hash, eo::omit{}), seed);
         check_edits(policy(remembering_gate{.stop_percent = 1}, eo::propagate{}), seed);
         check_edits(policy(remembering_gate{}, eo::defer{.cap = 4}), seed);
+        check_edits(eo::exit_policy{eo::exit_plan{every_layer, hash}, eo::shortlist{5}, eo::defer{}}, seed);
         check_edits(eo::full_depth(), seed);
     }
 }
@@ -99,6 +101,7 @@ TEST_CASE("a rolled back completion goes on as if nothing had been", "[generate]
             check_rollback(policy(remembering_gate{}, eo::defer{.cap = 3, .prefill = eo::prefill::lazy}), options,
                            seed);
             check_rollback(policy(remembering_gate{.stop_percent = 2}, eo::defer{}), options, seed);
+            check_rollback(policy(remembering_gate{}, eo::omit{}), options, seed);
             check_rollback(eo::full_depth(), options, seed);
         }
     }

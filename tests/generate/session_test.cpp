@@ -34,6 +34,7 @@ void for_each_defer(Check check) {
 template <class Check>
 void for_each_cache_policy(Check check) {
     check(eo::propagate{});
+    check(eo::omit{});
     for_each_defer(check);
 }
 

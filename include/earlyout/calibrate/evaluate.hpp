@@ -39,6 +39,7 @@ struct evaluation {
     std::size_t layers_run = 0;   ///< sum of the exit layers
     std::size_t new_tokens = 0;
     std::size_t stops = 0;
+    std::uint64_t prefill_layer_tokens = 0;
     std::uint64_t layer_tokens = 0;  ///< of decoding, debt repaid included
     std::uint64_t weight_bytes = 0;  ///< of decoding
     std::vector<std::size_t> exit_histogram;
@@ -63,6 +64,7 @@ struct evaluation {
         }
         new_tokens += stats.new_tokens;
         stops += done.finish_reason == finish_reason::stopped_by_gate;
+        prefill_layer_tokens += stats.prefill.layer_tokens;
         layer_tokens += stats.decode.layer_tokens;
         weight_bytes += stats.decode.weight_bytes;
         prefill_seconds += stats.prefill_seconds;
@@ -118,6 +120,13 @@ struct paired_evaluation {
         return ratio([](const completion& c) {
             return std::array{c.stats.prefill_seconds + c.stats.decode_seconds, 1.0};
         });
+    }
+    /// Share of full depth's layer-tokens, those of prompts among them, that early exits and stops did without.
+    [[nodiscard]] double work_saved() const noexcept {
+        const auto all = [](const evaluation& e) {
+            return static_cast<double>(e.prefill_layer_tokens + e.layer_tokens);
+        };
+        return all(full) == 0.0 ? 0.0 : 1.0 - all(early) / all(full);
     }
     /// Of the completions that a gate ended, how many would have been wrong at the next token or were before: full
     /// depth's token there is not the reference's. Those that it did not end and should have count as missed.

@@ -96,8 +96,8 @@ public:
     }
 };
 
-/// Exits (stops) when every gate says exit (stop). All gates are asked at every exit, so that each
-/// keeps its state.
+/// Exits (stops) when every gate says exit (stop); one whose budget is spent ends it alone. All gates are asked at
+/// every exit, so that each keeps its state.
 template <class... Gates>
 class all_of : public detail::combined<Gates...> {
     using base = detail::combined<Gates...>;
@@ -110,17 +110,21 @@ public:
                         typename base::sequence_state& sequence) const {
         std::size_t exits = 0;
         std::size_t stops = 0;
+        bool spent = false;
         base::for_each([&]<std::size_t I>(std::integral_constant<std::size_t, I>) {
             const decision d = this->template ask<I>(view, token, sequence);
             exits += d == decision::exit ? 1 : 0;
             stops += d == decision::stop ? 1 : 0;
+            spent = spent || d == decision::spent;
         });
+        if (spent) return decision::spent;
         if (exits == base::count) return decision::exit;
         return stops == base::count ? decision::stop : decision::go_on;
     }
 };
 
-/// Takes the first answer other than go on. All gates are asked at every exit, so that each keeps its state.
+/// Takes the first answer other than go on, but a spent budget before any. All gates are asked at every exit, so that
+/// each keeps its state.
 template <class... Gates>
 class any_of : public detail::combined<Gates...> {
     using base = detail::combined<Gates...>;
@@ -134,7 +138,7 @@ public:
         decision answer = decision::go_on;
         base::for_each([&]<std::size_t I>(std::integral_constant<std::size_t, I>) {
             const decision d = this->template ask<I>(view, token, sequence);
-            if (answer == decision::go_on) answer = d;
+            if (answer == decision::go_on || d == decision::spent) answer = d;
         });
         return answer;
     }

@@ -12,12 +12,19 @@ namespace earlyout::inline EARLYOUT_ABI {
 enum class decision : std::uint8_t {
     go_on,  ///< run the next layers
     exit,   ///< answer now, skip the layers above
-    stop    ///< the model is about to be wrong: end this completion, produce no token from this state
+    stop,   ///< the model is about to be wrong: end this completion, produce no token from this state
+    spent   ///< a budget is used up: end this completion, which says nothing about the model
 };
 
-/// "go_on", "exit" or "stop".
+/// "go_on", "exit", "stop" or "spent".
 [[nodiscard]] constexpr const char* to_string(decision d) noexcept {
-    return d == decision::go_on ? "go_on" : d == decision::exit ? "exit" : "stop";
+    switch (d) {
+        case decision::go_on: return "go_on";
+        case decision::exit: return "exit";
+        case decision::stop: return "stop";
+        case decision::spent: return "spent";
+    }
+    return "unknown";
 }
 
 /// Which way a gate's threshold must move to make exits rarer.

@@ -29,7 +29,7 @@ struct exit_policy {
     static_assert(exit_head<Head>,
                   "earlyout: the second part of an exit_policy is an exit head, such as shared_head{}");
     static_assert(cache_policy<Cache>,
-                  "earlyout: the third part of an exit_policy is a cache policy: propagate{} or defer{}");
+                  "earlyout: the third part of an exit_policy is a cache policy: propagate{}, defer{} or omit{}");
 
     using plan_type = Plan;
     using head_type = Head;

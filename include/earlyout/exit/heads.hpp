@@ -22,6 +22,8 @@ concept exit_head =
 /// Every exit answers through the model's own final norm and output matrix. For models trained with a
 /// loss at their exits.
 struct shared_head {
+    static constexpr bool through_output = true;  ///< ends in the model's output; see shortlist
+
     template <class Output>
     void operator()(std::size_t, std::span<const float> hidden, std::span<float> logits, Output&& output) const {
         output(hidden, logits);

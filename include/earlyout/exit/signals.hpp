@@ -4,6 +4,7 @@
 
 #include <earlyout/core/function_ref.hpp>
 #include <earlyout/core/token.hpp>
+#include <earlyout/exit/detail/kept_tokens.hpp>
 #include <earlyout/kernels/argmax.hpp>
 
 #include <algorithm>
@@ -12,11 +13,12 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace earlyout::inline EARLYOUT_ABI {
 
-/// Something a gate may look at besides layer and position, which are always visible.
+/// Something a gate may look at besides layer, position and new tokens, which are always visible.
 enum class signal : std::uint32_t {
     hidden_state = 1u << 0,           ///< the residual stream after this layer, [d_model]
     logits = 1u << 1,                 ///< this exit's logits, [vocab]
@@ -60,6 +62,8 @@ public:
 
     exit_signals(std::size_t d_model, std::size_t vocab) : previous_hidden_(d_model), logits_(vocab) {}
 
+    /// A completion of a prompt of so many tokens begins.
+    void start_completion(std::size_t prompt_tokens) noexcept { prompt_tokens_ = prompt_tokens; }
     /// Forgets everything: a new token starts at the first layer.
     void start_token(std::size_t position) noexcept {
         position_ = position;
@@ -68,6 +72,7 @@ public:
         has_logits_ = has_top_ = has_entropy_ = false;
         has_previous_hidden_ = false;
         previous_argmax_.reset();
+        kept_.start_token();
     }
     /// Keeps what `previous_*` will show. Call before the hidden state moves on from an evaluated exit.
     void leave(bool keep_hidden_state) noexcept {
@@ -77,15 +82,24 @@ public:
     }
     /// The token has passed `layer` layers and its state is `hidden`, which stays put until leave().
     void arrive(std::size_t layer, std::span<const float> hidden) noexcept {
+        if (has_logits_) kept_.left_with_all();
         layer_ = layer;
         hidden_ = hidden;
         has_logits_ = has_top_ = has_entropy_ = false;
     }
     /// Where logits come from; must outlive the reads.
     void set_head(const head_function& head) noexcept { head_.emplace(head); }
+    /// A token's later exits are asked about the likeliest tokens of the first alone; see shortlist.
+    /// @param tokens how many of them
+    /// @param keep   called with them, in increasing order, before the first call of `head`
+    /// @param head   fills in their logits; both must outlive the reads
+    void set_shortlist(std::size_t tokens, const detail::kept_tokens::keep_function& keep, const head_function& head) {
+        kept_ = detail::kept_tokens(std::min(tokens, logits_.size()), keep, head);
+    }
 
     [[nodiscard]] std::size_t layer() const noexcept { return layer_; }
     [[nodiscard]] std::size_t position() const noexcept { return position_; }
+    [[nodiscard]] std::size_t new_tokens() const noexcept { return position_ + 1 - prompt_tokens_; }
     [[nodiscard]] std::span<const float> hidden_state() const noexcept { return hidden_; }
     [[nodiscard]] std::optional<std::span<const float>> previous_hidden_state() const noexcept {
         if (!has_previous_hidden_) return std::nullopt;
@@ -96,6 +110,8 @@ public:
         if (!has_logits_) {
             (*head_)(layer_, hidden_, logits_);
             has_logits_ = true;
+            has_entropy_ = false;
+            if (std::exchange(has_top_, false)) find_top();  // what a shortlist said is forgotten
         }
         return logits_;
     }
@@ -114,7 +130,7 @@ public:
     [[nodiscard]] float entropy() {
         find_top();
         if (!has_entropy_) {
-            entropy_ = kernels::entropy(logits_.data(), logits_.size(), log_sum_);
+            entropy_ = kernels::entropy(known_.data(), known_.size(), log_sum_);
             has_entropy_ = true;
         }
         return entropy_;
@@ -122,7 +138,12 @@ public:
     /// log p of a token at this exit.
     [[nodiscard]] float log_probability(token_id token) {
         find_top();
-        return logits_[static_cast<std::size_t>(token)] - log_sum_;
+        if (!has_logits_) {
+            if (const auto place = kept_.find(token)) return known_[*place] - log_sum_;
+            (void)logits();
+            find_top();
+        }
+        return known_[static_cast<std::size_t>(token)] - log_sum_;
     }
     /// True when this exit's logits have been computed.
     [[nodiscard]] bool has_logits() const noexcept { return has_logits_; }
@@ -130,15 +151,18 @@ public:
 private:
     void find_top() {
         if (has_top_) return;
-        const std::span<const float> values = logits();
-        top_ = kernels::find_top_two(values.data(), values.size());
-        log_sum_ = kernels::log_sum_exp(values.data(), values.size(), top_.first);
+        known_ = !has_logits_ && kept_.ready() ? kept_.logits(layer_, hidden_, logits_) : logits();
+        top_ = kernels::find_top_two(known_.data(), known_.size());
+        log_sum_ = kernels::log_sum_exp(known_.data(), known_.size(), top_.first);
         has_top_ = true;
     }
-    [[nodiscard]] token_id argmax_unchecked() const noexcept { return static_cast<token_id>(top_.index); }
+    [[nodiscard]] token_id argmax_unchecked() const noexcept {
+        return has_logits_ ? static_cast<token_id>(top_.index) : kept_.ids()[top_.index];
+    }
 
     std::size_t layer_ = 0;
     std::size_t position_ = 0;
+    std::size_t prompt_tokens_ = 0;
     std::span<const float> hidden_;
     std::optional<head_function> head_;
     bool has_logits_ = false;
@@ -148,6 +172,8 @@ private:
     kernels::top_two top_;
     float log_sum_ = 0.0f;
     float entropy_ = 0.0f;
+    std::span<const float> known_;  // what top_ was found in: all logits, or those of a shortlist
+    detail::kept_tokens kept_;
     std::optional<token_id> previous_argmax_;
     std::vector<float> previous_hidden_;
     std::vector<float> logits_;
@@ -164,6 +190,8 @@ public:
     [[nodiscard]] std::size_t layer() const noexcept { return source_->layer(); }
     /// Position of the token in its sequence, from 0.
     [[nodiscard]] std::size_t position() const noexcept { return source_->position(); }
+    /// Tokens that the completion has produced before the one that may be predicted here, from 0.
+    [[nodiscard]] std::size_t new_tokens() const noexcept { return source_->new_tokens(); }
 
     /// [d_model], before the final norm.
     [[nodiscard]] std::span<const float> hidden_state() const noexcept {

@@ -15,7 +15,7 @@ namespace earlyout::inline EARLYOUT_ABI {
 
 /// How the last token of a sequence left the layers.
 struct step_result {
-    enum class outcome { predicted, stopped, cancelled };
+    enum class outcome { predicted, stopped, spent, cancelled };
 
     outcome result = outcome::predicted;
     std::size_t exit_layer = 0;  ///< layers that ran for the token
@@ -40,8 +40,12 @@ step_result decode_step(sequence<Network>& tokens, const Policy& policy, exit_si
     const std::size_t position = tokens.size() - 1;
     const bool keep_hidden = policy.plan.signals().contains(signal::previous_hidden_state);
 
-    // The layers that the token before it skipped get keys and values now, or go on waiting for company.
-    if constexpr (!Policy::cache_type::defers) tokens.propagate_waiting();
+    // The layers that the token before it skipped get keys and values now, never will, or go on waiting for company.
+    if constexpr (Policy::cache_type::omits) {
+        tokens.omit_waiting();
+    } else if constexpr (!Policy::cache_type::defers) {
+        tokens.propagate_waiting();
+    }
 
     // A new token knows nothing of the gates it will meet.
     typename Policy::plan_type::token_state token_memory{};
@@ -81,6 +85,7 @@ step_result decode_step(sequence<Network>& tokens, const Policy& policy, exit_si
     }
     if (cancelled) return {step_result::outcome::cancelled, depth};
 
+    if (said == decision::spent) return {step_result::outcome::spent, depth};
     return {said == decision::stop ? step_result::outcome::stopped : step_result::outcome::predicted, depth};
 }
 

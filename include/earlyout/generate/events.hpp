@@ -34,6 +34,7 @@ enum class finish_reason : std::uint8_t {
     end_of_text,      ///< the model produced an end-of-text token
     stop_string,      ///< one of the stop strings appeared
     stopped_by_gate,  ///< a gate said that going on would be wrong
+    budget_spent,     ///< a gate said that a budget of tokens or time is used up
     callback,         ///< the callback asked to stop
     max_time,         ///< the time was up
     cancelled,        ///< the stop token was triggered
@@ -47,6 +48,7 @@ enum class finish_reason : std::uint8_t {
         case finish_reason::end_of_text: return "end_of_text";
         case finish_reason::stop_string: return "stop_string";
         case finish_reason::stopped_by_gate: return "stopped_by_gate";
+        case finish_reason::budget_spent: return "budget_spent";
         case finish_reason::callback: return "callback";
         case finish_reason::max_time: return "max_time";
         case finish_reason::cancelled: return "cancelled";

@@ -36,7 +36,7 @@ struct generate_options {
     std::optional<std::vector<token_id>> end_of_text{};  ///< in place of the model's own; empty: none
     std::optional<std::chrono::duration<double>> max_time{};  ///< since the call; checked after every token
     std::stop_token cancel{};                                 ///< checked inside prefill and between layers
-    bool emit_at_stop = false;  ///< when a gate says stop, produce that exit's arg-max as the last token
+    bool emit_at_stop = false;  ///< when a gate ends it, produce that exit's arg-max as the last token
 
     bool cut_prompt = false;  ///< drop the start of a prompt that is too long, instead of refusing it
 };

@@ -32,17 +32,18 @@ struct run_stats {
     std::size_t new_tokens = 0;
     /// exit_histogram[l]: predictions made after l layers, a final stop included; [layers + 1]
     std::vector<std::size_t> exit_histogram;
-    std::size_t stop_layer = 0;  ///< layer at which a gate said stop, 0 if none did
+    std::size_t stop_layer = 0;  ///< layer at which a gate ended the completion, 0 if none did
 
     work_count prefill;
     work_count decode;              ///< layers repaid to waiting tokens included
     std::uint64_t debt_repaid = 0;  ///< layer-tokens of `decode` that earlier tokens had skipped
     std::uint64_t gate_evaluations = 0;
-    std::uint64_t head_evaluations = 0;  ///< times the logits of an exit were computed
-    double prefill_seconds = 0.0;        ///< until the first token's logits
-    double decode_seconds = 0.0;         ///< from then on
-    double gate_seconds = 0.0;           ///< within the two, logits that a gate asked for included
-    double head_seconds = 0.0;           ///< within the two: logits, whoever asked for them
+    std::uint64_t head_evaluations = 0;       ///< times the logits of an exit were computed
+    std::uint64_t shortlist_evaluations = 0;  ///< times only those of a shortlist were
+    double prefill_seconds = 0.0;             ///< until the first token's logits
+    double decode_seconds = 0.0;              ///< from then on
+    double gate_seconds = 0.0;                ///< within the two, logits that a gate asked for included
+    double head_seconds = 0.0;                ///< within the two: logits, whoever asked for them
 
     /// Predictions made: new tokens, and the one that a stop withheld.
     [[nodiscard]] std::size_t predictions() const noexcept {

@@ -18,9 +18,9 @@
 namespace earlyout::inline EARLYOUT_ABI {
 
 /// The tokens of one sequence and how far each has come. A token's row of the residual stream lies in the
-/// stash at the depth it has reached; its keys and values are in the cache of every layer up to there.
-/// Earlier tokens have come at least as far as later ones, so those waiting below layer l are the
-/// positions from the length of layer l's cache on.
+/// stash at the depth it has reached; its keys and values are in the cache of every layer up to there. Tokens enter a
+/// layer in order, so those waiting below it are the positions from passed(layer) on; of the ones before, its cache
+/// may lack some that were left out.
 template <class Network>
 class sequence {
 public:
@@ -34,6 +34,7 @@ public:
           scratch_(network.shape(), block, capacity, on.concurrency()),
           stash_(capacity * network.shape().d_model),
           tokens_(capacity),
+          passed_(network.shape().layers),
           exact_(capacity) {
         ids_.reserve(capacity);
     }
@@ -46,15 +47,17 @@ public:
     [[nodiscard]] std::size_t capacity() const noexcept { return cache_.capacity(); }
     [[nodiscard]] std::size_t size() const noexcept { return ids_.size(); }
     [[nodiscard]] std::span<const token_id> ids() const noexcept { return ids_; }
-    /// Tokens that have passed a layer.
-    [[nodiscard]] std::size_t passed(std::size_t layer) const noexcept { return cache_.length(layer); }
+    /// Positions below this have passed a layer or were left out of it.
+    [[nodiscard]] std::size_t passed(std::size_t layer) const noexcept { return passed_[layer - 1]; }
+    /// Tokens whose keys and values a layer keeps.
+    [[nodiscard]] std::size_t kept(std::size_t layer) const noexcept { return cache_.length(layer); }
     /// The state of a token at its own depth, [d_model]. One that passed the top layer unasked (see climb) may have
     /// kept the state below it.
     [[nodiscard]] std::span<const float> row(std::size_t position) const noexcept {
         const std::size_t d = network_->shape().d_model;
         return {stash_.data() + position * d, d};
     }
-    /// Positions below this hold what the full model would; from here on something was propagated.
+    /// Positions below this hold what the full model would; from here on something was propagated or left out.
     [[nodiscard]] std::size_t exact() const noexcept { return std::min(exact_, size()); }
     [[nodiscard]] const work_count& work() const noexcept { return work_; }
 
@@ -87,6 +90,7 @@ public:
             const std::span<const layer_token> run = waiting.subspan(filled.size());
             network_->run_layers(layer, layer, run, scratch_, *on_);
             count(run.size(), network_->layer_bytes(layer));
+            passed_[layer - 1] = size();
         }
         return true;
     }
@@ -103,7 +107,15 @@ public:
             const std::span<const layer_token> waiting = from(passed(layer)).first(last - passed(layer));
             network_->fill_layers(layer, layer, waiting, scratch_, *on_);
             count(waiting.size(), network_->fill_bytes(layer));
+            passed_[layer - 1] = last;
         }
+    }
+
+    /// Leaves tokens before the last out of the layers they have not passed.
+    void omit_waiting() noexcept {
+        const std::size_t last = size() - 1;
+        if (passed(layers()) < last) exact_ = std::min(exact_, passed(layers()));
+        for (std::size_t& before : passed_) before = std::max(before, last);
     }
 
     /// logits = the model's output for a row of the residual stream. logits: [vocab]
@@ -112,11 +124,25 @@ public:
         work_.weight_bytes += network_->output_bytes();
     }
 
+    /// Makes room for the output rows of so many tokens.
+    void make_room_for_outputs(std::size_t count) { kept_ = network_->room_for_outputs(count); }
+    /// Copies them; ids: as many as there is room for.
+    void keep_outputs(std::span<const token_id> ids) {
+        network_->gather_outputs(ids, kept_, *on_);
+        work_.weight_bytes += network_->gather_bytes(ids.size());
+    }
+    /// logits = the output for those tokens alone, with the bits they have among all. logits: [ids]
+    void kept_output(std::span<const float> row, std::span<float> logits) {
+        network_->gathered_logits(kept_, row.data(), logits, scratch_, *on_);
+        work_.weight_bytes += network_->gathered_bytes(kept_);
+    }
+
     /// Removes the tokens from `position` on, as if they had never been.
     void rollback(std::size_t position) noexcept {
         if (position >= size()) return;
         ids_.resize(position);
         cache_.truncate(position);
+        for (std::size_t& before : passed_) before = std::min(before, position);
         if (exact_ >= position) exact_ = capacity();
     }
 
@@ -136,9 +162,11 @@ private:
     executor* on_;
     kv_cache cache_;
     workspace scratch_;
+    typename Network::output_matrix kept_;
     aligned_buffer<float> stash_;
     std::vector<layer_token> tokens_;
     std::vector<token_id> ids_;
+    std::vector<std::size_t> passed_;  // by layer
     std::size_t exact_;
     work_count work_;
 };

@@ -5,6 +5,7 @@
 #include <earlyout/core/error.hpp>
 #include <earlyout/core/thread_pool.hpp>
 #include <earlyout/exit/exit_policy.hpp>
+#include <earlyout/exit/shortlist.hpp>
 #include <earlyout/generate/completion.hpp>
 #include <earlyout/generate/decode_step.hpp>
 #include <earlyout/generate/detail/model_access.hpp>
@@ -45,6 +46,7 @@ class session {
     using memory = typename Policy::plan_type::sequence_state;
     using clock = std::chrono::steady_clock;
 
+    static constexpr bool has_shortlist = detail::is_shortlist<typename Policy::head_type>;
     static constexpr bool layers_exist = [] {
         if constexpr (requires { network_type::static_shape; }) {
             constexpr std::size_t layers = network_type::static_shape.layers;
@@ -74,6 +76,11 @@ public:
           text_(model, tokens_.capacity()) {
         policy_.plan.check(shape());
         signals_.set_head(head_);
+        if constexpr (has_shortlist) {
+            const std::size_t count = std::min(policy_.head.tokens(), shape().vocab);
+            tokens_.make_room_for_outputs(count);
+            signals_.set_shortlist(count, keep_, short_head_);
+        }
         ids_.reserve(capacity() + 1);
         exit_layers_.reserve(capacity() + 1);
         log_probabilities_.reserve(capacity() + 1);
@@ -125,6 +132,7 @@ public:
         log_probabilities_.clear();
         gate_memory_ = policy_.plan.start_sequence();
         prompt_size_ = prompt.size();
+        signals_.start_completion(prompt_size_);
         stats_ = {};
         counts_ = {};
         stats_.prompt_tokens = prompt.size();
@@ -139,10 +147,10 @@ public:
         if (finished_) return std::nullopt;
         if (!ids_.empty() && !predict_next()) return std::nullopt;
 
-        const bool at_stop = step_.result == step_result::outcome::stopped;
+        const bool at_stop = step_.result != step_result::outcome::predicted;
         if (at_stop) {
             stats_.stop_layer = step_.exit_layer;
-            if (!options_.emit_at_stop) return finish(finish_reason::stopped_by_gate);
+            if (!options_.emit_at_stop) return finish(reason_of_stop());
         }
         const token_id id = draw(at_stop);
         token_event event{.id = id,
@@ -224,6 +232,27 @@ private:
         }
     };
 
+    /// The same of a shortlist, and what copies its rows.
+    struct short_head_call {
+        session* self;
+        void operator()(std::size_t layer, std::span<const float> hidden, std::span<float> logits) const {
+            const clock::time_point asked = clock::now();
+            ++self->stats_.shortlist_evaluations;
+            self->policy_.head(layer, hidden, logits, [this](std::span<const float> row, std::span<float> out) {
+                self->tokens_.kept_output(row, out);
+            });
+            self->stats_.head_seconds += seconds_since(asked);
+        }
+    };
+    struct keep_call {
+        session* self;
+        void operator()(std::span<const token_id> ids) const {
+            const clock::time_point asked = clock::now();
+            self->tokens_.keep_outputs(ids);
+            self->stats_.head_seconds += seconds_since(asked);
+        }
+    };
+
     [[nodiscard]] const model_shape& shape() const noexcept { return detail::network(*model_).shape(); }
 
     static std::unique_ptr<executor> make_executor(const executor* lent, std::size_t threads) {
@@ -292,7 +321,7 @@ private:
             signals_.arrive(shape().layers, tokens_.row(prompt_size_ - 1));
             step_ = {done ? step_result::outcome::predicted : step_result::outcome::cancelled, shape().layers};
         }
-        if (step_.result == step_result::outcome::predicted) (void)signals_.logits();
+        if (step_.result == step_result::outcome::predicted) find_answer();
         tokens_.run_on(*decode_on_);
         if (step_.result == step_result::outcome::cancelled) finish(finish_reason::cancelled);
         stats_.prefill = stats_.prefill + (tokens_.work() - before);
@@ -307,7 +336,7 @@ private:
         memory_before_[ids_.size()] = gate_memory_;
         tokens_.push(ids_.back());
         step_ = decode_step(tokens_, policy_, signals_, gate_memory_, waiting(), options_.cancel, counts_);
-        if (step_.result == step_result::outcome::predicted) (void)signals_.logits();
+        if (step_.result == step_result::outcome::predicted) find_answer();
         stats_.decode = stats_.decode + (tokens_.work() - before);
         stats_.decode_seconds += seconds_since(begun);
         if (step_.result != step_result::outcome::cancelled) return true;
@@ -322,7 +351,16 @@ private:
         return std::min(since, ids_.size() - 1);  // the first prediction is the last prompt token's
     }
 
+    /// Computes what the next token is drawn from.
+    void find_answer() {
+        if (has_shortlist && step_.exit_layer < shape().layers && sampler::takes_argmax(options_)) {
+            (void)signals_.argmax();
+        } else {
+            (void)signals_.logits();
+        }
+    }
     [[nodiscard]] token_id draw(bool at_stop) {
+        if (at_stop) find_answer();
         if (at_stop || sampler::takes_argmax(options_)) return signals_.argmax();
         return sampler_(signals_.logits(), tokens_.ids(), options_, ids_.size());
     }
@@ -336,7 +374,7 @@ private:
         } else if (end) {
             finish(finish_reason::end_of_text);
         } else if (at_stop) {
-            finish(finish_reason::stopped_by_gate);
+            finish(reason_of_stop());
         } else if (ids_.size() == options_.max_new_tokens) {
             finish(finish_reason::max_new_tokens);
         } else if (tokens_.size() == capacity()) {
@@ -347,6 +385,10 @@ private:
         return text_.take_shown();
     }
 
+    [[nodiscard]] earlyout::finish_reason reason_of_stop() const noexcept {
+        return step_.result == step_result::outcome::spent ? finish_reason::budget_spent
+                                                           : finish_reason::stopped_by_gate;
+    }
     [[nodiscard]] bool is_end_of_text(token_id id) const noexcept {
         return std::ranges::find(end_of_text_, id) != end_of_text_.end();
     }
@@ -368,6 +410,8 @@ private:
     sequence<network_type> tokens_;
     exit_signals signals_;
     head_call head_{this};
+    short_head_call short_head_{this};
+    keep_call keep_{this};
     sampler sampler_;
     detail::text_stream<Model> text_;
 

@@ -6,6 +6,7 @@
 #include <earlyout/kernels/multiply_groups.hpp>
 
 #include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -115,6 +116,22 @@ public:
     void set_rows_transposed(std::size_t first_row, matrix_view<const float> source) {
         settle(f32{});
         visit([&](auto& m) { m.set_rows_transposed(first_row, source); });
+    }
+    /// @param from in the same format
+    void gather(const packed_matrix& from, std::span<const token_id> rows, std::size_t first_panel,
+                std::size_t last_panel) noexcept {
+        std::visit(
+            [&]<class Held>(packed_matrix<Held>& m) {
+                m.gather(std::get<packed_matrix<Held>>(from.held_), rows, first_panel, last_panel);
+            },
+            held_);
+    }
+    [[nodiscard]] std::size_t gather_bytes(std::size_t rows) const noexcept {
+        return visit([&](const auto& m) { return m.gather_bytes(rows); });
+    }
+    /// The format it was made with.
+    [[nodiscard]] any_format format() const noexcept {
+        return visit([]<class Held>(const packed_matrix<Held>&) { return any_format(Held{}); });
     }
     void copy_row(std::size_t row, float* out) const noexcept {
         visit([&](const auto& m) { m.copy_row(row, out); });

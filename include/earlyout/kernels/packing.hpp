@@ -6,12 +6,15 @@
 #include <earlyout/core/extent.hpp>
 #include <earlyout/core/matrix_view.hpp>
 #include <earlyout/core/packed_weights.hpp>
+#include <earlyout/core/token.hpp>
 #include <earlyout/core/weight_arena.hpp>
 #include <earlyout/kernels/formats.hpp>
 #include <earlyout/kernels/simd.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 namespace earlyout::inline EARLYOUT_ABI {
 
@@ -32,6 +35,7 @@ public:
     [[nodiscard]] std::size_t out() const noexcept { return out_; }
     [[nodiscard]] std::size_t in() const noexcept { return in_; }
     [[nodiscard]] std::size_t panels() const noexcept { return (out_ + kernels::panel_rows - 1) / kernels::panel_rows; }
+    [[nodiscard]] static constexpr Format format() noexcept { return {}; }
     [[nodiscard]] static constexpr const char* format_name() noexcept { return Format::name; }
     [[nodiscard]] const element* panel(std::size_t index) const noexcept {
         return data_.data() + index * kernels::panel_rows * in_;
@@ -64,6 +68,27 @@ public:
         check_packed(from, format_name(), out_, in_, size * sizeof(element));
         data_ = aligned_buffer<element>::holding(from.memory, size);
     }
+    /// Panels first_panel .. last_panel - 1 of this matrix: row i becomes row rows[i] of `from`, bit for bit.
+    /// @param rows [out]
+    void gather(const packed_matrix& from, std::span<const token_id> rows, std::size_t first_panel,
+                std::size_t last_panel) noexcept {
+        for (std::size_t p = first_panel; p < last_panel; ++p) {
+            const std::size_t first = p * kernels::panel_rows;
+            const std::size_t count = std::min(kernels::panel_rows, out_ - first);
+            const element* source[kernels::panel_rows];
+            for (std::size_t r = 0; r < count; ++r) {
+                const auto row = static_cast<std::size_t>(rows[first + r]);
+                source[r] = from.panel(row / kernels::panel_rows) + Format::place(row % kernels::panel_rows);
+            }
+            element* const panel = data_.data() + first * in_;
+            for (std::size_t k = 0; k < in_ * kernels::panel_rows; k += kernels::panel_rows) {
+                for (std::size_t r = 0; r < count; ++r) panel[k + Format::place(r)] = source[r][k];
+            }
+        }
+    }
+    /// Bytes that gather() makes memory deliver for so many rows, at most: a row's weights lie apart, each costs a
+    /// cache line unless it shares one.
+    [[nodiscard]] std::size_t gather_bytes(std::size_t rows) const noexcept { return rows * in_ * detail::cache_line; }
 
     /// out[k] = W[row, k]: an embedding's row from a tied output matrix. out: [in]
     void copy_row(std::size_t row, float* out) const noexcept {

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <span>
 
 namespace earlyout::inline EARLYOUT_ABI {
 
@@ -30,6 +31,7 @@ public:
     [[nodiscard]] std::size_t in() const noexcept { return in_; }
     [[nodiscard]] std::size_t groups() const noexcept { return kernels::quantized_rows::groups(in_); }
     [[nodiscard]] std::size_t panels() const noexcept { return (out_ + kernels::panel_rows - 1) / kernels::panel_rows; }
+    [[nodiscard]] static constexpr Format format() noexcept { return {}; }
     [[nodiscard]] static constexpr const char* format_name() noexcept { return Format::name; }
     [[nodiscard]] const std::uint8_t* panel(std::size_t index) const noexcept {
         return data_.data() + index * groups() * group_bytes;
@@ -85,6 +87,25 @@ public:
         check_packed(from, format_name(), out_, in_, size);
         data_ = aligned_buffer<std::uint8_t>::holding(from.memory, size);
     }
+    /// Panels first_panel .. last_panel - 1 of this matrix: row i becomes row rows[i] of `from`, bit for bit.
+    /// @param rows [out]
+    void gather(const packed_matrix& from, std::span<const token_id> rows, std::size_t first_panel,
+                std::size_t last_panel) noexcept {
+        for (std::size_t p = first_panel; p < last_panel; ++p) {
+            const std::size_t first = p * kernels::panel_rows;
+            const std::size_t count = std::min(kernels::panel_rows, out_ - first);
+            for (std::size_t g = 0; g < groups(); ++g) {
+                for (std::size_t r = 0; r < count; ++r) {
+                    copy_group(from, static_cast<std::size_t>(rows[first + r]), first + r, g);
+                }
+            }
+        }
+    }
+    /// Bytes that gather() makes memory deliver for so many rows, at most: of each group a row's scale and its codes,
+    /// four inputs at a time, each cost a cache line unless they share one.
+    [[nodiscard]] std::size_t gather_bytes(std::size_t rows) const noexcept {
+        return rows * groups() * (1 + group_size / 4) * detail::cache_line;
+    }
 
     /// out[k] = W[row, k]: an embedding's row from a tied output matrix. out: [in]
     void copy_row(std::size_t row, float* out) const noexcept {
@@ -103,6 +124,23 @@ private:
     }
     [[nodiscard]] std::size_t group_offset(std::size_t row, std::size_t group) const noexcept {
         return (row / kernels::panel_rows * groups() + group) * group_bytes;
+    }
+    void copy_group(const packed_matrix& from, std::size_t from_row, std::size_t to_row, std::size_t group) noexcept {
+        const std::uint8_t* const source = from.data_.data() + from.group_offset(from_row, group);
+        std::uint8_t* const target = data_.data() + group_offset(to_row, group);
+        const std::size_t s = from_row % kernels::panel_rows, t = to_row % kernels::panel_rows;
+        std::memcpy(target + t * sizeof(std::uint16_t), source + s * sizeof(std::uint16_t), sizeof(std::uint16_t));
+        for (std::size_t k = 0; k < group_size; k += 4) {
+            std::uint32_t codes = 0;
+            std::memcpy(&codes, source + code_offset(s, k), sizeof codes);
+            if constexpr (Format::bits == 4) {
+                std::uint32_t beside = 0;  // the other half of each byte is another row's
+                std::memcpy(&beside, target + code_offset(t, k), sizeof beside);
+                codes = (s < 16 ? codes : codes >> 4) & 0x0f0f0f0fu;
+                codes = t < 16 ? (beside & 0xf0f0f0f0u) | codes : (beside & 0x0f0f0f0fu) | codes << 4;
+            }
+            std::memcpy(target + code_offset(t, k), &codes, sizeof codes);
+        }
     }
     template <class Weight>
     void set_row(std::size_t row, Weight weight) noexcept {

@@ -34,6 +34,7 @@ template <class Block, class Norm, class Format>
 class decoder {
 public:
     using format = Format;
+    using output_matrix = linear<Format>;
     using parts = decoder_parts<Block, Norm, Format>;
 
     decoder(const model_shape& shape, parts made_of) : shape_(shape), parts_(std::move(made_of)) {}
@@ -105,6 +106,20 @@ public:
         }
     }
 
+    /// Room for the output rows of so many tokens.
+    [[nodiscard]] output_matrix room_for_outputs(std::size_t count) const { return parts_.output.room_for(count); }
+    /// Copies the output rows of these tokens. ids: as many as there is room for
+    void gather_outputs(std::span<const token_id> ids, output_matrix& into, executor& on) const {
+        parts_.output.gather(ids, into, on);
+    }
+    /// The logits of those tokens alone, with the bits they have among all. logits: [ids]
+    void gathered_logits(const output_matrix& gathered, const float* row, std::span<float> logits, workspace& scratch,
+                         executor& on) const {
+        const matrix_view<float> normed = scratch.normed(1);
+        parts_.final_norm(row, normed.row(0));
+        gathered(normed, {logits.data(), 1, logits.size()}, scratch.rounded(), on);
+    }
+
     /// Weight bytes that one pass of a block through a layer reads.
     [[nodiscard]] std::size_t layer_bytes(std::size_t layer) const noexcept { return parts_.blocks[layer - 1].bytes(); }
     /// Weight bytes that filling a skipped layer reads.
@@ -114,6 +129,14 @@ public:
     /// Weight bytes that the logits of one row read.
     [[nodiscard]] std::size_t output_bytes() const noexcept {
         return parts_.final_norm.bytes() + parts_.output.bytes();
+    }
+    /// Bytes that gathering the output rows of so many tokens reads.
+    [[nodiscard]] std::size_t gather_bytes(std::size_t count) const noexcept {
+        return parts_.output.weight().gather_bytes(count);
+    }
+    /// Weight bytes that logits from gathered rows read.
+    [[nodiscard]] std::size_t gathered_bytes(const output_matrix& gathered) const noexcept {
+        return parts_.final_norm.bytes() + gathered.bytes();
     }
     /// Bytes of the embedding tables that are not the output matrix.
     [[nodiscard]] std::size_t embedding_bytes() const noexcept {

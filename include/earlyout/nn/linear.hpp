@@ -4,6 +4,7 @@
 
 #include <earlyout/core/executor.hpp>
 #include <earlyout/core/extent.hpp>
+#include <earlyout/core/token.hpp>
 #include <earlyout/kernels/any_format.hpp>
 
 #include <algorithm>
@@ -57,6 +58,20 @@ public:
             };
             parallel_for(on, weights.panels() - first_panel, grain, body);
         });
+    }
+
+    /// Room for so many rows of this one, in its format; see gather().
+    [[nodiscard]] linear room_for(std::size_t rows) const {
+        return linear(rows, in(), "gathered rows", weight_.format());
+    }
+    /// Row i of `into` becomes row rows[i] of this one, bit for bit, and so do products with it.
+    /// @param rows as many as `into` has
+    void gather(std::span<const token_id> rows, linear& into, executor& on) const {
+        constexpr std::size_t weights_worth_a_piece = 1 << 15;
+        for (std::size_t i = 0; i < rows.size(); ++i) into.bias_[i] = bias_[static_cast<std::size_t>(rows[i])];
+        parallel_for(
+            on, into.weight_.panels(), 1 + weights_worth_a_piece / (kernels::panel_rows * in() + 1),
+            [&](std::size_t, std::size_t begin, std::size_t end) { into.weight_.gather(weight_, rows, begin, end); });
     }
 
 private:

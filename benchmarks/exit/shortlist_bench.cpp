@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+// What a shortlist costs beside a full head, at the size of the example model and of GPT-2: looking for the likeliest
+// tokens and copying their rows (once for each token that a second exit is asked about), then each further answer.
+//
+//     earlyout_exit_benchmarks --benchmark_filter='full_head|find|copy|short_head'
+#include <earlyout/exit/shortlist.hpp>
+#include <earlyout/kernels/argmax.hpp>
+#include <earlyout/kernels/top_k.hpp>
+#include <earlyout/nn/linear.hpp>
+
+#include <benchmark/benchmark.h>
+
+#include <cstddef>
+#include <vector>
+
+#include "support/random.hpp"
+
+namespace eo = earlyout;
+
+namespace {
+
+/// The output matrix of a model, and one hidden state's logits.
+template <class Format>
+struct output {
+    explicit output(benchmark::State& state)
+        : matrix(static_cast<std::size_t>(state.range(1)), static_cast<std::size_t>(state.range(0))),
+          few(matrix.room_for(static_cast<std::size_t>(state.range(2)))),
+          x(support::random_source(1).floats(matrix.in())),
+          rounded(1, matrix.in()),
+          logits(matrix.out()),
+          ids(2 * few.out()) {
+        const std::vector<float> weight = support::random_source(2).floats(matrix.out() * matrix.in(), 0.05f);
+        matrix.weight().set_rows(0, {weight.data(), matrix.out(), matrix.in()});
+        answer(matrix);
+        find();
+    }
+    void answer(const eo::linear<Format>& with) {
+        with({x.data(), 1, x.size()}, {logits.data(), 1, with.out()}, rounded, on);
+        top = eo::kernels::find_top_two(logits.data(), with.out());
+        benchmark::DoNotOptimize(eo::kernels::log_sum_exp(logits.data(), with.out(), top.first));
+    }
+    void find() { eo::kernels::find_top_k(logits.data(), logits.size(), few.out(), ids); }
+    void copy() { matrix.gather(std::span(ids).first(few.out()), few, on); }
+
+    eo::inline_executor on;
+    eo::linear<Format> matrix, few;
+    std::vector<float> x;
+    eo::kernels::quantized_rows rounded;
+    std::vector<float> logits;
+    std::vector<eo::token_id> ids;
+    eo::kernels::top_two top;
+};
+
+template <class Format>
+void full_head(benchmark::State& state) {
+    output<Format> o(state);
+    for (auto _ : state) o.answer(o.matrix);
+}
+template <class Format>
+void find(benchmark::State& state) {
+    output<Format> o(state);
+    for (auto _ : state) o.find();
+}
+template <class Format>
+void copy(benchmark::State& state) {
+    output<Format> o(state);
+    for (auto _ : state) {
+        // As after a full head, which has read the whole matrix.
+        if (o.matrix.bytes() > (std::size_t{1} << 24)) {
+            state.PauseTiming();
+            o.answer(o.matrix);
+            state.ResumeTiming();
+        }
+        o.copy();
+    }
+}
+template <class Format>
+void short_head(benchmark::State& state) {
+    output<Format> o(state);
+    o.copy();
+    for (auto _ : state) o.answer(o.few);
+}
+
+void sizes(benchmark::internal::Benchmark* b) {
+    b->ArgNames({"d_model", "vocab", "tokens"})->Unit(benchmark::kMicrosecond);
+    for (const long tokens : {64L, 256L}) b->Args({160, 4096, tokens})->Args({768, 50257, tokens});
+}
+BENCHMARK(full_head<eo::f32>)->Apply(sizes);
+BENCHMARK(find<eo::f32>)->Apply(sizes);
+BENCHMARK(copy<eo::f32>)->Apply(sizes);
+BENCHMARK(short_head<eo::f32>)->Apply(sizes);
+BENCHMARK(full_head<eo::bf16>)->Apply(sizes);
+BENCHMARK(copy<eo::bf16>)->Apply(sizes);
+BENCHMARK(short_head<eo::bf16>)->Apply(sizes);
+BENCHMARK(full_head<eo::int8>)->Apply(sizes);
+BENCHMARK(copy<eo::int8>)->Apply(sizes);
+BENCHMARK(short_head<eo::int8>)->Apply(sizes);
+
+}  // namespace

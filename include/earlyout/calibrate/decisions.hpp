@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_CALIBRATE_DECISIONS_HPP
+#define EARLYOUT_CALIBRATE_DECISIONS_HPP
+
+#include <earlyout/calibrate/metrics.hpp>
+
+#include <cstddef>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace earlyout::inline EARLYOUT_ABI {
+namespace calibrate {
+
+/// How well one decision of a gate (exit, or stop) is taken at each of several thresholds, token by token on true text:
+/// every token at every exit is one case.
+struct decision_sweep {
+    std::string gate;
+    std::string decision;
+    std::vector<float> thresholds;
+    std::vector<yes_no_counts> counts;  ///< one for each threshold
+
+    decision_sweep(std::string of, std::string what, std::vector<float> at)
+        : gate(std::move(of)), decision(std::move(what)), thresholds(std::move(at)), counts(thresholds.size()) {}
+
+    /// @param said     said(threshold): whether the gate decides so at that threshold
+    /// @param deserved whether it should
+    template <class Said>
+    void add(Said said, bool deserved) {
+        for (std::size_t i = 0; i < thresholds.size(); ++i) counts[i].add(said(thresholds[i]), deserved);
+    }
+};
+
+}  // namespace calibrate
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+#include <earlyout/exit/shortlist.hpp>
+#include <earlyout/exit/signals.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "exit/exit_point.hpp"
+#include "support/catch.hpp"
+#include "support/errors.hpp"
+
+using Catch::Matchers::WithinAbs;
+using support::probabilities;
+namespace eo = earlyout;
+
+namespace {
+
+/// Exits whose logits the test makes up, [layer - 1][vocab], and a shortlist of three tokens.
+struct made_up_exits {
+    explicit made_up_exits(std::vector<std::vector<float>> by_layer)
+        : logits(std::move(by_layer)), signals(1, logits.front().size()) {
+        signals.set_head(all_function);
+        signals.set_shortlist(3, keep_function, few_function);
+        signals.start_token(0);
+    }
+    made_up_exits(const made_up_exits&) = delete;
+    made_up_exits& operator=(const made_up_exits&) = delete;
+
+    void go_to(std::size_t layer) {
+        if (signals.layer() != 0) signals.leave(false);
+        signals.arrive(layer, hidden);
+    }
+
+    std::vector<std::vector<float>> logits;
+    std::vector<float> hidden{0.0f};
+    std::vector<eo::token_id> kept;
+    int asked_all = 0, asked_few = 0, copied = 0;
+
+    struct all_call {
+        made_up_exits* self;
+        void operator()(std::size_t layer, std::span<const float>, std::span<float> out) const {
+            ++self->asked_all;
+            std::ranges::copy(self->logits[layer - 1], out.begin());
+        }
+    } all{this};
+    struct few_call {
+        made_up_exits* self;
+        void operator()(std::size_t layer, std::span<const float>, std::span<float> out) const {
+            ++self->asked_few;
+            for (std::size_t i = 0; i < out.size(); ++i) {
+                out[i] = self->logits[layer - 1][static_cast<std::size_t>(self->kept[i])];
+            }
+        }
+    } few{this};
+    struct keep_call {
+        made_up_exits* self;
+        void operator()(std::span<const eo::token_id> ids) const {
+            ++self->copied;
+            self->kept.assign(ids.begin(), ids.end());
+        }
+    } keep{this};
+    eo::exit_signals::head_function all_function = all, few_function = few;
+    eo::detail::kept_tokens::keep_function keep_function = keep;
+    eo::exit_signals signals;
+};
+
+const std::vector<std::vector<float>> three_layers{
+    {1.0f, 4.0f, -2.0f, 3.0f, 0.0f, 2.0f}, {9.0f, 1.0f, 0.0f, 2.5f, 9.0f, 2.0f}, {0.0f, 0.5f, 0.0f, 0.0f, 7.0f, 0.25f}};
+
+}  // namespace
+
+TEST_CASE("a later exit is asked about the first one's likeliest tokens", "[exit][shortlist]") {
+    made_up_exits at(three_layers);
+    at.go_to(1);
+    const std::vector<double> first = probabilities(at.logits[0]);
+    CHECK_THAT(at.signals.max_probability(), WithinAbs(first[1], 1e-6));
+    CHECK(at.signals.argmax() == 1);
+    CHECK(at.copied == 0);  // it may leave here
+
+    at.go_to(2);
+    CHECK(at.signals.previous_argmax() == 1);
+    const std::vector<double> second = probabilities({1.0f, 2.5f, 2.0f});  // of tokens 1, 3 and 5
+    CHECK_THAT(at.signals.margin(), WithinAbs(second[1] - second[2], 1e-6));
+    CHECK(at.kept == std::vector<eo::token_id>{1, 3, 5});
+    CHECK(at.signals.argmax() == 3);
+    CHECK_THAT(at.signals.max_probability(), WithinAbs(second[1], 1e-6));
+    double entropy = 0.0;
+    for (const double p : second) entropy -= p * std::log(p);
+    CHECK_THAT(at.signals.entropy(), WithinAbs(entropy, 1e-6));
+    CHECK_THAT(at.signals.log_probability(5), WithinAbs(std::log(second[2]), 1e-6));
+    CHECK_FALSE(at.signals.has_logits());
+
+    at.go_to(3);
+    CHECK(at.signals.previous_argmax() == 3);
+    CHECK(at.signals.argmax() == 1);
+    CHECK(at.asked_all == 1);
+    CHECK(at.asked_few == 2);
+    CHECK(at.copied == 1);
+
+    at.signals.start_token(1);
+    at.go_to(2);
+    CHECK(at.signals.argmax() == 0);  // a new token asks about all again
+    CHECK(at.asked_all == 2);
+    CHECK(at.asked_few == 2);
+}
+
+TEST_CASE("who reads all logits at a later exit gets what follows from all", "[exit][shortlist]") {
+    made_up_exits at(three_layers);
+    at.go_to(1);
+    (void)at.signals.logits();
+    at.go_to(2);
+    const double before = static_cast<double>(at.signals.entropy());
+    CHECK(at.signals.argmax() == 3);
+    CHECK(at.signals.logits().size() == 6);
+    const std::vector<double> all = probabilities(at.logits[1]);
+    CHECK(at.signals.argmax() == 0);
+    CHECK_THAT(at.signals.max_probability(), WithinAbs(all[0], 1e-6));
+    CHECK(std::abs(static_cast<double>(at.signals.entropy()) - before) > 0.1);
+    at.go_to(3);
+    CHECK(at.signals.previous_argmax() == 0);
+    CHECK(at.signals.argmax() == 1);  // still among those of the first exit
+    // One that is not among them costs all logits.
+    CHECK_THAT(at.signals.log_probability(4), WithinAbs(std::log(probabilities(at.logits[2])[4]), 1e-6));
+    CHECK(at.signals.argmax() == 4);
+}
+
+TEST_CASE("the first exit that asks is asked about all tokens, whichever it is", "[exit][shortlist]") {
+    made_up_exits at(three_layers);
+    at.go_to(1);
+    at.go_to(2);
+    CHECK(at.signals.argmax() == 0);
+    CHECK(at.asked_all == 1);
+    at.go_to(3);
+    CHECK(at.signals.argmax() == 4);
+    CHECK(at.kept == std::vector<eo::token_id>{0, 3, 4});
+    CHECK(at.asked_all == 1);
+}
+
+TEST_CASE("a shortlist needs two tokens", "[exit][shortlist]") {
+    CHECK_THROWS_AS(eo::shortlist(1), eo::error);
+    CHECK(eo::shortlist{}.tokens() == 256);
+    static_assert(eo::exit_head<eo::shortlist<>>);
+}
