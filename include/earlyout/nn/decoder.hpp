@@ -108,6 +108,10 @@ public:
         }
     }
 
+    /// What every exit's logits are made with, for those who fit to them.
+    [[nodiscard]] const Norm& final_norm() const noexcept { return parts_.final_norm; }
+    [[nodiscard]] const linear<Format>& output() const noexcept { return parts_.output; }
+
     /// Weight bytes that one pass of a block through a layer reads.
     [[nodiscard]] std::size_t layer_bytes(std::size_t layer) const noexcept { return parts_.blocks[layer - 1].bytes(); }
     /// Weight bytes that filling a skipped layer reads.
