@@ -193,22 +193,23 @@ private:
     }
 
     void fill_logits(std::size_t layer, matrix_view<const float> hidden, matrix_view<float> logits) {
-        if constexpr (std::is_same_v<Head, shared_head>) {
+        if (is_shared() || layer == network_->shape().layers) {
             network_->logits(hidden, logits, scratch_, *on_);
+            return;
+        }
+        const auto own = [&](std::span<const float> row, std::span<float> out) {
+            network_->logits(row.data(), out, scratch_, *on_);
+        };
+        std::uint64_t bytes_nobody_counts = 0;
+        const model_output output(own, scratch_, *on_, bytes_nobody_counts);
+        for (std::size_t i = 0; i < hidden.rows(); ++i) head_(layer, hidden[i], logits[i], output);
+    }
+    /// The model's own output answers for many rows at once.
+    [[nodiscard]] bool is_shared() const noexcept {
+        if constexpr (requires { head_.is_shared(); }) {
+            return head_.is_shared();
         } else {
-            const bool last = layer == network_->shape().layers;
-            const auto own = [&](std::span<const float> row, std::span<float> out) {
-                network_->logits(row.data(), out, scratch_, *on_);
-            };
-            std::uint64_t bytes_nobody_counts = 0;
-            const model_output output(own, scratch_, *on_, bytes_nobody_counts);
-            for (std::size_t i = 0; i < hidden.rows(); ++i) {
-                if (last) {
-                    output(hidden[i], logits[i]);
-                } else {
-                    head_(layer, hidden[i], logits[i], output);
-                }
-            }
+            return std::is_same_v<Head, shared_head>;
         }
     }
 

@@ -157,7 +157,10 @@ template <class Network>
         w = (static_cast<float>(steps.engine()() >> 40) * 0x1p-23f - 1.0f) * std::sqrt(3.0f / d);  // of variance 1 / d
     }
     adam optimiser(loss.weights().size(), {.learning_rate = options.learning_rate});
-    fitted_head made{.layer = seen.layer(exit), .d_model = seen.d_model(), .rank = options.rank};
+    fitted_head made;
+    made.layer = seen.layer(exit);
+    made.d_model = seen.d_model();
+    made.rank = options.rank;
     for (std::size_t s = 0; s < steps.steps() && !cancel.stop_requested(); ++s) {
         const float rate = steps.rate();
         const double found = loss.slopes(steps.next(), on);
@@ -181,7 +184,9 @@ template <class Network>
     const std::vector<float> scales = scales_of(seen, exit);
     own_loss<Network> loss(output, seen, exit, options.target, options.batch, scales, spread_of(seen, exit));
     adam optimiser(loss.weights().size(), {.learning_rate = options.learning_rate});
-    fitted_head made{.layer = seen.layer(exit), .d_model = seen.d_model()};
+    fitted_head made;
+    made.layer = seen.layer(exit);
+    made.d_model = seen.d_model();
     for (std::size_t s = 0; s < steps.steps() && !cancel.stop_requested(); ++s) {
         const float rate = steps.rate();
         const double found = loss.residuals(steps.next(), on);

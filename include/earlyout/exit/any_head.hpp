@@ -31,6 +31,8 @@ public:
         held_->answer(layer, hidden, logits, output);
     }
     void check(const model_shape& shape) const { held_->check(shape); }
+    /// True where it holds shared_head, whose answers to many states at once are the model's own.
+    [[nodiscard]] bool is_shared() const noexcept { return held_->is_shared(); }
 
 private:
     struct interface {
@@ -38,6 +40,7 @@ private:
         virtual void answer(std::size_t layer, std::span<const float> hidden, std::span<float> logits,
                             const model_output& output) const = 0;
         virtual void check(const model_shape& shape) const = 0;
+        [[nodiscard]] virtual bool is_shared() const noexcept = 0;
     };
 
     template <class Head>
@@ -50,6 +53,7 @@ private:
         void check(const model_shape& shape) const override {
             if constexpr (requires { held.check(shape); }) held.check(shape);
         }
+        [[nodiscard]] bool is_shared() const noexcept override { return std::is_same_v<Head, shared_head>; }
 
         Head held;
     };
