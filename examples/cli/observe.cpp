@@ -35,7 +35,7 @@ void add(observation& into, const calibrate::window_observation& window, const s
             into.exits[e].max_probability.add(exit.max_probability[i], right);
             into.exits[e].margin.add(exit.margin[i], right);
             if (!gate) continue;
-            const auto p = gate->probabilities(std::span(exit.hidden).subspan(i * width, width));
+            const auto p = gate->probabilities(exit.layer, std::span(exit.hidden).subspan(i * width, width));
             into.exits[e].sec_stop.add(p[0], !any_right);
             into.exits[e].sec_exit.add(p[1], right);
         }
@@ -62,11 +62,12 @@ double reliability::error() const noexcept {
     return distance / static_cast<double>(std::max<std::size_t>(1, total()));
 }
 
-observation observe(const model& m, const std::vector<calibrate::corpus_text>& texts, std::size_t threads,
-                    const std::stop_token& cancel, eo::function_ref<void(std::size_t tokens)> progress) {
+observation observe(const model& m, const eo::any_head& head, const std::vector<calibrate::corpus_text>& texts,
+                    std::size_t threads, const std::stop_token& cancel,
+                    eo::function_ref<void(std::size_t tokens)> progress) {
     eo::thread_pool pool(threads);
     calibrate::collector collector(m.network(), all_layers(m), std::min<std::size_t>(256, m.network().shape().context),
-                                   pool);
+                                   pool, head);
     std::optional<eo::sec_gate> gate;
     if (m.has_exits() && m.exits().has_gate() && m.exits().gate().outputs == 3) gate.emplace(m.exits().gate());
     observation all;
@@ -76,7 +77,8 @@ observation observe(const model& m, const std::vector<calibrate::corpus_text>& t
     return all;
 }
 
-std::vector<std::vector<eo::token_id>> answers_of_layers(const model& m, std::span<const eo::token_id> prompt,
+std::vector<std::vector<eo::token_id>> answers_of_layers(const model& m, const eo::any_head& head,
+                                                         std::span<const eo::token_id> prompt,
                                                          std::span<const eo::token_id> produced) {
     std::vector<eo::token_id> tokens(prompt.begin(), prompt.end());
     tokens.insert(tokens.end(), produced.begin(), produced.end());
@@ -84,7 +86,7 @@ std::vector<std::vector<eo::token_id>> answers_of_layers(const model& m, std::sp
     const std::size_t used = std::min(tokens.size(), context);
     if (used < 2 || used <= produced.size()) return {};
     eo::thread_pool pool(1);
-    calibrate::collector collector(m.network(), all_layers(m), used, pool);
+    calibrate::collector collector(m.network(), all_layers(m), used, pool, head);
     const auto window = collector.observe(std::span(tokens).last(used));
     std::vector<std::vector<eo::token_id>> answers(produced.size() + 1);
     for (std::size_t i = 0; i < answers.size(); ++i) {

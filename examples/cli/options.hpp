@@ -49,11 +49,14 @@ struct exit_options {
     std::optional<float> threshold;
     std::optional<float> stop_threshold;
     std::optional<float> check_margin;  ///< an exit also wants this margin
+    std::string head = "auto";
     std::string kv = "propagate";
     std::string prefill = "eager";
 };
 void add_options(CLI::App& app, exit_options& into);
 void add_cache_options(CLI::App& app, exit_options& into);
+/// --exit-head
+CLI::Option* add_head_option(CLI::App& app, std::string& into);
 
 /// An option that takes a whole number in decimal digits. One that is too small by default has no default.
 CLI::Option* add_number(CLI::App& app, const std::string& name, std::size_t& into, const std::string& help,

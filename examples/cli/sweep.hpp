@@ -20,6 +20,8 @@ struct sweep_options {
     std::vector<float> check_margins{0.0f, 0.3f};  ///< of learn-to-exit; 0 does not check
     std::vector<std::string> kv{"propagate", "defer"};
     std::string prefill = "eager";
+    std::string head = "auto";
+    bool paper = false;  ///< the Stop&Exit paper's configuration alone
 };
 
 /// One policy and what it did.
