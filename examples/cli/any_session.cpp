@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: MIT
 #include "any_session.hpp"
 
+#include <earlyout/exit/adapter_head.hpp>
 #include <earlyout/exit/always.hpp>
 #include <earlyout/exit/any_gate.hpp>
 #include <earlyout/exit/budget.hpp>
 #include <earlyout/exit/combinators.hpp>
 #include <earlyout/exit/entropy_gate.hpp>
+#include <earlyout/exit/jei_dnn.hpp>
 #include <earlyout/exit/learn_to_exit.hpp>
 #include <earlyout/exit/margin.hpp>
 #include <earlyout/exit/max_probability.hpp>
+#include <earlyout/exit/own_head.hpp>
 #include <earlyout/exit/patience.hpp>
 #include <earlyout/exit/saturation.hpp>
 #include <earlyout/exit/sec_gate.hpp>
@@ -73,10 +76,22 @@ eo::any_gate sec_gate(const model& m, const exit_options& chosen) {
         return exits.has_threshold(name) ? exits.threshold(name) : otherwise;
     };
     const eo::sec_thresholds otherwise;
+    const eo::sec_thresholds thresholds{.exit = chosen.threshold.value_or(fitted("exit", otherwise.exit)),
+                                        .stop = chosen.stop_threshold.value_or(fitted("stop", otherwise.stop))};
+    if (exits.has_gate()) return within_budget(chosen, eo::sec_gate(exits.gate(), thresholds));
+    std::vector<eo::layer_weights> each;
+    for (std::size_t layer = 1; layer <= exits.model().layers; ++layer) {
+        if (exits.has_gate(layer)) each.push_back({layer, exits.gate(layer)});
+    }
+    if (each.empty()) (void)exits.gate();  // says what is missing
+    return within_budget(chosen, eo::sec_gate(std::move(each), thresholds));
+}
+
+eo::any_gate jei_dnn(const model& m, const exit_options& chosen) {
+    const eo::exit_weights& exits = m.exits();
+    const float otherwise = exits.has_threshold("jei_dnn") ? exits.threshold("jei_dnn") : 0.5f;
     return within_budget(chosen,
-                         eo::sec_gate{exits.gate(),
-                                      {.exit = chosen.threshold.value_or(fitted("exit", otherwise.exit)),
-                                       .stop = chosen.stop_threshold.value_or(fitted("stop", otherwise.stop))}});
+                         eo::jei_dnn(eo::weights_by_layer(exits, "jei_dnn"), chosen.threshold.value_or(otherwise)));
 }
 
 eo::any_gate learn_to_exit(const model& m, const exit_options& chosen) {
@@ -108,6 +123,7 @@ eo::any_gate gate(const model& m, const exit_options& chosen) {
         eo::fail(eo::errc::invalid_argument, "--check-margin: expected --exit-gate learn-to-exit, found ", chosen.gate);
     }
     if (chosen.gate == "sec") return sec_gate(m, chosen);
+    if (chosen.gate == "jei-dnn") return jei_dnn(m, chosen);
     if (chosen.gate == "patience") return patience(chosen);
     const auto threshold_or = [&](float otherwise) { return chosen.threshold.value_or(otherwise); };
     if (chosen.gate == "margin") return within_budget(chosen, eo::margin{threshold_or(eo::margin{}.threshold)});
@@ -140,7 +156,8 @@ std::vector<std::size_t> exit_layers(const model& m, const exit_options& chosen)
             for (const float layer : fitted->values) layers.push_back(static_cast<std::size_t>(layer));
         }
     }
-    if (layers.empty() && (chosen.gate == "sec" || chosen.gate == "learn-to-exit") && m.has_exits()) {
+    const bool fitted = chosen.gate == "sec" || chosen.gate == "learn-to-exit" || chosen.gate == "jei-dnn";
+    if (layers.empty() && fitted && m.has_exits()) {
         layers.assign(m.exits().layers().begin(), m.exits().layers().end());
     }
     if (layers.empty()) {
@@ -154,7 +171,33 @@ std::vector<std::size_t> exit_layers(const model& m, const exit_options& chosen)
     return layers;
 }
 
+std::string head_name(const model& m, const std::string& chosen) {
+    if (chosen != "auto") return chosen;
+    if (!m.has_exits()) return "shared";
+    const auto some_layer = [&](auto has) {
+        for (std::size_t layer = 1; layer <= m.exits().model().layers; ++layer) {
+            if (has(layer)) return true;
+        }
+        return false;
+    };
+    if (some_layer([&](std::size_t layer) { return m.exits().has_adapter(layer); })) return "adapter";
+    return some_layer([&](std::size_t layer) { return m.exits().has_head(layer); }) ? "own" : "shared";
+}
+
+eo::any_head make_head(const model& m, const std::string& chosen) {
+    const std::string name = head_name(m, chosen);
+    if (name == "shared") return {};
+    const eo::any_format format(m.network().output().weight().format_name());
+    if (name == "adapter") return eo::adapter_head(m.exits(), format);
+    return eo::own_head(m.exits(), format);
+}
+
 std::unique_ptr<any_session> make_session(const model& m, const exit_options& chosen, const run_options& run) {
+    return make_session(m, chosen, run, chosen.gate == "none" ? eo::any_head() : make_head(m, chosen.head));
+}
+
+std::unique_ptr<any_session> make_session(const model& m, const exit_options& chosen, const run_options& run,
+                                          const eo::any_head& head) {
     if (chosen.prefill == "lazy" && chosen.kv != "defer") {
         eo::fail(eo::errc::invalid_argument, "--prefill lazy: expected --kv defer, found --kv ", chosen.kv);
     }
@@ -167,8 +210,11 @@ std::unique_ptr<any_session> make_session(const model& m, const exit_options& ch
     }
     if (chosen.gate == "none" && chosen.kv == "propagate") return make(m, eo::full_depth(), run);
 
-    if (chosen.shortlist != 0) return make(m, chosen, eo::shortlist{chosen.shortlist}, run);
-    return make(m, chosen, eo::shared_head{}, run);
+    if (chosen.shortlist == 0) return make(m, chosen, head, run);
+    if (const std::string name = head_name(m, chosen.head); name != "shared") {
+        eo::fail(eo::errc::invalid_argument, "--shortlist: expected --exit-head shared, found ", name);
+    }
+    return make(m, chosen, eo::shortlist{chosen.shortlist}, run);
 }
 
 }  // namespace cli

@@ -280,10 +280,10 @@ std::string table(const evaluation_report& r) {
     return std::move(text).str();
 }
 
-std::string page_of(const model& m, const evaluation_report& r) {
+std::string page_of(const model& m, const eo::any_head& head, const evaluation_report& r) {
     std::vector<shown_completion> shown = completions_to_show(r);
     for (shown_completion& stop : stops_to_show(r)) shown.push_back(std::move(stop));
-    for (shown_completion& s : shown) s.answers = answers_of_layers(m, r.samples[s.sample].prompt, s.early().ids);
+    for (shown_completion& s : shown) s.answers = answers_of_layers(m, head, r.samples[s.sample].prompt, s.early().ids);
     return make_page(r, shown, [&](std::span<const eo::token_id> ids) { return m.tokenizer().decode(ids); });
 }
 
@@ -291,6 +291,7 @@ int run(evaluate_options& o) {
     const model m = load(o.model.folder, o.weights, o.exits);
     (void)tokenizer_of(m, o.model.folder);
     const std::vector<exit_options> configs = make_sweep(m, o.sweep);
+    const eo::any_head head = make_head(m, o.sweep.paper ? "own" : o.sweep.head);
     const auto texts = calibrate::read_corpus(m, {o.texts.begin(), o.texts.end()}, o.corpus);
     output_file csv(o.csv), html(o.html);
     evaluation_report r{.model = o.model.folder,
@@ -308,7 +309,7 @@ int run(evaluate_options& o) {
     }
     const interrupt interrupted;
     progress_line progress(!o.json);
-    r.observed = observe(m, texts, o.run.threads, interrupted.token(), [&](std::size_t tokens) {
+    r.observed = observe(m, head, texts, o.run.threads, interrupted.token(), [&](std::size_t tokens) {
         progress("every exit on the true text: " + std::to_string(tokens) + " tokens");
     });
     progress.clear();
@@ -328,7 +329,7 @@ int run(evaluate_options& o) {
     for (const exit_options& config : configs) {
         progress("measuring " + name_of(config) + " (" + std::to_string(r.sweep.size() + 1) + " of " +
                  std::to_string(configs.size()) + ")");
-        const auto early = make_session(m, config, o.run);
+        const auto early = make_session(m, config, o.run, head);
         const auto complete_early = [&](std::span<const eo::token_id> prompt, const eo::generate_options& options) {
             return early->complete(prompt, options);
         };
@@ -341,7 +342,7 @@ int run(evaluate_options& o) {
     progress.clear();
     r.complete = !interrupted.token().stop_requested();
     if (csv.wanted()) csv.write(table(r));
-    if (html.wanted()) html.write(page_of(m, r));
+    if (html.wanted()) html.write(page_of(m, head, r));
     if (o.json) {
         print(std::cout, to_json(o, m, r));
     } else {
@@ -388,6 +389,12 @@ command evaluate(CLI::App& app) {
     add_layers(*sub, "--shortlists", o->sweep.shortlists,
                "Sizes of the shortlist that later exits are asked about, for gates that look at answers at several "
                "exits; 0 (and left out): the whole vocabulary")
+        ->group(policies);
+    add_head_option(*sub, o->sweep.head)->group(policies);
+    sub->add_flag(
+           "--paper", o->sweep.paper,
+           "The Stop&Exit paper's configuration (after fit --paper): own heads, sec after every layer, propagate, "
+           "the paper's thresholds of exit and of stop, one at a time")
         ->group(policies);
     add_layers(*sub, "--exit-layers", o->sweep.layers, "Layers after which gates are asked; left out: each gate's own")
         ->group(policies);

@@ -46,6 +46,40 @@ command fit(CLI::App& app) {
     const std::string fitted = "What is fitted";
     add_layers(*sub, "--exit-layers", o->layers, "Layers to fit exits after; left out: all but the last")
         ->group(fitted);
+    sub->add_option("--heads", o->heads,
+                    "What exits answer with: shared (the model's own output, nothing to fit), adapter (a low-rank map "
+                    "before it) or own (an output matrix for each exit)")
+        ->check(CLI::IsMember({"shared", "adapter", "own"}))
+        ->capture_default_str()
+        ->group(fitted);
+    sub->add_option("--head-target", o->head_target,
+                    "What heads are fitted to: full-depth (its distribution) or truth (the next token)")
+        ->check(CLI::IsMember({"full-depth", "truth"}))
+        ->capture_default_str()
+        ->group(fitted);
+    add_number(*sub, "--rank", o->head_fit.rank, "Of adapters", 1)->group(fitted);
+    add_number(*sub, "--epochs", o->head_fit.epochs, "Times that heads see each kept token", 1)->group(fitted);
+    sub->add_option("--learning-rate", o->head_fit.learning_rate, "Of heads, at the first step; falls to 0")
+        ->check(CLI::Range(1e-7, 1.0))
+        ->capture_default_str()
+        ->group(fitted);
+    add_number(*sub, "--seed", o->head_fit.seed, "Of the order in which heads see tokens")->group(fitted);
+    sub->add_option("--gates", o->gates, "Gates to fit")
+        ->delimiter(',')
+        ->check(CLI::IsMember({"learn-to-exit", "sec", "jei-dnn"}))
+        ->type_name("GATE,...")
+        ->capture_default_str()
+        ->group(fitted);
+    sub->add_option("--jei-lambda", o->jei_lambda, "jei-dnn: nats that the whole depth costs; more leaves earlier")
+        ->check(CLI::Range(0.0, 100.0))
+        ->capture_default_str()
+        ->group(fitted);
+    sub->add_flag("--sec-each", o->sec_each, "A gate for each exit as sec, in place of one for all")->group(fitted);
+    sub->add_flag(
+           "--paper", o->paper,
+           "The Stop&Exit paper's configuration: --heads own --head-target truth --gates sec --sec-labels paper, "
+           "one gate without bias; by a convex fit in place of the paper's AdamW")
+        ->group(fitted);
     sub->add_option("--labels", o->labels,
                     "When learn-to-exit should leave: paper (from the first exit that is right on), right, agrees "
                     "(with full depth), harmless (unless only full depth is right)")

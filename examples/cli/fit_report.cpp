@@ -36,6 +36,38 @@ void print_rows(std::ostream& to, const std::vector<measured_threshold>& rows, b
     }
 }
 
+void print_heads(std::ostream& to, const heads_report& h) {
+    to << "\nHeads (" << h.kind << ", fitted in " << fixed(h.seconds, 1)
+       << " s) on the true text (validate), before and after\n"
+       << "  layer     loss in the fit       nats of the next token     right            as full depth\n";
+    for (std::size_t e = 0; e < h.fitted.size(); ++e) {
+        const auto nats = [&](const eo::calibrate::exit_accuracy& a) {
+            return fixed(a.cross_entropy[e] / static_cast<double>(a.tokens), 3);
+        };
+        to << std::setw(7) << h.fitted[e].layer << std::setw(12) << fixed(h.fitted[e].first_loss, 3) << std::setw(8)
+           << fixed(h.fitted[e].last_loss, 3) << std::setw(16) << nats(h.before) << std::setw(8) << nats(h.after)
+           << std::setw(14) << fixed(h.before.share(h.before.right[e]), 3) << std::setw(7)
+           << fixed(h.after.share(h.after.right[e]), 3) << std::setw(13) << fixed(h.before.share(h.before.agrees[e]), 3)
+           << std::setw(7) << fixed(h.after.share(h.after.agrees[e]), 3) << '\n';
+    }
+}
+
+void print_sec(std::ostream& to, const fit_report& r) {
+    to << "\nThe Stop&Exit gate against its labels (validate)\n"
+       << "  layer   calibration error of exit and of stop   Brier scores\n";
+    for (const sec_honesty& at : r.sec_exits) {
+        to << std::setw(7) << at.layer << std::setw(22) << fixed(at.exit.expected_calibration_error(), 3)
+           << std::setw(12) << fixed(at.stop.expected_calibration_error(), 3) << std::setw(15)
+           << fixed(at.exit.brier_score(), 3) << std::setw(8) << fixed(at.stop.brier_score(), 3) << '\n';
+    }
+}
+
+/// One line for what was chosen of a gate.
+void print_chosen(std::ostream& to, const char* gate, const measured_threshold& row) {
+    to << "  " << gate << ' ' << row.threshold << ": " << percent(row.layers_skipped) << " of the layers skipped, "
+       << fixed(row.speedup, 2) << " x the speed\n";
+}
+
 void print_guarantee(std::ostream& to, const guarantee_report& g) {
     to << "\nGuarantee, on " << g.samples << " prompts of texts that nothing else saw: mean loss of ROUGE-L at most "
        << g.eps << ", except with probability " << g.delta << '\n'
@@ -64,16 +96,25 @@ json to_json(const guarantee_report& g) {
             {"tested", tested},     {"holds", g.result.chosen.has_value()}};
 }
 
-json to_json(const collected_part& part) {
+/// What the exits of one part answered.
+json exits_to_json(const eo::calibrate::exit_accuracy& a) {
     json exits = json::array();
-    for (std::size_t e = 0; e < part.exits.layers.size(); ++e) {
-        exits.push_back({{"layer", part.exits.layers[e]},
-                         {"right", part.exits.share(part.exits.right[e])},
-                         {"agrees", part.exits.share(part.exits.agrees[e])},
-                         {"cross_entropy", part.exits.cross_entropy[e] / static_cast<double>(part.exits.tokens)}});
+    for (std::size_t e = 0; e < a.layers.size(); ++e) {
+        exits.push_back({{"layer", a.layers[e]},
+                         {"right", a.share(a.right[e])},
+                         {"agrees", a.share(a.agrees[e])},
+                         {"cross_entropy", a.cross_entropy[e] / static_cast<double>(a.tokens)}});
     }
-    return {{"texts", part.texts},           {"tokens", part.tokens}, {"kept", part.kept},
-            {"kept_bytes", part.kept_bytes}, {"exits", exits},        {"seconds", part.seconds}};
+    return exits;
+}
+
+json to_json(const collected_part& part) {
+    return {{"texts", part.texts},
+            {"tokens", part.tokens},
+            {"kept", part.kept},
+            {"kept_bytes", part.kept_bytes},
+            {"exits", exits_to_json(part.exits)},
+            {"seconds", part.seconds}};
 }
 
 json to_json(const measured_threshold& row) {
@@ -90,6 +131,18 @@ json to_json(const std::vector<measured_threshold>& rows) {
     json all = json::array();
     for (const measured_threshold& row : rows) all.push_back(to_json(row));
     return all;
+}
+
+json to_json(const heads_report& h) {
+    json fits = json::array();
+    for (const auto& head : h.fitted) {
+        fits.push_back({{"layer", head.layer}, {"first_loss", head.first_loss}, {"last_loss", head.last_loss}});
+    }
+    return {{"kind", h.kind},
+            {"seconds", h.seconds},
+            {"fitted", fits},
+            {"before", exits_to_json(h.before)},
+            {"after", exits_to_json(h.after)}};
 }
 
 json to_json(const eo::calibrate::reliability& r) {
@@ -124,7 +177,11 @@ void print(std::ostream& to, const fit_report& r) {
         to << '\n';
     }
 
-    to << "\nOn the true text: predicted error up to   layers skipped    right   as full depth\n";
+    if (r.heads) print_heads(to, *r.heads);
+    if (!r.sec_exits.empty()) print_sec(to, r);
+    if (!r.forced.empty()) {
+        to << "\nOn the true text: predicted error up to   layers skipped    right   as full depth\n";
+    }
     for (const auto& row : r.forced) {
         to << std::setw(41) << fixed(static_cast<double>(row.threshold), 2) << std::setw(17)
            << percent(row.layers_skipped) << std::setw(9) << fixed(row.accuracy, 3) << std::setw(16)
@@ -133,13 +190,19 @@ void print(std::ostream& to, const fit_report& r) {
 
     to << '\n'
        << r.samples << " prompts completed beside full depth (validate)\n"
-       << "  learn-to-exit, predicted error up to        skipped  ROUGE-L    agree   speed\n";
+       << std::setw(66) << "skipped  ROUGE-L    agree   speed"
+       << "\n";
+    if (!r.tried.empty()) to << "  learn-to-exit, predicted error up to\n";
     print_rows(to, r.tried, true);
-    to << "  sec, probability of exit above\n";
+    if (!r.sec_tried.empty()) to << "  sec, probability of exit above\n";
     print_rows(to, r.sec_tried, false);
+    if (!r.jei_tried.empty()) to << "  jei-dnn, share that leaves at least\n";
+    print_rows(to, r.jei_tried, false);
 
     to << "\nChosen for a loss of at most " << percent(r.loss_target) << " of ROUGE-L\n";
-    if (r.chosen.threshold < 0.0f) {
+    if (r.gates.empty()) {
+        // learn-to-exit was not asked for
+    } else if (r.chosen.threshold < 0.0f) {
         to << "  learn-to-exit: none was faster; it stays at full depth\n";
     } else {
         to << "  learn-to-exit <= " << r.chosen.threshold;
@@ -147,8 +210,8 @@ void print(std::ostream& to, const fit_report& r) {
         to << " after layers " << list(r.chosen.layers) << ": " << percent(r.chosen.layers_skipped)
            << " of the layers skipped, " << fixed(r.chosen.speedup, 2) << " x the speed\n";
     }
-    to << "  sec > " << r.sec_chosen.threshold << ": " << percent(r.sec_chosen.layers_skipped)
-       << " of the layers skipped, " << fixed(r.sec_chosen.speedup, 2) << " x the speed\n";
+    if (!r.sec.empty()) print_chosen(to, "sec >", r.sec_chosen);
+    if (!r.jei_gates.empty()) print_chosen(to, "jei-dnn >=", r.jei_chosen);
     for (const checked_format& format : r.formats) {
         to << "  in " << format.name << ": " << change(-format.found.loss) << " ROUGE-L, "
            << (format.holds ? "holds" : "does not hold, and these exits are refused there") << '\n';
@@ -167,6 +230,16 @@ json to_json(const fit_report& r) {
                          {"before", to_json(gate.before)},
                          {"after", to_json(gate.after)}});
     }
+    json jei = json::array();
+    for (const auto& gate : r.jei_gates) {
+        jei.push_back({{"layer", gate.layer}, {"log_loss", gate.map.loss}, {"share_leaving", 1.0 - gate.share_wrong}});
+    }
+    json sec = json::array();
+    for (const auto& gate : r.sec) sec.push_back({{"loss", gate.loss}, {"steps", gate.steps}});
+    json sec_exits = json::array();
+    for (const sec_honesty& at : r.sec_exits) {
+        sec_exits.push_back({{"layer", at.layer}, {"exit", to_json(at.exit)}, {"stop", to_json(at.stop)}});
+    }
     json forced = json::array();
     for (const auto& row : r.forced) {
         forced.push_back({{"threshold", row.threshold},
@@ -184,8 +257,11 @@ json to_json(const fit_report& r) {
             {"texts", r.texts},
             {"fit", to_json(r.fit)},
             {"validate", to_json(r.validate)},
-            {"sec", {{"loss", r.sec.loss}, {"steps", r.sec.steps}}},
+            {"heads", r.heads ? to_json(*r.heads) : json()},
+            {"sec", sec},
+            {"sec_exits", sec_exits},
             {"learn_to_exit", gates},
+            {"jei_dnn", jei},
             {"forced", forced},
             {"samples", r.samples},
             {"loss_target", r.loss_target},
@@ -193,6 +269,8 @@ json to_json(const fit_report& r) {
             {"chosen", to_json(r.chosen)},
             {"sec_tried", to_json(r.sec_tried)},
             {"sec_chosen", to_json(r.sec_chosen)},
+            {"jei_tried", to_json(r.jei_tried)},
+            {"jei_chosen", to_json(r.jei_chosen)},
             {"formats", formats},
             {"guarantee", r.guarantee ? to_json(*r.guarantee) : json()},
             {"weight_formats", r.formats_fitted}};
@@ -203,14 +281,18 @@ json summary(const fit_report& r) {
     for (const auto& gate : r.gates) {
         errors[std::to_string(gate.layer)] = gate.after.expected_calibration_error();
     }
+    json heads;
+    if (r.heads) heads = {{"before", exits_to_json(r.heads->before)}, {"after", exits_to_json(r.heads->after)}};
     return {{"texts", r.texts},
             {"fit_tokens", r.fit.tokens},
             {"validate_tokens", r.validate.tokens},
             {"samples", r.samples},
             {"loss_target", r.loss_target},
             {"calibration_error", errors},
-            {"learn_to_exit", to_json(r.chosen)},
-            {"sec", to_json(r.sec_chosen)},
+            {"heads", heads},
+            {"learn_to_exit", r.gates.empty() ? json() : to_json(r.chosen)},
+            {"sec", r.sec.empty() ? json() : to_json(r.sec_chosen)},
+            {"jei_dnn", r.jei_gates.empty() ? json() : to_json(r.jei_chosen)},
             {"guarantee", r.guarantee ? to_json(*r.guarantee) : json()}};
 }
 

@@ -6,6 +6,7 @@
 
 #include <earlyout/calibrate/collect.hpp>
 #include <earlyout/calibrate/fit_gates.hpp>
+#include <earlyout/calibrate/fit_heads.hpp>
 #include <earlyout/calibrate/risk.hpp>
 
 #include <cstddef>
@@ -24,6 +25,22 @@ struct collected_part {
     std::size_t kept_bytes = 0;
     double seconds = 0.0;
     eo::calibrate::exit_accuracy exits;
+};
+
+/// Heads that were fitted, and what the exits answer on texts that nothing was fitted to.
+struct heads_report {
+    std::string kind;
+    double seconds = 0.0;
+    std::vector<eo::calibrate::fitted_head> fitted;
+    eo::calibrate::exit_accuracy before;  ///< the model's own output
+    eo::calibrate::exit_accuracy after;
+};
+
+/// How honest the Stop&Exit gate is after one layer, on the same texts.
+struct sec_honesty {
+    std::size_t layer = 0;
+    eo::calibrate::reliability exit;  ///< leaving here is what its labels want
+    eo::calibrate::reliability stop;
 };
 
 /// What thresholds did to completions beside full depth.
@@ -63,13 +80,18 @@ struct fit_report {
     double loss_target = 0.0;
     collected_part fit;
     collected_part validate;
-    eo::calibrate::fitted_linear sec;
+    std::optional<heads_report> heads;
+    std::vector<eo::calibrate::fitted_linear> sec;  ///< one, or one for each exit and full depth
+    std::vector<sec_honesty> sec_exits;
     std::vector<eo::calibrate::fitted_layer_gate> gates;
+    std::vector<eo::calibrate::fitted_layer_gate> jei_gates;
     std::vector<eo::calibrate::forced_exits> forced;
     std::vector<measured_threshold> tried;
     measured_threshold chosen;
     std::vector<measured_threshold> sec_tried;
     measured_threshold sec_chosen;
+    std::vector<measured_threshold> jei_tried;
+    measured_threshold jei_chosen;
     std::vector<checked_format> formats;
     std::optional<guarantee_report> guarantee;
     std::string formats_fitted;

@@ -6,17 +6,23 @@
 #include "progress.hpp"
 #include "sweep.hpp"
 
+#include <earlyout/calibrate/answer_again.hpp>
 #include <earlyout/calibrate/collect.hpp>
 #include <earlyout/calibrate/corpus.hpp>
 #include <earlyout/calibrate/evaluate.hpp>
 #include <earlyout/calibrate/fit_gates.hpp>
+#include <earlyout/calibrate/fit_heads.hpp>
 #include <earlyout/calibrate/risk.hpp>
 #include <earlyout/core/thread_pool.hpp>
 #include <earlyout/io/sidecar.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <initializer_list>
+#include <iomanip>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -71,6 +77,20 @@ public:
         if (access(parent.c_str(), W_OK) != 0) {
             eo::fail(eo::errc::io, out_path().string(), ": cannot be written to that folder");
         }
+        if (o.paper) {
+            o.heads = "own";
+            o.head_target = "truth";
+            o.gates = {"sec"};
+            o.sec_labels = "paper";
+            o.sec_bias = o.sec_each = false;
+        }
+        if (!wants("learn-to-exit") && (o.guarantee > 0.0 || !o.also_formats.empty())) {
+            eo::fail(eo::errc::invalid_argument, "--guarantee, --also-dtype: expected learn-to-exit among --gates");
+        }
+        if (o.head_fit.rank > shape.d_model) {
+            eo::fail(eo::errc::invalid_argument, "--rank: expected at most the model's width of ", shape.d_model,
+                     ", found ", o.head_fit.rank);
+        }
         report_.model = o.model.folder;
         report_.weight_format = model_.network().weight_format();
         report_.loss_target = o.loss;
@@ -85,19 +105,29 @@ public:
         const auto sec_rule = calibrate::find_label_rule(o_.sec_labels).value();
 
         report_.fit = collect(fit, o_.memory * 3 / 4, "fit");
-        const kept seen = std::move(kept_);
+        kept seen = std::move(kept_);
         report_.validate = collect(validate, o_.memory / 4, "validate");
-        const kept other = std::move(kept_);
+        kept other = std::move(kept_);
+        texts_hash_ = 0;
+        for (const corpus_text& text : texts) texts_hash_ ^= text.hash;
+        if (o_.heads != "shared") fit_heads(seen, other);
 
-        progress_("fitting");
-        report_.sec = calibrate::fit_sec_gate(seen, sec_rule, {.bias = o_.sec_bias});
-        check_cancel();
-        report_.gates = calibrate::fit_learn_to_exit(seen, rule);
-        check_cancel();
-        calibrate::calibrate_gates(report_.gates, other, rule);
-        check_cancel();
         const std::vector<float> grid = error_grid();
-        for (const float threshold : grid) report_.forced.push_back(calibrate::walk(report_.gates, other, threshold));
+        progress_("fitting gates");
+        if (wants("sec")) fit_sec(seen, other, sec_rule);
+        if (wants("learn-to-exit")) {
+            report_.gates = calibrate::fit_learn_to_exit(seen, rule);
+            check_cancel();
+            calibrate::calibrate_gates(report_.gates, other, rule);
+            check_cancel();
+            for (const float threshold : grid) {
+                report_.forced.push_back(calibrate::walk(report_.gates, other, threshold));
+            }
+        }
+        if (wants("jei-dnn")) report_.jei_gates = calibrate::fit_jei_dnn(seen, o_.jei_lambda);
+        check_cancel();
+        seen = kept();
+        other = kept();
 
         model_.set_exits(make_exits());
         const auto samples = calibrate::cut_samples(validate, o_.samples);
@@ -106,8 +136,16 @@ public:
                      " tokens, found none in the part validate");
         }
         report_.samples = samples.size();
-        choose(samples, grid);
-        choose_sec(samples);
+        if (wants("learn-to-exit")) choose(samples, grid);
+        if (wants("sec")) {
+            // The paper's thresholds; those below .5 are 0.
+            choose_from("sec", {0.99f, 0.95f, 0.9f, 0.8f, 0.7f, 0.6f, 0.5f}, samples, report_.sec_tried,
+                        report_.sec_chosen);
+        }
+        if (wants("jei-dnn")) {
+            choose_from("jei-dnn", {0.9f, 0.8f, 0.7f, 0.6f, 0.5f, 0.4f, 0.3f}, samples, report_.jei_tried,
+                        report_.jei_chosen);
+        }
         also_formats(samples);
         if (o_.guarantee > 0.0) guarantee(of_part(texts, corpus_part::guarantee, "guarantee"), grid);
         report_.formats_fitted = formats_;
@@ -121,6 +159,65 @@ private:
 
     void check_cancel() const {
         if (interrupted_.token().stop_requested()) throw interrupted_error{};
+    }
+
+    [[nodiscard]] bool wants(const char* gate) const { return std::ranges::find(o_.gates, gate) != o_.gates.end(); }
+
+    /// Fits them and lets every exit answer again: gates are fitted to what they will see.
+    void fit_heads(kept& seen, kept& other) {
+        heads_report& report = report_.heads.emplace();
+        report.kind = o_.heads;
+        report.before.add(other);
+        o_.head_fit.target =
+            o_.head_target == "truth" ? calibrate::head_target::truth : calibrate::head_target::full_depth;
+        const auto start = std::chrono::steady_clock::now();
+        const auto passed = [&] {
+            return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+        };
+        auto fitted = calibrate::fit_heads(
+            model_.network(), seen, o_.heads == "own" ? calibrate::head_kind::own : calibrate::head_kind::adapter,
+            o_.head_fit, threads_, interrupted_.token(),
+            [&](std::size_t done, std::size_t all) { progress_(bar("fitting heads", done, all, passed())); });
+        if (!fitted) throw interrupted_error{};
+        report.fitted = std::move(*fitted);
+        report.seconds = passed();
+        model_.set_exits(make_exits());
+        head_ = make_head(model_, o_.heads);
+        const std::size_t all = (seen.size() + other.size()) * (seen.exit_count() - 1);
+        const auto again_start = std::chrono::steady_clock::now();
+        std::size_t before = 0;
+        for (kept* part : {&seen, &other}) {
+            const bool whole = calibrate::answer_again(
+                *part, model_.network(), head_, threads_, interrupted_.token(), [&](std::size_t done) {
+                    const std::chrono::duration<double> since = std::chrono::steady_clock::now() - again_start;
+                    progress_(bar("exits answer again", before + done, all, since.count()));
+                });
+            if (!whole) throw interrupted_error{};
+            before += part->size() * (part->exit_count() - 1);
+        }
+        report.after.add(other);
+        progress_.clear();
+    }
+
+    void fit_sec(const kept& seen, const kept& other, calibrate::label_rule rule) {
+        if (o_.sec_each) {
+            report_.sec = calibrate::fit_sec_gates(seen, rule, {.bias = o_.sec_bias});
+        } else {
+            report_.sec = {calibrate::fit_sec_gate(seen, rule, {.bias = o_.sec_bias})};
+        }
+        check_cancel();
+        for (std::size_t e = 0; e < other.exit_count(); ++e) {
+            const eo::sec_gate gate(report_.sec[o_.sec_each ? e : 0].view());
+            sec_honesty& at = report_.sec_exits.emplace_back();
+            at.layer = other.layer(e);
+            for (std::size_t i = 0; i < other.size(); ++i) {
+                const auto p = gate.probabilities(other.hidden(e, i));
+                const calibrate::gate_label label = calibrate::label_of(other, e, i, rule);
+                at.exit.add(static_cast<double>(p[1]), label == calibrate::gate_label::exit);
+                at.stop.add(static_cast<double>(p[0]), label == calibrate::gate_label::stop);
+            }
+        }
+        check_cancel();
     }
 
     /// Predicted errors from safe to bold; 1 leaves everything to the check.
@@ -176,22 +273,63 @@ private:
         exits.set_model({shape.layers, shape.d_model, shape.vocab, from_->fingerprint(), formats_});
         std::vector<std::size_t> layers = o_.layers;
         exits.set_layers(std::move(layers));
-        exits.set("gate.weight", {report_.sec.outputs, report_.sec.inputs}, report_.sec.weight);
-        if (!report_.sec.bias.empty()) exits.set("gate.bias", {report_.sec.outputs}, report_.sec.bias);
-        for (const calibrate::fitted_layer_gate& gate : report_.gates) {
-            const std::string name = "learn_to_exit." + std::to_string(gate.layer);
-            exits.set(name + ".weight", {1, gate.map.inputs}, gate.map.weight);
-            exits.set(name + ".bias", {1}, gate.map.bias);
+        const auto set_map = [&](const std::string& name, const calibrate::fitted_linear& map) {
+            exits.set(name + ".weight", {map.outputs, map.inputs}, map.weight);
+            if (!map.bias.empty()) exits.set(name + ".bias", {map.outputs}, map.bias);
+        };
+        if (report_.heads) {
+            for (const calibrate::fitted_head& head : report_.heads->fitted) head.store(exits);
         }
-        const std::vector<std::size_t>& chosen = report_.chosen.layers;
-        exits.set("learn_to_exit.layers", {chosen.size()}, {chosen.begin(), chosen.end()});
-        exits.set("thresholds.learn_to_exit", {1}, {report_.chosen.threshold});
-        exits.set("thresholds.check_margin", {1}, {report_.chosen.check_margin});
-        exits.set("thresholds.exit", {1}, {report_.sec_chosen.threshold});
-        exits.set("thresholds.stop", {1}, {1.0f});
+        for (std::size_t e = 0; e < report_.sec.size(); ++e) {
+            const std::size_t layer = e < o_.layers.size() ? o_.layers[e] : shape.layers;
+            set_map(o_.sec_each ? "gate." + std::to_string(layer) : "gate", report_.sec[e]);
+        }
+        for (const auto& gate : report_.gates) set_map("learn_to_exit." + std::to_string(gate.layer), gate.map);
+        for (const auto& gate : report_.jei_gates) set_map("jei_dnn." + std::to_string(gate.layer), gate.map);
+        if (!report_.gates.empty()) {
+            const std::vector<std::size_t>& chosen = report_.chosen.layers;
+            exits.set("learn_to_exit.layers", {chosen.size()}, {chosen.begin(), chosen.end()});
+            exits.set("thresholds.learn_to_exit", {1}, {report_.chosen.threshold});
+            exits.set("thresholds.check_margin", {1}, {report_.chosen.check_margin});
+        }
+        if (!report_.sec.empty()) {
+            exits.set("thresholds.exit", {1}, {report_.sec_chosen.threshold});
+            exits.set("thresholds.stop", {1}, {1.0f});
+        }
+        if (!report_.jei_gates.empty()) exits.set("thresholds.jei_dnn", {1}, {report_.jei_chosen.threshold});
         exits.set_metadata("labels", o_.labels).set_metadata("sec_labels", o_.sec_labels);
+        exits.set_metadata("settings", settings().dump());
         exits.set_metadata("metrics", summary(report_).dump());
         return exits;
+    }
+
+    /// What would give the same exits again, beside the texts, which are told by their contents.
+    [[nodiscard]] json settings() const {
+        std::ostringstream hash;
+        hash << std::hex << std::setw(16) << std::setfill('0') << texts_hash_;
+        json all{{"corpus", hash.str()},
+                 {"suffixes", o_.corpus.suffixes},
+                 {"tokens", o_.corpus.most_tokens},
+                 {"tokens_per_file", o_.corpus.most_tokens_of_one},
+                 {"memory", o_.memory},
+                 {"heads", o_.heads},
+                 {"gates", o_.gates},
+                 {"sec_bias", o_.sec_bias},
+                 {"sec_each", o_.sec_each},
+                 {"jei_lambda", o_.jei_lambda},
+                 {"loss", o_.loss},
+                 {"check_margins", o_.check_margins},
+                 {"samples", o_.samples.count},
+                 {"sample_tokens", o_.samples.length},
+                 {"max_new_tokens", o_.samples.new_tokens}};
+        if (o_.heads != "shared") {
+            all["head_target"] = o_.head_target;
+            all["rank"] = o_.head_fit.rank;
+            all["epochs"] = o_.head_fit.epochs;
+            all["learning_rate"] = o_.head_fit.learning_rate;
+            all["seed"] = o_.head_fit.seed;
+        }
+        return all;
     }
 
     [[nodiscard]] std::filesystem::path out_path() const {
@@ -202,7 +340,7 @@ private:
                                const exit_options& config) {
         const run_options run;
         const auto full = make_session(m, exit_options{}, run);
-        const auto early = make_session(m, config, run);
+        const auto early = &m == &model_ ? make_session(m, config, run, head_) : make_session(m, config, run);
         const auto text_of = [&](std::span<const eo::token_id> ids) { return m.tokenizer().decode(ids); };
         eo::generate_options generate;
         generate.cancel = interrupted_.token();
@@ -245,18 +383,19 @@ private:
         }
     }
 
-    void choose_sec(const std::vector<calibrate::sample>& samples) {
+    /// The boldest threshold before the loss first exceeds its target.
+    void choose_from(const char* gate, std::initializer_list<float> grid, const std::vector<calibrate::sample>& samples,
+                     std::vector<measured_threshold>& tried, measured_threshold& chosen) {
         exit_options config;
-        config.gate = "sec";
-        config.stop_threshold = 1.0f;
-        report_.sec_chosen.threshold = 1.0f;
-        for (const float threshold : {0.99f, 0.95f, 0.9f, 0.8f, 0.7f, 0.6f, 0.5f}) {  // the paper's, below .5 is 0
+        config.gate = gate;
+        if (config.gate == "sec") config.stop_threshold = 1.0f;
+        chosen.threshold = config.gate == "sec" ? 1.0f : 1.01f;  // full depth
+        for (const float threshold : grid) {
             config.threshold = threshold;
             progress_("completing " + std::to_string(samples.size()) + " prompts: " + name_of(config));
-            const measured_threshold found = measure(model_, samples, config);
-            report_.sec_tried.push_back(found);
-            if (found.loss > o_.loss) break;
-            report_.sec_chosen = found;
+            tried.push_back(measure(model_, samples, config));
+            if (tried.back().loss > o_.loss) break;
+            chosen = tried.back();
         }
     }
 
@@ -340,7 +479,7 @@ private:
     calibrate::sample_losses losses_of(const std::vector<calibrate::sample>& samples, const exit_options& config) {
         const run_options run;
         const auto full = make_session(model_, exit_options{}, run);
-        const auto early = make_session(model_, config, run);
+        const auto early = make_session(model_, config, run, head_);
         calibrate::sample_losses losses;
         for (const calibrate::sample& s : samples) {
             check_cancel();
@@ -366,6 +505,8 @@ private:
     std::unique_ptr<eo::io::stored_checkpoint> from_;
     std::string formats_ = "f32";
     kept kept_;
+    eo::any_head head_;
+    std::uint64_t texts_hash_ = 0;
     fit_report report_;
 };
 

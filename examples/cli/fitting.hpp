@@ -6,6 +6,7 @@
 #include "options.hpp"
 
 #include <earlyout/calibrate/corpus.hpp>
+#include <earlyout/calibrate/fit_heads.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -25,6 +26,13 @@ struct fit_options {
     std::vector<std::string> texts;
     eo::calibrate::corpus_options corpus{.suffixes = {".py"}, .most_tokens = 400'000};
     std::vector<std::size_t> layers;
+    std::string heads = "shared";
+    std::string head_target = "full-depth";
+    eo::calibrate::head_fit_options head_fit;
+    std::vector<std::string> gates{"learn-to-exit", "sec"};
+    double jei_lambda = 0.3;
+    bool sec_each = false;  ///< a gate for each exit
+    bool paper = false;
     std::size_t memory = 512;
     std::string labels = "agrees";
     std::string sec_labels = "right";

@@ -63,7 +63,7 @@ void decide(std::vector<calibrate::decision_sweep>& into, const calibrate::windo
         }
     }
     if (gates.sec) {
-        const auto p = gates.sec->probabilities(hidden);
+        const auto p = gates.sec->probabilities(exit.layer, hidden);
         const bool stops = p[0] >= p[1] && p[0] >= p[2], exits = !stops && p[1] >= p[2];
         const bool never =
             calibrate::label_of(window, e, i, calibrate::label_rule::paper) == calibrate::gate_label::stop;
@@ -89,7 +89,7 @@ void add(observation& into, const calibrate::window_observation& window, const f
             const auto hidden = std::span(exit.hidden).subspan(i * width, width);
             if (e + 1 != window.exits.size()) decide(into.decisions, window, gates, e, i, hidden);
             if (!gates.sec) continue;
-            const auto p = gates.sec->probabilities(hidden);
+            const auto p = gates.sec->probabilities(exit.layer, hidden);
             into.exits[e].sec_stop.add(p[0], !any_right);
             into.exits[e].sec_exit.add(p[1], right);
         }
@@ -116,11 +116,12 @@ double reliability::error() const noexcept {
     return distance / static_cast<double>(std::max<std::size_t>(1, total()));
 }
 
-observation observe(const model& m, const std::vector<calibrate::corpus_text>& texts, std::size_t threads,
-                    const std::stop_token& cancel, eo::function_ref<void(std::size_t tokens)> progress) {
+observation observe(const model& m, const eo::any_head& head, const std::vector<calibrate::corpus_text>& texts,
+                    std::size_t threads, const std::stop_token& cancel,
+                    eo::function_ref<void(std::size_t tokens)> progress) {
     eo::thread_pool pool(threads);
     calibrate::collector collector(m.network(), all_layers(m), std::min<std::size_t>(256, m.network().shape().context),
-                                   pool);
+                                   pool, head);
     fitted_gates gates;
     if (m.has_exits()) {
         const eo::exit_weights& exits = m.exits();
@@ -138,7 +139,8 @@ observation observe(const model& m, const std::vector<calibrate::corpus_text>& t
     return all;
 }
 
-std::vector<std::vector<eo::token_id>> answers_of_layers(const model& m, std::span<const eo::token_id> prompt,
+std::vector<std::vector<eo::token_id>> answers_of_layers(const model& m, const eo::any_head& head,
+                                                         std::span<const eo::token_id> prompt,
                                                          std::span<const eo::token_id> produced) {
     std::vector<eo::token_id> tokens(prompt.begin(), prompt.end());
     tokens.insert(tokens.end(), produced.begin(), produced.end());
@@ -146,7 +148,7 @@ std::vector<std::vector<eo::token_id>> answers_of_layers(const model& m, std::sp
     const std::size_t used = std::min(tokens.size(), context);
     if (used < 2 || used <= produced.size()) return {};
     eo::thread_pool pool(1);
-    calibrate::collector collector(m.network(), all_layers(m), used, pool);
+    calibrate::collector collector(m.network(), all_layers(m), used, pool, head);
     const auto window = collector.observe(std::span(tokens).last(used));
     std::vector<std::vector<eo::token_id>> answers(produced.size() + 1);
     for (std::size_t i = 0; i < answers.size(); ++i) {

@@ -8,6 +8,7 @@
 #include <earlyout/calibrate/corpus.hpp>
 #include <earlyout/calibrate/decisions.hpp>
 #include <earlyout/core/function_ref.hpp>
+#include <earlyout/exit/any_head.hpp>
 
 #include <array>
 #include <cstddef>
@@ -52,13 +53,14 @@ struct observation {
     std::vector<eo::calibrate::decision_sweep> decisions;
 };
 
-[[nodiscard]] observation observe(const model& m, const std::vector<eo::calibrate::corpus_text>& texts,
-                                  std::size_t threads, const std::stop_token& cancel,
-                                  eo::function_ref<void(std::size_t tokens)> progress);
+/// @param head what exits answer with
+[[nodiscard]] observation observe(const model& m, const eo::any_head& head,
+                                  const std::vector<eo::calibrate::corpus_text>& texts, std::size_t threads,
+                                  const std::stop_token& cancel, eo::function_ref<void(std::size_t tokens)> progress);
 
 /// What every layer would have said at each new token, and after the last, given the tokens before it: [new +
 /// 1][layer]. Tokens that do not fit the model's context are left out at the front.
-[[nodiscard]] std::vector<std::vector<eo::token_id>> answers_of_layers(const model& m,
+[[nodiscard]] std::vector<std::vector<eo::token_id>> answers_of_layers(const model& m, const eo::any_head& head,
                                                                        std::span<const eo::token_id> prompt,
                                                                        std::span<const eo::token_id> produced);
 

@@ -131,15 +131,15 @@ void add_options(CLI::App& app, exit_options& into) {
                        "What decides where a token leaves: none (full depth), fixed, max-probability, margin, "
                        "entropy, saturation (the hidden state hardly turns any more), patience (exits in a row "
                        "agree), or what was fitted to the model: learn-to-exit (predicted error) or sec "
-                       "(stop or exit)")
+                       "(stop or exit) or jei-dnn (the share of tokens that should leave)")
             ->check(CLI::IsMember({"none", "fixed", "max-probability", "margin", "entropy", "saturation", "patience",
-                                   "learn-to-exit", "sec"}))
+                                   "learn-to-exit", "sec", "jei-dnn"}))
             ->type_name("GATE")
             ->capture_default_str()
             ->group(group);
     add_list(app, "--exit-layers", into.layers,
              "Layers, from 1, after which the gate is asked; `fixed` leaves after the first of them. Left out: "
-             "for learn-to-exit and sec those they were fitted to, else a quarter, half and three quarters of "
+             "for learn-to-exit, sec and jei-dnn those they were fitted to, else a quarter, half and three quarters of "
              "the depth")
         ->needs(gate)
         ->group(group);
@@ -147,7 +147,8 @@ void add_options(CLI::App& app, exit_options& into) {
            "--threshold", into.threshold,
            "A token leaves when the gate's measure reaches this; for entropy, when it is at or below this many nats, "
            "for learn-to-exit this predicted error. For patience a whole number: how many further exits in a row must "
-           "name the same token. Left out: the fitted one for learn-to-exit and sec, 0.5 for entropy, 2 for patience, "
+           "name the same token. Left out: the fitted one for learn-to-exit, sec and jei-dnn, 0.5 for entropy, 2 for "
+           "patience, "
            "else 0.9")
         ->check(finite)
         ->needs(gate)
@@ -187,7 +188,19 @@ void add_options(CLI::App& app, exit_options& into) {
                "vocabulary, later ones only at its N likeliest tokens there; 0: always all")
         ->needs(gate)
         ->group(group);
+    add_head_option(app, into.head);
     add_cache_options(app, into);
+}
+
+CLI::Option* add_head_option(CLI::App& app, std::string& into) {
+    return app
+        .add_option("--exit-head", into,
+                    "What exits answer with: shared (the model's own output), adapter or own (fitted to the model, at "
+                    "layers that have one), or auto, what the model's exits were fitted with")
+        ->check(CLI::IsMember({"auto", "shared", "adapter", "own"}))
+        ->type_name("HEAD")
+        ->capture_default_str()
+        ->group("Early exits");
 }
 
 void add_cache_options(CLI::App& app, exit_options& into) {

@@ -53,12 +53,15 @@ struct exit_options {
     double time_budget = 0.0;           ///< seconds; 0: any number
     std::string over_budget = "end";
     std::size_t shortlist = 0;  ///< tokens that a token's later exits are asked about; 0: all
+    std::string head = "auto";
     std::string kv = "propagate";
     std::size_t defer_cap = 0;  ///< most generated tokens that may wait; 0: any number
     std::string prefill = "eager";
 };
 void add_options(CLI::App& app, exit_options& into);
 void add_cache_options(CLI::App& app, exit_options& into);
+/// --exit-head
+CLI::Option* add_head_option(CLI::App& app, std::string& into);
 
 /// An option that takes a whole number in decimal digits. One that is too small by default has no default.
 CLI::Option* add_number(CLI::App& app, const std::string& name, std::size_t& into, const std::string& help,

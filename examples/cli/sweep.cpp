@@ -15,6 +15,20 @@ std::string number(float value) {
     return {text, end};
 }
 
+/// "2,4-8"
+std::string ranges(const std::vector<std::size_t>& layers) {
+    std::string text;
+    for (std::size_t first = 0; first < layers.size();) {
+        std::size_t last = first;
+        while (last + 1 < layers.size() && layers[last + 1] == layers[last] + 1) ++last;
+        if (last < first + 2) last = first;  // two are written as such
+        text.append(text.empty() ? "" : ",").append(std::to_string(layers[first]));
+        if (last != first) text.append("-").append(std::to_string(layers[last]));
+        first = last + 1;
+    }
+    return text;
+}
+
 /// When a sweep that names no gates tries one.
 enum class tried { always, when_asked, when_fitted };
 
@@ -36,11 +50,12 @@ const std::vector<gate_row>& gate_rows() {
         {"saturation", ">=", {0.99f, 0.98f, 0.95f, 0.9f, 0.85f, 0.8f, 0.7f, 0.6f}},
         {"patience", ">=", {}},
         {"learn-to-exit", "<=", {0.02f, 0.05f, 0.1f, 0.2f, 0.3f, 0.4f, 1.0f}, tried::when_fitted, "learn_to_exit."},
+        {"jei-dnn", ">=", {0.9f, 0.8f, 0.7f, 0.6f, 0.5f, 0.4f, 0.3f}, tried::when_fitted, "jei_dnn."},
         {"sec",
          ">",
          {0.999f, 0.99f, 0.95f, 0.9f, 0.8f, 0.7f, 0.6f, 0.5f, 0.0f},  // as the SEC paper
          tried::when_fitted,
-         "gate.weight"},
+         "gate."},
     };
     return rows;
 }
@@ -142,6 +157,21 @@ std::vector<exit_options> cache_policies(const sweep_options& o) {
     return made;
 }
 
+/// Sun et al., ICSE 2024: untied heads, one linear gate, also asked after the last layer, where it may stop; skipped
+/// layers' keys and values propagated; thresholds of exit and of stop swept one at a time, the other off. Prompt and
+/// first token run at full depth, as with every eager prefill.
+sweep_options paper(const model& m, sweep_options o) {
+    o.gates = {"sec"};
+    o.kv = {"propagate"};
+    o.prefill = "eager";
+    o.head = "own";
+    if (o.layers.empty()) {
+        o.layers.assign(m.exits().layers().begin(), m.exits().layers().end());
+        o.layers.push_back(m.network().shape().layers);
+    }
+    return o;
+}
+
 /// Texts of the same length, and not just full depth by another name, whose speed differs by chance alone.
 bool is_comparable(const swept& s) { return s.measured.early.stops == 0 && s.measured.early.layers_skipped() > 0.0; }
 
@@ -153,7 +183,8 @@ std::vector<std::string> gates_to_sweep() {
     return names;
 }
 
-std::vector<exit_options> make_sweep(const model& m, const sweep_options& o) {
+std::vector<exit_options> make_sweep(const model& m, const sweep_options& asked) {
+    const sweep_options o = asked.paper ? paper(m, asked) : asked;
     const std::vector<std::string> gates = o.gates.empty() ? default_gates(m) : o.gates;
     const std::size_t depth = m.network().shape().layers;
     std::vector<exit_options> all;
@@ -161,6 +192,7 @@ std::vector<exit_options> make_sweep(const model& m, const sweep_options& o) {
         for (const exit_options& cache : cache_policies(o)) {
             exit_options config = cache;
             config.gate = gate;
+            config.head = head_name(m, o.head);
             config.layers = o.layers;
             if (gate == "fixed") {
                 for (std::size_t layer = depth - 1; layer >= 1; --layer) {
@@ -186,7 +218,9 @@ std::vector<exit_options> make_sweep(const model& m, const sweep_options& o) {
             }
         }
     }
-    for (const exit_options& config : all) (void)make_session(m, config, {});  // refuses before anything is measured
+    for (const exit_options& config : all) {
+        (void)make_session(m, config, {}, {});  // refuses before anything is measured
+    }
     return all;
 }
 
@@ -202,12 +236,9 @@ std::string name_of(const exit_options& c) {
             (c.gate == "sec" ? " exit " : " ") + std::string(row_of(c.gate).comparison) + " " + number(*c.threshold);
     }
     if (c.check_margin && *c.check_margin > 0.0f) name += ", margin >= " + number(*c.check_margin);
+    if (c.head == "own" || c.head == "adapter") name += ", " + c.head + " heads";
     if (c.gate != "fixed" && !c.layers.empty()) {
-        name += " after ";
-        for (const std::size_t layer : c.layers) {
-            if (layer != c.layers.front()) name += ',';
-            name += std::to_string(layer);
-        }
+        name += " after " + ranges(c.layers);
     }
     if (c.shortlist != 0) name += ", shortlist " + std::to_string(c.shortlist);
     name += ", " + c.kv;
@@ -216,7 +247,7 @@ std::string name_of(const exit_options& c) {
 }
 
 json to_json(const exit_options& c, const std::vector<std::size_t>& layers) {
-    json object{{"gate", c.gate}, {"layers", layers}, {"kv", c.kv}, {"prefill", c.prefill}};
+    json object{{"gate", c.gate}, {"layers", layers}, {"kv", c.kv}, {"prefill", c.prefill}, {"head", c.head}};
     if (c.threshold) object["threshold"] = *c.threshold;
     if (c.defer_cap != 0) object["defer_cap"] = c.defer_cap;
     if (c.shortlist != 0) object["shortlist"] = c.shortlist;

@@ -22,6 +22,8 @@ struct sweep_options {
     std::vector<std::string> kv{"propagate", "defer"};
     std::vector<std::size_t> defer_caps{0};  ///< of defer; 0: none
     std::string prefill = "eager";           ///< of defer
+    std::string head = "auto";
+    bool paper = false;  ///< the Stop&Exit paper's configuration alone
 };
 
 /// One policy and what it did.

@@ -11,8 +11,10 @@
 #include <earlyout/core/memory_checkpoint.hpp>
 #include <earlyout/core/thread_pool.hpp>
 #include <earlyout/core/token.hpp>
+#include <earlyout/exit/adapter_head.hpp>
 #include <earlyout/exit/always.hpp>
 #include <earlyout/exit/any_gate.hpp>
+#include <earlyout/exit/any_head.hpp>
 #include <earlyout/exit/budget.hpp>
 #include <earlyout/exit/cache_policies.hpp>
 #include <earlyout/exit/combinators.hpp>
@@ -28,6 +30,7 @@
 #include <earlyout/exit/margin.hpp>
 #include <earlyout/exit/max_probability.hpp>
 #include <earlyout/exit/oracle.hpp>
+#include <earlyout/exit/own_head.hpp>
 #include <earlyout/exit/patience.hpp>
 #include <earlyout/exit/saturation.hpp>
 #include <earlyout/exit/sec_gate.hpp>

@@ -3,6 +3,7 @@
 
 #include <earlyout/core/executor.hpp>
 
+#include <cmath>
 #include <random>
 #include <vector>
 
@@ -87,6 +88,51 @@ TEST_CASE("the three-way gate beats chance on what it was fitted to", "[calibrat
         const eo::sec_gate made(gate.view());
         CHECK_NOTHROW(made.check(support::small_network().shape()));
     }
+}
+
+TEST_CASE("a three-way gate for each exit does better than one for all", "[calibrate][fit_gates]") {
+    const auto seen = observe(4, 3000);
+    const auto shared = calibrate::fit_sec_gate(seen, label_rule::right);
+    const auto each = calibrate::fit_sec_gates(seen, label_rule::right);
+    REQUIRE(each.size() == 4);
+    double weighted = 0.0;
+    for (std::size_t e = 0; e < 4; ++e) weighted += each[e].loss * static_cast<double>(seen.layer(e)) / 13.0;
+    CHECK(weighted < shared.loss);
+}
+
+TEST_CASE("JEI-DNN's gates learn where leaving costs least", "[calibrate][fit_gates]") {
+    const auto seen = observe(7, 4000);
+    double before = -1.0;
+    for (const double lambda : {0.0, 1.0, 100.0}) {
+        const auto gates = calibrate::fit_jei_dnn(seen, lambda);
+        REQUIRE(gates.size() == 3);
+        CHECK(gates[1].share_wrong <= gates[0].share_wrong);  // who is to leave at one is to leave at the next
+        for (const auto& gate : gates) {
+            CHECK((gate.map.outputs == 1 && gate.map.inputs == 4));
+            const double chance = gate.share_wrong < 1e-9 || gate.share_wrong > 1.0 - 1e-9
+                                      ? 0.0
+                                      : -gate.share_wrong * std::log(gate.share_wrong) -
+                                            (1.0 - gate.share_wrong) * std::log(1.0 - gate.share_wrong);
+            CHECK(gate.map.loss <= chance + 1e-3);
+        }
+        CHECK(1.0 - gates[0].share_wrong >= before);  // a larger lambda leaves earlier
+        before = 1.0 - gates[0].share_wrong;
+        CHECK_NOTHROW(eo::jei_dnn({.outputs = 1, .inputs = 4, .weight = gates[0].map.weight, .bias = {}}));
+    }
+    CHECK(before == 1.0);
+
+    // By hand: the first exit's target.
+    std::size_t leaves = 0;
+    for (std::size_t i = 0; i < seen.size(); ++i) {
+        bool best = true;
+        for (std::size_t e = 1; e < 4; ++e) {
+            best = best && seen.cross_entropy(0, i) + 1.0f / 6.0f <=
+                               seen.cross_entropy(e, i) + static_cast<float>(seen.layer(e)) / 6.0f;
+        }
+        leaves += best;
+    }
+    CHECK_THAT(1.0 - calibrate::fit_jei_dnn(seen, 1.0)[0].share_wrong,
+               Catch::Matchers::WithinAbs(static_cast<double>(leaves) / static_cast<double>(seen.size()), 1e-3));
 }
 
 TEST_CASE("gates are calibrated on their own exits", "[calibrate][fit_gates]") {

@@ -73,6 +73,78 @@ TEST_CASE("fit in another format serves that format", "[cli][fit]") {
     CHECK(r.json().at("learn_to_exit").size() == 2);
 }
 
+TEST_CASE("fit gives exits heads of their own, and the other commands answer with them", "[cli][fit]") {
+    const support::temporary_folder folder;
+    write_texts(folder);
+    const std::string out = (folder / "exits.safetensors").string();
+    const auto r = earlyout_command(
+        fit(folder, {"--out", out, "--json", "--exit-layers", "2,4", "--heads", "adapter", "--rank", "4", "--epochs",
+                     "8", "--gates", "jei-dnn,sec", "--sec-each", "--dtype", "int8"}));
+    INFO(r);
+    REQUIRE(r.status == 0);
+    const auto j = r.json();
+    const auto& heads = j.at("heads");
+    REQUIRE(heads.at("fitted").size() == 2);
+    for (const auto& head : heads.at("fitted")) CHECK(head.at("last_loss") < head.at("first_loss"));
+    CHECK(heads.at("after").at(2) == heads.at("before").at(2));  // full depth answers as it did
+    CHECK(heads.at("after").at(0) != heads.at("before").at(0));
+    CHECK(j.at("learn_to_exit").empty());
+    CHECK(j.at("jei_dnn").size() == 2);
+    CHECK(j.at("sec").size() == 3);
+
+    std::vector<std::string> evaluate{"evaluate",
+                                      "--text",
+                                      folder.path().string(),
+                                      "--exits",
+                                      out,
+                                      "--samples",
+                                      "2",
+                                      "--max-new-tokens",
+                                      "3",
+                                      "--tokens",
+                                      "1000",
+                                      "--kv",
+                                      "propagate",
+                                      "--json",
+                                      "--dtype",
+                                      "int8",
+                                      "--gates",
+                                      "jei-dnn,sec",
+                                      "--thresholds",
+                                      "0.3"};
+    const auto with = earlyout_command(evaluate);
+    INFO(with);
+    REQUIRE(with.status == 0);
+    CHECK(with.json().at("sweep").size() == 3);
+    CHECK(with.json().at("sweep").at(0).at("config").at("head") == "adapter");
+    evaluate.insert(evaluate.end(), {"--exit-head", "shared"});
+    const auto without = earlyout_command(evaluate);
+    REQUIRE(without.status == 0);
+    CHECK(without.json().at("oracle") != with.json().at("oracle"));
+    evaluate.back() = "own";
+    CHECK(earlyout_command(evaluate).refused(1, {"exits.safetensors", "head.LAYER.weight"}));
+}
+
+TEST_CASE("the Stop&Exit paper's configuration is fitted and evaluated", "[cli][fit]") {
+    const support::temporary_folder folder;
+    write_texts(folder);
+    const std::string out = (folder / "exits.safetensors").string();
+    const auto r = earlyout_command(fit(folder, {"--out", out, "--exit-layers", "2,5", "--paper"}));
+    INFO(r);
+    REQUIRE(r.status == 0);
+    CHECK(r.out.find("Heads (own") != std::string::npos);
+    const auto measured = earlyout_command({"evaluate", "--text", folder.path().string(), "--exits", out, "--samples",
+                                            "2", "--max-new-tokens", "3", "--tokens", "1000", "--paper", "--json"});
+    INFO(measured);
+    REQUIRE(measured.status == 0);
+    const auto sweep = measured.json().at("sweep");
+    REQUIRE(sweep.size() == 18);  // nine thresholds of exit, then of stop
+    CHECK(sweep.at(0).at("config").at("threshold") == 0.999f);
+    CHECK(sweep.at(0).at("config").at("head") == "own");
+    CHECK(sweep.at(17).at("config").at("stop_threshold") == 0.0f);
+    CHECK(sweep.at(17).at("config").at("layers") == std::vector<int>{2, 5, 8});
+}
+
 TEST_CASE("fit that cannot be done is refused and leaves what was there", "[cli][fit]") {
     const support::temporary_folder folder;
     CHECK(earlyout_command({"fit"}).refused(2, {"--text"}));
@@ -88,4 +160,6 @@ TEST_CASE("fit that cannot be done is refused and leaves what was there", "[cli]
     CHECK(earlyout_command(fit(folder, {"--exit-layers", "8"})).refused(2, {"exit layers", "1 .. 7"}));
     CHECK(earlyout_command(fit(folder, {"--labels", "wrong"})).refused(2, {"--labels"}));
     CHECK(earlyout_command(fit(folder, {"--loss", "2"})).refused(2, {"--loss"}));
+    CHECK(earlyout_command(fit(folder, {"--gates", "sec", "--guarantee", "0.1"})).refused(2, {"--guarantee"}));
+    CHECK(earlyout_command(fit(folder, {"--rank", "161"})).refused(2, {"--rank", "160", "161"}));
 }

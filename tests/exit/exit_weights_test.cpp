@@ -122,9 +122,24 @@ TEST_CASE("exit weights refuse tensors that do not fit", "[exit][exit_weights]")
             CHECK(error_of([&] { named.check(); }) == thrown(errc::malformed_file, {name}));
         }
     }
-    SECTION("any other name is kept") {
-        w.set("adapter.3.down", {1, 2, 1}, {1, 2});
+    SECTION("halves of an adapter that do not fit each other, or the model") {
+        w.set("adapter.2.down.weight", {1, 2}, {1, 2});
+        CHECK(error_of([&] { w.check(); }) == thrown(errc::missing_tensor, {"'adapter.2.up.weight'"}));
+        w.set("adapter.2.up.weight", {1, 2}, {1, 2});
+        CHECK(error_of([&] { w.check(); }) == thrown(errc::wrong_shape, {"'adapter.2.up.weight'", "[2, 1]", "[1, 2]"}));
+        w.set("adapter.2.up.weight", {2, 1}, {1, 2});
         CHECK_NOTHROW(w.check());
-        CHECK(w.tensor("adapter.3.down").values[1] == 2.0f);
+        CHECK((w.has_adapter(2) && !w.has_adapter(1) && w.adapter(2).up.inputs == 1));
+        w.set("adapter.2.down.weight", {3, 2}, std::vector<float>(6))
+            .set("adapter.2.up.weight", {2, 3}, std::vector<float>(6));
+        CHECK(error_of([&] { w.check(); }) == thrown(errc::wrong_shape, {"'adapter.2.down.weight'", "[3, 2]"}));
+        eo::exit_weights named = for_model(4, 2, 5);
+        named.set("adapter.x.down.weight", {1, 2}, {1, 2});
+        CHECK(error_of([&] { named.check(); }) == thrown(errc::malformed_file, {"adapter.x"}));
+    }
+    SECTION("any other name is kept") {
+        w.set("router.3.down", {1, 2, 1}, {1, 2});
+        CHECK_NOTHROW(w.check());
+        CHECK(w.tensor("router.3.down").values[1] == 2.0f);
     }
 }

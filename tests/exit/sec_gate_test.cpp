@@ -77,6 +77,21 @@ TEST_CASE("the most likely class decides, if it is above its threshold", "[exit]
     CHECK(decide({2.9f, 3, 0}, {.exit = 0.9f, .stop = 0.1f}) == decision::go_on);
 }
 
+TEST_CASE("gates of single layers decide there and nowhere else", "[exit][sec_gate]") {
+    const std::vector<float> turned{0, 1, 0, 1, 0, 0, 0, 0, 1};
+    const eo::linear_weights second{.outputs = 3, .inputs = 3, .weight = identity, .bias = {}};
+    const eo::linear_weights fifth{.outputs = 3, .inputs = 3, .weight = turned, .bias = {}};
+    const eo::sec_gate gate(std::vector<eo::layer_weights>{{2, second}, {5, fifth}});
+    const std::vector<float> hidden{2.0f, 0.0f, 0.0f};
+    CHECK(gate.probabilities(2, hidden)[0] > 0.7f);
+    CHECK(gate.probabilities(5, hidden)[1] > 0.7f);
+    CHECK(gate.probabilities(3, hidden) == std::array<float, 3>{0.0f, 0.0f, 1.0f});
+    CHECK(error_of([&] { gate.check({.layers = 4, .d_model = 3}); }) ==
+          thrown(eo::errc::mismatch, {"at least 5 layers", "4"}));
+    CHECK(error_of([] { (void)eo::sec_gate(std::vector<eo::layer_weights>{}); }) ==
+          thrown(eo::errc::invalid_argument, {"sec_gate", "none"}));
+}
+
 TEST_CASE("a threshold of 1 switches a decision off", "[exit][sec_gate]") {
     CHECK(decide({100, 0, 0}, {.exit = 0.5f, .stop = 1.0f}) == eo::decision::go_on);
     CHECK(decide({0, 100, 0}, {.exit = 1.0f, .stop = 0.5f}) == eo::decision::go_on);

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 // A step allocates nothing: every operator new of this program counts.
+#include <earlyout/exit/adapter_head.hpp>
 #include <earlyout/exit/always.hpp>
 #include <earlyout/exit/any_gate.hpp>
+#include <earlyout/exit/any_head.hpp>
 #include <earlyout/exit/budget.hpp>
+#include <earlyout/exit/own_head.hpp>
 #include <earlyout/generate/session.hpp>
 
 #include <atomic>
@@ -14,6 +17,7 @@
 
 #include "generate/fixtures.hpp"
 #include "support/catch.hpp"
+#include "support/random.hpp"
 
 using namespace support;
 
@@ -107,6 +111,52 @@ TEST_CASE("a decode step allocates nothing", "[generate][decode_step]") {
         check_steps(policy(eo::always_exit{}, eo::defer{.cap = 7}), options, 2);
         check_steps(eo::exit_policy{eo::exit_plan{every_layer, hash}, eo::shortlist{9}, eo::defer{}}, options);
     }
+}
+
+TEST_CASE("a decode step with heads that were fitted allocates nothing either", "[generate][decode_step]") {
+    random_source random(4);
+    eo::exit_weights exits;
+    exits.set_model({6, 20, 97, "", "f32"});
+    exits.set("adapter.2.down.weight", {3, 20}, random.floats(60))
+        .set("adapter.2.up.weight", {20, 3}, random.floats(60));
+    exits.set("head.4.weight", {97, 20}, random.floats(97 * 20));
+    const hash_gate hash{.seed = 5, .exit_percent = 50};
+    for (const eo::any_head& head : {eo::any_head(eo::adapter_head(exits)), eo::any_head(eo::own_head(exits))}) {
+        check_steps(eo::exit_policy{eo::exit_plan{every_layer, hash}, head, eo::defer{}}, {.max_new_tokens = 30});
+    }
+}
+
+TEST_CASE("an exit's token and the bytes it reads are those of its head", "[generate][decode_step]") {
+    random_source random(6);
+    eo::exit_weights exits;
+    exits.set_model({6, 20, 97, "", "f32"});
+    const std::vector<float> weight = random.floats(97 * 20);
+    exits.set("head.3.weight", {97, 20}, weight);
+    const eo::own_head head(exits);
+    std::mt19937 engine(3);
+    const ids prompt = random_prompt(engine, 9);
+    const eo::exit_plan plan{eo::after<3>(eo::always_exit{})};
+    eo::session s{small_network(), eo::exit_policy{plan, head, eo::defer{}}};
+    const eo::completion own = s.complete(prompt, {.max_new_tokens = 2});
+    ids all = prompt;
+    all.push_back(own.ids[0]);
+    full_run full(small_network(), all);
+    const std::vector<float>& row = full.row(3, all.size() - 1);
+    std::vector<float> logits(97);
+    for (std::size_t v = 0; v < 97; ++v) {
+        for (std::size_t k = 0; k < 20; ++k) logits[v] += weight[v * 20 + k] * row[k];
+    }
+    CHECK(own.exit_layers == std::vector<std::size_t>{6, 3});
+    CHECK(own.ids[1] == std::ranges::max_element(logits) - logits.begin());
+
+    eo::session shared{small_network(), eo::exit_policy{plan, eo::shared_head{}, eo::defer{}}};
+    const eo::completion other = shared.complete(prompt, {.max_new_tokens = 2});
+    CHECK(own.stats.decode.weight_bytes - head.bytes() ==
+          other.stats.decode.weight_bytes - small_network().output_bytes());
+    eo::exit_weights wider;
+    wider.set_model({6, 21, 97, "", "f32"});
+    wider.set("head.3.weight", {97, 21}, random.floats(97 * 21));
+    CHECK_THROWS_AS((eo::session{small_network(), eo::exit_policy{plan, eo::own_head(wider), eo::defer{}}}), eo::error);
 }
 
 TEST_CASE("a gate's stop ends the completion without a token", "[generate][decode_step]") {

@@ -28,9 +28,9 @@ public:
         return values;
     }
     std::vector<earlyout::token_id> tokens(std::size_t count, std::size_t vocab) {
-        std::vector<earlyout::token_id> ids(count);
-        for (auto& id : ids) id = static_cast<earlyout::token_id>(index(vocab));
-        return ids;
+        std::vector<earlyout::token_id> made(count);
+        for (auto& id : made) id = static_cast<earlyout::token_id>(index(vocab));
+        return made;
     }
 
 private:

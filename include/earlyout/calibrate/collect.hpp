@@ -8,6 +8,7 @@
 #include <earlyout/core/function_ref.hpp>
 #include <earlyout/core/matrix_view.hpp>
 #include <earlyout/exit/heads.hpp>
+#include <earlyout/exit/jei_dnn.hpp>
 #include <earlyout/kernels/argmax.hpp>
 #include <earlyout/kernels/softmax.hpp>
 #include <earlyout/nn/kv_cache.hpp>
@@ -17,6 +18,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <stop_token>
 #include <type_traits>
@@ -24,6 +26,29 @@
 
 namespace earlyout::inline EARLYOUT_ABI {
 namespace calibrate {
+
+/// What gates may ask of the logits of one token.
+struct exit_answer {
+    token_id argmax = 0;
+    float max_probability = 0.0f;  ///< p1
+    float margin = 0.0f;           ///< p1 - p2
+    float entropy = 0.0f;          ///< nats
+    float square_entropy = 0.0f;   ///< of p^2 / sum p^2, nats; what jei_dnn looks at beside the others
+    float log_sum = 0.0f;          ///< log sum exp of the logits
+
+    /// @param logits [vocab]
+    [[nodiscard]] static exit_answer of(std::span<const float> logits) noexcept {
+        const kernels::top_two top = kernels::find_top_two(logits.data(), logits.size());
+        exit_answer made;
+        made.argmax = static_cast<token_id>(top.index);
+        made.log_sum = kernels::log_sum_exp(logits.data(), logits.size(), top.first);
+        made.max_probability = std::exp(top.first - made.log_sum);
+        made.margin = made.max_probability - std::exp(top.second - made.log_sum);
+        made.entropy = kernels::entropy(logits.data(), logits.size(), made.log_sum);
+        made.square_entropy = earlyout::detail::entropy_of_squares(logits, top.first);
+        return made;
+    }
+};
 
 /// What one exit says of every token of a window, given the true tokens before it (teacher forcing).
 struct exit_observation {
@@ -33,6 +58,7 @@ struct exit_observation {
     std::vector<float> max_probability;  ///< p1, [tokens]
     std::vector<float> margin;           ///< p1 - p2, [tokens]
     std::vector<float> entropy;          ///< nats, [tokens]
+    std::vector<float> square_entropy;   ///< of p^2 / sum p^2, nats, [tokens]
     std::vector<float> cross_entropy;    ///< -log p(next token), nats, [tokens - 1]
 };
 
@@ -44,6 +70,10 @@ struct window_observation {
     [[nodiscard]] std::size_t exit_count() const noexcept { return exits.size(); }
     [[nodiscard]] std::size_t predictions() const noexcept { return tokens.size() - 1; }
     [[nodiscard]] token_id truth(std::size_t i) const noexcept { return tokens[i + 1]; }
+    [[nodiscard]] std::size_t layer(std::size_t exit) const noexcept { return exits[exit].layer; }
+    [[nodiscard]] float cross_entropy(std::size_t exit, std::size_t i) const noexcept {
+        return exits[exit].cross_entropy[i];
+    }
     [[nodiscard]] const exit_observation& full_depth() const noexcept { return exits.back(); }
     /// True where this exit's arg-max is the next token.
     [[nodiscard]] bool right(std::size_t exit, std::size_t i) const noexcept {
@@ -88,6 +118,7 @@ public:
                               .max_probability = {},
                               .margin = {},
                               .entropy = {},
+                              .square_entropy = {},
                               .cross_entropy = {}});
         }
     }
@@ -145,7 +176,9 @@ private:
     void answer(exit_observation& exit, std::span<const token_id> tokens) {
         const std::size_t d = network_->shape().d_model;
         const std::size_t vocab = network_->shape().vocab;
-        for (auto* values : {&exit.max_probability, &exit.margin, &exit.entropy}) values->resize(tokens.size());
+        for (auto* values : {&exit.max_probability, &exit.margin, &exit.entropy, &exit.square_entropy}) {
+            values->resize(tokens.size());
+        }
         exit.argmax.resize(tokens.size());
         exit.cross_entropy.resize(tokens.size() - 1);
         for (std::size_t at = 0; at < tokens.size(); at += scratch_.block()) {
@@ -160,33 +193,35 @@ private:
     }
 
     void fill_logits(std::size_t layer, matrix_view<const float> hidden, matrix_view<float> logits) {
-        if constexpr (std::is_same_v<Head, shared_head>) {
+        if (is_shared() || layer == network_->shape().layers) {
             network_->logits(hidden, logits, scratch_, *on_);
+            return;
+        }
+        const auto own = [&](std::span<const float> row, std::span<float> out) {
+            network_->logits(row.data(), out, scratch_, *on_);
+        };
+        std::uint64_t bytes_nobody_counts = 0;
+        const model_output output(own, scratch_, *on_, bytes_nobody_counts);
+        for (std::size_t i = 0; i < hidden.rows(); ++i) head_(layer, hidden[i], logits[i], output);
+    }
+    /// The model's own output answers for many rows at once.
+    [[nodiscard]] bool is_shared() const noexcept {
+        if constexpr (requires { head_.is_shared(); }) {
+            return head_.is_shared();
         } else {
-            const bool last = layer == network_->shape().layers;
-            const auto output = [&](std::span<const float> row, std::span<float> out) {
-                network_->logits(row.data(), out, scratch_, *on_);
-            };
-            for (std::size_t i = 0; i < hidden.rows(); ++i) {
-                if (last) {
-                    output(hidden[i], logits[i]);
-                } else {
-                    head_(layer, hidden[i], logits[i], output);
-                }
-            }
+            return std::is_same_v<Head, shared_head>;
         }
     }
 
     void read(exit_observation& exit, std::span<const token_id> tokens, std::size_t i, const float* logits) const {
-        const std::size_t vocab = network_->shape().vocab;
-        const kernels::top_two top = kernels::find_top_two(logits, vocab);
-        const float log_sum = kernels::log_sum_exp(logits, vocab, top.first);
-        exit.argmax[i] = static_cast<token_id>(top.index);
-        exit.max_probability[i] = std::exp(top.first - log_sum);
-        exit.margin[i] = exit.max_probability[i] - std::exp(top.second - log_sum);
-        exit.entropy[i] = kernels::entropy(logits, vocab, log_sum);
+        const exit_answer answer = exit_answer::of({logits, network_->shape().vocab});
+        exit.argmax[i] = answer.argmax;
+        exit.max_probability[i] = answer.max_probability;
+        exit.margin[i] = answer.margin;
+        exit.entropy[i] = answer.entropy;
+        exit.square_entropy[i] = answer.square_entropy;
         if (i + 1 < tokens.size()) {
-            exit.cross_entropy[i] = log_sum - logits[static_cast<std::size_t>(tokens[i + 1])];
+            exit.cross_entropy[i] = answer.log_sum - logits[static_cast<std::size_t>(tokens[i + 1])];
         }
     }
 
@@ -213,9 +248,11 @@ struct exit_accuracy {
     std::size_t never_right = 0;
     std::vector<double> cross_entropy;  ///< per exit: sum, nats
 
-    void add(const window_observation& window) {
+    /// @param window what every exit answered: a window_observation or kept_observations
+    template <class Observed = window_observation>
+    void add(const Observed& window) {
         if (layers.empty()) {
-            for (const exit_observation& exit : window.exits) layers.push_back(exit.layer);
+            for (std::size_t e = 0; e < window.exit_count(); ++e) layers.push_back(window.layer(e));
             for (auto* counts : {&right, &agrees, &first_right, &first_agrees}) counts->assign(layers.size(), 0);
             cross_entropy.assign(layers.size(), 0.0);
         }
@@ -232,7 +269,7 @@ struct exit_accuracy {
                 first_agrees[e] += does_agree && !agreed;
                 was_right = was_right || is_right;
                 agreed = agreed || does_agree;
-                cross_entropy[e] += static_cast<double>(window.exits[e].cross_entropy[i]);
+                cross_entropy[e] += static_cast<double>(window.cross_entropy(e, i));
             }
             never_right += !was_right;
         }

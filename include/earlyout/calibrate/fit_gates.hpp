@@ -6,6 +6,7 @@
 #include <earlyout/calibrate/kept_observations.hpp>
 #include <earlyout/calibrate/labels.hpp>
 #include <earlyout/calibrate/reliability.hpp>
+#include <earlyout/exit/jei_dnn.hpp>
 #include <earlyout/exit/learn_to_exit.hpp>
 #include <earlyout/exit/logistic_maps.hpp>
 #include <earlyout/exit/sec_gate.hpp>
@@ -35,11 +36,27 @@ namespace calibrate {
     return fit_linear(parts, seen.d_model(), 3, options);
 }
 
+/// Fits one such gate for each exit, full depth included, whose last answer it may stop.
+/// @throws error as fit_linear
+[[nodiscard]] inline std::vector<fitted_linear> fit_sec_gates(const kept_observations& seen, label_rule rule,
+                                                              const linear_fit_options& options = {}) {
+    std::vector<fitted_linear> made;
+    for (std::size_t e = 0; e < seen.exit_count(); ++e) {
+        std::vector<std::uint8_t> labels;
+        for (std::size_t i = 0; i < seen.size(); ++i) {
+            labels.push_back(static_cast<std::uint8_t>(label_of(seen, e, i, rule)));
+        }
+        const labelled_rows part{seen.hidden(e), labels};
+        made.push_back(fit_linear({&part, 1}, seen.d_model(), 3, options));
+    }
+    return made;
+}
+
 /// The gate after one layer, and what it is worth on text it was not fitted to.
 struct fitted_layer_gate {
     std::size_t layer = 0;
-    fitted_linear map;         ///< sigmoid(map(h)): predicted probability that leaving here is wrong
-    double share_wrong = 0.0;  ///< of the tokens it was judged on, leaving here is wrong
+    fitted_linear map;         ///< sigmoid(map(h)): predicted probability that leaving here is wrong (jei_dnn: right)
+    double share_wrong = 0.0;  ///< of the tokens it was judged on (jei_dnn: fitted to), leaving here is wrong
     reliability before;        ///< of its probabilities, as fitted
     reliability after;         ///< ... calibrated
 };
@@ -57,6 +74,44 @@ struct fitted_layer_gate {
         fitted_layer_gate& gate = made.emplace_back();
         gate.layer = seen.layer(e);
         gate.map = fit_linear({&part, 1}, seen.d_model(), 2, options);
+    }
+    return made;
+}
+
+/// Fits jei_dnn's gates, one for each exit but full depth. Token i is to leave at l* = argmin_l (CE_l + lambda l / L),
+/// and the gate after layer l should say 1 where l >= l* (JEI-DNN, arXiv 2310.09163, with the layers as cost). A larger
+/// lambda leaves earlier.
+/// @throws error as fit_linear
+[[nodiscard]] inline std::vector<fitted_layer_gate> fit_jei_dnn(const kept_observations& seen, double lambda,
+                                                                const linear_fit_options& options = {}) {
+    const std::size_t exits = seen.exit_count();
+    std::vector<std::size_t> best(seen.size());
+    for (std::size_t i = 0; i < seen.size(); ++i) {
+        const auto cost = [&](std::size_t e) {
+            return static_cast<double>(seen.cross_entropy(e, i)) +
+                   lambda * static_cast<double>(seen.layer(e)) / static_cast<double>(seen.layer(exits - 1));
+        };
+        for (std::size_t e = 1; e < exits; ++e) {
+            if (cost(e) < cost(best[i])) best[i] = e;
+        }
+    }
+    std::vector<fitted_layer_gate> made;
+    for (std::size_t e = 0; e + 1 < exits; ++e) {
+        std::vector<float> features;
+        std::vector<std::uint8_t> leaves;
+        std::size_t leaving = 0;
+        for (std::size_t i = 0; i < seen.size(); ++i) {
+            const auto u = seen.jei_features(e, i);
+            features.insert(features.end(), u.begin(), u.end());
+            leaves.push_back(e >= best[i] ? 1 : 0);
+            leaving += leaves.back();
+        }
+        const labelled_rows part{features, leaves};
+        fitted_layer_gate& gate = made.emplace_back();
+        gate.layer = seen.layer(e);
+        gate.map = fit_linear({&part, 1}, 4, 2, options);
+        gate.share_wrong =
+            1.0 - static_cast<double>(leaving) / static_cast<double>(std::max<std::size_t>(1, seen.size()));
     }
     return made;
 }

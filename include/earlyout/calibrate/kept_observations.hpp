@@ -7,6 +7,7 @@
 #include <earlyout/core/token.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <span>
 #include <vector>
@@ -22,7 +23,7 @@ public:
 
     /// Bytes that one kept token takes.
     [[nodiscard]] static std::size_t bytes_of_token(std::size_t exits, std::size_t d_model) noexcept {
-        return exits * (d_model * sizeof(float) + sizeof(token_id) + 3 * sizeof(float)) + sizeof(token_id);
+        return exits * (d_model * sizeof(float) + sizeof(token_id) + 5 * sizeof(float)) + sizeof(token_id);
     }
     /// The smallest n for which every n-th of so many tokens fits into so many bytes.
     [[nodiscard]] static std::size_t keep_every_within(std::size_t bytes, std::size_t tokens, std::size_t exits,
@@ -48,12 +49,30 @@ public:
                 to.argmax.push_back(from.argmax[i]);
                 to.max_probability.push_back(from.max_probability[i]);
                 to.margin.push_back(from.margin[i]);
+                to.entropy.push_back(from.entropy[i]);
+                to.square_entropy.push_back(from.square_entropy[i]);
                 to.cross_entropy.push_back(from.cross_entropy[i]);
             }
         }
     }
 
+    /// Puts another answer of an exit to a token in place of what was kept: that of another head. Different tokens by
+    /// different threads.
+    /// @param logits [vocab]
+    void answer_again(std::size_t exit, std::size_t i, std::span<const float> logits) noexcept {
+        const exit_answer answer = exit_answer::of(logits);
+        one_exit& to = exits_[exit];
+        to.argmax[i] = answer.argmax;
+        to.max_probability[i] = answer.max_probability;
+        to.margin[i] = answer.margin;
+        to.entropy[i] = answer.entropy;
+        to.square_entropy[i] = answer.square_entropy;
+        to.cross_entropy[i] = answer.log_sum - logits[static_cast<std::size_t>(truth_[i])];
+    }
+
     [[nodiscard]] std::size_t size() const noexcept { return truth_.size(); }
+    /// The same, as an observation calls it.
+    [[nodiscard]] std::size_t predictions() const noexcept { return size(); }
     [[nodiscard]] std::size_t exit_count() const noexcept { return exits_.size(); }
     [[nodiscard]] std::size_t d_model() const noexcept { return d_model_; }
     /// The layer of an exit; that of the last is the model's depth.
@@ -70,6 +89,11 @@ public:
         return exits_[exit].max_probability[i];
     }
     [[nodiscard]] float margin(std::size_t exit, std::size_t i) const noexcept { return exits_[exit].margin[i]; }
+    /// What jei_dnn's gates look at (jei_features).
+    [[nodiscard]] std::array<float, 4> jei_features(std::size_t exit, std::size_t i) const noexcept {
+        const one_exit& e = exits_[exit];
+        return {e.max_probability[i], e.entropy[i], e.margin[i], e.square_entropy[i]};
+    }
     [[nodiscard]] float cross_entropy(std::size_t exit, std::size_t i) const noexcept {
         return exits_[exit].cross_entropy[i];
     }
@@ -85,6 +109,8 @@ private:
         std::vector<token_id> argmax;
         std::vector<float> max_probability;
         std::vector<float> margin;
+        std::vector<float> entropy;
+        std::vector<float> square_entropy;
         std::vector<float> cross_entropy;
     };
 

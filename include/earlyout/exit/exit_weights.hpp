@@ -28,6 +28,12 @@ struct linear_weights {
     std::span<const float> bias;    ///< [outputs], or empty: none
 };
 
+/// A low-rank residual map as an `exit_weights` stores it: h + up down h. Views likewise.
+struct adapter_weights {
+    linear_weights down;  ///< [rank, d_model]
+    linear_weights up;    ///< [d_model, rank]
+};
+
 /// The model that exits were fitted to.
 struct fitted_model {
     std::size_t layers = 0;
@@ -44,7 +50,10 @@ struct fitted_model {
 ///
 ///     gate.weight [outputs, d_model], gate.bias [outputs]      one gate shared by all layers
 ///     gate.LAYER.weight, gate.LAYER.bias                       the gate after one layer
-///     head.LAYER.weight [vocab, d_model], head.LAYER.bias      the exit head after one layer
+///     head.LAYER.weight [vocab, d_model], head.LAYER.bias      an output matrix of its own after one layer
+///     adapter.LAYER.down.weight [rank, d_model],
+///     adapter.LAYER.up.weight [d_model, rank]                  what is added to the hidden state after one layer
+///                                                              before the model's own output
 ///     thresholds.NAME [1], or one for each exit layer
 ///
 /// Other names are kept as they are. Moving it leaves all views valid.
@@ -157,9 +166,25 @@ public:
     [[nodiscard]] bool has_head(std::size_t layer) const {
         return find(numbered("head", layer) + ".weight") != nullptr;
     }
-    /// The exit head after a layer: weight [vocab, d_model].
+    /// The output matrix of its own after a layer: weight [vocab, d_model].
     /// @throws error (missing_tensor) when the layer has none
     [[nodiscard]] linear_weights head(std::size_t layer) const { return linear(numbered("head", layer)); }
+
+    [[nodiscard]] bool has_adapter(std::size_t layer) const {
+        return find(numbered("adapter", layer) + ".down.weight") != nullptr;
+    }
+    /// The adapter after a layer, without biases.
+    /// @throws error (missing_tensor) when the layer has none, (wrong_shape) when its halves do not fit each other
+    [[nodiscard]] adapter_weights adapter(std::size_t layer) const {
+        const std::string stem = numbered("adapter", layer);
+        const adapter_weights found{linear(stem + ".down"), linear(stem + ".up")};
+        if (found.down.outputs == 0 || found.down.outputs != found.up.inputs || found.down.inputs != found.up.outputs ||
+            !found.down.bias.empty() || !found.up.bias.empty()) {
+            fail(errc::wrong_shape, source_, ": tensor '", stem, ".up.weight': expected shape [", found.down.inputs,
+                 ", ", found.down.outputs, "] and no biases, found [", found.up.outputs, ", ", found.up.inputs, "]");
+        }
+        return found;
+    }
 
     [[nodiscard]] bool has_threshold(std::string_view name) const {
         return find("thresholds." + std::string(name)) != nullptr;
@@ -204,6 +229,8 @@ public:
                 check_thresholds(name, tensor);
             } else if (name.starts_with("gate.") || name.starts_with("head.")) {
                 check_linear(name);
+            } else if (name.starts_with("adapter.")) {
+                check_adapter(name);
             }
         }
     }
@@ -234,13 +261,7 @@ private:
         const std::string_view part = std::string_view(name).substr(dot + 1);
         const bool is_head = stem.starts_with("head");
         if (part != "weight" && part != "bias") fail_name(name);
-        if (stem != "gate") {
-            const std::string_view digits = std::string_view(stem).substr(stem.find('.') + 1);
-            std::size_t layer = 0;
-            const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), layer);
-            if (failed != std::errc{} || std::to_string(layer) != digits) fail_name(name);
-            check_layer(name, layer);
-        }
+        if (stem != "gate") (void)layer_in(name, std::string_view(stem).substr(stem.find('.') + 1));
         const linear_weights found = linear(stem);
         if (found.inputs != model_.d_model || found.outputs == 0 || (is_head && found.outputs != model_.vocab)) {
             const std::string rows = is_head ? std::to_string(model_.vocab) : "outputs";
@@ -249,9 +270,35 @@ private:
         }
     }
 
+    /// `name` is adapter.LAYER.down.weight and the like.
+    void check_adapter(const std::string& name) const {
+        const std::size_t begin = name.find('.') + 1;
+        const std::size_t end = std::min(name.find('.', begin), name.size());
+        const std::string_view rest = std::string_view(name).substr(end);
+        if (rest != ".down.weight" && rest != ".up.weight") fail_name(name);
+        const std::size_t layer = layer_in(name, std::string_view(name).substr(begin, end - begin));
+        const adapter_weights found = adapter(layer);
+        if (found.down.inputs != model_.d_model || found.down.outputs > model_.d_model) {
+            fail(errc::wrong_shape, source_, ": tensor 'adapter.", layer, ".down.weight': expected shape [rank, ",
+                 model_.d_model, "] with a rank of at most that, found [", found.down.outputs, ", ", found.down.inputs,
+                 "]");
+        }
+    }
+
+    /// The layer that a tensor's name holds.
+    [[nodiscard]] std::size_t layer_in(const std::string& name, std::string_view digits) const {
+        std::size_t layer = 0;
+        const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), layer);
+        if (failed != std::errc{} || std::to_string(layer) != digits) fail_name(name);
+        check_layer(name, layer);
+        return layer;
+    }
+
     [[noreturn]] void fail_name(const std::string& name) const {
-        fail(errc::malformed_file, source_, ": tensor '", name,
-             "': expected gate.weight, gate.bias, or gate.LAYER or head.LAYER with .weight or .bias");
+        fail(
+            errc::malformed_file, source_, ": tensor '", name,
+            "': expected gate.weight, gate.bias, gate.LAYER or head.LAYER with .weight or .bias, or adapter.LAYER with "
+            ".down.weight or .up.weight");
     }
 
     std::string source_;

@@ -4,10 +4,16 @@
 
 #include <earlyout/exit/exit_weights.hpp>
 #include <earlyout/exit/gate.hpp>
+#include <earlyout/exit/logistic_maps.hpp>
 #include <earlyout/kernels/dot.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstddef>
+#include <span>
+#include <utility>
+#include <vector>
 
 namespace earlyout::inline EARLYOUT_ABI {
 
@@ -18,8 +24,9 @@ struct sec_thresholds {
 };
 
 /// The Stop&Exit Controller's gate (Sun et al., ICSE 2024): one linear map of the hidden state to three
-/// classes, 0 stop, 1 exit, 2 go on, shared by all layers. With p = softmax(W h): stop if p[0] is the
-/// largest and > stop, exit if p[1] is the largest and > exit. Costs 3 d_model multiplications.
+/// classes, 0 stop, 1 exit, 2 go on, shared by all layers, or one for each of some (it goes on after others). With p =
+/// softmax(W h): stop if p[0] is the largest and > stop, exit if p[1] is the largest and > exit. Costs 3 d_model
+/// multiplications.
 class sec_gate {
 public:
     static constexpr signal_set signals = signal::hidden_state;
@@ -28,19 +35,33 @@ public:
     /// @param weights [3, d_model] and a bias [3] or none; they must outlive the gate
     /// @throws error (wrong_shape)
     explicit sec_gate(const linear_weights& weights, sec_thresholds thresholds = {})
-        : weights_(weights), thresholds_(thresholds) {
-        if (weights.outputs != classes || weights.weight.size() != classes * weights.inputs) {
-            fail(errc::wrong_shape, "sec_gate: expected weights of ", classes, " classes, found ", weights.outputs,
-                 " outputs and ", weights.weight.size(), " values");
+        : sec_gate(std::vector<layer_weights>{{every_layer, weights}}, thresholds) {}
+    /// @param weights as above for each exit layer, see weights_by_layer(exits, "gate")
+    /// @throws error (wrong_shape, invalid_argument)
+    explicit sec_gate(std::vector<layer_weights> weights, sec_thresholds thresholds = {})
+        : maps_(std::move(weights)), thresholds_(thresholds) {
+        if (maps_.empty()) fail(errc::invalid_argument, "sec_gate: expected the weights of a layer, found none");
+        for (const layer_weights& map : maps_) {
+            const linear_weights& w = map.weights;
+            if (w.outputs != classes || w.weight.size() != classes * w.inputs ||
+                (!w.bias.empty() && w.bias.size() != classes)) {
+                fail(errc::wrong_shape, "sec_gate: expected weights of ", classes, " classes, found ", w.outputs,
+                     " outputs and ", w.weight.size(), " values");
+            }
         }
     }
 
-    /// Probabilities of stop, exit and go on for a hidden state, [d_model].
-    [[nodiscard]] std::array<float, 3> probabilities(std::span<const float> hidden) const noexcept {
+    /// Probabilities of stop, exit and go on after a layer, for a hidden state [d_model]; after a layer without
+    /// weights, go on.
+    [[nodiscard]] std::array<float, 3> probabilities(std::size_t layer, std::span<const float> hidden) const noexcept {
+        const auto found = std::ranges::find_if(
+            maps_, [&](const layer_weights& map) { return map.layer == layer || map.layer == every_layer; });
+        if (found == maps_.end()) return {0.0f, 0.0f, 1.0f};
+        const linear_weights& w = found->weights;
         std::array<float, classes> p{};
         for (std::size_t c = 0; c < classes; ++c) {
-            p[c] = kernels::dot(weights_.weight.data() + c * weights_.inputs, hidden.data(), weights_.inputs);
-            if (!weights_.bias.empty()) p[c] += weights_.bias[c];
+            p[c] = kernels::dot(w.weight.data() + c * w.inputs, hidden.data(), w.inputs);
+            if (!w.bias.empty()) p[c] += w.bias[c];
         }
         const float most = std::max({p[0], p[1], p[2]});
         float sum = 0.0f;
@@ -49,8 +70,13 @@ public:
         return p;
     }
 
+    /// The same of a gate shared by all layers.
+    [[nodiscard]] std::array<float, 3> probabilities(std::span<const float> hidden) const noexcept {
+        return probabilities(every_layer, hidden);
+    }
+
     decision operator()(const auto& s) const noexcept {
-        const std::array<float, classes> p = probabilities(s.hidden_state());
+        const std::array<float, classes> p = probabilities(s.layer(), s.hidden_state());
         if (p[0] >= p[1] && p[0] >= p[2]) return p[0] > thresholds_.stop ? decision::stop : decision::go_on;
         if (p[1] >= p[2]) return p[1] > thresholds_.exit ? decision::exit : decision::go_on;
         return decision::go_on;
@@ -58,16 +84,20 @@ public:
 
     /// @throws error (mismatch) when the model's hidden state has another width
     void check(const model_shape& shape) const {
-        if (shape.d_model != weights_.inputs) {
-            fail(errc::mismatch, "sec_gate: expected a model with d_model = ", weights_.inputs, ", found ",
-                 shape.d_model);
+        for (const layer_weights& map : maps_) {
+            if (shape.d_model != map.weights.inputs || shape.layers < map.layer) {
+                fail(errc::mismatch, "sec_gate: expected a model with d_model = ", map.weights.inputs, " and at least ",
+                     map.layer, " layers, found ", shape.d_model, " and ", shape.layers);
+            }
         }
     }
 
 private:
     static constexpr std::size_t classes = 3;
 
-    linear_weights weights_;
+    static constexpr std::size_t every_layer = 0;
+
+    std::vector<layer_weights> maps_;
     sec_thresholds thresholds_;
 };
 

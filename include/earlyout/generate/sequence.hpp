@@ -5,6 +5,7 @@
 #include <earlyout/core/aligned_buffer.hpp>
 #include <earlyout/core/executor.hpp>
 #include <earlyout/core/token.hpp>
+#include <earlyout/exit/heads.hpp>
 #include <earlyout/generate/run_stats.hpp>
 #include <earlyout/nn/layer_token.hpp>
 #include <earlyout/nn/workspace.hpp>
@@ -135,6 +136,11 @@ public:
     void kept_output(std::span<const float> row, std::span<float> logits) {
         network_->gathered_logits(kept_, row.data(), logits, scratch_, *on_);
         work_.weight_bytes += network_->gathered_bytes(kept_);
+    }
+    /// What an exit head computes with: this sequence's threads and scratch, counted as its work.
+    /// @param own output(), in some form that outlives the call
+    [[nodiscard]] model_output output_for_head(model_output::function own) noexcept {
+        return {own, scratch_, *on_, work_.weight_bytes};
     }
 
     /// Removes the tokens from `position` on, as if they had never been.

@@ -75,6 +75,7 @@ public:
           sampler_(shape().vocab),
           text_(model, tokens_.capacity()) {
         policy_.plan.check(shape());
+        if constexpr (requires { policy_.head.check(shape()); }) policy_.head.check(shape());
         signals_.set_head(head_);
         if constexpr (has_shortlist) {
             const std::size_t count = std::min(policy_.head.tokens(), shape().vocab);
@@ -225,9 +226,10 @@ private:
         void operator()(std::size_t layer, std::span<const float> hidden, std::span<float> logits) const {
             const clock::time_point asked = clock::now();
             ++self->stats_.head_evaluations;
-            self->policy_.head(layer, hidden, logits, [this](std::span<const float> row, std::span<float> out) {
+            const auto own = [this](std::span<const float> row, std::span<float> out) {
                 self->tokens_.output(row, out);
-            });
+            };
+            self->policy_.head(layer, hidden, logits, self->tokens_.output_for_head(own));
             self->stats_.head_seconds += seconds_since(asked);
         }
     };
@@ -238,9 +240,10 @@ private:
         void operator()(std::size_t layer, std::span<const float> hidden, std::span<float> logits) const {
             const clock::time_point asked = clock::now();
             ++self->stats_.shortlist_evaluations;
-            self->policy_.head(layer, hidden, logits, [this](std::span<const float> row, std::span<float> out) {
+            const auto kept = [this](std::span<const float> row, std::span<float> out) {
                 self->tokens_.kept_output(row, out);
-            });
+            };
+            self->policy_.head(layer, hidden, logits, self->tokens_.output_for_head(kept));
             self->stats_.head_seconds += seconds_since(asked);
         }
     };

@@ -119,6 +119,9 @@ public:
         parts_.final_norm(row, normed.row(0));
         gathered(normed, {logits.data(), 1, logits.size()}, scratch.rounded(), on);
     }
+    /// What every exit's logits are made with, for those who fit to them.
+    [[nodiscard]] const Norm& final_norm() const noexcept { return parts_.final_norm; }
+    [[nodiscard]] const linear<Format>& output() const noexcept { return parts_.output; }
 
     /// Weight bytes that one pass of a block through a layer reads.
     [[nodiscard]] std::size_t layer_bytes(std::size_t layer) const noexcept { return parts_.blocks[layer - 1].bytes(); }

@@ -5,6 +5,8 @@
 #include <earlyout/core/extent.hpp>
 #include <earlyout/kernels/norms.hpp>
 
+#include <cstddef>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -22,6 +24,8 @@ public:
     void operator()(const float* x, float* out) const noexcept {
         kernels::layer_norm(x, weight_.data(), bias_.data(), epsilon_, out, size_);
     }
+    [[nodiscard]] std::span<const float> weight() const noexcept { return weight_; }
+    [[nodiscard]] float epsilon() const noexcept { return epsilon_; }
     [[nodiscard]] std::size_t bytes() const noexcept { return (weight_.size() + bias_.size()) * sizeof(float); }
 
 private:

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <span>
 
 namespace earlyout::inline EARLYOUT_ABI {
 
@@ -37,6 +38,7 @@ public:
           attended_(block * shape.d_query()),
           inner_(block * d_inner_),
           update_(block * shape.d_model),
+          head_rows_(2 * shape.d_model),
           scores_(threads * pieces_per_thread * score_stride_),
           rounded_(block, std::max({shape.d_model, shape.d_query(), shape.d_ff})) {}
 
@@ -53,6 +55,10 @@ public:
     [[nodiscard]] matrix_view<float> inner(std::size_t tokens) noexcept { return view(inner_, tokens, d_inner_); }
     /// What a sub-layer adds to the residual stream, [tokens, d_model].
     [[nodiscard]] matrix_view<float> update(std::size_t tokens) noexcept { return view(update_, tokens, d_model_); }
+    /// One of two rows for what stands between a layer and its logits, [d_model].
+    [[nodiscard]] std::span<float> head_row(std::size_t which) noexcept {
+        return {head_rows_.data() + which * d_model_, d_model_};
+    }
     /// Attention scores of one piece of a parallel_for, [context].
     [[nodiscard]] float* scores(std::size_t piece) noexcept { return scores_.data() + piece * score_stride_; }
     /// Activations of one product as its format reads them.
@@ -74,6 +80,7 @@ private:
     aligned_buffer<float> attended_;
     aligned_buffer<float> inner_;
     aligned_buffer<float> update_;
+    aligned_buffer<float> head_rows_;
     aligned_buffer<float> scores_;
     kernels::quantized_rows rounded_;
 };

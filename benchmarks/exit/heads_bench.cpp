@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+// What an exit's answer costs with each head, at the size of the example model and of GPT-2, in f32 and int8: an own
+// matrix reads as much as the shared one, an adapter of rank 16 hardly more.
+#include <earlyout/core/executor.hpp>
+#include <earlyout/exit/adapter_head.hpp>
+#include <earlyout/exit/own_head.hpp>
+#include <earlyout/nn/linear.hpp>
+#include <earlyout/nn/workspace.hpp>
+
+#include <benchmark/benchmark.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "support/random.hpp"
+
+namespace eo = earlyout;
+
+namespace {
+
+constexpr std::size_t rank = 16;
+
+/// The output matrix (the final norm is too small to matter) and one row.
+template <class Format>
+struct answered {
+    answered(std::size_t d, std::size_t vocab)
+        : scratch(eo::model_shape{.layers = 1, .d_model = d, .heads = 1, .vocab = vocab, .context = 1}.completed(), 1,
+                  1, 1),
+          output(vocab, d),
+          hidden(support::random_source(1).floats(d)),
+          logits(vocab) {
+        const std::vector<float> weight = support::random_source(2).floats(vocab * d, 0.05f);
+        output.weight().set_rows(0, {weight.data(), vocab, d});
+        exits.set_model({1, d, vocab, "", "f32"});
+        exits.set("head.1.weight", {vocab, d}, weight);
+        exits.set("adapter.1.down.weight", {rank, d}, support::random_source(3).floats(rank * d));
+        exits.set("adapter.1.up.weight", {d, rank}, support::random_source(4).floats(rank * d));
+    }
+
+    template <class Head>
+    void measure(benchmark::State& state, const Head& head) {
+        const auto own = [&](std::span<const float> from, std::span<float> into) {
+            output({from.data(), 1, from.size()}, {into.data(), 1, into.size()}, scratch.rounded(), on);
+        };
+        const eo::model_output with(own, scratch, on, bytes);
+        for (auto _ : state) {
+            head(1, hidden, logits, with);
+            benchmark::DoNotOptimize(logits.data());
+            benchmark::ClobberMemory();
+        }
+    }
+
+    eo::inline_executor on;
+    eo::workspace scratch;
+    eo::linear<Format> output;
+    std::vector<float> hidden;
+    std::vector<float> logits;
+    eo::exit_weights exits;
+    std::uint64_t bytes = 0;
+};
+
+template <class Format>
+answered<Format> at(const benchmark::State& state) {
+    return {static_cast<std::size_t>(state.range(0)), static_cast<std::size_t>(state.range(1))};
+}
+
+template <class Format>
+void shared(benchmark::State& state) {
+    at<Format>(state).measure(state, eo::shared_head{});
+}
+template <class Format>
+void own(benchmark::State& state) {
+    answered<Format> made = at<Format>(state);
+    made.measure(state, eo::own_head<Format>(made.exits));
+}
+template <class Format>
+void adapter(benchmark::State& state) {
+    answered<Format> made = at<Format>(state);
+    made.measure(state, eo::adapter_head<Format>(made.exits));
+}
+
+void sizes(benchmark::internal::Benchmark* b) {
+    b->ArgNames({"d_model", "vocab"})->Args({160, 4096})->Args({768, 50257})->Unit(benchmark::kMicrosecond);
+}
+BENCHMARK(shared<eo::f32>)->Apply(sizes);
+BENCHMARK(own<eo::f32>)->Apply(sizes);
+BENCHMARK(adapter<eo::f32>)->Apply(sizes);
+BENCHMARK(shared<eo::int8>)->Apply(sizes);
+BENCHMARK(own<eo::int8>)->Apply(sizes);
+BENCHMARK(adapter<eo::int8>)->Apply(sizes);
+
+}  // namespace

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_CALIBRATE_ANSWER_AGAIN_HPP
+#define EARLYOUT_CALIBRATE_ANSWER_AGAIN_HPP
+
+#include <earlyout/calibrate/kept_observations.hpp>
+#include <earlyout/core/executor.hpp>
+#include <earlyout/core/function_ref.hpp>
+#include <earlyout/exit/heads.hpp>
+#include <earlyout/nn/workspace.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <span>
+#include <stop_token>
+#include <vector>
+
+namespace earlyout::inline EARLYOUT_ABI {
+namespace calibrate {
+
+/// Lets every exit but full depth answer through another head, on the states that were kept: what gates are then
+/// fitted to is what they will see. Takes a row of logits for each thread.
+/// @param progress told how many answers are done
+/// @return false when cancelled: some exits then still have their earlier answers
+template <class Network, exit_head Head>
+bool answer_again(
+    kept_observations& seen, const Network& network, const Head& head, executor& on, const std::stop_token& cancel = {},
+    function_ref<void(std::size_t)> progress = [](std::size_t) {}) {
+    struct place {
+        explicit place(const model_shape& shape) : scratch(shape, 1, 1, 1), logits(shape.vocab) {}
+        inline_executor on;
+        workspace scratch;
+        std::vector<float> logits;
+        std::uint64_t bytes = 0;
+    };
+    std::deque<place> places;
+    for (std::size_t p = 0; p < pieces_per_thread * on.concurrency(); ++p) places.emplace_back(network.shape());
+    constexpr std::size_t rows_between_looks = 2048;
+    std::size_t done = 0;
+    for (std::size_t e = 0; e + 1 < seen.exit_count(); ++e) {
+        for (std::size_t first = 0; first < seen.size(); first += rows_between_looks) {
+            if (cancel.stop_requested()) return false;
+            const std::size_t count = std::min(rows_between_looks, seen.size() - first);
+            parallel_for(on, count, 8, [&](std::size_t piece, std::size_t begin, std::size_t end) {
+                place& at = places[piece];
+                const auto own = [&](std::span<const float> row, std::span<float> logits) {
+                    network.logits(row.data(), logits, at.scratch, at.on);
+                };
+                const model_output output(own, at.scratch, at.on, at.bytes);
+                for (std::size_t i = first + begin; i < first + end; ++i) {
+                    head(seen.layer(e), seen.hidden(e, i), std::span<float>(at.logits), output);
+                    seen.answer_again(e, i, at.logits);
+                }
+            });
+            progress(done += count);
+        }
+    }
+    return true;
+}
+
+}  // namespace calibrate
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif

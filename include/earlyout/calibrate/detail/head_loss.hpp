@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_CALIBRATE_DETAIL_HEAD_LOSS_HPP
+#define EARLYOUT_CALIBRATE_DETAIL_HEAD_LOSS_HPP
+
+#include <earlyout/calibrate/kept_observations.hpp>
+#include <earlyout/core/executor.hpp>
+#include <earlyout/nn/normalization.hpp>
+
+#include <Eigen/Core>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace earlyout::inline EARLYOUT_ABI {
+namespace calibrate {
+
+/// What a head is fitted to.
+enum class head_target {
+    full_depth,  ///< full depth's distribution: least KL divergence from it ("distillation")
+    truth        ///< the next token of the text: least cross entropy
+};
+
+namespace detail {
+
+using float_rows = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using float_rows_view = Eigen::Map<float_rows>;
+using const_float_rows_view = Eigen::Map<const float_rows>;
+
+/// slope of x for z = layer_norm(x), given that of z. x, slope, out: [d_model]
+template <std::size_t D>
+void norm_backward(const layer_norm<D>& norm, const float* x, const float* slope, float* out) {
+    const std::span<const float> gain = norm.weight();
+    const auto d = static_cast<Eigen::Index>(gain.size());
+    const Eigen::Map<const Eigen::ArrayXf> row(x, d), at_z(slope, d), g(gain.data(), d);
+    const Eigen::ArrayXf centred = row - row.mean();
+    const float inverse = 1.0f / std::sqrt(centred.square().mean() + norm.epsilon());
+    const Eigen::ArrayXf unit = centred * inverse;
+    const Eigen::ArrayXf at_unit = g * at_z;
+    Eigen::Map<Eigen::ArrayXf>(out, d) = inverse * (at_unit - at_unit.mean() - unit * (at_unit * unit).mean());
+}
+
+/// The model's final norm and output matrix, the matrix row-major in f32.
+template <class Network>
+class dense_output {
+public:
+    explicit dense_output(const Network& network) : network_(&network) {
+        const auto& weight = network.output().weight();
+        matrix_.resize(static_cast<Eigen::Index>(weight.out()), static_cast<Eigen::Index>(weight.in()));
+        for (std::size_t r = 0; r < weight.out(); ++r)
+            weight.copy_row(r, matrix_.row(static_cast<Eigen::Index>(r)).data());
+    }
+    [[nodiscard]] const float_rows& matrix() const noexcept { return matrix_; }
+    [[nodiscard]] const auto& norm() const noexcept { return network_->final_norm(); }
+
+private:
+    const Network* network_;
+    float_rows matrix_;
+};
+
+/// What batches of logits are compared with, and by how much they miss it. The rows of a batch are cut into parts of a
+/// fixed size, so that sums do not depend on the number of threads.
+template <class Network>
+class batch_targets {
+public:
+    static constexpr std::size_t part_rows = 32;
+
+    batch_targets(const dense_output<Network>& output, const kept_observations& seen, head_target target)
+        : output_(&output), seen_(&seen), target_(target) {}
+
+    /// Turns logits into the slopes of their loss, softmax - target; returns the sum of the rows' losses in nats: KL
+    /// divergence, or cross entropy. logits: [rows, vocab]
+    /// @param room for full depth's probabilities, of the same shape
+    double to_slopes(std::span<const std::size_t> rows, float_rows& logits, float_rows& room) const {
+        double loss = 0.0;
+        if (target_ == head_target::full_depth) {
+            float_rows normed(static_cast<Eigen::Index>(rows.size()), output_->matrix().cols());
+            for (std::size_t i = 0; i < rows.size(); ++i) {
+                const float* deep = seen_->hidden(seen_->exit_count() - 1, rows[i]).data();
+                output_->norm()(deep, normed.row(static_cast<Eigen::Index>(i)).data());
+            }
+            room.noalias() = normed * output_->matrix().transpose();
+        }
+        for (std::size_t i = 0; i < rows.size(); ++i) {
+            auto row = logits.row(static_cast<Eigen::Index>(i));
+            if (target_ == head_target::truth) {
+                const auto truth = static_cast<Eigen::Index>(seen_->truth(rows[i]));
+                const float at_truth = row(truth);
+                loss += static_cast<double>(softmax(row) - at_truth);
+                row(truth) -= 1.0f;
+            } else {
+                auto wanted = room.row(static_cast<Eigen::Index>(i));
+                const double deep_mean = mean_after_softmax(wanted);  // of log p under p
+                const float expected = wanted.dot(row);
+                loss += deep_mean + static_cast<double>(softmax(row) - expected);
+                row -= wanted;
+            }
+        }
+        return loss;
+    }
+
+private:
+    /// In place; returns log sum exp.
+    template <class Row>
+    static float softmax(Row& row) {
+        const float most = row.maxCoeff();
+        row = (row.array() - most).exp();
+        const float sum = row.sum();
+        row /= sum;
+        return std::log(sum) + most;
+    }
+    /// The same, but returns sum p log p.
+    template <class Row>
+    static double mean_after_softmax(Row& row) {
+        const float most = row.maxCoeff();
+        row.array() -= most;
+        const Eigen::RowVectorXf shifted = row;
+        const float log_sum = softmax(row);
+        return static_cast<double>(row.dot(shifted) - log_sum);
+    }
+
+    const dense_output<Network>* output_;
+    const kept_observations* seen_;
+    head_target target_;
+};
+
+/// Calls body(part, first row, rows) for each part of a batch.
+template <class Body>
+void for_each_part_of(std::size_t rows, std::size_t part_rows, executor& on, Body body) {
+    on.run((rows + part_rows - 1) / part_rows,
+           [&](std::size_t part) { body(part, part * part_rows, std::min(part_rows, rows - part * part_rows)); });
+}
+
+/// The loss of output(h + spread B A (h / scales)) and its slopes in A: [rank, d_model] and B: [d_model, rank].
+template <class Network>
+class adapter_loss {
+    using targets = batch_targets<Network>;
+
+public:
+    adapter_loss(const dense_output<Network>& output, const kept_observations& seen, std::size_t exit,
+                 head_target target, std::size_t rank, std::size_t batch, std::vector<float> scales, float spread)
+        : output_(&output),
+          seen_(&seen),
+          targets_(output, seen, target),
+          exit_(exit),
+          rank_(rank),
+          scales_(std::move(scales)),
+          spread_(spread),
+          weights_(2 * rank * seen.d_model()),
+          slope_(weights_.size()),
+          parts_((batch + targets::part_rows - 1) / targets::part_rows) {
+        for (part& p : parts_) p.slope.resize(weights_.size());
+    }
+
+    [[nodiscard]] std::span<float> weights() noexcept { return weights_; }
+    [[nodiscard]] std::span<float> down() noexcept { return weights().first(weights_.size() / 2); }
+    [[nodiscard]] std::span<float> up() noexcept { return weights().last(weights_.size() / 2); }
+    /// Of the mean loss of the rows asked for last.
+    [[nodiscard]] std::span<const float> slope() const noexcept { return slope_; }
+
+    /// Sets slope() and returns the sum of the rows' losses.
+    /// @param rows at most `batch` tokens
+    double slopes(std::span<const std::size_t> rows, executor& on) {
+        for_each_part_of(rows.size(), targets::part_rows, on, [&](std::size_t p, std::size_t first, std::size_t count) {
+            work(parts_[p], rows.subspan(first, count));
+        });
+        std::ranges::fill(slope_, 0.0f);
+        double loss = 0.0;
+        const std::size_t used = (rows.size() + targets::part_rows - 1) / targets::part_rows;
+        for (std::size_t p = 0; p < used; ++p) {
+            loss += parts_[p].loss;
+            for (std::size_t i = 0; i < slope_.size(); ++i) slope_[i] += parts_[p].slope[i];
+        }
+        for (float& s : slope_) s /= static_cast<float>(rows.size());
+        return loss;
+    }
+
+private:
+    struct part {
+        float_rows x, inner, adapted, normed, logits, room, at_normed, at_adapted, at_inner;
+        std::vector<float> slope;
+        double loss = 0.0;
+    };
+
+    void work(part& p, std::span<const std::size_t> rows) {
+        const auto n = static_cast<Eigen::Index>(rows.size());
+        const auto d = static_cast<Eigen::Index>(seen_->d_model());
+        const auto r = static_cast<Eigen::Index>(rank_);
+        const const_float_rows_view a(weights_.data(), r, d), b(weights_.data() + r * d, d, r);
+        const Eigen::Map<const Eigen::RowVectorXf> scales(scales_.data(), d);
+        p.x.resize(n, d);
+        p.adapted.resize(n, d);
+        for (Eigen::Index i = 0; i < n; ++i) {
+            p.adapted.row(i) =
+                Eigen::Map<const Eigen::RowVectorXf>(seen_->hidden(exit_, rows[static_cast<std::size_t>(i)]).data(), d);
+        }
+        p.x = p.adapted.array().rowwise() / scales.array();
+        p.inner.noalias() = p.x * a.transpose();
+        p.adapted.noalias() += spread_ * (p.inner * b.transpose());
+        p.normed.resize(n, d);
+        for (Eigen::Index i = 0; i < n; ++i) output_->norm()(p.adapted.row(i).data(), p.normed.row(i).data());
+        p.logits.noalias() = p.normed * output_->matrix().transpose();
+        p.loss = targets_.to_slopes(rows, p.logits, p.room);
+        p.at_normed.noalias() = p.logits * output_->matrix();
+        p.at_adapted.resize(n, d);
+        for (Eigen::Index i = 0; i < n; ++i) {
+            norm_backward(output_->norm(), p.adapted.row(i).data(), p.at_normed.row(i).data(),
+                          p.at_adapted.row(i).data());
+        }
+        p.at_inner.noalias() = spread_ * (p.at_adapted * b);
+        float_rows_view(p.slope.data(), r, d).noalias() = p.at_inner.transpose() * p.x;
+        float_rows_view(p.slope.data() + r * d, d, r).noalias() = spread_ * (p.at_adapted.transpose() * p.inner);
+    }
+
+    const dense_output<Network>* output_;
+    const kept_observations* seen_;
+    targets targets_;
+    std::size_t exit_;
+    std::size_t rank_;
+    std::vector<float> scales_;
+    float spread_;
+    std::vector<float> weights_;  // A, B
+    std::vector<float> slope_;
+    std::vector<part> parts_;
+};
+
+/// The loss of W (h / scales), and its slopes in W: [vocab, d_model], a few rows at a time.
+template <class Network>
+class own_loss {
+    using targets = batch_targets<Network>;
+
+public:
+    /// W begins as the model's output matrix with its final norm made linear: gain (h - mean h) / spread.
+    own_loss(const dense_output<Network>& output, const kept_observations& seen, std::size_t exit, head_target target,
+             std::size_t batch, std::vector<float> scales, float spread)
+        : seen_(&seen), targets_(output, seen, target), exit_(exit), scales_(std::move(scales)) {
+        const auto d = output.matrix().cols();
+        const Eigen::Map<const Eigen::RowVectorXf> gain(output.norm().weight().data(), d);
+        const Eigen::Map<const Eigen::RowVectorXf> scale(scales_.data(), d);
+        weight_ = output.matrix().array().rowwise() * (gain.array() / spread);
+        const Eigen::VectorXf means = weight_.rowwise().mean();
+        weight_.colwise() -= means;
+        weight_ = weight_.array().rowwise() * scale.array();
+        const auto rows = static_cast<Eigen::Index>(batch);
+        x_.resize(rows, d);
+        residual_.resize(rows, weight_.rows());
+        parts_.resize((batch + targets::part_rows - 1) / targets::part_rows);
+        slopes_.resize(static_cast<std::size_t>((weight_.rows() + slope_rows - 1) / slope_rows));
+    }
+
+    [[nodiscard]] std::span<float> weights() noexcept {
+        return {weight_.data(), static_cast<std::size_t>(weight_.size())};
+    }
+
+    /// Sum of the rows' losses; for_each_part() then has their slopes.
+    double residuals(std::span<const std::size_t> rows, executor& on) {
+        rows_ = static_cast<Eigen::Index>(rows.size());
+        const Eigen::Map<const Eigen::RowVectorXf> scale(scales_.data(), weight_.cols());
+        for_each_part_of(rows.size(), targets::part_rows, on, [&](std::size_t p, std::size_t first, std::size_t count) {
+            for (std::size_t i = first; i < first + count; ++i) {
+                const Eigen::Map<const Eigen::RowVectorXf> h(seen_->hidden(exit_, rows[i]).data(), weight_.cols());
+                x_.row(static_cast<Eigen::Index>(i)) = h.array() / scale.array();
+            }
+            const auto from = static_cast<Eigen::Index>(first);
+            const auto n = static_cast<Eigen::Index>(count);
+            parts_[p].logits.noalias() = x_.middleRows(from, n) * weight_.transpose();
+            parts_[p].loss = targets_.to_slopes(rows.subspan(first, count), parts_[p].logits, parts_[p].room);
+            residual_.middleRows(from, n) = parts_[p].logits / static_cast<float>(rows_);
+        });
+        double loss = 0.0;
+        const std::size_t used = (rows.size() + targets::part_rows - 1) / targets::part_rows;
+        for (std::size_t p = 0; p < used; ++p) loss += parts_[p].loss;
+        return loss;
+    }
+
+    /// body(number of the first weight, weights, slopes of the mean loss in them), on any threads; may change the
+    /// weights.
+    template <class Body>
+    void for_each_part(executor& on, Body body) {
+        on.run(slopes_.size(), [&](std::size_t p) {
+            const Eigen::Index first = static_cast<Eigen::Index>(p) * slope_rows;
+            const Eigen::Index count = std::min(slope_rows, weight_.rows() - first);
+            float_rows& slope = slopes_[p];
+            slope.noalias() = residual_.block(0, first, rows_, count).transpose() * x_.topRows(rows_);
+            const auto size = static_cast<std::size_t>(slope.size());
+            body(static_cast<std::size_t>(first * weight_.cols()),
+                 weights().subspan(static_cast<std::size_t>(first * weight_.cols()), size),
+                 std::span<const float>(slope.data(), size));
+        });
+    }
+
+private:
+    static constexpr Eigen::Index slope_rows = 512;
+
+    struct part {
+        float_rows logits, room;
+        double loss = 0.0;
+    };
+
+    const kept_observations* seen_;
+    targets targets_;
+    std::size_t exit_;
+    std::vector<float> scales_;
+    float_rows weight_;
+    float_rows x_;
+    float_rows residual_;
+    Eigen::Index rows_ = 0;
+    std::vector<part> parts_;
+    std::vector<float_rows> slopes_;
+};
+
+}  // namespace detail
+}  // namespace calibrate
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif

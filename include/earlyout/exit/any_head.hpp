@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_EXIT_ANY_HEAD_HPP
+#define EARLYOUT_EXIT_ANY_HEAD_HPP
+
+#include <earlyout/core/shape.hpp>
+#include <earlyout/exit/heads.hpp>
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <type_traits>
+#include <utility>
+
+namespace earlyout::inline EARLYOUT_ABI {
+
+/// An exit head chosen at run time; as it is made, the shared one. One indirect call per answer dearer than the head
+/// it holds.
+class any_head {
+public:
+    any_head() : any_head(shared_head{}) {}
+    /// Holds a copy of the head.
+    template <class Head>
+        requires(!std::is_same_v<std::remove_cvref_t<Head>, any_head>)
+    // NOLINTNEXTLINE(google-explicit-constructor): any head is one
+    any_head(Head held) : held_(std::make_shared<const holder<Head>>(std::move(held))) {
+        static_assert(exit_head<Head>, "earlyout: any_head holds an exit head, such as shared_head{}");
+    }
+
+    void operator()(std::size_t layer, std::span<const float> hidden, std::span<float> logits,
+                    const model_output& output) const {
+        held_->answer(layer, hidden, logits, output);
+    }
+    void check(const model_shape& shape) const { held_->check(shape); }
+    /// True where it holds shared_head, whose answers to many states at once are the model's own.
+    [[nodiscard]] bool is_shared() const noexcept { return held_->is_shared(); }
+
+private:
+    struct interface {
+        virtual ~interface() = default;
+        virtual void answer(std::size_t layer, std::span<const float> hidden, std::span<float> logits,
+                            const model_output& output) const = 0;
+        virtual void check(const model_shape& shape) const = 0;
+        [[nodiscard]] virtual bool is_shared() const noexcept = 0;
+    };
+
+    template <class Head>
+    struct holder final : interface {
+        explicit holder(Head h) : held(std::move(h)) {}
+        void answer(std::size_t layer, std::span<const float> hidden, std::span<float> logits,
+                    const model_output& output) const override {
+            held(layer, hidden, logits, output);
+        }
+        void check(const model_shape& shape) const override {
+            if constexpr (requires { held.check(shape); }) held.check(shape);
+        }
+        [[nodiscard]] bool is_shared() const noexcept override { return std::is_same_v<Head, shared_head>; }
+
+        Head held;
+    };
+
+    std::shared_ptr<const interface> held_;
+};
+
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: MIT
+#include <earlyout/calibrate/fit_heads.hpp>
+
+#include <earlyout/core/thread_pool.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "generate/fixtures.hpp"
+#include "support/catch.hpp"
+#include "support/errors.hpp"
+#include "support/random.hpp"
+
+namespace eo = earlyout;
+namespace calibrate = earlyout::calibrate;
+using calibrate::head_kind;
+using calibrate::head_target;
+using Catch::Matchers::WithinAbs;
+using Catch::Matchers::WithinRel;
+
+namespace {
+
+constexpr std::size_t d = 20;
+
+/// States after layer 2 on scales a hundred apart, those at full depth a low-rank map away; the next tokens are what a
+/// hidden matrix makes of the former.
+struct planted {
+    std::vector<float> down, up, matrix;
+
+    explicit planted(std::uint32_t seed) {
+        support::random_source random(seed);
+        down = random.floats(2 * d, 0.3f);
+        up = random.floats(d * 2);
+        matrix = random.floats(97 * d);
+        for (std::size_t i = 0; i < down.size(); ++i) down[i] /= scale(i % d);
+    }
+    static float scale(std::size_t k) { return k == 3 ? 100.0f : 1.0f; }
+
+    calibrate::kept_observations observe(std::uint32_t seed, std::size_t tokens) const {
+        support::random_source random(seed);
+        std::vector<calibrate::exit_observation> exits(2);
+        std::vector<eo::token_id> ids{0};
+        exits[0].layer = 2;
+        exits[1].layer = 6;
+        for (std::size_t i = 0; i <= tokens; ++i) {
+            std::vector<float> h = random.floats(d);
+            for (std::size_t k = 0; k < d; ++k) h[k] *= scale(k);
+            std::vector<float> deep = h;
+            for (std::size_t r = 0; r < 2; ++r) {
+                float inner = 0.0f;
+                for (std::size_t k = 0; k < d; ++k) inner += down[r * d + k] * h[k];
+                for (std::size_t k = 0; k < d; ++k) deep[k] += up[k * 2 + r] * inner * 4.0f;
+            }
+            exits[0].hidden.insert(exits[0].hidden.end(), h.begin(), h.end());
+            exits[1].hidden.insert(exits[1].hidden.end(), deep.begin(), deep.end());
+            std::size_t best = 0;
+            std::vector<float> scores(97);
+            for (std::size_t v = 0; v < 97; ++v) {
+                for (std::size_t k = 0; k < d; ++k) scores[v] += matrix[v * d + k] * h[k] / scale(k);
+                if (scores[v] > scores[best]) best = v;
+            }
+            if (i < tokens) ids.push_back(static_cast<eo::token_id>(best));
+        }
+        for (auto& exit : exits) {
+            exit.argmax.resize(tokens + 1);
+            for (auto* values : {&exit.max_probability, &exit.margin, &exit.entropy, &exit.square_entropy}) {
+                values->resize(tokens + 1);
+            }
+            exit.cross_entropy.resize(tokens);
+        }
+        calibrate::kept_observations kept;
+        kept.add({ids, exits});
+        return kept;
+    }
+};
+
+const auto& network() { return support::small_network(); }
+using network_type = eo::gpt2<>;
+
+/// (loss(w + e g) - loss(w - e g)) / 2e against |g|: the slope along the slope.
+template <class Weights, class Loss>
+void check_slope(Weights weights, std::vector<float> slope, Loss mean_loss) {
+    double length = 0.0;
+    for (const float g : slope) length += static_cast<double>(g) * static_cast<double>(g);
+    length = std::sqrt(length);
+    REQUIRE(length > 1e-3);
+    const std::vector<float> start(weights.begin(), weights.end());
+    const auto at = [&](double step) {
+        for (std::size_t i = 0; i < start.size(); ++i) {
+            weights[i] = start[i] + static_cast<float>(step / length * static_cast<double>(slope[i]));
+        }
+        return mean_loss();
+    };
+    constexpr double step = 5e-3;
+    CHECK_THAT((at(step) - at(-step)) / (2.0 * step), WithinRel(length, 0.02));
+}
+
+}  // namespace
+
+TEST_CASE("slopes of an adapter's loss are those of differences", "[calibrate][fit_heads]") {
+    const planted people(1);
+    const auto seen = people.observe(2, 40);
+    const calibrate::detail::dense_output<network_type> output(network());
+    std::vector<std::size_t> rows(40);
+    for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = (7 * i) % 40;
+    eo::inline_executor on;
+    for (const head_target target : {head_target::full_depth, head_target::truth}) {
+        calibrate::detail::adapter_loss<network_type> loss(output, seen, 0, target, 3, 64,
+                                                           calibrate::detail::scales_of(seen, 0), 2.0f);
+        const auto start = support::random_source(3).floats(loss.weights().size(), 0.3f);
+        std::ranges::copy(start, loss.weights().begin());
+        (void)loss.slopes(rows, on);
+        const std::vector<float> slope(loss.slope().begin(), loss.slope().end());
+        check_slope(loss.weights(), slope, [&] { return loss.slopes(rows, on) / 40.0; });
+        std::ranges::copy(start, loss.weights().begin());  // and along either half alone
+        for (const bool first : {true, false}) {
+            std::vector<float> half = slope;
+            std::fill_n(first ? half.begin() + 60 : half.begin(), 60, 0.0f);
+            check_slope(loss.weights(), half, [&] { return loss.slopes(rows, on) / 40.0; });
+            std::ranges::copy(start, loss.weights().begin());
+        }
+    }
+}
+
+TEST_CASE("slopes of an own matrix' loss are those of differences", "[calibrate][fit_heads]") {
+    const planted people(1);
+    const auto seen = people.observe(2, 40);
+    const calibrate::detail::dense_output<network_type> output(network());
+    std::vector<std::size_t> rows(40);
+    for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = i;
+    eo::inline_executor on;
+    for (const head_target target : {head_target::full_depth, head_target::truth}) {
+        calibrate::detail::own_loss<network_type> loss(output, seen, 0, target, 40,
+                                                       calibrate::detail::scales_of(seen, 0), 2.0f);
+        (void)loss.residuals(rows, on);
+        std::vector<float> slope(loss.weights().size());
+        loss.for_each_part(on, [&](std::size_t first, std::span<float>, std::span<const float> of) {
+            std::ranges::copy(of, slope.begin() + static_cast<std::ptrdiff_t>(first));
+        });
+        check_slope(loss.weights(), slope, [&] { return loss.residuals(rows, on) / 40.0; });
+    }
+}
+
+TEST_CASE("an adapter finds a planted low-rank shift", "[calibrate][fit_heads]") {
+    const planted people(1);
+    const auto seen = people.observe(2, 4000);
+    eo::inline_executor on;
+    const auto fitted = calibrate::fit_heads(network(), seen, head_kind::adapter,
+                                             {.rank = 2, .epochs = 30, .batch = 100, .learning_rate = 0.02f}, on);
+    REQUIRE(fitted);
+    REQUIRE(fitted->size() == 1);
+    const calibrate::fitted_head& head = fitted->front();
+    CHECK(head.layer == 2);
+    CHECK(head.last_loss < 0.03 * head.first_loss);
+
+    // What it adds is what was planted, but for a factor and a mean that the final norm takes out.
+    const auto other = people.observe(5, 50);
+    for (std::size_t i = 0; i < other.size(); ++i) {
+        std::vector<float> made(other.hidden(0, i).begin(), other.hidden(0, i).end());
+        for (std::size_t r = 0; r < 2; ++r) {
+            float inner = 0.0f;
+            for (std::size_t k = 0; k < d; ++k) inner += head.down[r * d + k] * other.hidden(0, i)[k];
+            for (std::size_t k = 0; k < d; ++k) made[k] += head.up[k * 2 + r] * inner;
+        }
+        std::vector<float> a(d), b(d);
+        network().final_norm()(made.data(), a.data());
+        network().final_norm()(other.hidden(1, i).data(), b.data());
+        double miss = 0.0, size = 0.0;
+        for (std::size_t k = 0; k < d; ++k) {
+            miss += std::pow(static_cast<double>(a[k] - b[k]), 2);
+            size += std::pow(static_cast<double>(b[k]), 2);
+        }
+        CHECK(miss < 0.02 * size);
+    }
+}
+
+TEST_CASE("an own matrix learns the next token, the same on any number of threads", "[calibrate][fit_heads]") {
+    const planted people(1);
+    const auto seen = people.observe(2, 3000);
+    const calibrate::head_fit_options options{
+        .target = head_target::truth, .epochs = 20, .batch = 100, .learning_rate = 0.02f};
+    eo::inline_executor on;
+    std::size_t last = 0, all = 0;
+    const auto fitted =
+        calibrate::fit_heads(network(), seen, head_kind::own, options, on, {}, [&](std::size_t done, std::size_t of) {
+            last = done;
+            all = of;
+        });
+    REQUIRE(fitted);
+    CHECK((last == 600 && all == 600));
+    CHECK(fitted->front().last_loss < 0.3 * fitted->front().first_loss);
+    eo::exit_weights exits;
+    exits.set_model({6, d, 97, "", "f32"});
+    fitted->front().store(exits);
+    exits.check();
+    const eo::linear_weights head = exits.head(2);
+    const auto other = people.observe(5, 300);
+    std::size_t right = 0;
+    for (std::size_t i = 0; i < other.size(); ++i) {
+        std::vector<float> logits(97);
+        for (std::size_t v = 0; v < 97; ++v) {
+            for (std::size_t k = 0; k < d; ++k) logits[v] += head.weight[v * d + k] * other.hidden(0, i)[k];
+        }
+        right += std::ranges::max_element(logits) - logits.begin() == other.truth(i);
+    }
+    CHECK(right > 150);  // of 300; by chance 3
+
+    eo::thread_pool two(2);
+    const auto again =
+        calibrate::fit_heads(network(), seen, head_kind::own, {.target = head_target::truth, .epochs = 1}, two);
+    const auto once =
+        calibrate::fit_heads(network(), seen, head_kind::own, {.target = head_target::truth, .epochs = 1}, on);
+    CHECK(again->front().weight == once->front().weight);
+}
+
+TEST_CASE("fitting heads can be cancelled, and refuses what makes no sense", "[calibrate][fit_heads]") {
+    const auto seen = planted(1).observe(2, 50);
+    eo::inline_executor on;
+    std::stop_source cancel;
+    std::size_t steps = 0;
+    CHECK_FALSE(calibrate::fit_heads(network(), seen, head_kind::adapter, {.epochs = 100, .batch = 10}, on,
+                                     cancel.get_token(), [&](std::size_t done, std::size_t) {
+                                         steps = done;
+                                         if (done == 3) cancel.request_stop();
+                                     }));
+    CHECK(steps == 3);
+    CHECK(support::error_of([&] {
+              (void)calibrate::fit_heads(network(), seen, head_kind::adapter, {.rank = 21}, on);
+          }) == support::thrown(eo::errc::invalid_argument, {"rank of 1 .. 20", "21"}));
+    CHECK(support::error_of([&] {
+              (void)calibrate::fit_heads(network(), calibrate::kept_observations(), head_kind::own, {}, on);
+          }) == support::thrown(eo::errc::invalid_argument, {"none"}));
+}
