@@ -6,10 +6,14 @@
 #include "interrupt.hpp"
 #include "report.hpp"
 
+#include <earlyout/io/fill_in_the_middle.hpp>
+
 #include <csignal>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include <unistd.h>
 
@@ -20,6 +24,7 @@ namespace {
 struct complete_options {
     model_options model;
     text_options prompt;
+    std::optional<std::string> suffix;
     eo::generate_options generate;
     exit_options exits;
     weight_options weights;
@@ -53,12 +58,29 @@ private:
     bool layers_;
 };
 
-void stream(const complete_options& o, const model& m, const std::string& prompt) {
+/// The prompt's tokens where the middle of a text is asked for: the text in front of it is the prompt.
+std::vector<eo::token_id> middle_prompt(complete_options& o, const model& m, const std::string& prompt) {
+    const auto& words = tokenizer_of(m, o.model.folder);
+    const auto tokens = eo::io::fill_in_the_middle::of(words);
+    if (!tokens) {
+        eo::fail(eo::errc::unsupported, o.model.folder,
+                 ": --suffix: expected a tokenizer with fill-in-the-middle tokens, such as <fim_prefix>, found none");
+    }
+    if (tokens->end && !o.generate.end_of_text) {
+        o.generate.end_of_text = m.generation().eos_token_ids;
+        o.generate.end_of_text->push_back(*tokens->end);
+    }
+    return tokens->prompt(words, prompt, *o.suffix);
+}
+
+void stream(const complete_options& o, const model& m, const std::string& prompt,
+            const std::vector<eo::token_id>& ids) {
     const std::size_t layers = m.network().shape().layers;
     const auto session = make_session(m, o.exits, o.run);
     const token_printer printer(o, layers);
     printer.prompt(prompt);
-    const eo::completion result = session->complete(prompt, o.generate, printer);
+    const eo::completion result =
+        o.suffix ? session->complete(ids, o.generate, printer) : session->complete(prompt, o.generate, printer);
     std::cout << (is_terminal(STDOUT_FILENO) ? printable(result.unstreamed) : result.unstreamed) << std::endl;
 
     std::cerr << '\n';
@@ -71,16 +93,19 @@ int run(complete_options& o) {
     const std::string prompt = read(o.prompt);
     const model m = load(o.model.folder, o.weights);
     (void)tokenizer_of(m, o.model.folder);
+    const std::vector<eo::token_id> ids = o.suffix ? middle_prompt(o, m, prompt) : std::vector<eo::token_id>();
     const interrupt interrupted;
     o.generate.cancel = interrupted.token();
 
     if (o.json) {
-        const eo::completion result = make_session(m, o.exits, o.run)->complete(prompt, o.generate);
+        const auto session = make_session(m, o.exits, o.run);
+        const eo::completion result =
+            o.suffix ? session->complete(ids, o.generate) : session->complete(prompt, o.generate);
         json object = to_json(result);
         if (o.compare) object["compare"] = to_json(compare(m, o.exits, o.run, prompt, o.generate, o.rounds));
         print(std::cout, object);
     } else {
-        stream(o, m, prompt);
+        stream(o, m, prompt, ids);
         if (o.compare) print(std::cerr, compare(m, o.exits, o.run, prompt, o.generate, o.rounds));
     }
     return interrupted.token().stop_requested() ? 128 + SIGINT : 0;
@@ -94,6 +119,10 @@ command complete(CLI::App& app) {
     const auto o = std::make_shared<complete_options>();
     add_options(*sub, o->model);
     add_options(*sub, o->prompt, "--prompt");
+    CLI::Option* const suffix =
+        sub->add_option("--suffix", o->suffix,
+                        "Write what belongs between the prompt and this text, with a model that was trained to")
+            ->type_name("TEXT");
     add_options(*sub, o->weights);
     add_options(*sub, o->run);
     add_json(*sub, o->json);
@@ -104,8 +133,9 @@ command complete(CLI::App& app) {
         ->type_name("WHEN")
         ->capture_default_str();
     sub->add_flag("--show-layers", o->show_layers, "Write each token's exit layer behind it, as in `def<3>`");
-    CLI::Option* const compare = sub->add_flag(
-        "--compare", o->compare, "Also measure the same completion at full depth, in turns with this one");
+    CLI::Option* const compare =
+        sub->add_flag("--compare", o->compare, "Also measure the same completion at full depth, in turns with this one")
+            ->excludes(suffix);
     sub->add_option("--rounds", o->rounds, "Measurements of each for --compare")
         ->check(CLI::Range(1, 1000))
         ->needs(compare)

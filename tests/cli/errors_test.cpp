@@ -46,6 +46,8 @@ TEST_CASE("what is asked for wrongly is answered with one sentence", "[cli][erro
         {2, {"complete", "--prompt", "a", "--exit-gate", "patience", "--threshold", "0"}, {"--threshold", "found 0"}},
         {2, {"complete", "--prompt", "a", "--exit-gate", "patience", "--threshold", "-2"}, {"--threshold", "found -2"}},
         {2, {"complete", "--prompt", "a", "and", "more"}, {"more"}},
+        {1, {"complete", "--prompt", "a", "--suffix", "b"}, {"--suffix", "fill-in-the-middle", "none"}},
+        {2, {"complete", "--prompt", "a", "--suffix", "b", "--compare"}, {"--compare", "--suffix"}},
         {1, {"complete", "--file", "/"}, {"/", "found a folder"}},
         {1, {"complete", "--model", EARLYOUT_COMMAND, "--prompt", "a"}, {EARLYOUT_COMMAND, "found a file"}},
         {2, {"complete", "--prompt", "a", "--threads", "-2"}, {"--threads", "from 0", "-2"}},

@@ -193,10 +193,10 @@ namespace {
 
 /// The error for a good file over characters after `change`.
 caught error_over_characters(const std::function<void(json&)>& change) {
-    const json space = {{"type", "Metaspace"}, {"replacement", "\xe2\x96\x81"}, {"prepend_scheme", "first"}};
+    const json metaspace = {{"type", "Metaspace"}, {"replacement", "\xe2\x96\x81"}, {"prepend_scheme", "first"}};
     json model = support::character_model({"a", "b", "\xe2\x96\x81"}, {"a b"});
     model.update({{"byte_fallback", true}, {"unk_token", "<unk>"}});
-    json content = {{"pre_tokenizer", space}, {"decoder", space}, {"model", model}};
+    json content = {{"pre_tokenizer", metaspace}, {"decoder", metaspace}, {"model", model}};
     change(content);
     return error_from_text(content.dump());
 }
@@ -215,14 +215,14 @@ TEST_CASE("a vocabulary over characters must hold together", "[tokenizer_file]")
     CHECK(model("merges", {"a c"}) == malformed({"merges[0]", "'c'"}));
     CHECK(model("merges", {"a \xe2\x96\x81"}) == malformed({"merges[0]"}));
     CHECK(model("vocab", json::array()) == malformed({"vocab", "an object"}));
-    const auto space = [](const char* key, const json& value) {
+    const auto spaces = [](const char* key, const json& value) {
         return error_over_characters([&](json& content) { content["pre_tokenizer"][key] = value; });
     };
-    CHECK(space("replacement", "ab") == malformed({"replacement", "one character"}));
-    CHECK(space("replacement", "") == malformed({"replacement", "one character"}));
-    CHECK(space("prepend_scheme", "last") == malformed({"prepend_scheme", "first"}));
-    CHECK(space("add_prefix_space", false) == malformed({"prepend_scheme", "add_prefix_space is false"}));
-    CHECK(space("split", 1) == malformed({"split"}));
+    CHECK(spaces("replacement", "ab") == malformed({"replacement", "one character"}));
+    CHECK(spaces("replacement", "") == malformed({"replacement", "one character"}));
+    CHECK(spaces("prepend_scheme", "last") == malformed({"prepend_scheme", "first"}));
+    CHECK(spaces("add_prefix_space", false) == malformed({"prepend_scheme", "add_prefix_space is false"}));
+    CHECK(spaces("split", 1) == malformed({"split"}));
     CHECK(error_over_characters([](json& c) {
               c["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", {c["pre_tokenizer"], c["pre_tokenizer"]}}};
           }) == unsupported({"pretokenizers[1]", "behind Metaspace"}));

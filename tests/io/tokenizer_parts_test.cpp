@@ -27,7 +27,7 @@ using support::thrown;
 using ids = std::vector<token_id>;
 using kind = tokenizer_parts::kind;
 
-const std::string space = "\xe2\x96\x81";
+const std::string lower_block = "\xe2\x96\x81";
 
 std::string byte_piece(int byte) {
     constexpr std::string_view digits = "0123456789ABCDEF";
@@ -128,7 +128,7 @@ TEST_CASE("the highest score goes first, then the leftmost", "[tokenizer_parts]"
 
 TEST_CASE("a space goes before texts and comes off again", "[tokenizer_parts]") {
     const tokenizer words =
-        tokenizer::from_parts(scored({{space, -9}, {"a", -9}, {"b", -9}, {space + "a", -1}, {"ab", -2}}));
+        tokenizer::from_parts(scored({{lower_block, -9}, {"a", -9}, {"b", -9}, {lower_block + "a", -1}, {"ab", -2}}));
     const token_id a = words.find(" a").value();
     CHECK(words.encode("a") == ids{a});
     CHECK(words.encode("a", {.continues = true}) == ids{words.find("a").value()});
@@ -148,7 +148,7 @@ TEST_CASE("a space goes before texts and comes off again", "[tokenizer_parts]") 
 }
 
 TEST_CASE("what has no token is its bytes", "[tokenizer_parts]") {
-    tokenizer_parts parts = scored({{space, -9}, {"a", -9}});
+    tokenizer_parts parts = scored({{lower_block, -9}, {"a", -9}});
     const tokenizer words = tokenizer::from_parts(parts);
     support::random_source random(4);
     for (int round = 0; round < 200; ++round) {
@@ -164,7 +164,7 @@ TEST_CASE("what has no token is its bytes", "[tokenizer_parts]") {
 }
 
 TEST_CASE("a megabyte without a place to cut takes n log n", "[tokenizer_parts]") {
-    std::vector<std::pair<std::string, float>> pieces = {{space, -99.0f}};
+    std::vector<std::pair<std::string, float>> pieces = {{lower_block, -99.0f}};
     std::string run = "a";
     for (int i = 0; i < 6; ++i, run += run) pieces.emplace_back(run, static_cast<float>(-i));
     const tokenizer words = tokenizer::from_parts(scored(pieces));
@@ -176,7 +176,7 @@ TEST_CASE("a megabyte without a place to cut takes n log n", "[tokenizer_parts]"
 
 TEST_CASE("parts that do not fit together are refused", "[tokenizer_parts]") {
     const auto error_after = [](auto change) {
-        tokenizer_parts parts = scored({{space, -9}, {"a", -9}, {"aa", -1}});
+        tokenizer_parts parts = scored({{lower_block, -9}, {"a", -9}, {"aa", -1}});
         change(parts);
         return error_of([&] { (void)tokenizer::from_parts(parts); });
     };

@@ -4,8 +4,8 @@
 
 #include <earlyout/core/token.hpp>
 
+#include <algorithm>
 #include <concepts>
-
 #include <span>
 #include <string_view>
 #include <type_traits>
@@ -35,9 +35,20 @@ concept has_tokenizer = requires(const Model& model, std::string_view text) {
     model.tokenizer().stream();
 };
 
-/// True when texts of this model begin with its beginning-of-text token.
+/// What the model's tokenizer puts before a text.
+template <class Model>
+[[nodiscard]] std::span<const token_id> tokens_before_text(const Model& model) noexcept {
+    if constexpr (requires { model.tokenizer().tokens_before(); }) {
+        return model.tokenizer().tokens_before();
+    } else {
+        return {};
+    }
+}
+
+/// True when texts of this model begin with its beginning-of-text token, as its tokenizer or its configuration says.
 template <class Model>
 [[nodiscard]] bool begins_with_bos(const Model& model) noexcept {
+    if (!tokens_before_text(model).empty()) return true;
     if constexpr (requires { model.generation(); }) {
         return model.generation().add_bos && model.generation().bos_token_id.has_value();
     } else {
@@ -45,15 +56,31 @@ template <class Model>
     }
 }
 
+/// The tokens of a text with what goes before it, unless it is there already; what goes behind a text would end it.
 template <class Model>
 [[nodiscard]] std::vector<token_id> encode_prompt(const Model& model, std::string_view text) {
     std::vector<token_id> ids = model.tokenizer().encode(text);
+    const std::span<const token_id> before = tokens_before_text(model);
+    if (!std::ranges::equal(before, std::span(ids).first(std::min(ids.size(), before.size())))) {
+        ids.insert(ids.begin(), before.begin(), before.end());
+    }
     if constexpr (requires { model.generation(); }) {
-        if (begins_with_bos(model) && (ids.empty() || ids.front() != *model.generation().bos_token_id)) {
+        if (model.generation().add_bos && model.generation().bos_token_id &&
+            (ids.empty() || ids.front() != *model.generation().bos_token_id)) {
             ids.insert(ids.begin(), *model.generation().bos_token_id);
         }
     }
     return ids;
+}
+
+/// A decoder for what comes behind a text.
+template <class Tokenizer>
+[[nodiscard]] auto continuation_stream(const Tokenizer& tokenizer) {
+    if constexpr (requires { tokenizer.continuation_stream(); }) {
+        return tokenizer.continuation_stream();
+    } else {
+        return tokenizer.stream();
+    }
 }
 
 /// The model's own end-of-text tokens.

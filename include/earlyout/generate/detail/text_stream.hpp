@@ -33,7 +33,8 @@ template <class Model>
 class text_stream<Model> {
 public:
     /// @param tokens most tokens that one completion pushes
-    text_stream(const Model& model, std::size_t tokens) : model_(&model), decoder_(model.tokenizer().stream()) {
+    text_stream(const Model& model, std::size_t tokens)
+        : model_(&model), decoder_(continuation_stream(model.tokenizer())) {
         text_.reserve((tokens + 1) * model.tokenizer().max_piece_size());
     }
 

@@ -82,7 +82,7 @@ private:
         return std::uint64_t{static_cast<std::uint32_t>(left)} << 32 | static_cast<std::uint32_t>(right);
     }
     [[nodiscard]] std::size_t slot(std::uint64_t of) const noexcept {
-        return static_cast<std::size_t>(of * 0x9e3779b97f4a7c15U >> 20) & (slots_.size() - 1);
+        return static_cast<std::size_t>(of * 0x9e3779b97f4a7c15U >> 40) & (slots_.size() - 1);
     }
     /// False when `known` was something else than `found`.
     static bool settle(token_id& known, token_id found, bool& changed) noexcept {

@@ -84,7 +84,7 @@ public:
 private:
     static constexpr std::uint32_t none = std::numeric_limits<std::uint32_t>::max();
     static constexpr token_id gone = -1;
-    static constexpr std::size_t few = 24;  // symbols that are merged without a queue
+    static constexpr std::size_t few = 64;  // symbols that are merged without a queue
 
     struct symbol {
         token_id id;
@@ -106,25 +106,28 @@ private:
 
     /// Looks through all pairs for each merge.
     void merge_few() {
-        std::size_t size = symbols_.size();
-        if (size < 2) return;
-        const merge_rule* rules[few];  // of each symbol with the next
-        for (std::size_t i = 0; i + 1 < size; ++i) rules[i] = merges_->find(symbols_[i].id, symbols_[i + 1].id);
-        for (; size > 1; --size) {
-            std::size_t best = size;
-            for (std::size_t i = 0; i + 1 < size; ++i) {
-                if (rules[i] != nullptr && (best == size || rules[i]->rank < rules[best]->rank)) best = i;
-            }
-            if (best == size) break;
-            symbols_[best].id = rules[best]->merged;
-            for (std::size_t i = best + 1; i + 1 < size; ++i) {
-                symbols_[i].id = symbols_[i + 1].id;
-                rules[i] = rules[i + 1];
-            }
-            if (best > 0) rules[best - 1] = merges_->find(symbols_[best - 1].id, symbols_[best].id);
-            if (best + 2 < size) rules[best] = merges_->find(symbols_[best].id, symbols_[best + 1].id);
+        std::size_t pairs = symbols_.empty() ? 0 : symbols_.size() - 1;
+        std::uint32_t ranks[few];  // of each symbol with the next
+        token_id merged[few];
+        const auto look_at = [&](std::size_t i) {
+            const merge_rule* const rule = merges_->find(symbols_[i].id, symbols_[i + 1].id);
+            ranks[i] = rule != nullptr ? rule->rank : none;
+            merged[i] = rule != nullptr ? rule->merged : gone;
+        };
+        for (std::size_t i = 0; i < pairs; ++i) look_at(i);
+        while (pairs > 0) {
+            const auto best = static_cast<std::size_t>(std::min_element(ranks, ranks + pairs) - ranks);
+            if (merged[best] == gone) break;
+            symbols_[best].id = merged[best];
+            std::copy(symbols_.begin() + static_cast<std::ptrdiff_t>(best) + 2, symbols_.end(),
+                      symbols_.begin() + static_cast<std::ptrdiff_t>(best) + 1);
+            symbols_.pop_back();
+            std::copy(ranks + best + 1, ranks + pairs, ranks + best);
+            std::copy(merged + best + 1, merged + pairs, merged + best);
+            --pairs;
+            if (best > 0) look_at(best - 1);
+            if (best < pairs) look_at(best);
         }
-        symbols_.resize(size);
     }
 
     void merge_many() {

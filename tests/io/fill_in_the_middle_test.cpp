@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+#include <earlyout/io/fill_in_the_middle.hpp>
+
+#include "io/tokenizer_fixtures.hpp"
+#include "support/catch.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace {
+
+namespace eo = earlyout;
+using eo::io::fill_in_the_middle;
+using eo::io::tokenizer;
+using ids = std::vector<eo::token_id>;
+
+tokenizer family(std::string_view name) {
+    static const support::json golden = support::json::parse(support::tokenizer_data("families.json"));
+    for (const support::json& one : golden.at("families")) {
+        if (one.at("name") == name) return support::family_tokenizer(golden, one);
+    }
+    throw std::runtime_error("no such family");
+}
+
+}  // namespace
+
+TEST_CASE("the prompt for a middle has the tokens of its family", "[fill_in_the_middle]") {
+    const tokenizer star = family("StarCoder");
+    const auto of_star = fill_in_the_middle::of(star);
+    REQUIRE(of_star);
+    CHECK_FALSE(of_star->end);
+    CHECK(star.decode(of_star->prompt(star, "def f(", "):\n")) == "<fim_prefix>def f(<fim_suffix>):\n<fim_middle>");
+    CHECK(of_star->prompt(star, "", "") == ids{of_star->prefix, of_star->suffix, of_star->middle});
+
+    const tokenizer deep = family("DeepSeek Coder");
+    const auto of_deep = fill_in_the_middle::of(deep);
+    REQUIRE(of_deep);
+    CHECK(deep.decode(of_deep->prompt(deep, "a", "b")) ==
+          "<\uff5cbegin\u2581of\u2581sentence\uff5c><\uff5cfim\u2581begin\uff5c>a<\uff5cfim\u2581hole\uff5c>b"
+          "<\uff5cfim\u2581end\uff5c>");
+
+    if (eo::io::detail::has_unicode_forms) {
+        const tokenizer qwen = family("Qwen2");
+        REQUIRE(fill_in_the_middle::of(qwen));
+        CHECK(qwen.decode(fill_in_the_middle::of(qwen)->prompt(qwen, "a", "b")) ==
+              "<|fim_prefix|>a<|fim_suffix|>b<|fim_middle|>");
+    }
+}
+
+TEST_CASE("CodeLlama's text before the middle has a space in front, the text behind it has not",
+          "[fill_in_the_middle]") {
+    const tokenizer words = family("CodeLlama");
+    const auto tokens = fill_in_the_middle::of(words);
+    REQUIRE(tokens);
+    CHECK(tokens->end == words.find(" <EOT>"));
+    CHECK(words.decode(tokens->prompt(words, "a", "b")) == "<s> <PRE> a <SUF>b <MID>");
+    CHECK(tokens->prompt(words, "a", "b").front() == 1);
+}
+
+TEST_CASE("most tokenizers have no such tokens", "[fill_in_the_middle]") {
+    CHECK_FALSE(fill_in_the_middle::of(support::gpt2_tokenizer()));
+    CHECK_FALSE(fill_in_the_middle::of(family("Llama 2")));
+    CHECK_FALSE(fill_in_the_middle::of(tokenizer("model/tokenizer.json")));
+}
