@@ -31,6 +31,7 @@ struct bench_options {
 struct samples {
     std::vector<double> prefill_tokens_per_s;
     std::vector<double> decode_tokens_per_s;
+    std::vector<double> head_seconds_per_token;  ///< of decoding: norm and output matrix
 };
 
 /// Ids all over the vocabulary; each round begins with another, so that the session finds nothing to reuse.
@@ -68,6 +69,7 @@ samples measure(const bench_options& o, const model& m, const std::stop_token& c
         // A prompt of one token is a decode step from an empty cache like the others.
         s.decode_tokens_per_s.push_back(static_cast<double>(o.new_tokens) /
                                         (decode.prefill_seconds + decode.decode_seconds));
+        s.head_seconds_per_token.push_back(decode.head_seconds / static_cast<double>(o.new_tokens));
     }
     return s;
 }
@@ -83,22 +85,27 @@ int run(bench_options& o) {
     const samples s = measure(o, m, interrupted.token());
     const double prefill = median(s.prefill_tokens_per_s);
     const double decode = median(s.decode_tokens_per_s);
+    const double head = median(s.head_seconds_per_token);
     if (o.json) {
-        print(std::cout,
-              {{"prefill_tokens_per_s", prefill},
-               {"decode_tokens_per_s", decode},
-               {"prompt_tokens", o.prompt_tokens},
-               {"new_tokens", o.new_tokens},
-               {"threads", o.run.threads},
-               {"kv_dtype", o.run.kv_dtype},
-               {"dtype", m.network().weight_format()},
-               {"samples",
-                {{"prefill_tokens_per_s", s.prefill_tokens_per_s}, {"decode_tokens_per_s", s.decode_tokens_per_s}}}});
+        print(std::cout, {{"prefill_tokens_per_s", prefill},
+                          {"decode_tokens_per_s", decode},
+                          {"head_seconds_per_token", head},
+                          {"prompt_tokens", o.prompt_tokens},
+                          {"new_tokens", o.new_tokens},
+                          {"threads", o.run.threads},
+                          {"kv_dtype", o.run.kv_dtype},
+                          {"dtype", m.network().weight_format()},
+                          {"samples",
+                           {{"prefill_tokens_per_s", s.prefill_tokens_per_s},
+                            {"decode_tokens_per_s", s.decode_tokens_per_s},
+                            {"head_seconds_per_token", s.head_seconds_per_token}}}});
     } else {
         std::cout << "tokens per second, median of " << s.decode_tokens_per_s.size() << ":\n" << std::fixed;
         std::cout.precision(0);
         std::cout << "  prefill  " << prefill << "  (" << o.prompt_tokens << " tokens)\n"
-                  << "  decode   " << decode << "  (" << o.new_tokens << " tokens from an empty cache)\n";
+                  << "  decode   " << decode << "  (" << o.new_tokens << " tokens from an empty cache)\n"
+                  << "           " << milliseconds(decode > 0.0 ? 1.0 / decode : 0.0) << " per token, "
+                  << milliseconds(head) << " of it for the output matrix\n";
     }
     return interrupted.token().stop_requested() ? 128 + SIGINT : 0;
 }

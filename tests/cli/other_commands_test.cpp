@@ -172,16 +172,19 @@ TEST_CASE("bench prints medians and what they are of", "[cli][bench]") {
     const auto j = earlyout_command({"bench", "--prompt-tokens", "16", "--new-tokens", "4", "--exit-layer", "2",
                                      "--rounds", "3", "--threads", "2", "--json"})
                        .json();
-    for (const char* key : {"prefill_tokens_per_s", "decode_tokens_per_s"}) {
+    for (const char* key : {"prefill_tokens_per_s", "decode_tokens_per_s", "head_seconds_per_token"}) {
         CHECK(j.at(key) > 0.0);
         CHECK(j.at("samples").at(key).size() == 3);
     }
+    CHECK(j.at("samples").at("head_seconds_per_token")[0].get<double>() *
+              j.at("samples").at("decode_tokens_per_s")[0].get<double>() <
+          1.0);
     CHECK(j.at("prompt_tokens") == 16);
     CHECK(j.at("new_tokens") == 4);
     CHECK(j.at("threads") == 2);
     CHECK(j.at("dtype") == "bf16");  // as the model is stored
-    CHECK(earlyout_command({"bench", "--prompt-tokens", "4", "--new-tokens", "2"}).out.find("decode") !=
-          std::string::npos);
+    const std::string text = earlyout_command({"bench", "--prompt-tokens", "4", "--new-tokens", "2"}).out;
+    for (const char* word : {"decode", "ms per token", "output matrix"}) CHECK(text.find(word) != std::string::npos);
 }
 
 TEST_CASE("help and version", "[cli]") {

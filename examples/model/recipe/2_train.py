@@ -21,7 +21,8 @@ every SAVE_SECONDS and resumed from by the same command; OUT/TAG.log holds the l
 Environment: SHAPE (layers, d_model, heads, context, vocabulary), OUT (train.u16 and val.u16 of step 1), TAG,
 INIT (a Hugging Face folder to take weights from; a longer context repeats its positions), FROM, DECAY, TOKENS,
 BATCH (tokens per step), MICRO (tokens per micro-batch), LR (AdamW), MLR (Muon), WARMUP (tokens), WORKERS,
-SAVE_SECONDS, EVAL_TOKENS, PIDS, BENCH (stop after so many steps; writes no checkpoint).
+EXITS (0: the last layer's loss alone), SEED (of the weights and of the order of the text), SAVE_SECONDS,
+EVAL_TOKENS, PIDS, BENCH (stop after so many steps; writes no checkpoint).
 """
 
 import os
@@ -67,6 +68,7 @@ BATCH, MICRO, WORKERS = setting("BATCH", 4096), setting("MICRO", 1024), setting(
 ADAM_RATE, MUON_RATE, WARMUP = setting("LR", 1.5e-3), setting("MLR", 0.012), setting("WARMUP", 400_000)
 SAVE_SECONDS, EVAL_TOKENS = setting("SAVE_SECONDS", 300), setting("EVAL_TOKENS", 1_000_000)
 PIDS, BENCH = setting("PIDS", ""), setting("BENCH", 0)
+EXITS, SEED = setting("EXITS", 1), setting("SEED", 0)
 
 CHECKPOINT, LOG = f"{OUT}/{TAG}.pt", f"{OUT}/{TAG}.log"
 QUARTER = 4  # an early exit sees one position in so many
@@ -134,6 +136,15 @@ class GPT(nn.Module):
         return F.linear(self.ln_f(x), self.wte.weight)
 
 
+def operations_per_token():
+    """Floating-point operations of training's matrix products, forward and backward, for each token."""
+    blocks = [(begin, min(begin + QUERIES, C)) for begin in range(0, C, QUERIES)]
+    keys = sum((end - begin) * end for begin, end in blocks) / C  # for each query, masked ones included
+    layers = L * (12 * D * D + 2 * keys * D)
+    heads = D * V * (1 + 3 / QUARTER if EXITS else 1)
+    return 3 * 2 * (layers + heads)
+
+
 def matrix_in_layer(name, p):
     return name.startswith("h.") and p.dim() == 2
 
@@ -196,7 +207,7 @@ class MultiExitLoss(torch.autograd.Function):
 def loss_of(model, x, y, rng):
     with torch.autocast("cpu", dtype=torch.bfloat16):
         states = [h.reshape(-1, D) for h in model.hidden(x)]
-        layers = [(0, FIRST_WEIGHT), (1, SECOND_WEIGHT), (rng.randint(2, L - 1), OTHER_WEIGHT)]
+        layers = [(0, FIRST_WEIGHT), (1, SECOND_WEIGHT), (rng.randint(2, L - 1), OTHER_WEIGHT)] if EXITS else []
         exits = [(weight, rng.randint(QUARTER)) for _, weight in layers]
         early = [model.ln_f(states[layer][first::QUARTER]) for (layer, _), (_, first) in zip(layers, exits)]
         last = model.ln_f(states[-1])
@@ -317,7 +328,7 @@ class Sequences:
         for i in range(begin, begin + n):
             if i // self.count != self.current:
                 self.current = i // self.count
-                rng = np.random.RandomState(self.current)
+                rng = np.random.RandomState(self.current + 1000 * SEED)
                 self.phase, self.order = rng.randint(C), rng.permutation(self.count)
             start = self.phase + C * int(self.order[i % self.count])
             rows.append(self.stream[start : start + C + 1])
@@ -394,7 +405,7 @@ def load(model, shared):
 def work(worker, shared, barrier, counter, stop):
     """One worker process. Worker 0 also keeps the log, the checkpoints and the evaluation."""
     torch.set_num_threads(1)
-    torch.manual_seed(0)
+    torch.manual_seed(SEED)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the parent's matter
     leader, model = worker == 0, GPT()
     names = ordered(model)
@@ -461,7 +472,7 @@ def work(worker, shared, barrier, counter, stop):
     if leader and not BENCH:
         save(model, shared, step, tokens, decay_start)
         report(model, validation)
-        log("stopped at", tokens, "tokens")
+        log("stopped at", tokens, "tokens,", f"{tokens * operations_per_token():.4g} operations in matrix products")
 
 
 def report(model, validation):
@@ -471,7 +482,7 @@ def report(model, validation):
 
 def main():
     size = sum(p.numel() for p in GPT().parameters())
-    shapes = {"weights": size, "first": size, "second": size, "norms": WORKERS, "losses": (WORKERS, 4)}
+    shapes = {"weights": size, "first": size, "second": size, "norms": WORKERS, "losses": (WORKERS, 4 if EXITS else 1)}
     shared = {name: torch.zeros(shape).share_memory_() for name, shape in shapes.items()}
     shared["gradients"] = torch.zeros(WORKERS, size).share_memory_()
     shared["start"] = torch.zeros(3, dtype=torch.int64).share_memory_()
