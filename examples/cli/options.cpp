@@ -310,7 +310,7 @@ void add_corpus_options(CLI::App& app, std::vector<std::string>& texts, eo::cali
     add_number(app, "--tokens-per-file", into.most_tokens_of_one, "Most tokens of one file", 2)->group(group);
 }
 
-void add_json(CLI::App& app, bool& json) { app.add_flag("--json", json, "Print one JSON object instead"); }
+void add_json(CLI::App& app, bool& wanted) { app.add_flag("--json", wanted, "Print one JSON object instead"); }
 
 CLI::Option* add_ids(CLI::App& app, std::vector<eo::token_id>& ids) {
     return add_list(app, "--ids", ids, "Token ids")->required();

@@ -1,4 +1,4 @@
-// EXPECT: earlyout: the third part of an exit_policy is a cache policy: propagate{} or defer{}
+// EXPECT: earlyout: the third part of an exit_policy is a cache policy: propagate{}, defer{} or omit{}
 // SPDX-License-Identifier: MIT
 #include <earlyout/exit/always.hpp>
 #include <earlyout/exit/combinators.hpp>

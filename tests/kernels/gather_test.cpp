@@ -27,7 +27,7 @@ std::vector<float> product(const Matrix& weights, const std::vector<float>& x) {
 }
 
 template <class Matrix, class Format>
-void check(Format format) {
+void check_gather(Format format) {
     support::random_source random(1);
     for (const std::size_t in : {1u, 37u, 64u}) {
         const std::size_t out = 131;
@@ -61,11 +61,11 @@ void check(Format format) {
 }  // namespace
 
 TEST_CASE("gathered rows are the rows, bit for bit, in every format", "[kernels][gather]") {
-    check<eo::packed_matrix<eo::f32>>(eo::f32{});
-    check<eo::packed_matrix<eo::bf16>>(eo::bf16{});
-    check<eo::packed_matrix<eo::f16>>(eo::f16{});
-    check<eo::packed_matrix<eo::int8>>(eo::int8{});
-    check<eo::packed_matrix<eo::int4>>(eo::int4{});
-    check<eo::packed_matrix<eo::any_format>>(eo::any_format(eo::bf16{}));
-    check<eo::packed_matrix<eo::any_format>>(eo::any_format(eo::int4{}));
+    check_gather<eo::packed_matrix<eo::f32>>(eo::f32{});
+    check_gather<eo::packed_matrix<eo::bf16>>(eo::bf16{});
+    check_gather<eo::packed_matrix<eo::f16>>(eo::f16{});
+    check_gather<eo::packed_matrix<eo::int8>>(eo::int8{});
+    check_gather<eo::packed_matrix<eo::int4>>(eo::int4{});
+    check_gather<eo::packed_matrix<eo::any_format>>(eo::any_format(eo::bf16{}));
+    check_gather<eo::packed_matrix<eo::any_format>>(eo::any_format(eo::int4{}));
 }

@@ -12,11 +12,10 @@
 
 namespace eo = earlyout;
 using support::golden;
+using support::tolerance;
 using support::worst;
 
 namespace {
-
-constexpr float tolerance = 1e-4f;
 
 eo::any_model read(const std::string& name, eo::any_format format = {}) {
     return eo::any_model::from_checkpoint(eo::io::hugging_face_checkpoint(support::golden_folder(name)), format);

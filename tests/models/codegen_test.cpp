@@ -14,19 +14,10 @@ using eo::errc;
 using support::editable_copy;
 using support::error_of;
 using support::golden;
+using support::read_error;
 using support::thrown;
+using support::tolerance;
 using support::worst;
-
-namespace {
-
-constexpr float tolerance = 1e-4f;
-using text = std::string;
-
-support::caught reading(const eo::checkpoint& from) {
-    return error_of([&] { (void)eo::codegen<>::from_checkpoint(from); });
-}
-
-}  // namespace
 
 TEST_CASE("CodeGen turns as much of a head as it says", "[models][codegen]") {
     const golden expected("codegen");
@@ -37,11 +28,11 @@ TEST_CASE("CodeGen turns as much of a head as it says", "[models][codegen]") {
 
 TEST_CASE("CodeGen refuses what its files cannot have", "[models][codegen][errors]") {
     const auto with = [](const char* key, std::int64_t value) {
-        return reading(editable_copy("codegen").set(key, value));
+        return read_error<eo::codegen<>>(editable_copy("codegen").set(key, value));
     };
     CHECK(with("rotary_dim", 3) == thrown(errc::wrong_value, {"'rotary_dim'", "even", "found 3"}));
     CHECK(with("rotary_dim", 8) == thrown(errc::wrong_value, {"'rotary_dim'", "up to 6", "found 8"}));
     CHECK(with("n_head", 6) == thrown(errc::unsupported, {"'n_head'", "multiple of 4", "found 6"}));
-    CHECK(reading(editable_copy("codegen", "lm_head.bias", "elsewhere")) ==
+    CHECK(read_error<eo::codegen<>>(editable_copy("codegen", "lm_head.bias", "elsewhere")) ==
           thrown(errc::missing_tensor, {"'lm_head.bias'"}));
 }

@@ -20,11 +20,10 @@ namespace eo = earlyout;
 using support::forward_pass;
 using support::golden;
 using support::largest_difference;
+using support::tolerance;
 using support::worst;
 
 namespace {
-
-constexpr float tolerance = 1e-4f;
 
 float worst(const eo::checkpoint& from, const std::string& name) {
     return worst(eo::gpt2<>::from_checkpoint(from), golden(name), {100}, 16);

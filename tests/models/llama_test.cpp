@@ -14,19 +14,10 @@ using eo::errc;
 using support::editable_copy;
 using support::error_of;
 using support::golden;
+using support::read_error;
 using support::thrown;
+using support::tolerance;
 using support::worst;
-
-namespace {
-
-constexpr float tolerance = 1e-4f;
-using text = std::string;
-
-support::caught reading(const eo::checkpoint& from) {
-    return error_of([&] { (void)eo::llama<>::from_checkpoint(from); });
-}
-
-}  // namespace
 
 TEST_CASE("Llama with sizes fixed at compile time gives the same bits", "[models][llama]") {
     const auto from = editable_copy("llama_gqa");
@@ -50,20 +41,21 @@ TEST_CASE("Llama's prefix 'model.' may be missing", "[models][llama]") {
 
 TEST_CASE("Llama refuses what it cannot do, by name", "[models][llama][errors]") {
     const auto with = [](const char* key, const eo::memory_checkpoint::value& v) {
-        return reading(editable_copy("llama3_scaled").set(key, v));
+        return read_error<eo::llama<>>(editable_copy("llama3_scaled").set(key, v));
     };
-    CHECK(reading(editable_copy("llama3_scaled")).code == "none");
-    CHECK(with("rope_scaling.rope_type", text("yarn")) ==
+    CHECK(read_error<eo::llama<>>(editable_copy("llama3_scaled")).code == "none");
+    CHECK(with("rope_scaling.rope_type", std::string("yarn")) ==
           thrown(errc::unsupported, {"'rope_scaling.rope_type'", "default, linear, llama3", "'yarn'"}));
     CHECK(with("rope_scaling.factor", 0.0) == thrown(errc::wrong_value, {"'rope_scaling.factor'", "found 0"}));
     CHECK(with("rope_scaling.high_freq_factor", 0.5) ==
           thrown(errc::wrong_value, {"'rope_scaling.high_freq_factor'", "more than 1", "0.5"}));
     CHECK(with("rope_theta", -1.0) == thrown(errc::wrong_value, {"'rope_theta'", "-1"}));
     CHECK(with("partial_rotary_factor", 0.5) == thrown(errc::unsupported, {"'partial_rotary_factor'"}));
-    CHECK(with("quantization_config.quant_method", text("gptq")) ==
+    CHECK(with("quantization_config.quant_method", std::string("gptq")) ==
           thrown(errc::unsupported, {"'quantization_config'", "'gptq'"}));
-    CHECK(with("hidden_act", text("tanh")) == thrown(errc::unsupported, {"'hidden_act'", "'tanh'"}));
-    CHECK(with("model_type", text("mixtral")) == thrown(errc::unsupported, {"'model_type'", "llama", "'mixtral'"}));
+    CHECK(with("hidden_act", std::string("tanh")) == thrown(errc::unsupported, {"'hidden_act'", "'tanh'"}));
+    CHECK(with("model_type", std::string("mixtral")) ==
+          thrown(errc::unsupported, {"'model_type'", "llama", "'mixtral'"}));
     CHECK(with("num_key_value_heads", std::int64_t{3}) == thrown(errc::wrong_value, {"key-value heads", "found 3"}));
     CHECK(with("head_dim", std::int64_t{15}) == thrown(errc::unsupported, {"head_dim", "even", "15"}));
     CHECK(with("head_dim", std::int64_t{2048}) == thrown(errc::unsupported, {"head_dim", "1024", "2048"}));
@@ -77,9 +69,9 @@ TEST_CASE("Llama refuses what it cannot do, by name", "[models][llama][errors]")
 TEST_CASE("Llama refuses sizes that the tensors do not have before it takes memory", "[models][llama][errors]") {
     for (const char* key : {"intermediate_size", "vocab_size", "hidden_size", "num_attention_heads"}) {
         INFO(key);
-        CHECK(reading(editable_copy("llama3_scaled").set(key, std::int64_t{65536})) ==
+        CHECK(read_error<eo::llama<>>(editable_copy("llama3_scaled").set(key, std::int64_t{65536})) ==
               thrown(errc::wrong_shape, {"tensor '", "expected shape"}));
     }
-    CHECK(reading(editable_copy("llama3_scaled").set("num_hidden_layers", std::int64_t{3})) ==
+    CHECK(read_error<eo::llama<>>(editable_copy("llama3_scaled").set("num_hidden_layers", std::int64_t{3})) ==
           thrown(errc::missing_tensor, {"layers.2."}));
 }

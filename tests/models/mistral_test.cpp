@@ -14,19 +14,10 @@ using eo::errc;
 using support::editable_copy;
 using support::error_of;
 using support::golden;
+using support::read_error;
 using support::thrown;
+using support::tolerance;
 using support::worst;
-
-namespace {
-
-constexpr float tolerance = 1e-4f;
-using text = std::string;
-
-support::caught reading(const eo::checkpoint& from) {
-    return error_of([&] { (void)eo::mistral<>::from_checkpoint(from); });
-}
-
-}  // namespace
 
 TEST_CASE("Mistral's window may be absent", "[models][mistral]") {
     const golden without("mistral_no_window");
@@ -40,7 +31,8 @@ TEST_CASE("Mistral's window may be absent", "[models][mistral]") {
 }
 
 TEST_CASE("Mistral refuses a window without meaning", "[models][mistral][errors]") {
-    CHECK(reading(editable_copy("mistral_window").set("sliding_window", std::int64_t{0})) ==
+    CHECK(read_error<eo::mistral<>>(editable_copy("mistral_window").set("sliding_window", std::int64_t{0})) ==
           thrown(errc::wrong_value, {"'sliding_window'", "positive"}));
-    CHECK(reading(editable_copy("mistral_window").set("sliding_window", text("4096"))).code == "malformed_file");
+    CHECK(read_error<eo::mistral<>>(editable_copy("mistral_window").set("sliding_window", std::string("4096"))).code ==
+          "malformed_file");
 }

@@ -14,19 +14,10 @@ using eo::errc;
 using support::editable_copy;
 using support::error_of;
 using support::golden;
+using support::read_error;
 using support::thrown;
+using support::tolerance;
 using support::worst;
-
-namespace {
-
-constexpr float tolerance = 1e-4f;
-using text = std::string;
-
-support::caught reading(const eo::checkpoint& from) {
-    return error_of([&] { (void)eo::qwen2<>::from_checkpoint(from); });
-}
-
-}  // namespace
 
 TEST_CASE("Qwen2's window counts where the configuration says so", "[models][qwen2]") {
     const golden expected("qwen2_window");
@@ -39,17 +30,17 @@ TEST_CASE("Qwen2's window counts where the configuration says so", "[models][qwe
     // A list of layer types goes first.
     const auto listed = [](const char* second) {
         eo::memory_checkpoint made = editable_copy("qwen2_window");
-        made.set("max_window_layers", std::int64_t{3}).set("layer_types.0", text("full_attention"));
-        made.set("layer_types.1", text(second)).set("layer_types.2", text("sliding_attention"));
+        made.set("max_window_layers", std::int64_t{3}).set("layer_types.0", std::string("full_attention"));
+        made.set("layer_types.1", std::string(second)).set("layer_types.2", std::string("sliding_attention"));
         return made;
     };
     CHECK(distance(listed("sliding_attention")) < tolerance);
     CHECK(distance(listed("full_attention")) > 0.01f);
-    CHECK(reading(listed("chunked_attention")) ==
+    CHECK(read_error<eo::qwen2<>>(listed("chunked_attention")) ==
           thrown(errc::unsupported, {"'layer_types.1'", "'chunked_attention'"}));
 }
 
 TEST_CASE("Qwen2 needs its biases", "[models][qwen2][errors]") {
-    CHECK(reading(editable_copy("qwen2_window", "model.layers.1.self_attn.k_proj.bias", "elsewhere")) ==
+    CHECK(read_error<eo::qwen2<>>(editable_copy("qwen2_window", "model.layers.1.self_attn.k_proj.bias", "elsewhere")) ==
           thrown(errc::missing_tensor, {"k_proj.bias", "missing"}));
 }

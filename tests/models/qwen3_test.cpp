@@ -14,19 +14,10 @@ using eo::errc;
 using support::editable_copy;
 using support::error_of;
 using support::golden;
+using support::read_error;
 using support::thrown;
+using support::tolerance;
 using support::worst;
-
-namespace {
-
-constexpr float tolerance = 1e-4f;
-using text = std::string;
-
-support::caught reading(const eo::checkpoint& from) {
-    return error_of([&] { (void)eo::qwen3<>::from_checkpoint(from); });
-}
-
-}  // namespace
 
 TEST_CASE("Qwen3 with the width of a head fixed at compile time gives the same bits", "[models][qwen3]") {
     const auto from = editable_copy("qwen3");
@@ -37,6 +28,6 @@ TEST_CASE("Qwen3 with the width of a head fixed at compile time gives the same b
 }
 
 TEST_CASE("Qwen3 needs the norms of its heads", "[models][qwen3][errors]") {
-    CHECK(reading(editable_copy("qwen3", "model.layers.0.self_attn.q_norm", "elsewhere")) ==
+    CHECK(read_error<eo::qwen3<>>(editable_copy("qwen3", "model.layers.0.self_attn.q_norm", "elsewhere")) ==
           thrown(errc::missing_tensor, {"q_norm.weight", "[12]", "missing"}));
 }

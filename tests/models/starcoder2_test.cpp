@@ -14,30 +14,21 @@ using eo::errc;
 using support::editable_copy;
 using support::error_of;
 using support::golden;
+using support::read_error;
 using support::thrown;
+using support::tolerance;
 using support::worst;
-
-namespace {
-
-constexpr float tolerance = 1e-4f;
-using text = std::string;
-
-support::caught reading(const eo::checkpoint& from) {
-    return error_of([&] { (void)eo::starcoder2<>::from_checkpoint(from); });
-}
-
-}  // namespace
 
 TEST_CASE("StarCoder2 may be without biases", "[models][starcoder2]") {
     CHECK(worst(eo::starcoder2<>::from_checkpoint(editable_copy("starcoder2_no_bias")), golden("starcoder2_no_bias"),
                 {1000}, 8) < tolerance);
-    CHECK(reading(editable_copy("starcoder2_no_bias").set("use_bias", true)) ==
+    CHECK(read_error<eo::starcoder2<>>(editable_copy("starcoder2_no_bias").set("use_bias", true)) ==
           thrown(errc::missing_tensor, {".bias'", "missing"}));
 }
 
 TEST_CASE("StarCoder2 refuses what it cannot do, by name", "[models][starcoder2][errors]") {
     const auto with = [](const char* key, const char* value) {
-        return reading(editable_copy("starcoder2").set(key, text(value)));
+        return read_error<eo::starcoder2<>>(editable_copy("starcoder2").set(key, std::string(value)));
     };
     CHECK(with("norm_type", "rms_norm") == thrown(errc::unsupported, {"'norm_type'", "layer_norm", "'rms_norm'"}));
     CHECK(with("mlp_type", "gated") == thrown(errc::unsupported, {"'mlp_type'", "'gated'"}));

@@ -11,10 +11,20 @@
 #include <span>
 #include <vector>
 
+#include "support/errors.hpp"
 #include "support/forward_pass.hpp"
 #include "support/golden.hpp"
 
 namespace support {
+
+/// How far a value may lie from the reference's.
+inline constexpr float tolerance = 1e-4f;
+
+/// What reading a network from this checkpoint throws.
+template <class Network>
+caught read_error(const earlyout::checkpoint& from) {
+    return error_of([&] { (void)Network::from_checkpoint(from); });
+}
 
 inline float largest_difference(std::span<const float> a, std::span<const float> b) {
     if (a.size() != b.size()) return std::numeric_limits<float>::infinity();

@@ -83,6 +83,15 @@ public:
     [[nodiscard]] std::size_t bytes() const noexcept {
         return std::visit([](const auto& norm) { return norm.bytes(); }, held_);
     }
+    [[nodiscard]] std::span<const float> weight() const noexcept {
+        return std::visit([](const auto& norm) { return norm.weight(); }, held_);
+    }
+    [[nodiscard]] float epsilon() const noexcept {
+        return std::visit([](const auto& norm) { return norm.epsilon(); }, held_);
+    }
+    [[nodiscard]] bool centres() const noexcept {
+        return std::visit([](const auto& norm) { return norm.centres(); }, held_);
+    }
 
 private:
     std::variant<layer_norm<>, rms_norm<>> held_;

@@ -26,6 +26,8 @@ public:
     }
     [[nodiscard]] std::span<const float> weight() const noexcept { return weight_; }
     [[nodiscard]] float epsilon() const noexcept { return epsilon_; }
+    /// True: the mean is taken out first.
+    [[nodiscard]] static constexpr bool centres() noexcept { return true; }
     [[nodiscard]] std::size_t bytes() const noexcept { return (weight_.size() + bias_.size()) * sizeof(float); }
 
 private:
@@ -47,6 +49,9 @@ public:
     void operator()(const float* x, float* out) const noexcept {
         kernels::rms_norm(x, weight_.data(), epsilon_, out, size_);
     }
+    [[nodiscard]] std::span<const float> weight() const noexcept { return weight_; }
+    [[nodiscard]] float epsilon() const noexcept { return epsilon_; }
+    [[nodiscard]] static constexpr bool centres() noexcept { return false; }
     [[nodiscard]] std::size_t bytes() const noexcept { return weight_.size() * sizeof(float); }
 
 private:

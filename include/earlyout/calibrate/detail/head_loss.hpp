@@ -30,17 +30,18 @@ using float_rows = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::R
 using float_rows_view = Eigen::Map<float_rows>;
 using const_float_rows_view = Eigen::Map<const float_rows>;
 
-/// slope of x for z = layer_norm(x), given that of z. x, slope, out: [d_model]
-template <std::size_t D>
-void norm_backward(const layer_norm<D>& norm, const float* x, const float* slope, float* out) {
+/// slope of x for z = norm(x), given that of z, for a layer norm or an RMS norm. x, slope, out: [d_model]
+template <class Norm>
+void norm_backward(const Norm& norm, const float* x, const float* slope, float* out) {
     const std::span<const float> gain = norm.weight();
     const auto d = static_cast<Eigen::Index>(gain.size());
     const Eigen::Map<const Eigen::ArrayXf> row(x, d), at_z(slope, d), g(gain.data(), d);
-    const Eigen::ArrayXf centred = row - row.mean();
+    const Eigen::ArrayXf centred = row - (norm.centres() ? row.mean() : 0.0f);
     const float inverse = 1.0f / std::sqrt(centred.square().mean() + norm.epsilon());
     const Eigen::ArrayXf unit = centred * inverse;
     const Eigen::ArrayXf at_unit = g * at_z;
-    Eigen::Map<Eigen::ArrayXf>(out, d) = inverse * (at_unit - at_unit.mean() - unit * (at_unit * unit).mean());
+    Eigen::Map<Eigen::ArrayXf>(out, d) =
+        inverse * (at_unit - (norm.centres() ? at_unit.mean() : 0.0f) - unit * (at_unit * unit).mean());
 }
 
 /// The model's final norm and output matrix, the matrix row-major in f32.
@@ -233,7 +234,8 @@ class own_loss {
     using targets = batch_targets<Network>;
 
 public:
-    /// W begins as the model's output matrix with its final norm made linear: gain (h - mean h) / spread.
+    /// W begins as the model's output matrix with its final norm made linear: gain (h - mean h) / spread, the mean only
+    /// where the norm takes it out.
     own_loss(const dense_output<Network>& output, const kept_observations& seen, std::size_t exit, head_target target,
              std::size_t batch, std::vector<float> scales, float spread)
         : seen_(&seen), targets_(output, seen, target), exit_(exit), scales_(std::move(scales)) {
@@ -241,8 +243,10 @@ public:
         const Eigen::Map<const Eigen::RowVectorXf> gain(output.norm().weight().data(), d);
         const Eigen::Map<const Eigen::RowVectorXf> scale(scales_.data(), d);
         weight_ = output.matrix().array().rowwise() * (gain.array() / spread);
-        const Eigen::VectorXf means = weight_.rowwise().mean();
-        weight_.colwise() -= means;
+        if (output.norm().centres()) {
+            const Eigen::VectorXf means = weight_.rowwise().mean();
+            weight_.colwise() -= means;
+        }
         weight_ = weight_.array().rowwise() * scale.array();
         const auto rows = static_cast<Eigen::Index>(batch);
         x_.resize(rows, d);
