@@ -90,7 +90,8 @@ end
 run_tests() {
     # shellcheck disable=SC2086
     install $build_needs $test_needs
-    build all -D EARLYOUT_BUILD_TESTS=ON -D EARLYOUT_BUILD_BENCHMARKS=OFF
+    # That each header compiles by itself takes a minute and a half more: .ci/run sees to it.
+    build all -D EARLYOUT_BUILD_TESTS=ON -D EARLYOUT_BUILD_BENCHMARKS=OFF -D EARLYOUT_CHECK_HEADERS=OFF
     ctest --preset release -j "$(nproc)"
 }
 

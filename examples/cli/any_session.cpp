@@ -54,7 +54,8 @@ std::unique_ptr<any_session> make(const model& m, Policy policy, const run_optio
                                                   : eo::dtype::f32;
     return std::make_unique<session<Policy>>(
         m, std::move(policy),
-        eo::session_options{.threads = run.threads, .prefill_threads = run.prefill_threads, .kv = kv});
+        eo::session_options{
+            .capacity = run.capacity, .threads = run.threads, .prefill_threads = run.prefill_threads, .kv = kv});
 }
 
 /// The gate, asked after the budgets where there are any.

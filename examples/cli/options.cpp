@@ -247,6 +247,8 @@ void add_options(CLI::App& app, run_options& into) {
         ->check(CLI::IsMember({"f32", "f16", "bf16"}))
         ->type_name("FORMAT")
         ->capture_default_str();
+    add_number(app, "--capacity", into.capacity,
+               "Most tokens of prompt and completion, for which memory is taken; 0: the model's context, at most 4096");
 }
 
 void add_options(CLI::App& app, eo::generate_options& into) {

@@ -73,6 +73,7 @@ struct run_options {
     std::size_t threads = 1;
     std::size_t prefill_threads = 0;  ///< 0: as many
     std::string kv_dtype = "f32";
+    std::size_t capacity = 0;  ///< tokens; 0: the model's context, at most 4096
 };
 void add_options(CLI::App& app, run_options& into);
 /// --max-new-tokens, --temperature, ...

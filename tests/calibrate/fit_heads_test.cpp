@@ -142,6 +142,30 @@ TEST_CASE("slopes of an own matrix' loss are those of differences", "[calibrate]
     }
 }
 
+TEST_CASE("slopes pass back through a layer norm and an RMS norm", "[calibrate][fit_heads]") {
+    support::random_source random(4);
+    const std::vector<float> gain = random.floats(d), x = random.floats(d), slope = random.floats(d);
+    const auto check = [&](const auto& norm) {
+        const auto value = [&](const std::vector<float>& at) {
+            std::vector<float> z(d);
+            norm(at.data(), z.data());
+            double sum = 0.0;
+            for (std::size_t k = 0; k < d; ++k) sum += static_cast<double>(z[k]) * static_cast<double>(slope[k]);
+            return sum;
+        };
+        std::vector<float> found(d);
+        calibrate::detail::norm_backward(norm, x.data(), slope.data(), found.data());
+        for (std::size_t k = 0; k < d; ++k) {
+            std::vector<float> above = x, below = x;
+            above[k] += 0.01f;
+            below[k] -= 0.01f;
+            CHECK_THAT(found[k], WithinAbs((value(above) - value(below)) / 0.02, 2e-3));
+        }
+    };
+    check(eo::layer_norm<>(gain, random.floats(d), 1e-5f));
+    check(eo::rms_norm<>(gain, 1e-5f));
+}
+
 TEST_CASE("an adapter finds a planted low-rank shift", "[calibrate][fit_heads]") {
     const planted people(1);
     const auto seen = people.observe(2, 4000);

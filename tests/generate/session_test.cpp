@@ -14,6 +14,7 @@
 
 #include "generate/fixtures.hpp"
 #include "support/catch.hpp"
+#include "support/errors.hpp"
 
 using namespace support;
 
@@ -278,4 +279,14 @@ TEST_CASE("a gate chosen at run time decides as the gate it holds", "[generate][
         CHECK(same_output(typed.complete(prompt, {.max_new_tokens = 24}),
                           erased.complete(prompt, {.max_new_tokens = 24})));
     });
+}
+
+TEST_CASE("a long context does not take its memory unasked", "[generate][session]") {
+    const eo::gpt2<> network =
+        support::random_gpt2({.layers = 1, .d_model = 4, .heads = 1, .vocab = 5, .context = 5000}, 3);
+    CHECK(eo::session(network).capacity() == 4096);
+    CHECK(eo::session(network, eo::full_depth(), {.capacity = 5000}).capacity() == 5000);
+    eo::session small(network);
+    CHECK(support::error_of([&] { (void)small.complete(support::ids(4097, 1)); }) ==
+          support::thrown(eo::errc::out_of_range, {"at most 4096", "4097", "larger capacity"}));
 }

@@ -43,7 +43,7 @@ struct generate_options {
 
 /// What a session takes from the machine.
 struct session_options {
-    std::size_t capacity = 0;         ///< most tokens of prompt and completion; 0: the model's context
+    std::size_t capacity = 0;         ///< most tokens of prompt and completion; 0: the model's context, at most 4096
     std::size_t threads = 1;          ///< threads of its own, the caller's included
     std::size_t prefill_threads = 0;  ///< the same for the prompt, where more may pay; 0: as many
     std::size_t block = 128;          ///< most tokens that pass a layer together

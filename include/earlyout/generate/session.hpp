@@ -269,7 +269,9 @@ private:
             fail(errc::out_of_range, "capacity: expected at most the model's context of ", context, " tokens, found ",
                  options.capacity);
         }
-        return options.capacity == 0 ? context : options.capacity;
+        // Memory for all of a capacity is taken at once, and some models' contexts would need more than there is.
+        constexpr std::size_t most_by_default = 4096;
+        return options.capacity == 0 ? std::min(context, most_by_default) : options.capacity;
     }
     static std::size_t checked_block(const session_options& options) {
         if (options.block == 0) fail(errc::invalid_argument, "block: expected at least 1 token, found 0");
@@ -294,7 +296,8 @@ private:
         }
         if (prompt.size() > capacity()) {
             fail(errc::out_of_range, "prompt: expected at most ", capacity(), " tokens, found ", prompt.size(),
-                 "; ask for cut_prompt to drop its start");
+                 "; ask for cut_prompt to drop its start",
+                 capacity() < shape().context ? ", or for a larger capacity" : "");
         }
         return prompt;
     }
