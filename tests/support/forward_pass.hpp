@@ -29,15 +29,15 @@ inline earlyout::kernels::quantized_rows& no_rounding() {
 template <class Network>
 class forward_pass {
 public:
-    forward_pass(const Network& network, std::span<const earlyout::token_id> ids, std::size_t block,
+    forward_pass(const Network& network, std::span<const earlyout::token_id> text, std::size_t block,
                  earlyout::executor& on = one_thread())
-        : cache(network.shape(), ids.size()),
+        : cache(network.shape(), text.size()),
           network_(&network),
           on_(&on),
-          scratch_(network.shape(), block, ids.size(), on.concurrency()),
-          rows_(ids.size() * network.shape().d_model) {
-        for (std::size_t p = 0; p < ids.size(); ++p) {
-            network.embed(ids[p], p, row(p));
+          scratch_(network.shape(), block, text.size(), on.concurrency()),
+          rows_(text.size() * network.shape().d_model) {
+        for (std::size_t p = 0; p < text.size(); ++p) {
+            network.embed(text[p], p, row(p));
             tokens_.push_back({&cache, p, row(p)});
         }
     }
