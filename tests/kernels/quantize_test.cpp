@@ -25,7 +25,7 @@ double squared_error(const coded_group& coded, const float* weights) {
     for (std::size_t i = 0; i < group_size; ++i) most = std::max(most, std::abs(double{weights[i]}));
     for (std::size_t i = 0; i < group_size; ++i) {
         const double e = double{eo::f16_to_float(coded.scale)} * coded.codes[i] - double{weights[i]};
-        sum += e * e * (weights[i] * weights[i] / (most * most) + 0.1);
+        sum += e * e * (weights[i] * weights[i] / (most * most) + 1.0);
     }
     return sum;
 }
