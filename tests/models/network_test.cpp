@@ -13,7 +13,7 @@ namespace eo = earlyout;
 namespace {
 
 struct not_an_architecture {
-    static constexpr std::string_view name = "nothing";
+    static constexpr std::string_view model_type = "nothing";
 };
 
 }  // namespace

@@ -117,9 +117,10 @@ public:
     [[nodiscard]] static any_model_of from_checkpoint(const checkpoint& from, any_format format,
                                                       any_format output_format) {
         const detail::checkpoint_reader reader(from, "");
-        const std::string type = reader.text("model_type", {Architectures::name...}, "");
+        const std::string type = reader.text("model_type", {Architectures::model_type...}, "");
         std::unique_ptr<any_model_of> made;
-        (void)((type == Architectures::name && (made = read<Architectures>(from, format, output_format), true)) || ...);
+        (void)((type == Architectures::model_type && (made = read<Architectures>(from, format, output_format), true)) ||
+               ...);
         return std::move(*made);
     }
 
@@ -139,7 +140,7 @@ private:
         made.final_norm = detail::any_norm(std::move(parts_of.final_norm));
         made.blocks.reserve(parts_of.blocks.size());
         for (auto& block : parts_of.blocks) made.blocks.emplace_back(std::move(block));
-        return std::unique_ptr<any_model_of>(new any_model_of(shape, std::move(made), Architecture::name));
+        return std::unique_ptr<any_model_of>(new any_model_of(shape, std::move(made), Architecture::model_type));
     }
 
     std::string_view architecture_;

@@ -17,7 +17,7 @@ namespace earlyout::inline EARLYOUT_ABI {
 /// CodeGen (Nijkamp et al., 2022), which has GPT-J's layers: both halves read one norm, and the first `rotary_dim`
 /// elements of a head are turned by its position.
 struct codegen_architecture {
-    static constexpr std::string_view name = "codegen";
+    static constexpr std::string_view model_type = "codegen";
     static constexpr decoder_names names{
         .prefix = "transformer.", .tokens = "wte", .positions = "", .norm = "ln_f", .tied = false, .output_bias = true};
 

@@ -17,7 +17,7 @@ namespace earlyout::inline EARLYOUT_ABI {
 
 /// GPT-2 (Radford et al., 2019): learned positions, layer norm before each half, biases everywhere, GELU.
 struct gpt2_architecture {
-    static constexpr std::string_view name = "gpt2";
+    static constexpr std::string_view model_type = "gpt2";
     static constexpr decoder_names names{
         .prefix = "transformer.", .tokens = "wte", .positions = "wpe", .norm = "ln_f", .tied = true};
 

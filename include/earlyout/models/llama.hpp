@@ -11,7 +11,7 @@ namespace earlyout::inline EARLYOUT_ABI {
 /// Llama 1 to 3.2 (Touvron et al., 2023; Dubey et al., 2024), and what is stored like it: RMS norm before each half,
 /// rotary positions, grouped queries, SwiGLU.
 struct llama_architecture : detail::gated_llama_layers<llama_architecture> {
-    static constexpr std::string_view name = "llama";
+    static constexpr std::string_view model_type = "llama";
 
     static biases attention_biases(const reader& from) {
         const bool all = from.boolean("attention_bias", false);

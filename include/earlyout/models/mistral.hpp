@@ -11,7 +11,7 @@ namespace earlyout::inline EARLYOUT_ABI {
 
 /// Mistral (Jiang et al., 2023): Llama whose tokens may see the last `sliding_window` positions only.
 struct mistral_architecture : detail::gated_llama_layers<mistral_architecture> {
-    static constexpr std::string_view name = "mistral";
+    static constexpr std::string_view model_type = "mistral";
 
     static std::size_t window(const reader& from, std::size_t) {
         return from.optional_size("sliding_window").value_or(0);

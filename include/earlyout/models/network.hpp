@@ -26,7 +26,7 @@ struct decoder_names {
 /// An architecture is a list of types and how a checkpoint fills them: see architecture.md.
 template <class A>
 concept architecture = requires(const detail::checkpoint_reader& reader, const model_shape& shape) {
-    { A::name } -> std::convertible_to<std::string_view>;
+    { A::model_type } -> std::convertible_to<std::string_view>;
     { A::names } -> std::convertible_to<decoder_names>;
     { A::complete(shape) } -> std::same_as<model_shape>;
     { A::shape(reader) } -> std::same_as<model_shape>;
@@ -48,7 +48,7 @@ public:
     static constexpr model_shape static_shape = fixed;
 
     /// Name that a checkpoint's `model_type` gives this architecture.
-    static constexpr std::string_view architecture = Architecture::name;
+    static constexpr std::string_view architecture = Architecture::model_type;
 
     /// Reads configuration and weights. Matrices are stored in the format; norms and biases in f32, embeddings that
     /// are not the output matrix as the checkpoint stores them.
@@ -61,7 +61,7 @@ public:
     [[nodiscard]] static network from_checkpoint(const checkpoint& from, Format format, Format output_format) {
         constexpr decoder_names names = Architecture::names;
         const detail::checkpoint_reader reader(from, names.prefix);
-        (void)reader.text("model_type", {Architecture::name}, Architecture::name);
+        (void)reader.text("model_type", {Architecture::model_type}, Architecture::model_type);
         if (const auto method = from.text("quantization_config.quant_method")) {
             fail(errc::unsupported, from.source(),
                  ": 'quantization_config': expected weights that are not quantised, "

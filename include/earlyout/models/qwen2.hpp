@@ -11,7 +11,7 @@ namespace earlyout::inline EARLYOUT_ABI {
 
 /// Qwen2 and Qwen2.5 (Yang et al., 2024): Llama with biases on queries, keys and values.
 struct qwen2_architecture : detail::gated_llama_layers<qwen2_architecture> {
-    static constexpr std::string_view name = "qwen2";
+    static constexpr std::string_view model_type = "qwen2";
 
     static biases attention_biases(const reader&) { return {.query_key_value = true, .output = false}; }
     static std::size_t window(const reader& from, std::size_t layer) { return detail::qwen_window(from, layer); }

@@ -20,7 +20,7 @@ using normed_rotary = normed_heads<rotary, Shape.head_dim>;
 
 /// Qwen3 (Yang et al., 2025): Llama whose queries and keys are normalised head by head.
 struct qwen3_architecture : detail::gated_llama_layers<qwen3_architecture, detail::normed_rotary> {
-    static constexpr std::string_view name = "qwen3";
+    static constexpr std::string_view model_type = "qwen3";
 
     template <model_shape Shape>
     static detail::normed_rotary<Shape> read_positions(const reader& from, const std::string& attention,

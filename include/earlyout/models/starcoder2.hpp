@@ -13,7 +13,7 @@ namespace earlyout::inline EARLYOUT_ABI {
 /// StarCoder2 (Lozhkov et al., 2024): layer norms, biases, rotary positions, grouped queries, a sliding window, and a
 /// feed-forward without a gate.
 struct starcoder2_architecture : detail::llama_layers {
-    static constexpr std::string_view name = "starcoder2";
+    static constexpr std::string_view model_type = "starcoder2";
     static constexpr decoder_names names{
         .prefix = "model.", .tokens = "embed_tokens", .positions = "", .norm = "norm", .tied = true};
 
