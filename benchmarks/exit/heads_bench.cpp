@@ -81,14 +81,14 @@ void adapter(benchmark::State& state) {
     made.measure(state, eo::adapter_head<Format>(made.exits));
 }
 
-void sizes(benchmark::internal::Benchmark* b) {
+void head_sizes(benchmark::internal::Benchmark* b) {
     b->ArgNames({"d_model", "vocab"})->Args({160, 4096})->Args({768, 50257})->Unit(benchmark::kMicrosecond);
 }
-BENCHMARK(shared<eo::f32>)->Apply(sizes);
-BENCHMARK(own<eo::f32>)->Apply(sizes);
-BENCHMARK(adapter<eo::f32>)->Apply(sizes);
-BENCHMARK(shared<eo::int8>)->Apply(sizes);
-BENCHMARK(own<eo::int8>)->Apply(sizes);
-BENCHMARK(adapter<eo::int8>)->Apply(sizes);
+BENCHMARK(shared<eo::f32>)->Apply(head_sizes);
+BENCHMARK(own<eo::f32>)->Apply(head_sizes);
+BENCHMARK(adapter<eo::f32>)->Apply(head_sizes);
+BENCHMARK(shared<eo::int8>)->Apply(head_sizes);
+BENCHMARK(own<eo::int8>)->Apply(head_sizes);
+BENCHMARK(adapter<eo::int8>)->Apply(head_sizes);
 
 }  // namespace

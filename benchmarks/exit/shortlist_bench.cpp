@@ -81,19 +81,19 @@ void short_head(benchmark::State& state) {
     for (auto _ : state) o.answer(o.few);
 }
 
-void sizes(benchmark::internal::Benchmark* b) {
+void shortlist_sizes(benchmark::internal::Benchmark* b) {
     b->ArgNames({"d_model", "vocab", "tokens"})->Unit(benchmark::kMicrosecond);
     for (const long tokens : {64L, 256L}) b->Args({160, 4096, tokens})->Args({768, 50257, tokens});
 }
-BENCHMARK(full_head<eo::f32>)->Apply(sizes);
-BENCHMARK(find<eo::f32>)->Apply(sizes);
-BENCHMARK(copy<eo::f32>)->Apply(sizes);
-BENCHMARK(short_head<eo::f32>)->Apply(sizes);
-BENCHMARK(full_head<eo::bf16>)->Apply(sizes);
-BENCHMARK(copy<eo::bf16>)->Apply(sizes);
-BENCHMARK(short_head<eo::bf16>)->Apply(sizes);
-BENCHMARK(full_head<eo::int8>)->Apply(sizes);
-BENCHMARK(copy<eo::int8>)->Apply(sizes);
-BENCHMARK(short_head<eo::int8>)->Apply(sizes);
+BENCHMARK(full_head<eo::f32>)->Apply(shortlist_sizes);
+BENCHMARK(find<eo::f32>)->Apply(shortlist_sizes);
+BENCHMARK(copy<eo::f32>)->Apply(shortlist_sizes);
+BENCHMARK(short_head<eo::f32>)->Apply(shortlist_sizes);
+BENCHMARK(full_head<eo::bf16>)->Apply(shortlist_sizes);
+BENCHMARK(copy<eo::bf16>)->Apply(shortlist_sizes);
+BENCHMARK(short_head<eo::bf16>)->Apply(shortlist_sizes);
+BENCHMARK(full_head<eo::int8>)->Apply(shortlist_sizes);
+BENCHMARK(copy<eo::int8>)->Apply(shortlist_sizes);
+BENCHMARK(short_head<eo::int8>)->Apply(shortlist_sizes);
 
 }  // namespace

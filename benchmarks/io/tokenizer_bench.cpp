@@ -39,7 +39,7 @@ void encode(benchmark::State& state, const tokenizer& words, const std::string& 
         tokens = ids.size();
         benchmark::DoNotOptimize(ids.data());
     }
-    state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations() * text.size()));
+    state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations()) * static_cast<std::int64_t>(text.size()));
     state.counters["bytes_per_token"] = static_cast<double>(text.size()) / static_cast<double>(tokens);
 }
 

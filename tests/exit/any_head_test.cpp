@@ -12,7 +12,7 @@
 namespace eo = earlyout;
 
 TEST_CASE("any head answers as the head it holds, and fits where that fits", "[exit][any_head]") {
-    const eo::model_shape shape =
+    const eo::model_shape small_shape =
         eo::model_shape{.layers = 2, .d_model = 8, .heads = 2, .vocab = 9, .context = 4}.completed();
     support::random_source random(3);
     eo::exit_weights exits;
@@ -21,11 +21,11 @@ TEST_CASE("any head answers as the head it holds, and fits where that fits", "[e
     const eo::adapter_head adapter(exits);
     const eo::any_head any(adapter);
     const std::vector<float> hidden = random.floats(8);
-    support::echo_output output(shape);
+    support::echo_output output(small_shape);
     CHECK(output.ask(any, 1, hidden, 9) == output.ask(adapter, 1, hidden, 9));
     CHECK(output.ask(eo::any_head(), 1, hidden, 9) == output.ask(eo::shared_head{}, 1, hidden, 9));
     CHECK(output.ask(any, 1, hidden, 9) != output.ask(eo::any_head(), 1, hidden, 9));
-    eo::model_shape other = shape;
+    eo::model_shape other = small_shape;
     other.d_model = 10;
     CHECK((eo::any_head().is_shared() && !any.is_shared()));
     CHECK_NOTHROW(eo::any_head().check(other));

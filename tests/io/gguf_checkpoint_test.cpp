@@ -108,7 +108,8 @@ TEST_CASE("llama.cpp's order of query and key rows is undone, whatever the type"
         const std::size_t size = kind == 0 ? d * 4 : 34;
         const auto rows_of = [&](std::size_t count, char first) {
             std::vector<std::string> rows;
-            for (std::size_t r = 0; r < count; ++r) rows.emplace_back(size, static_cast<char>(first + r));
+            for (std::size_t r = 0; r < count; ++r)
+                rows.emplace_back(size, static_cast<char>(first + static_cast<int>(r)));
             return rows;
         };
         const auto q = rows_of(heads * head_dim, 1), k = rows_of(kv_heads * head_dim, 60);

@@ -21,9 +21,10 @@ using eo::token_id;
 using support::error_of;
 using support::gguf_builder;
 using support::thrown;
-using ids = std::vector<token_id>;
 
 namespace {
+
+using ids = std::vector<token_id>;
 
 std::optional<eo::io::tokenizer> words_of(const gguf_builder& made, const eo::io::generation_config& generation = {}) {
     const std::string bytes = made.bytes();
