@@ -215,7 +215,9 @@ std::unique_ptr<any_session> make_session(const model& m, const exit_options& ch
     if (const std::string name = head_name(m, chosen.head); name != "shared") {
         eo::fail(eo::errc::invalid_argument, "--shortlist: expected --exit-head shared, found ", name);
     }
-    return make(m, chosen, eo::shortlist{chosen.shortlist}, run);
+    const auto reach =
+        chosen.shortlist_reach == "full-depth" ? eo::shortlist_reach::full_depth : eo::shortlist_reach::exits;
+    return make(m, chosen, eo::shortlist{chosen.shortlist, eo::shared_head{}, reach}, run);
 }
 
 }  // namespace cli

@@ -390,6 +390,14 @@ command evaluate(CLI::App& app) {
                "Sizes of the shortlist that later exits are asked about, for gates that look at answers at several "
                "exits; 0 (and left out): the whole vocabulary")
         ->group(policies);
+    sub->add_option(
+           "--shortlist-reach", o->sweep.shortlist_reach,
+           "Where shortlists answer: exits (full depth looks at the whole vocabulary) or full-depth (it looks at "
+           "the shortlist too, where an exit was asked)")
+        ->check(CLI::IsMember({"exits", "full-depth"}))
+        ->type_name("WHERE")
+        ->capture_default_str()
+        ->group(policies);
     add_head_option(*sub, o->sweep.head)->group(policies);
     sub->add_flag(
            "--paper", o->sweep.paper,

@@ -188,6 +188,15 @@ void add_options(CLI::App& app, exit_options& into) {
                "vocabulary, later ones only at its N likeliest tokens there; 0: always all")
         ->needs(gate)
         ->group(group);
+    app.add_option(
+           "--shortlist-reach", into.shortlist_reach,
+           "Where the shortlist answers: exits (full depth looks at the whole vocabulary) or full-depth (it looks "
+           "at the shortlist too, where an exit was asked)")
+        ->check(CLI::IsMember({"exits", "full-depth"}))
+        ->type_name("WHERE")
+        ->capture_default_str()
+        ->needs(gate)
+        ->group(group);
     add_head_option(app, into.head);
     add_cache_options(app, into);
 }

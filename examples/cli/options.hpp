@@ -53,6 +53,7 @@ struct exit_options {
     double time_budget = 0.0;           ///< seconds; 0: any number
     std::string over_budget = "end";
     std::size_t shortlist = 0;  ///< tokens that a token's later exits are asked about; 0: all
+    std::string shortlist_reach = "exits";
     std::string head = "auto";
     std::string kv = "propagate";
     std::size_t defer_cap = 0;  ///< most generated tokens that may wait; 0: any number

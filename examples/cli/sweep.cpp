@@ -97,11 +97,12 @@ std::vector<float> thresholds(const model& m, const sweep_options& o, const exit
     return row_of(config.gate).grid;
 }
 
-/// True where a second exit could be asked about a shortlist: gates that look at an exit's answer, at several exits.
+/// True where somebody could be asked about a shortlist: gates that look at an exit's answer, with a later exit or full
+/// depth to answer from it.
 bool can_shorten(const model& m, const exit_options& c) {
     const bool reads = c.gate == "margin" || c.gate == "max-probability" || c.gate == "entropy" ||
                        c.gate == "patience" || (c.gate == "learn-to-exit" && c.check_margin.value_or(0.0f) > 0.0f);
-    return reads && exit_layers(m, c).size() > 1;
+    return reads && (exit_layers(m, c).size() > 1 || c.shortlist_reach == "full-depth");
 }
 
 /// Each of these with each size of shortlist.
@@ -109,6 +110,7 @@ std::vector<exit_options> with_shortlists(const model& m, const sweep_options& o
                                           const std::vector<exit_options>& all) {
     std::vector<exit_options> made;
     for (exit_options config : all) {
+        config.shortlist_reach = o.shortlist_reach;
         bool tried_without = false;
         for (const std::size_t tokens : o.shortlists) {
             config.shortlist = can_shorten(m, config) ? tokens : 0;
@@ -241,6 +243,7 @@ std::string name_of(const exit_options& c) {
         name += " after " + ranges(c.layers);
     }
     if (c.shortlist != 0) name += ", shortlist " + std::to_string(c.shortlist);
+    if (c.shortlist != 0 && c.shortlist_reach == "full-depth") name += " to the top";
     name += ", " + c.kv;
     if (c.defer_cap != 0) name += " up to " + std::to_string(c.defer_cap);
     return name + (c.prefill == "lazy" ? ", lazy" : "");
@@ -250,7 +253,10 @@ json to_json(const exit_options& c, const std::vector<std::size_t>& layers) {
     json object{{"gate", c.gate}, {"layers", layers}, {"kv", c.kv}, {"prefill", c.prefill}, {"head", c.head}};
     if (c.threshold) object["threshold"] = *c.threshold;
     if (c.defer_cap != 0) object["defer_cap"] = c.defer_cap;
-    if (c.shortlist != 0) object["shortlist"] = c.shortlist;
+    if (c.shortlist != 0) {
+        object["shortlist"] = c.shortlist;
+        object["shortlist_reach"] = c.shortlist_reach;
+    }
     if (c.check_margin) object["check_margin"] = *c.check_margin;
     if (c.stop_threshold) object["stop_threshold"] = *c.stop_threshold;
     return object;

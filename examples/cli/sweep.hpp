@@ -19,6 +19,7 @@ struct sweep_options {
     std::vector<std::size_t> layers;               ///< empty: each gate's own
     std::vector<float> check_margins{0.0f, 0.3f};  ///< of learn-to-exit; 0 does not check
     std::vector<std::size_t> shortlists{0};        ///< of gates that look at answers; 0: the whole vocabulary
+    std::string shortlist_reach = "exits";
     std::vector<std::string> kv{"propagate", "defer"};
     std::vector<std::size_t> defer_caps{0};  ///< of defer; 0: none
     std::string prefill = "eager";           ///< of defer

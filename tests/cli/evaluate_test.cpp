@@ -217,6 +217,15 @@ TEST_CASE("evaluate tries shortlists where a second exit would use them", "[cli]
         }
     }
     CHECK(margins == std::vector<std::string>{"3", "3 few", "1"});
+
+    const auto to_the_top =
+        earlyout_command(evaluate({"--kv", "propagate", "--gates", "margin", "--exit-layers", "2", "--shortlists", "64",
+                                   "--shortlist-reach", "full-depth", "--thresholds", "1", "--json"}));
+    INFO(to_the_top);
+    REQUIRE(to_the_top.status == 0);
+    const auto sweep = to_the_top.json()["sweep"];
+    CHECK(sweep.at(0)["config"]["shortlist_reach"] == "full-depth");
+    CHECK(sweep.at(0)["layers_skipped"] == 0.0);
 }
 
 TEST_CASE("evaluate tries cache policies, caps and lazy prompts", "[cli][evaluate]") {

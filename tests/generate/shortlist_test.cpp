@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A completion whose later exits are asked about a few tokens, against the same worked out plainly.
 #include <earlyout/exit/always.hpp>
+#include <earlyout/exit/margin.hpp>
 #include <earlyout/exit/shortlist.hpp>
 #include <earlyout/generate/session.hpp>
 
@@ -31,8 +32,8 @@ struct place_gate {
 };
 
 template <class Gate, class Cache>
-auto short_policy(std::size_t tokens, Gate gate, Cache cache) {
-    return eo::exit_policy{eo::exit_plan{every_layer, gate}, eo::shortlist{tokens}, cache};
+auto short_policy(std::size_t tokens, Gate gate, Cache cache, eo::shortlist_reach reach = eo::shortlist_reach::exits) {
+    return eo::exit_policy{eo::exit_plan{every_layer, gate}, eo::shortlist{tokens, eo::shared_head{}, reach}, cache};
 }
 
 /// What hash_gate sees of an exit.
@@ -51,14 +52,14 @@ struct answer {
 };
 
 /// The next token after `all`, a few tokens asked about at every exit but the first.
-answer plain_step(const hash_gate& gate, const ids& all, std::size_t kept) {
+answer plain_step(const hash_gate& gate, const ids& all, std::size_t kept, eo::shortlist_reach reach) {
     full_run full(small_network(), all);
     const std::size_t last = all.size() - 1;
     std::vector<std::size_t> asked(97);  // tokens, lowest first
     std::iota(asked.begin(), asked.end(), std::size_t{0});
     for (std::size_t layer = 1; layer <= 6; ++layer) {
         const std::vector<float> logits = full.logits(layer, last);
-        if (layer == 6) {
+        if (layer == 6 && reach == eo::shortlist_reach::exits) {
             asked.resize(97);
             std::iota(asked.begin(), asked.end(), std::size_t{0});
         }
@@ -82,13 +83,15 @@ answer plain_step(const hash_gate& gate, const ids& all, std::size_t kept) {
 
 TEST_CASE("with a shortlist, exits and tokens are those worked out plainly", "[generate][shortlist]") {
     std::mt19937 engine(1);
-    for (std::uint32_t seed = 0; seed < 3; ++seed) {
+    for (std::uint32_t seed = 0; seed < 4; ++seed) {
+        const auto reach = seed % 2 == 0 ? eo::shortlist_reach::exits : eo::shortlist_reach::full_depth;
         const hash_gate gate{.seed = seed, .exit_percent = 25};
         ids all = random_prompt(engine, 6);
-        eo::session s{small_network(), short_policy(7, gate, eo::defer{.prefill = eo::prefill::lazy})};
+        eo::session s{small_network(), short_policy(7, gate, eo::defer{.prefill = eo::prefill::lazy}, reach)};
         const eo::completion made = s.complete(all, {.max_new_tokens = 16});
+        CHECK(std::ranges::count(made.exit_layers, std::size_t{6}) > 0);
         for (std::size_t i = 0; i < made.ids.size(); ++i) {
-            const answer expected = plain_step(gate, all, 7);
+            const answer expected = plain_step(gate, all, 7, reach);
             CAPTURE(seed, i);
             REQUIRE(made.ids[i] == expected.id);
             REQUIRE(made.exit_layers[i] == expected.layer);
@@ -132,6 +135,32 @@ TEST_CASE("full depth and sampled tokens come from all logits", "[generate][shor
     }
     CHECK_FALSE(few.complete(prompt, {.max_new_tokens = 30}).log_probabilities ==
                 all.complete(prompt, {.max_new_tokens = 30}).log_probabilities);
+}
+
+TEST_CASE("a shortlist that reaches full depth spares it the whole vocabulary", "[generate][shortlist]") {
+    std::mt19937 engine(5);
+    const ids prompt = random_prompt(engine, 9);
+    const auto asked_in_vain = [](eo::shortlist_reach reach) {
+        return eo::exit_policy{eo::exit_plan{eo::after<2>(eo::margin{2.0f})},
+                               eo::shortlist{20, eo::shared_head{}, reach}, eo::propagate{}};
+    };
+    eo::session near{small_network(), asked_in_vain(eo::shortlist_reach::exits)};
+    eo::session far{small_network(), asked_in_vain(eo::shortlist_reach::full_depth)};
+    const eo::completion twice = near.complete(prompt, {.max_new_tokens = 10});
+    const eo::completion once = far.complete(prompt, {.max_new_tokens = 10});
+    // The first token comes from the prompt, which has passed all layers: no exit is asked.
+    CHECK(twice.stats.head_evaluations == 19);
+    CHECK(twice.stats.shortlist_evaluations == 0);
+    CHECK(once.stats.head_evaluations == 10);
+    CHECK(once.stats.shortlist_evaluations == 9);
+    // A sampled token comes from all logits all the same.
+    const eo::generate_options sampled{.max_new_tokens = 10, .temperature = 0.8f, .seed = 2};
+    CHECK(same_output(near.complete(prompt, sampled), far.complete(prompt, sampled)));
+    eo::session whole{
+        small_network(),
+        eo::exit_policy{eo::exit_plan{eo::after<2>(eo::margin{2.0f})},
+                        eo::shortlist{97, eo::shared_head{}, eo::shortlist_reach::full_depth}, eo::propagate{}}};
+    CHECK(same_output(whole.complete(prompt, {.max_new_tokens = 10}), twice));
 }
 
 TEST_CASE("a shortlist's rows and their copies are counted", "[generate][shortlist]") {

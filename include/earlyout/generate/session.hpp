@@ -359,10 +359,17 @@ private:
 
     /// Computes what the next token is drawn from.
     void find_answer() {
-        if (has_shortlist && step_.exit_layer < shape().layers && sampler::takes_argmax(options_)) {
+        if (sampler::takes_argmax(options_) && shortlist_answers(step_.exit_layer)) {
             (void)signals_.argmax();
         } else {
             (void)signals_.logits();
+        }
+    }
+    [[nodiscard]] bool shortlist_answers(std::size_t layer) const noexcept {
+        if constexpr (has_shortlist) {
+            return layer < shape().layers || policy_.head.reach() == shortlist_reach::full_depth;
+        } else {
+            return false;
         }
     }
     [[nodiscard]] token_id draw(bool at_stop) {
