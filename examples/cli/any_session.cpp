@@ -152,12 +152,21 @@ std::unique_ptr<any_session> make(const model& m, const exit_options& chosen, He
 std::vector<std::size_t> exit_layers(const model& m, const exit_options& chosen) {
     if (chosen.gate == "none") return {};
     std::vector<std::size_t> layers = chosen.layers;
-    if (layers.empty() && chosen.gate == "learn-to-exit" && m.has_exits()) {
-        if (const auto* fitted = m.exits().find("learn_to_exit.layers")) {
-            for (const float layer : fitted->values) layers.push_back(static_cast<std::size_t>(layer));
+    const bool fitted = chosen.gate == "sec" || chosen.gate == "learn-to-exit" || chosen.gate == "jei-dnn";
+    if (layers.empty() && fitted && m.has_exits()) {
+        const std::string name = chosen.gate == "sec" ? "sec" : chosen.gate == "jei-dnn" ? "jei_dnn" : "learn_to_exit";
+        if (const auto* worth_it = m.exits().find(name + ".layers")) {
+            for (const float layer : worth_it->values) {
+                const auto all = m.exits().layers();
+                const auto found = std::ranges::find(all, layer, [](std::size_t l) { return static_cast<float>(l); });
+                if (found == all.end()) {
+                    eo::fail(eo::errc::wrong_value, m.exits().source(), ": tensor '", name,
+                             ".layers': expected some of its exit layers, found ", layer);
+                }
+                layers.push_back(*found);
+            }
         }
     }
-    const bool fitted = chosen.gate == "sec" || chosen.gate == "learn-to-exit" || chosen.gate == "jei-dnn";
     if (layers.empty() && fitted && m.has_exits()) {
         layers.assign(m.exits().layers().begin(), m.exits().layers().end());
     }

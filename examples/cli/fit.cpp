@@ -96,9 +96,21 @@ command fit(CLI::App& app) {
     const std::string thresholds = "How thresholds are chosen";
     add_fraction(*sub, "--loss", o->loss, "Share of ROUGE-L that may be lost on texts that nothing was fitted to")
         ->group(thresholds);
+    sub->add_option("--kv", o->kv, "Cache policy to complete with: keys and values of skipped layers")
+        ->check(CLI::IsMember({"propagate", "defer", "omit"}))
+        ->type_name("POLICY")
+        ->capture_default_str()
+        ->group(thresholds);
     add_fraction(*sub, "--guarantee", o->guarantee,
                  "Mean share of ROUGE-L a completion may lose against full depth, tested on a fifth of the texts, one "
-                 "prompt of each: the threshold becomes one that passes, or full depth. 0: no test")
+                 "prompt of each: every gate's threshold becomes one that passes, or full depth. 0: no test")
+        ->group(thresholds);
+    sub->add_option("--guarantee-in", o->guarantee_in,
+                    "probability: it holds, except with probability --delta (Learn-then-Test); expectation: it holds "
+                    "on average over texts (conformal risk control), which takes fewer")
+        ->check(CLI::IsMember({"probability", "expectation"}))
+        ->type_name("WHAT")
+        ->capture_default_str()
         ->group(thresholds);
     add_fraction(*sub, "--delta", o->delta, "Probability with which the guarantee may fail")->group(thresholds);
     sub->add_option("--check-margins", o->check_margins, "Margins to try as learn-to-exit's check")

@@ -24,12 +24,12 @@ void print_part(std::ostream& to, const char* name, const collected_part& part) 
        << " of them in " << megabytes(static_cast<double>(part.kept_bytes)) << '\n';
 }
 
-void print_rows(std::ostream& to, const std::vector<measured_threshold>& rows, bool with_layers) {
+void print_rows(std::ostream& to, const std::vector<measured_threshold>& rows) {
     for (const measured_threshold& row : rows) {
         std::ostringstream name;
         name << row.threshold;
         if (row.check_margin > 0.0f) name << ", margin >= " << row.check_margin;
-        if (with_layers) name << " after " << list(row.layers);
+        name << " after " << list(row.layers);
         to << "  " << std::left << std::setw(42) << name.str() << std::right << std::setw(8)
            << percent(row.layers_skipped) << std::setw(9) << change(-row.loss) << std::setw(9) << percent(row.agreement)
            << std::setw(8) << fixed(row.speedup, 2) << '\n';
@@ -52,35 +52,74 @@ void print_heads(std::ostream& to, const heads_report& h) {
     }
 }
 
-void print_sec(std::ostream& to, const fit_report& r) {
-    to << "\nThe Stop&Exit gate against its labels (validate)\n"
-       << "  layer   calibration error of exit and of stop   Brier scores\n";
-    for (const sec_honesty& at : r.sec_exits) {
-        to << std::setw(7) << at.layer << std::setw(22) << fixed(at.exit.expected_calibration_error(), 3)
-           << std::setw(12) << fixed(at.stop.expected_calibration_error(), 3) << std::setw(15)
-           << fixed(at.exit.brier_score(), 3) << std::setw(8) << fixed(at.stop.brier_score(), 3) << '\n';
+void print_sec(std::ostream& to, const sec_reliability& r) {
+    to << "\nThe Stop&Exit gate against its labels (validate)";
+    if (r.temperatures.size() == 1) to << ", before and after dividing by a temperature of " << r.temperatures.front();
+    if (r.temperatures.size() > 1) to << ", before and after dividing by a temperature for each exit";
+    to << "\n  layer   calibration error of exit       and of stop   Brier score of exit       and of stop\n";
+    for (std::size_t e = 0; e < r.after.size(); ++e) {
+        const sec_honesty& before = r.before[e];
+        const sec_honesty& after = r.after[e];
+        const auto both = [&](int width, double first, double then) {
+            to << std::setw(width) << fixed(first, 3) << std::setw(7) << fixed(then, 3);
+        };
+        to << std::setw(7) << after.layer;
+        both(20, before.exit.expected_calibration_error(), after.exit.expected_calibration_error());
+        both(11, before.stop.expected_calibration_error(), after.stop.expected_calibration_error());
+        both(15, before.exit.brier_score(), after.exit.brier_score());
+        both(11, before.stop.brier_score(), after.stop.brier_score());
+        to << '\n';
     }
 }
 
-/// One line for what was chosen of a gate.
-void print_chosen(std::ostream& to, const char* gate, const measured_threshold& row) {
-    to << "  " << gate << ' ' << row.threshold << ": " << percent(row.layers_skipped) << " of the layers skipped, "
-       << fixed(row.speedup, 2) << " x the speed\n";
+/// "learn-to-exit <= 0.1 and margin >= 0.3 after layers 2"
+std::string name_of(const gate_choice& choice) {
+    const measured_threshold& row = choice.chosen;
+    std::ostringstream name;
+    name << choice.gate << (choice.gate == "sec" ? " > " : choice.gate == "jei-dnn" ? " >= " : " <= ") << row.threshold;
+    if (row.check_margin > 0.0f) name << " and margin >= " << row.check_margin;
+    name << " after layers " << list(row.layers);
+    return name.str();
 }
 
-void print_guarantee(std::ostream& to, const guarantee_report& g) {
-    to << "\nGuarantee, on " << g.samples << " prompts of texts that nothing else saw: mean loss of ROUGE-L at most "
-       << g.eps << ", except with probability " << g.delta << '\n'
-       << "  predicted error up to   mean loss   p-value (" << (g.result.exact ? "binomial" : "Hoeffding-Bentkus")
-       << ")\n";
+/// What the number before a row of that gate means.
+const char* meaning_of_threshold(const std::string& gate) {
+    if (gate == "sec") return "sec, probability of exit above";
+    return gate == "jei-dnn" ? "jei-dnn, share that leaves at least" : "learn-to-exit, predicted error up to";
+}
+
+void print_guarantee(std::ostream& to, const gate_choice& choice) {
+    const guarantee_report& g = *choice.guarantee;
+    to << "\nGuarantee for " << choice.gate << ", on " << g.samples
+       << " prompts of texts that nothing else saw: mean loss of ROUGE-L at most " << g.eps;
+    if (g.delta > 0.0) {
+        to << ", except with probability " << g.delta << "\n              threshold   mean loss   p-value ("
+           << (g.result.exact ? "binomial" : "Hoeffding-Bentkus") << ")\n";
+    } else {
+        to << " in expectation\n              threshold   mean loss (each prompt's largest so far)\n";
+    }
     for (std::size_t c = 0; c < g.result.configurations.size(); ++c) {
-        to << std::setw(23) << g.thresholds[c] << std::setw(12) << fixed(g.result.configurations[c].risk, 4)
-           << std::setw(10) << fixed(g.result.configurations[c].p_value, 3) << '\n';
+        to << std::setw(23) << g.thresholds[c] << std::setw(12) << fixed(g.result.configurations[c].risk, 4);
+        if (g.delta > 0.0) to << std::setw(10) << fixed(g.result.configurations[c].p_value, 3);
+        to << '\n';
     }
     if (g.result.chosen) {
-        to << "  It holds for learn-to-exit <= " << g.thresholds[*g.result.chosen] << '\n';
+        to << "  It holds for " << name_of(choice) << '\n';
     } else {
         to << "  None passes: full depth. Even without any loss the test needs " << g.needed << " prompts\n";
+    }
+}
+
+void print_choice(std::ostream& to, const gate_choice& choice) {
+    if (!choice.found) {
+        to << "  " << choice.gate << ": none was faster; it stays at full depth\n";
+    } else {
+        to << "  " << name_of(choice) << ": " << percent(choice.chosen.layers_skipped) << " of the layers skipped, "
+           << fixed(choice.chosen.speedup, 2) << " x the speed\n";
+    }
+    for (const checked_format& format : choice.formats) {
+        to << "    in " << format.name << ": " << change(-format.found.loss) << " ROUGE-L, "
+           << (format.holds ? "holds" : "does not hold, and these exits are refused there") << '\n';
     }
 }
 
@@ -91,9 +130,14 @@ json to_json(const guarantee_report& g) {
                           {"risk", g.result.configurations[c].risk},
                           {"p_value", g.result.configurations[c].p_value}});
     }
-    return {{"eps", g.eps},         {"delta", g.delta},
-            {"samples", g.samples}, {"test", g.result.exact ? "binomial" : "hoeffding-bentkus"},
-            {"tested", tested},     {"holds", g.result.chosen.has_value()}};
+    return {{"eps", g.eps},
+            {"delta", g.delta},
+            {"samples", g.samples},
+            {"test", g.delta == 0.0   ? "conformal-risk-control"
+                     : g.result.exact ? "binomial"
+                                      : "hoeffding-bentkus"},
+            {"tested", tested},
+            {"holds", g.result.chosen.has_value()}};
 }
 
 /// What the exits of one part answered.
@@ -178,7 +222,7 @@ void print(std::ostream& to, const fit_report& r) {
     }
 
     if (r.heads) print_heads(to, *r.heads);
-    if (!r.sec_exits.empty()) print_sec(to, r);
+    if (!r.sec_honest.after.empty()) print_sec(to, r.sec_honest);
     if (!r.forced.empty()) {
         to << "\nOn the true text: predicted error up to   layers skipped    right   as full depth\n";
     }
@@ -192,32 +236,37 @@ void print(std::ostream& to, const fit_report& r) {
        << r.samples << " prompts completed beside full depth (validate)\n"
        << std::setw(66) << "skipped  ROUGE-L    agree   speed"
        << "\n";
-    if (!r.tried.empty()) to << "  learn-to-exit, predicted error up to\n";
-    print_rows(to, r.tried, true);
-    if (!r.sec_tried.empty()) to << "  sec, probability of exit above\n";
-    print_rows(to, r.sec_tried, false);
-    if (!r.jei_tried.empty()) to << "  jei-dnn, share that leaves at least\n";
-    print_rows(to, r.jei_tried, false);
-
+    for (const gate_choice& choice : r.choices) {
+        to << "  " << meaning_of_threshold(choice.gate) << '\n';
+        print_rows(to, choice.tried);
+    }
     to << "\nChosen for a loss of at most " << percent(r.loss_target) << " of ROUGE-L\n";
-    if (r.gates.empty()) {
-        // learn-to-exit was not asked for
-    } else if (r.chosen.threshold < 0.0f) {
-        to << "  learn-to-exit: none was faster; it stays at full depth\n";
-    } else {
-        to << "  learn-to-exit <= " << r.chosen.threshold;
-        if (r.chosen.check_margin > 0.0f) to << " and margin >= " << r.chosen.check_margin;
-        to << " after layers " << list(r.chosen.layers) << ": " << percent(r.chosen.layers_skipped)
-           << " of the layers skipped, " << fixed(r.chosen.speedup, 2) << " x the speed\n";
+    for (const gate_choice& choice : r.choices) print_choice(to, choice);
+    for (const gate_choice& choice : r.choices) {
+        if (choice.guarantee) print_guarantee(to, choice);
     }
-    if (!r.sec.empty()) print_chosen(to, "sec >", r.sec_chosen);
-    if (!r.jei_gates.empty()) print_chosen(to, "jei-dnn >=", r.jei_chosen);
-    for (const checked_format& format : r.formats) {
-        to << "  in " << format.name << ": " << change(-format.found.loss) << " ROUGE-L, "
-           << (format.holds ? "holds" : "does not hold, and these exits are refused there") << '\n';
-    }
-    if (r.guarantee) print_guarantee(to, *r.guarantee);
     to << "Wrote " << r.out << " for weights in " << r.formats_fitted << '\n';
+}
+
+json to_json(const std::vector<sec_honesty>& exits) {
+    json all = json::array();
+    for (const sec_honesty& at : exits) {
+        all.push_back({{"layer", at.layer}, {"exit", to_json(at.exit)}, {"stop", to_json(at.stop)}});
+    }
+    return all;
+}
+
+json to_json(const gate_choice& choice) {
+    json formats = json::array();
+    for (const checked_format& format : choice.formats) {
+        formats.push_back({{"format", format.name}, {"holds", format.holds}, {"measured", to_json(format.found)}});
+    }
+    return {{"gate", choice.gate},
+            {"found", choice.found},
+            {"chosen", to_json(choice.chosen)},
+            {"tried", to_json(choice.tried)},
+            {"formats", formats},
+            {"guarantee", choice.guarantee ? to_json(*choice.guarantee) : json()}};
 }
 
 json to_json(const fit_report& r) {
@@ -236,10 +285,6 @@ json to_json(const fit_report& r) {
     }
     json sec = json::array();
     for (const auto& gate : r.sec) sec.push_back({{"loss", gate.loss}, {"steps", gate.steps}});
-    json sec_exits = json::array();
-    for (const sec_honesty& at : r.sec_exits) {
-        sec_exits.push_back({{"layer", at.layer}, {"exit", to_json(at.exit)}, {"stop", to_json(at.stop)}});
-    }
     json forced = json::array();
     for (const auto& row : r.forced) {
         forced.push_back({{"threshold", row.threshold},
@@ -247,10 +292,8 @@ json to_json(const fit_report& r) {
                           {"right", row.accuracy},
                           {"agrees", row.agrees}});
     }
-    json formats = json::array();
-    for (const checked_format& format : r.formats) {
-        formats.push_back({{"format", format.name}, {"holds", format.holds}, {"measured", to_json(format.found)}});
-    }
+    json choices = json::array();
+    for (const gate_choice& choice : r.choices) choices.push_back(to_json(choice));
     return {{"model", r.model},
             {"weight_format", r.weight_format},
             {"out", r.out},
@@ -259,20 +302,15 @@ json to_json(const fit_report& r) {
             {"validate", to_json(r.validate)},
             {"heads", r.heads ? to_json(*r.heads) : json()},
             {"sec", sec},
-            {"sec_exits", sec_exits},
+            {"sec_temperatures", r.sec_honest.temperatures},
+            {"sec_exits_as_fitted", to_json(r.sec_honest.before)},
+            {"sec_exits", to_json(r.sec_honest.after)},
             {"learn_to_exit", gates},
             {"jei_dnn", jei},
             {"forced", forced},
             {"samples", r.samples},
             {"loss_target", r.loss_target},
-            {"tried", to_json(r.tried)},
-            {"chosen", to_json(r.chosen)},
-            {"sec_tried", to_json(r.sec_tried)},
-            {"sec_chosen", to_json(r.sec_chosen)},
-            {"jei_tried", to_json(r.jei_tried)},
-            {"jei_chosen", to_json(r.jei_chosen)},
-            {"formats", formats},
-            {"guarantee", r.guarantee ? to_json(*r.guarantee) : json()},
+            {"choices", choices},
             {"weight_formats", r.formats_fitted}};
 }
 
@@ -283,17 +321,21 @@ json summary(const fit_report& r) {
     }
     json heads;
     if (r.heads) heads = {{"before", exits_to_json(r.heads->before)}, {"after", exits_to_json(r.heads->after)}};
+    json choices = json::array();
+    for (const gate_choice& choice : r.choices) {
+        choices.push_back({{"gate", choice.gate},
+                           {"chosen", to_json(choice.chosen)},
+                           {"guarantee", choice.guarantee ? to_json(*choice.guarantee) : json()}});
+    }
     return {{"texts", r.texts},
             {"fit_tokens", r.fit.tokens},
             {"validate_tokens", r.validate.tokens},
             {"samples", r.samples},
             {"loss_target", r.loss_target},
             {"calibration_error", errors},
+            {"sec_temperatures", r.sec_honest.temperatures},
             {"heads", heads},
-            {"learn_to_exit", r.gates.empty() ? json() : to_json(r.chosen)},
-            {"sec", r.sec.empty() ? json() : to_json(r.sec_chosen)},
-            {"jei_dnn", r.jei_gates.empty() ? json() : to_json(r.jei_chosen)},
-            {"guarantee", r.guarantee ? to_json(*r.guarantee) : json()}};
+            {"choices", choices}};
 }
 
 }  // namespace cli

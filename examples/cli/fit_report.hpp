@@ -43,7 +43,14 @@ struct sec_honesty {
     eo::calibrate::reliability stop;
 };
 
-/// What thresholds did to completions beside full depth.
+/// Before its temperature and with it.
+struct sec_reliability {
+    std::vector<double> temperatures;  ///< one, or one for each exit; none: as fitted
+    std::vector<sec_honesty> before;
+    std::vector<sec_honesty> after;
+};
+
+/// What a threshold did to completions beside full depth.
 struct measured_threshold {
     std::vector<std::size_t> layers;
     float threshold = 0.0f;
@@ -60,14 +67,24 @@ struct checked_format {
     bool holds = false;
 };
 
-/// Learn-then-Test on texts that nothing else saw.
+/// A test on texts that nothing else saw.
 struct guarantee_report {
     double eps = 0.0;
-    double delta = 0.0;
+    double delta = 0.0;  ///< 0: in expectation, by conformal risk control; else by Learn-then-Test
     std::size_t samples = 0;
     std::size_t needed = 0;  ///< samples, if none of them lost anything
     std::vector<float> thresholds;
     eo::calibrate::risk_result result;
+};
+
+/// The threshold of one fitted gate, and how it was come by.
+struct gate_choice {
+    std::string gate;
+    bool found = false;         ///< some threshold is faster than full depth, and allowed
+    measured_threshold chosen;  ///< where none was found, one that never leaves
+    std::vector<measured_threshold> tried;
+    std::vector<checked_format> formats;
+    std::optional<guarantee_report> guarantee;
 };
 
 /// Everything `earlyout fit` did.
@@ -82,18 +99,11 @@ struct fit_report {
     collected_part validate;
     std::optional<heads_report> heads;
     std::vector<eo::calibrate::fitted_linear> sec;  ///< one, or one for each exit and full depth
-    std::vector<sec_honesty> sec_exits;
+    sec_reliability sec_honest;
     std::vector<eo::calibrate::fitted_layer_gate> gates;
     std::vector<eo::calibrate::fitted_layer_gate> jei_gates;
     std::vector<eo::calibrate::forced_exits> forced;
-    std::vector<measured_threshold> tried;
-    measured_threshold chosen;
-    std::vector<measured_threshold> sec_tried;
-    measured_threshold sec_chosen;
-    std::vector<measured_threshold> jei_tried;
-    measured_threshold jei_chosen;
-    std::vector<checked_format> formats;
-    std::optional<guarantee_report> guarantee;
+    std::vector<gate_choice> choices;  ///< one for each fitted gate
     std::string formats_fitted;
 };
 

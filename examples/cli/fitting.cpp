@@ -4,23 +4,19 @@
 #include "any_session.hpp"
 #include "interrupt.hpp"
 #include "progress.hpp"
-#include "sweep.hpp"
+#include "thresholds.hpp"
 
 #include <earlyout/calibrate/answer_again.hpp>
 #include <earlyout/calibrate/collect.hpp>
 #include <earlyout/calibrate/corpus.hpp>
-#include <earlyout/calibrate/evaluate.hpp>
 #include <earlyout/calibrate/fit_gates.hpp>
 #include <earlyout/calibrate/fit_heads.hpp>
-#include <earlyout/calibrate/risk.hpp>
 #include <earlyout/core/thread_pool.hpp>
 #include <earlyout/io/sidecar.hpp>
 
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
-#include <functional>
-#include <initializer_list>
 #include <iomanip>
 #include <sstream>
 #include <string>
@@ -84,9 +80,6 @@ public:
             o.sec_labels = "paper";
             o.sec_bias = o.sec_each = false;
         }
-        if (!wants("learn-to-exit") && (o.guarantee > 0.0 || !o.also_formats.empty())) {
-            eo::fail(eo::errc::invalid_argument, "--guarantee, --also-dtype: expected learn-to-exit among --gates");
-        }
         if (o.head_fit.rank > shape.d_model) {
             eo::fail(eo::errc::invalid_argument, "--rank: expected at most the model's width of ", shape.d_model,
                      ", found ", o.head_fit.rank);
@@ -112,7 +105,6 @@ public:
         for (const corpus_text& text : texts) texts_hash_ ^= text.hash;
         if (o_.heads != "shared") fit_heads(seen, other);
 
-        const std::vector<float> grid = error_grid();
         progress_("fitting gates");
         if (wants("sec")) fit_sec(seen, other, sec_rule);
         if (wants("learn-to-exit")) {
@@ -120,7 +112,7 @@ public:
             check_cancel();
             calibrate::calibrate_gates(report_.gates, other, rule);
             check_cancel();
-            for (const float threshold : grid) {
+            for (const float threshold : error_grid()) {
                 report_.forced.push_back(calibrate::walk(report_.gates, other, threshold));
             }
         }
@@ -136,18 +128,7 @@ public:
                      " tokens, found none in the part validate");
         }
         report_.samples = samples.size();
-        if (wants("learn-to-exit")) choose(samples, grid);
-        if (wants("sec")) {
-            // The paper's thresholds; those below .5 are 0.
-            choose_from("sec", {0.99f, 0.95f, 0.9f, 0.8f, 0.7f, 0.6f, 0.5f}, samples, report_.sec_tried,
-                        report_.sec_chosen);
-        }
-        if (wants("jei-dnn")) {
-            choose_from("jei-dnn", {0.9f, 0.8f, 0.7f, 0.6f, 0.5f, 0.4f, 0.3f}, samples, report_.jei_tried,
-                        report_.jei_chosen);
-        }
-        also_formats(samples);
-        if (o_.guarantee > 0.0) guarantee(of_part(texts, corpus_part::guarantee, "guarantee"), grid);
+        choose_thresholds(samples, texts);
         report_.formats_fitted = formats_;
         write();
         progress_.clear();
@@ -206,36 +187,26 @@ private:
             report_.sec = {calibrate::fit_sec_gate(seen, rule, {.bias = o_.sec_bias})};
         }
         check_cancel();
-        for (std::size_t e = 0; e < other.exit_count(); ++e) {
+        report_.sec_honest.before = sec_honesty_of(other, rule);
+        if (!o_.paper) report_.sec_honest.temperatures = calibrate::calibrate_sec_gates(report_.sec, other, rule);
+        report_.sec_honest.after = sec_honesty_of(other, rule);
+        check_cancel();
+    }
+
+    [[nodiscard]] std::vector<sec_honesty> sec_honesty_of(const kept& seen, calibrate::label_rule rule) const {
+        std::vector<sec_honesty> exits;
+        for (std::size_t e = 0; e < seen.exit_count(); ++e) {
             const eo::sec_gate gate(report_.sec[o_.sec_each ? e : 0].view());
-            sec_honesty& at = report_.sec_exits.emplace_back();
-            at.layer = other.layer(e);
-            for (std::size_t i = 0; i < other.size(); ++i) {
-                const auto p = gate.probabilities(other.hidden(e, i));
-                const calibrate::gate_label label = calibrate::label_of(other, e, i, rule);
+            sec_honesty& at = exits.emplace_back();
+            at.layer = seen.layer(e);
+            for (std::size_t i = 0; i < seen.size(); ++i) {
+                const auto p = gate.probabilities(seen.hidden(e, i));
+                const calibrate::gate_label label = calibrate::label_of(seen, e, i, rule);
                 at.exit.add(static_cast<double>(p[1]), label == calibrate::gate_label::exit);
                 at.stop.add(static_cast<double>(p[0]), label == calibrate::gate_label::stop);
             }
         }
-        check_cancel();
-    }
-
-    /// Predicted errors from safe to bold; 1 leaves everything to the check.
-    static std::vector<float> error_grid() { return {0.02f, 0.05f, 0.1f, 0.2f, 0.3f, 0.4f, 0.6f, 1.0f}; }
-
-    /// Exit layers to try: a check that fails costs as much as several layers of a small model, so few may do better.
-    [[nodiscard]] std::vector<std::vector<std::size_t>> layer_sets() const {
-        const std::size_t depth = model_.network().shape().layers;
-        std::vector<std::vector<std::size_t>> sets{o_.layers};
-        const auto nearest = [&](std::size_t wanted) {
-            return *std::ranges::min_element(
-                o_.layers, {}, [&](std::size_t layer) { return layer > wanted ? layer - wanted : wanted - layer; });
-        };
-        const std::size_t early = nearest(std::max<std::size_t>(1, depth / 4));
-        const std::size_t middle = nearest(std::max<std::size_t>(1, depth * 5 / 8));
-        if (middle != early && o_.layers.size() > 2) sets.push_back({early, middle});
-        if (o_.layers.size() > 1) sets.push_back({early});
-        return sets;
+        return exits;
     }
 
     collected_part collect(const std::vector<corpus_text>& texts, std::size_t megabytes, const char* name) {
@@ -286,21 +257,21 @@ private:
         }
         for (const auto& gate : report_.gates) set_map("learn_to_exit." + std::to_string(gate.layer), gate.map);
         for (const auto& gate : report_.jei_gates) set_map("jei_dnn." + std::to_string(gate.layer), gate.map);
-        if (!report_.gates.empty()) {
-            const std::vector<std::size_t>& chosen = report_.chosen.layers;
-            exits.set("learn_to_exit.layers", {chosen.size()}, {chosen.begin(), chosen.end()});
-            exits.set("thresholds.learn_to_exit", {1}, {report_.chosen.threshold});
-            exits.set("thresholds.check_margin", {1}, {report_.chosen.check_margin});
-        }
-        if (!report_.sec.empty()) {
-            exits.set("thresholds.exit", {1}, {report_.sec_chosen.threshold});
-            exits.set("thresholds.stop", {1}, {1.0f});
-        }
-        if (!report_.jei_gates.empty()) exits.set("thresholds.jei_dnn", {1}, {report_.jei_chosen.threshold});
+        for (const gate_choice& choice : report_.choices) store(exits, choice);
         exits.set_metadata("labels", o_.labels).set_metadata("sec_labels", o_.sec_labels);
         exits.set_metadata("settings", settings().dump());
         exits.set_metadata("metrics", summary(report_).dump());
         return exits;
+    }
+
+    static void store(eo::exit_weights& exits, const gate_choice& choice) {
+        const measured_threshold& chosen = choice.chosen;
+        const bool sec = choice.gate == "sec", jei = choice.gate == "jei-dnn";
+        const std::string name = sec ? "sec" : jei ? "jei_dnn" : "learn_to_exit";
+        exits.set(name + ".layers", {chosen.layers.size()}, {chosen.layers.begin(), chosen.layers.end()});
+        exits.set("thresholds." + (sec ? "exit" : name), {1}, {chosen.threshold});
+        if (sec) exits.set("thresholds.stop", {1}, {1.0f});
+        if (!sec && !jei) exits.set("thresholds.check_margin", {1}, {chosen.check_margin});
     }
 
     /// What would give the same exits again, beside the texts, which are told by their contents.
@@ -317,6 +288,7 @@ private:
                  {"sec_bias", o_.sec_bias},
                  {"sec_each", o_.sec_each},
                  {"jei_lambda", o_.jei_lambda},
+                 {"kv", o_.kv},
                  {"loss", o_.loss},
                  {"check_margins", o_.check_margins},
                  {"samples", o_.samples.count},
@@ -336,73 +308,8 @@ private:
         return o_.out.empty() ? eo::io::sidecar_path(o_.model.folder) : std::filesystem::path(o_.out);
     }
 
-    measured_threshold measure(const model& m, const std::vector<calibrate::sample>& samples,
-                               const exit_options& config) {
-        const run_options run;
-        const auto full = make_session(m, exit_options{}, run);
-        const auto early = &m == &model_ ? make_session(m, config, run, head_) : make_session(m, config, run);
-        const auto text_of = [&](std::span<const eo::token_id> ids) { return m.tokenizer().decode(ids); };
-        eo::generate_options generate;
-        generate.cancel = interrupted_.token();
-        const auto done = calibrate::evaluate_pair(
-            samples,
-            [&](std::span<const eo::token_id> p, const eo::generate_options& g) { return early->complete(p, g); },
-            [&](std::span<const eo::token_id> p, const eo::generate_options& g) { return full->complete(p, g); },
-            text_of, generate);
-        check_cancel();
-        return {.layers = exit_layers(m, config),
-                .threshold = config.threshold.value_or(0.0f),
-                .check_margin = config.check_margin.value_or(0.0f),
-                .layers_skipped = done.early.layers_skipped(),
-                .loss = done.rouge_l_loss(),
-                .agreement = done.agreement(),
-                .speedup = done.decode_speedup()};
-    }
-
-    /// For every set of layers and every check, thresholds up to where the loss first exceeds its target; of all
-    /// those the fastest.
-    void choose(const std::vector<calibrate::sample>& samples, const std::vector<float>& grid) {
-        exit_options config;
-        config.gate = "learn-to-exit";
-        report_.chosen.threshold = -1.0f;  // full depth
-        report_.chosen.layers = o_.layers;
-        for (const std::vector<std::size_t>& layers : layer_sets()) {
-            config.layers = layers;
-            for (const float margin : o_.check_margins) {
-                config.check_margin = margin;
-                for (const float threshold : grid) {
-                    if (margin <= 0.0f && threshold >= 1.0f) continue;
-                    config.threshold = threshold;
-                    progress_("completing " + std::to_string(samples.size()) + " prompts: " + name_of(config));
-                    report_.tried.push_back(measure(model_, samples, config));
-                    const measured_threshold& found = report_.tried.back();
-                    if (found.loss > o_.loss) break;
-                    if (found.speedup > report_.chosen.speedup) report_.chosen = found;
-                }
-            }
-        }
-    }
-
-    /// The boldest threshold before the loss first exceeds its target.
-    void choose_from(const char* gate, std::initializer_list<float> grid, const std::vector<calibrate::sample>& samples,
-                     std::vector<measured_threshold>& tried, measured_threshold& chosen) {
-        exit_options config;
-        config.gate = gate;
-        if (config.gate == "sec") config.stop_threshold = 1.0f;
-        chosen.threshold = config.gate == "sec" ? 1.0f : 1.01f;  // full depth
-        for (const float threshold : grid) {
-            config.threshold = threshold;
-            progress_("completing " + std::to_string(samples.size()) + " prompts: " + name_of(config));
-            tried.push_back(measure(model_, samples, config));
-            if (tried.back().loss > o_.loss) break;
-            chosen = tried.back();
-        }
-    }
-
-    /// Of the thresholds that kept the target, the fastest that keeps it in the other weight formats too; where none of
-    /// the first few does, the fastest, for the formats in which it holds.
-    void also_formats(const std::vector<calibrate::sample>& samples) {
-        formats_ = eo::io::computed_format(*from_, model_.network().weight_format());
+    /// The same model in the other formats asked for, with the exits fitted so far.
+    [[nodiscard]] std::vector<std::pair<std::string, model>> in_other_formats() const {
         std::vector<std::pair<std::string, model>> others;
         for (const std::string& name : o_.also_formats) {
             weight_options weights = o_.weights;
@@ -413,83 +320,26 @@ private:
             other.set_exits(make_exits());
             others.emplace_back(format, std::move(other));
         }
-        constexpr std::size_t most_tries = 12;
-        std::vector<measured_threshold> candidates{report_.chosen};
-        for (const measured_threshold& row : report_.tried) {
-            if (row.loss <= o_.loss && row.speedup > 1.0) candidates.push_back(row);
-        }
-        std::ranges::stable_sort(candidates, std::greater{}, &measured_threshold::speedup);
-        if (others.empty()) return;
-        candidates.resize(std::min(candidates.size(), most_tries));
-        std::size_t most_held = 0;
-        for (std::size_t c = 0; c < candidates.size(); ++c) {
-            std::vector<checked_format> checked;
-            for (const auto& [name, other] : others) {
-                progress_("checking thresholds with weights in " + name);
-                exit_options config;
-                config.gate = "learn-to-exit";
-                config.layers = candidates[c].layers;
-                config.threshold = candidates[c].threshold;
-                config.check_margin = candidates[c].check_margin;
-                const measured_threshold found = measure(other, samples, config);
-                checked.push_back({name, found, found.loss <= o_.loss});
-            }
-            const auto held = static_cast<std::size_t>(std::ranges::count(checked, true, &checked_format::holds));
-            if (c != 0 && held <= most_held) continue;
-            most_held = held;
-            report_.formats = checked;
-            report_.chosen = candidates[c];
-            if (held == others.size()) break;
-        }
-        for (const checked_format& format : report_.formats) {
-            if (format.holds) formats_ += ", " + format.name;
-        }
+        return others;
     }
 
-    /// Replaces the chosen threshold by the boldest for which a test on texts that nothing has seen rejects that the
-    /// risk exceeds --guarantee. One prompt of each text; layers, check and the order of thresholds are fixed before.
-    void guarantee(const std::vector<corpus_text>& texts, const std::vector<float>& grid) {
-        calibrate::sample_options one_each = o_.samples;
-        one_each.count = texts.size();
-        std::vector<corpus_text> starts = texts;
-        for (corpus_text& text : starts) text.ids.resize(std::min(text.ids.size(), one_each.length));
-        const auto samples = calibrate::cut_samples(starts, one_each);
-        guarantee_report& g = report_.guarantee.emplace();
-        g.eps = o_.guarantee;
-        g.delta = o_.delta;
-        g.samples = samples.size();
-        g.needed = calibrate::samples_needed(g.eps, g.delta);
-        exit_options config;
-        config.gate = "learn-to-exit";
-        config.layers = report_.chosen.layers;
-        config.check_margin = report_.chosen.check_margin;
-        std::vector<calibrate::sample_losses> losses;
-        for (const float threshold : grid) {
-            if (threshold > report_.chosen.threshold) break;  // bolder ones lost too much already
-            config.threshold = threshold;
-            progress_("guarantee: " + name_of(config));
-            losses.push_back(losses_of(samples, config));
-            g.thresholds.push_back(threshold);
+    void choose_thresholds(const std::vector<calibrate::sample>& samples, const std::vector<corpus_text>& texts) {
+        threshold_search search(o_, model_, head_, interrupted_, progress_);
+        for (const std::string& gate : o_.gates) report_.choices.push_back(search.choose(gate, samples));
+        formats_ = eo::io::computed_format(*from_, model_.network().weight_format());
+        const auto others = in_other_formats();
+        for (gate_choice& choice : report_.choices) search.check_formats(choice, others, samples);
+        if (o_.guarantee > 0.0) {
+            const auto unseen = of_part(texts, corpus_part::guarantee, "guarantee");
+            for (gate_choice& choice : report_.choices) search.guarantee(choice, unseen);
         }
-        g.result = calibrate::learn_then_test(losses, g.eps, g.delta);
-        report_.chosen.threshold = g.result.chosen ? g.thresholds[*g.result.chosen] : -1.0f;
-    }
-
-    /// What each completion loses of its ROUGE-L against full depth's; a gain is no loss.
-    calibrate::sample_losses losses_of(const std::vector<calibrate::sample>& samples, const exit_options& config) {
-        const run_options run;
-        const auto full = make_session(model_, exit_options{}, run);
-        const auto early = make_session(model_, config, run, head_);
-        calibrate::sample_losses losses;
-        for (const calibrate::sample& s : samples) {
-            check_cancel();
-            const eo::generate_options options{.max_new_tokens = s.reference.size()};
-            const auto score = [&](any_session& session) {
-                return calibrate::rouge_l(session.complete(s.prompt, options).ids, s.reference);
-            };
-            losses.push_back(std::max(0.0, score(*full) - score(*early)));
+        for (const auto& [name, other] : others) {
+            const bool holds = std::ranges::all_of(report_.choices, [&name = name](const gate_choice& choice) {
+                return std::ranges::all_of(
+                    choice.formats, [&](const checked_format& format) { return format.name != name || format.holds; });
+            });
+            if (holds) formats_ += ", " + name;
         }
-        return losses;
     }
 
     void write() {

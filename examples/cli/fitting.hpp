@@ -39,7 +39,9 @@ struct fit_options {
     bool sec_bias = false;
     std::vector<float> check_margins{0.0f, 0.2f, 0.3f, 0.5f};
     double loss = 0.011;
+    std::string kv = "propagate";
     double guarantee = 0.0;  ///< eps; 0: none
+    std::string guarantee_in = "probability";
     double delta = 0.1;
     eo::calibrate::sample_options samples{.count = 200};
     bool json = false;

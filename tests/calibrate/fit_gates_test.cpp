@@ -100,6 +100,35 @@ TEST_CASE("a three-way gate for each exit does better than one for all", "[calib
     CHECK(weighted < shared.loss);
 }
 
+TEST_CASE("a three-way gate's probabilities are calibrated by a temperature", "[calibrate][fit_gates]") {
+    const auto seen = observe(4, 3000);
+    const auto other = observe(8, 2000);
+    for (const bool each : {false, true}) {
+        auto gates = each ? calibrate::fit_sec_gates(seen, label_rule::right)
+                          : std::vector{calibrate::fit_sec_gate(seen, label_rule::right)};
+        const auto honest = calibrate::calibrate_sec_gates(gates, other, label_rule::right);
+        REQUIRE(honest.size() == gates.size());
+        const auto right = gates;
+        for (auto& gate : gates) {
+            for (float& w : gate.weight) w *= 3.0f;
+            for (float& b : gate.bias) b *= 3.0f;
+        }
+        for (const double found : calibrate::calibrate_sec_gates(gates, other, label_rule::right)) {
+            CHECK_THAT(found, Catch::Matchers::WithinAbs(3.0, 0.01));
+        }
+        for (std::size_t g = 0; g < gates.size(); ++g) {
+            CHECK(gates[g].bias.empty() == !each);
+            for (std::size_t i = 0; i < gates[g].weight.size(); ++i) {
+                CHECK_THAT(gates[g].weight[i],
+                           Catch::Matchers::WithinAbs(right[g].weight[i], 2e-3 * (1.0 + std::abs(right[g].weight[i]))));
+            }
+        }
+    }
+    std::vector<calibrate::fitted_linear> two(2);
+    CHECK(support::error_of([&] { (void)calibrate::calibrate_sec_gates(two, other, label_rule::right); }).message ==
+          "calibrate: expected 1 gate or 4, found 2");
+}
+
 TEST_CASE("JEI-DNN's gates learn where leaving costs least", "[calibrate][fit_gates]") {
     const auto seen = observe(7, 4000);
     double before = -1.0;

@@ -116,6 +116,14 @@ TEST_CASE("conformal risk control keeps the expected risk", "[calibrate][risk]")
     const std::vector<sample_losses> back{{0, 1, 0, 0}, {0, 0, 0, 0}};
     CHECK(calibrate::control_expected_risk(back, 0.45).chosen == 1u);
     CHECK(calibrate::control_expected_risk(back, 0.45).configurations[1].risk == 0.25);
+
+    for (const double level : {0.01, 0.1, 0.3, 0.5}) {
+        const std::size_t needed = calibrate::samples_for_expectation(level);
+        const std::vector<sample_losses> enough{sample_losses(needed, 0.0)};
+        const std::vector<sample_losses> too_few{sample_losses(needed - 1, 0.0)};
+        CHECK(calibrate::control_expected_risk(enough, level).chosen == 0u);
+        if (needed > 1) CHECK_FALSE(calibrate::control_expected_risk(too_few, level).chosen.has_value());
+    }
 }
 
 TEST_CASE("what is no risk is refused", "[calibrate][risk]") {

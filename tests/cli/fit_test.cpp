@@ -51,7 +51,21 @@ TEST_CASE("fit writes exits that the other commands use", "[cli][fit]") {
         CHECK(gate.at("after").at("bins").size() == 10);
     }
     CHECK(j.at("forced").size() >= 5);
-    CHECK(j.at("guarantee").at("samples") > 0);
+    REQUIRE(j.at("choices").size() == 2);
+    for (const auto& choice : j.at("choices")) {
+        const std::string gate = choice.at("gate");
+        CAPTURE(gate);
+        CHECK(choice.at("tried").size() >= 3);
+        if (choice.at("found") == true) {
+            CHECK(choice.at("guarantee").at("samples") > 0);
+            CHECK(choice.at("guarantee").at("delta") == 0.2);
+        } else {
+            CHECK(choice.at("chosen").at("threshold") == (gate == "sec" ? 1.0 : -1.0));
+        }
+    }
+    CHECK(j.at("sec_temperatures").size() == 1);
+    CHECK(j.at("sec_exits").size() == 8);
+    CHECK(j.at("sec_exits") != j.at("sec_exits_as_fitted"));
     CHECK(j.at("weight_formats") == "f32");
 
     const auto measured = earlyout_command({"evaluate", "--text", folder.path().string(), "--exits", out, "--samples",
@@ -60,6 +74,53 @@ TEST_CASE("fit writes exits that the other commands use", "[cli][fit]") {
     INFO(measured);
     REQUIRE(measured.status == 0);
     CHECK(measured.json().at("sweep").size() == 4);  // two checks of one gate; exit and stop of the other
+}
+
+TEST_CASE("every gate's threshold keeps its loss in other formats, and on average over texts", "[cli][fit]") {
+    const support::temporary_folder folder;
+    write_texts(folder);
+    const std::string out = (folder / "exits.safetensors").string();
+    // Whatever is lost is allowed, so some threshold is always found.
+    const auto r = earlyout_command(
+        fit(folder, {"--out", out, "--json", "--exit-layers", "2,4", "--gates", "sec,jei-dnn", "--loss", "1", "--kv",
+                     "defer", "--also-dtype", "int8", "--guarantee", "0.9", "--guarantee-in", "expectation"}));
+    INFO(r);
+    REQUIRE(r.status == 0);
+    const auto j = r.json();
+    CHECK(j.at("weight_formats") == "f32, int8");
+    REQUIRE(j.at("choices").size() == 2);
+    for (const auto& choice : j.at("choices")) {
+        CAPTURE(choice.at("gate"));
+        REQUIRE(choice.at("formats").size() == 1);
+        CHECK(choice.at("formats").at(0).at("holds") == true);
+        CHECK(choice.at("found") == true);
+        CHECK(choice.at("guarantee").at("test") == "conformal-risk-control");
+        CHECK(choice.at("guarantee").at("holds") == true);
+    }
+    // The layers that were chosen are those the file's gates are asked after.
+    const auto used = earlyout_command({"evaluate",
+                                        "--text",
+                                        folder.path().string(),
+                                        "--exits",
+                                        out,
+                                        "--samples",
+                                        "1",
+                                        "--max-new-tokens",
+                                        "2",
+                                        "--tokens",
+                                        "500",
+                                        "--dtype",
+                                        "int8",
+                                        "--gates",
+                                        "sec",
+                                        "--kv",
+                                        "defer",
+                                        "--thresholds",
+                                        "0.5",
+                                        "--json"});
+    INFO(used);
+    REQUIRE(used.status == 0);
+    CHECK(used.json().at("sweep").at(0).at("config").at("layers") == j.at("choices").at(0).at("chosen").at("layers"));
 }
 
 TEST_CASE("fit in another format serves that format", "[cli][fit]") {
@@ -160,6 +221,6 @@ TEST_CASE("fit that cannot be done is refused and leaves what was there", "[cli]
     CHECK(earlyout_command(fit(folder, {"--exit-layers", "8"})).refused(2, {"exit layers", "1 .. 7"}));
     CHECK(earlyout_command(fit(folder, {"--labels", "wrong"})).refused(2, {"--labels"}));
     CHECK(earlyout_command(fit(folder, {"--loss", "2"})).refused(2, {"--loss"}));
-    CHECK(earlyout_command(fit(folder, {"--gates", "sec", "--guarantee", "0.1"})).refused(2, {"--guarantee"}));
+    CHECK(earlyout_command(fit(folder, {"--guarantee-in", "hope"})).refused(2, {"--guarantee-in"}));
     CHECK(earlyout_command(fit(folder, {"--rank", "161"})).refused(2, {"--rank", "160", "161"}));
 }

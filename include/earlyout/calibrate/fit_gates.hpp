@@ -10,8 +10,13 @@
 #include <earlyout/exit/learn_to_exit.hpp>
 #include <earlyout/exit/logistic_maps.hpp>
 #include <earlyout/exit/sec_gate.hpp>
+#include <earlyout/kernels/dot.hpp>
+
+#include <boost/math/tools/minima.hpp>
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -144,6 +149,58 @@ inline void calibrate_gates(std::vector<fitted_layer_gate>& gates, const kept_ob
         gate.map.bias[0] = static_cast<float>(fitted.scale * static_cast<double>(gate.map.bias[0]) + fitted.offset);
         judge(gate.after);
     }
+}
+
+/// Divides each of SEC's maps by the temperature under which its probabilities fit text best that it was not fitted to
+/// (Guo et al., ICML 2017): the likeliest class stays the likeliest, and a map without a bias needs none.
+/// @param gates one for all exits, or one for each
+/// @param seen  the same exits on other text
+/// @return their temperatures
+/// @throws error (mismatch) when the gates are neither one nor as many as the exits, (invalid_argument) without tokens
+inline std::vector<double> calibrate_sec_gates(std::vector<fitted_linear>& gates, const kept_observations& seen,
+                                               label_rule rule) {
+    const std::size_t exits = seen.exit_count();
+    if (gates.size() != 1 && gates.size() != exits) {
+        fail(errc::mismatch, "calibrate: expected 1 gate or ", exits, ", found ", gates.size());
+    }
+    if (seen.size() == 0) fail(errc::invalid_argument, "calibrate: expected tokens, found none");
+    std::vector<double> temperatures;
+    for (std::size_t g = 0; g < gates.size(); ++g) {
+        fitted_linear& gate = gates[g];
+        std::vector<std::array<float, 3>> below;  // logits minus that of the label
+        for (std::size_t e = gates.size() == 1 ? 0 : g; e < (gates.size() == 1 ? exits : g + 1); ++e) {
+            for (std::size_t i = 0; i < seen.size(); ++i) {
+                std::array<float, 3> logits{};
+                for (std::size_t c = 0; c < 3; ++c) {
+                    logits[c] =
+                        kernels::dot(gate.weight.data() + c * gate.inputs, seen.hidden(e, i).data(), gate.inputs);
+                    if (!gate.bias.empty()) logits[c] += gate.bias[c];
+                }
+                const float truth = logits[static_cast<std::size_t>(label_of(seen, e, i, rule))];
+                for (float& logit : logits) logit -= truth;
+                below.push_back(logits);
+            }
+        }
+        const auto loss = [&](double log_scale) {
+            const double scale = std::exp(log_scale);
+            double sum = 0.0;
+            for (const auto& logits : below) {
+                double most = 0.0;
+                for (const float logit : logits) most = std::max(most, scale * static_cast<double>(logit));
+                double all = 0.0;
+                for (const float logit : logits) all += std::exp(scale * static_cast<double>(logit) - most);
+                sum += most + std::log(all);
+            }
+            return sum;
+        };
+        constexpr double widest = 4.0;  // where a gate is always or never right, there is no best one
+        const double best = boost::math::tools::brent_find_minima(loss, -widest, widest, 20).first;
+        const auto scale = static_cast<float>(std::exp(best));
+        for (float& w : gate.weight) w *= scale;
+        for (float& b : gate.bias) b *= scale;
+        temperatures.push_back(std::exp(-best));
+    }
+    return temperatures;
 }
 
 /// What a threshold would do if every token's past were the true text.

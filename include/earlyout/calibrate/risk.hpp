@@ -139,6 +139,12 @@ struct risk_result {
     return result;
 }
 
+/// How many samples control_expected_risk needs to allow anything, if none of them loses: bound / eps - 1, rounded up.
+[[nodiscard]] inline std::size_t samples_for_expectation(double eps, double bound = 1.0) {
+    detail::check_level("eps", eps);
+    return static_cast<std::size_t>(std::max(1.0, std::ceil(bound / eps - 1.0 - 1e-9)));
+}
+
 /// About how many samples it takes for a mean loss of `risk` to pass learn_then_test's bound for losses in [0, 1]; 0
 /// where no number up to a million is enough.
 [[nodiscard]] inline std::size_t samples_needed(double eps, double delta, double risk = 0.0) {
