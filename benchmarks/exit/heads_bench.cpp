@@ -27,7 +27,7 @@ template <class Format>
 struct answered {
     answered(std::size_t d, std::size_t vocab)
         : scratch(eo::model_shape{.layers = 1, .d_model = d, .heads = 1, .vocab = vocab, .context = 1}.completed(), 1,
-                  1, 1),
+                  1),
           output(vocab, d),
           hidden(support::random_source(1).floats(d)),
           logits(vocab) {

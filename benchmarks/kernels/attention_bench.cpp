@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// One query of each of 12 heads of 64 over a cache that lies in memory: bytes of keys and values per second. And the
-// element-wise kernels of one token.
+// One query of each of 12 heads of 64 over a cache that lies in memory: bytes of keys and values per second; a block of
+// a long prompt: operations per second, to be read beside multiply_add's. And the element-wise kernels of one token.
 #include <earlyout/kernels/activations.hpp>
 #include <earlyout/kernels/argmax.hpp>
 #include <earlyout/kernels/attention.hpp>
@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "support/random.hpp"
@@ -22,32 +23,71 @@ namespace eo = earlyout;
 
 namespace {
 
-constexpr std::size_t heads = 12, head_dim = 64, layers = 24;  // layers enough that they come from memory
+constexpr std::size_t heads = 12, head_dim = 64;
+
+/// The last `tokens` of so many entries attend in every head, in one layer after another.
+class attended {
+public:
+    attended(std::size_t tokens, std::size_t entries, std::size_t layers, eo::dtype stored)
+        : cache_(eo::model_shape{.layers = layers, .d_model = heads * head_dim, .heads = heads}.completed(), entries,
+                 stored),
+          query_(random_.floats(tokens * heads * head_dim)),
+          out_(query_.size()),
+          scratch_(eo::kernels::attention_scratch<>(head_dim)) {
+        for (std::size_t layer = 1; layer <= layers; ++layer) {
+            for (std::size_t p = 0; p < entries; ++p) {
+                const auto key = random_.floats(heads * head_dim), value = random_.floats(heads * head_dim);
+                cache_.append(layer, p, key.data(), value.data());
+            }
+        }
+        for (std::size_t head = 0; head < heads; ++head) {
+            for (std::size_t t = 0; t < tokens; ++t) {
+                const std::size_t at = (t * heads + head) * head_dim;
+                queries_.push_back({query_.data() + at, out_.data() + at, 0, entries - tokens + t + 1});
+            }
+        }
+    }
+
+    template <class Stored>
+    void operator()(Stored stored) {
+        layer_ = layer_ % cache_.layers() + 1;
+        const std::size_t tokens = queries_.size() / heads;
+        for (std::size_t head = 0; head < heads; ++head) {
+            for (std::size_t t = 0; t < tokens;) {
+                const std::size_t count = std::min(eo::kernels::most_queries<eo::default_arch>, tokens - t);
+                eo::kernels::attend(stored, std::span(std::as_const(queries_)).subspan(head * tokens + t, count),
+                                    cache_.keys<Stored>(layer_, head), cache_.values<Stored>(layer_, head),
+                                    cache_.value_stride(), eo::extent<>(head_dim), 0.125f, scratch_.data());
+                t += count;
+            }
+        }
+        benchmark::DoNotOptimize(out_.data());
+        benchmark::ClobberMemory();
+    }
+
+    std::size_t entry_bytes() const { return cache_.entry_bytes(); }
+    /// Products of a query and a key's component or a weight and a value's, each with its sum two operations.
+    std::size_t operations() const {
+        std::size_t seen = 0;
+        for (const auto& q : queries_) seen += q.last - q.first;
+        return seen * 4 * head_dim;
+    }
+
+private:
+    support::random_source random_{1};
+    eo::kv_cache cache_;
+    std::vector<float> query_, out_;
+    eo::aligned_buffer<float> scratch_;
+    std::vector<eo::kernels::head_query> queries_;
+    std::size_t layer_ = 0;
+};
 
 template <class Stored>
 void attend(benchmark::State& state, eo::dtype stored) {
     const auto entries = static_cast<std::size_t>(state.range(0));
-    eo::model_shape shape{.layers = layers, .d_model = heads * head_dim, .heads = heads};
-    eo::kv_cache cache(shape.completed(), entries, stored);
-    support::random_source random(1);
-    const auto key = random.floats(heads * head_dim), value = random.floats(heads * head_dim);
-    for (std::size_t layer = 1; layer <= layers; ++layer) {
-        for (std::size_t p = 0; p < entries; ++p) cache.append(layer, p, key.data(), value.data());
-    }
-    const auto query = random.floats(heads * head_dim);
-    std::vector<float> scores(eo::round_up(entries, 16)), out(heads * head_dim);
-    std::size_t layer = 0;
-    for (auto _ : state) {
-        layer = layer % layers + 1;
-        for (std::size_t head = 0; head < heads; ++head) {
-            eo::kernels::attend(Stored{}, query.data() + head * head_dim, cache.keys<Stored>(layer, head),
-                                cache.values<Stored>(layer, head), cache.value_stride(), eo::extent<>(head_dim), 0.125f,
-                                0, entries, scores.data(), out.data() + head * head_dim);
-        }
-        benchmark::DoNotOptimize(out.data());
-        benchmark::ClobberMemory();
-    }
-    state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(entries * cache.entry_bytes()));
+    attended one(1, entries, 24, stored);  // layers enough that they come from memory
+    for (auto _ : state) one(Stored{});
+    state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(entries * one.entry_bytes()));
 }
 void attend_f32(benchmark::State& state) { attend<eo::f32>(state, eo::dtype::f32); }
 void attend_f16(benchmark::State& state) { attend<eo::f16>(state, eo::dtype::f16); }
@@ -55,6 +95,26 @@ void attend_bf16(benchmark::State& state) { attend<eo::bf16>(state, eo::dtype::b
 BENCHMARK(attend_f32)->ArgName("entries")->Arg(64)->Arg(512)->Arg(1024);
 BENCHMARK(attend_f16)->ArgName("entries")->Arg(64)->Arg(512)->Arg(1024);
 BENCHMARK(attend_bf16)->ArgName("entries")->Arg(64)->Arg(512)->Arg(1024);
+
+template <class Stored>
+void attend_block(benchmark::State& state, eo::dtype stored) {
+    attended block(static_cast<std::size_t>(state.range(0)), static_cast<std::size_t>(state.range(1)), 1, stored);
+    for (auto _ : state) block(Stored{});
+    state.counters["FLOP/s"] = benchmark::Counter(
+        static_cast<double>(state.iterations()) * static_cast<double>(block.operations()), benchmark::Counter::kIsRate);
+}
+void attend_block_f32(benchmark::State& state) { attend_block<eo::f32>(state, eo::dtype::f32); }
+void attend_block_f16(benchmark::State& state) { attend_block<eo::f16>(state, eo::dtype::f16); }
+void attend_block_bf16(benchmark::State& state) { attend_block<eo::bf16>(state, eo::dtype::bf16); }
+BENCHMARK(attend_block_f32)
+    ->ArgNames({"tokens", "entries"})
+    ->Args({1, 1000})
+    ->Args({4, 1000})
+    ->Args({128, 128})
+    ->Args({128, 1000})
+    ->Args({128, 8000});
+BENCHMARK(attend_block_f16)->ArgNames({"tokens", "entries"})->Args({128, 1000});
+BENCHMARK(attend_block_bf16)->ArgNames({"tokens", "entries"})->Args({128, 1000});
 
 /// Runs `kernel` on n floats.
 template <class Kernel>

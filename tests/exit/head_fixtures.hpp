@@ -20,7 +20,7 @@ namespace eo = earlyout;
 
 /// A model's output that gives back what it is shown: logits[i] = hidden[i % d_model].
 struct echo_output {
-    explicit echo_output(const eo::model_shape& shape) : scratch(shape, 1, 1, 1) {}
+    explicit echo_output(const eo::model_shape& shape) : scratch(shape, 1, 1) {}
 
     template <class Head>
     std::vector<float> ask(const Head& head, std::size_t layer, const std::vector<float>& hidden, std::size_t vocab) {

@@ -58,7 +58,7 @@ const eo::checkpoint& tensors_of(const std::string& architecture) {
 void run(const eo::any_model& model) {
     eo::inline_executor on;
     eo::kv_cache cache(model.shape(), 3);
-    eo::workspace scratch(model.shape(), 2, 3, 1);
+    eo::workspace scratch(model.shape(), 2, 1);
     std::vector<float> row(model.shape().d_model), logits(model.shape().vocab);
     for (std::size_t position = 0; position < std::min<std::size_t>(3, model.shape().context); ++position) {
         model.embed(static_cast<eo::token_id>(position % model.shape().vocab), position, row.data());

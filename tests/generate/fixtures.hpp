@@ -100,7 +100,7 @@ public:
     full_run(const eo::gpt2<>& network, std::span<const eo::token_id> tokens)
         : network_(network),
           cache_(network.shape(), tokens.size()),
-          scratch_(network.shape(), 1, tokens.size(), 1),
+          scratch_(network.shape(), 1, 1),
           rows_(network.shape().layers + 1) {
         std::vector<float> row(network.shape().d_model);
         for (std::size_t p = 0; p < tokens.size(); ++p) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 #include <type_traits>
 #include <vector>
 
@@ -63,14 +64,19 @@ struct cache {
     template <class Arch, class HeadDim>
     misaligned attend(const misaligned& query, HeadDim size, std::size_t head, float scale, std::size_t first,
                       std::size_t last) const {
-        misaligned scores(eo::round_up(last, 16), -3.0f);
         misaligned out(head_dim, -9.0f);
-        eo::kernels::attend(Format{}, query.data(), keys.data() + head * head_keys, values.data() + head * head_values,
-                            value_stride, size, scale, first, last, scores.data(), out.data(), Arch{});
-        for (std::size_t i = 0; i < first / 16 * 16; ++i) REQUIRE(scores[i] == -3.0f);
-        REQUIRE(scores.intact());
+        const eo::kernels::head_query one{query.data(), out.data(), first, last};
+        attend<Arch>(std::span(&one, 1), size, head, scale);
         REQUIRE(out.intact());
         return out;
+    }
+
+    template <class Arch, class HeadDim>
+    void attend(std::span<const eo::kernels::head_query> queries, HeadDim size, std::size_t head, float scale) const {
+        misaligned scratch(eo::kernels::attention_scratch<Arch>(head_dim), -3.0f);
+        eo::kernels::attend(Format{}, queries, keys.data() + head * head_keys, values.data() + head * head_values,
+                            value_stride, size, scale, scratch.data(), Arch{});
+        REQUIRE(scratch.intact());
     }
 
     std::vector<double> exact(const misaligned& query, std::size_t head, double scale, std::size_t first,
@@ -167,6 +173,92 @@ TEMPLATE_LIST_TEST_CASE("attend: a head size known at compile time gives the sam
     compare(eo::extent<20>{});
     compare(eo::extent<64>{});
     compare(eo::extent<80>{});
+}
+
+namespace {
+
+/// As many queries as one call takes, each with its own first and last entry, against each of them alone.
+template <class Arch, class Format>
+void check_together(Format, std::size_t head_dim, std::size_t entries, std::size_t window) {
+    support::random_source random(5);
+    const cache<Format> c(2, head_dim, entries, random);
+    for (const std::size_t count : {std::size_t{2}, std::size_t{3}, std::size_t{4}, std::size_t{5}, std::size_t{7},
+                                    eo::kernels::most_queries<Arch>}) {
+        if (count > eo::kernels::most_queries<Arch>) continue;
+        std::vector<misaligned> inputs, together;
+        std::vector<eo::kernels::head_query> queries;
+        for (std::size_t q = 0; q < count; ++q) {
+            inputs.emplace_back(random.floats(head_dim, q % 3 == 0 ? 20.0f : 1.0f));
+            together.emplace_back(head_dim, -9.0f);
+        }
+        for (std::size_t q = 0; q < count; ++q) {
+            const std::size_t last = entries - std::min(entries, (count - 1 - q) / 2);
+            queries.push_back({inputs[q].data(), together[q].data(), last - std::min(last, window), last});
+        }
+        queries[count / 2].first = queries[count / 2].last;  // one that sees nothing
+        c.template attend<Arch>(queries, eo::extent<>(head_dim), 1, 0.3f);
+        for (std::size_t q = 0; q < count; ++q) {
+            INFO("query " << q << " of " << count << ", head_dim " << head_dim << ", entries " << entries << ", window "
+                          << window);
+            const misaligned alone =
+                c.template attend<Arch>(inputs[q], eo::extent<>(head_dim), 1, 0.3f, queries[q].first, queries[q].last);
+            REQUIRE(together[q].intact());
+            REQUIRE(same_bits(together[q].span(), alone.span()));
+        }
+    }
+}
+
+}  // namespace
+
+TEMPLATE_LIST_TEST_CASE("attend: a query does not depend on those beside it", "[kernels][attention][arithmetic]",
+                        support::exact_archs) {
+    const auto check = [](auto format) {
+        for (const std::size_t head_dim : {1u, 7u, 20u, 64u, 80u}) {
+            for (const std::size_t entries : {1u, 5u, 17u, 48u, 515u, 1100u}) {
+                check_together<TestType>(format, head_dim, entries, entries);
+            }
+        }
+        for (const std::size_t window : {1u, 3u, 16u, 90u, 513u}) check_together<TestType>(format, 33, 1031, window);
+    };
+    check(eo::f32{});
+    check(eo::bf16{});
+    check(eo::f16{});
+}
+
+TEMPLATE_LIST_TEST_CASE("attend: what one query sees and another does not may be anything",
+                        "[kernels][attention][arithmetic]", support::exact_archs) {
+    support::random_source random(6);
+    cache<> c(1, 20, 40, random);
+    for (std::size_t k = 0; k < 20; ++k) {
+        for (const std::size_t i : {3u, 39u}) {
+            c.keys[c.key_at(i, k)] = std::nanf("");
+            c.values[c.value_at(i, k)] = HUGE_VALF;
+        }
+    }
+    const misaligned query(random.floats(20));
+    misaligned poisoned(20, 0.0f), clean(20, 0.0f);
+    const eo::kernels::head_query both[] = {{query.data(), poisoned.data(), 0, 40},
+                                            {query.data(), clean.data(), 4, 39}};
+    c.attend<TestType>(both, eo::extent<>(20), 0, 0.3f);
+    REQUIRE(same_bits(clean.span(), c.attend<TestType>(query, eo::extent<>(20), 0, 0.3f, 4, 39).span()));
+}
+
+TEMPLATE_LIST_TEST_CASE("attend: the largest score may come late", "[kernels][attention]", support::archs) {
+    support::random_source random(7);
+    cache<> c(1, 16, 1600, random);
+    for (std::size_t i = 0; i < 1600; ++i) {
+        for (std::size_t k = 0; k < 16; ++k) {
+            float& key = c.plain_keys[i * 16 + k];
+            key *= 0.2f + 3.0f * static_cast<float>(i) / 1600.0f;
+            c.keys[c.key_at(i, k)] = key;
+        }
+    }
+    const misaligned query(random.floats(16));
+    for (const std::size_t last : {511u, 512u, 513u, 1024u, 1600u}) {
+        const misaligned out = c.attend<TestType>(query, eo::extent<>(16), 0, 1.0f, 3, last);
+        const std::vector<double> expected = c.exact(query, 0, 1.0, 3, last);
+        for (std::size_t k = 0; k < 16; ++k) REQUIRE_THAT(out[k], Catch::Matchers::WithinAbs(expected[k], 2e-5));
+    }
 }
 
 TEMPLATE_LIST_TEST_CASE("attend: extremes", "[kernels][attention]", support::archs) {

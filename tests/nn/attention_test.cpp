@@ -100,7 +100,7 @@ template <class Attention>
 std::vector<float> run(const Attention& layer, const eo::model_shape& s, std::span<const float> x,
                        std::span<const std::size_t> positions, std::size_t block, eo::executor& on) {
     eo::kv_cache cache(s, positions.size());
-    eo::workspace scratch(s, block, positions.size(), on.concurrency());
+    eo::workspace scratch(s, block, on.concurrency());
     std::vector<float> y(x.size());
     for (std::size_t at = 0; at < positions.size(); at += block) {
         const std::size_t count = std::min(block, positions.size() - at);
@@ -186,7 +186,7 @@ TEST_CASE("filling reads the keys' and values' own rows only", "[nn][attention]"
     const auto positions = first_positions(9);
     const std::vector<float> x = support::random_source(6).floats(9 * s.d_model);
     eo::kv_cache ran(s, 9), filled(s, 9);
-    eo::workspace scratch(s, 9, 9, 1);
+    eo::workspace scratch(s, 9, 1);
     std::vector<float> y(x.size());
     std::vector<eo::layer_token> a, b;
     for (const std::size_t p : positions) {
@@ -217,6 +217,33 @@ TEST_CASE("a window limits what a token sees", "[nn][attention]") {
     }
 }
 
+TEST_CASE("tokens of several sequences attend to their own", "[nn][attention]") {
+    const eo::model_shape s = shape_of(33, 6, 2, 7);
+    const auto layer = example(s).make<eo::self_attention<>>();
+    constexpr std::size_t lengths[] = {5, 1, 23};
+    const std::vector<float> x = support::random_source(10).floats((5 + 1 + 23) * s.d_model);
+    std::vector<float> y(x.size()), alone;
+    std::vector<eo::kv_cache> caches;
+    for (int i = 0; i < 3; ++i) caches.emplace_back(s, 23);
+    std::vector<eo::layer_token> tokens;
+    std::size_t at = 0;
+    for (std::size_t i = 0; i < 3; ++i) {
+        const std::vector<float> text(x.begin() + static_cast<std::ptrdiff_t>(at * s.d_model),
+                                      x.begin() + static_cast<std::ptrdiff_t>((at + lengths[i]) * s.d_model));
+        const auto one = run(layer, s, text, first_positions(lengths[i]), 23, support::one_thread());
+        alone.insert(alone.end(), one.begin(), one.end());
+        for (std::size_t p = 0; p < lengths[i]; ++p) tokens.push_back({&caches[i], p, nullptr});
+        at += lengths[i];
+    }
+    eo::thread_pool pool(2);
+    for (eo::executor* on : {static_cast<eo::executor*>(&support::one_thread()), static_cast<eo::executor*>(&pool)}) {
+        for (eo::kv_cache& cache : caches) cache.truncate(0);
+        eo::workspace scratch(s, tokens.size(), on->concurrency());
+        layer(1, tokens, {x.data(), tokens.size(), s.d_model}, {y.data(), tokens.size(), s.d_model}, scratch, *on);
+        CHECK(support::same_bits(y, alone));
+    }
+}
+
 namespace {
 
 /// Makes what happens to queries and keys easy to see: every query of position p is divided by p + 1.
@@ -238,7 +265,7 @@ TEST_CASE("queries and keys get their positions before they are used", "[nn][att
     const std::vector<float> x = support::random_source(9).floats(s.d_model);
     auto layer = made.make<eo::self_attention<eo::f32, eo::model_shape{}, slower_queries>>(slower_queries{});
     eo::kv_cache ran(s, 1), filled(s, 1), plain(s, 1);
-    eo::workspace scratch(s, 1, 1, 1);
+    eo::workspace scratch(s, 1, 1);
     std::vector<float> y(s.d_model);
     const auto token = [](eo::kv_cache& cache) { return std::vector<eo::layer_token>{{&cache, 0, nullptr}}; };
     layer(1, token(ran), {x.data(), 1, s.d_model}, {y.data(), 1, s.d_model}, scratch, support::one_thread());

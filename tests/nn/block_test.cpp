@@ -60,7 +60,7 @@ TEST_CASE("a block adds attention of the norm, then feed-forward of the norm", "
     // Rows need not lie together.
     float first[] = {1, 2}, second[] = {3, 4};
     const std::vector<eo::layer_token> tokens{{nullptr, 0, second}, {nullptr, 1, first}};
-    eo::workspace scratch(shape, 2, 4, 1);
+    eo::workspace scratch(shape, 2, 1);
     summing_block(7, tokens, scratch, support::one_thread());
     // h = 1: h += 10 (h + 1) gives 21; h += 100 (h + 1) gives 2221.
     CHECK(first[0] == 2221.0f);
@@ -74,7 +74,7 @@ TEST_CASE("filling a block hands attention the norm and leaves the rows", "[nn][
     calls.clear();
     float rows[] = {1, 2, 3, 4};
     const std::vector<eo::layer_token> tokens{{nullptr, 0, rows}, {nullptr, 1, rows + 2}};
-    eo::workspace scratch(shape, 2, 4, 1);
+    eo::workspace scratch(shape, 2, 1);
     summing_block.fill(3, tokens, scratch, support::one_thread());
     CHECK(std::vector<float>(rows, rows + 4) == std::vector<float>{1, 2, 3, 4});
     CHECK(calls == std::vector<std::string>{"fill at layer 3 from 4"});
@@ -85,7 +85,7 @@ TEST_CASE("the halves of a parallel block read the same norm", "[nn][block]") {
     const eo::parallel_block<add_one, times, times> parallel{{}, {10.0f}, {100.0f}};
     float first[] = {1, 2}, second[] = {3, 4};
     const std::vector<eo::layer_token> tokens{{nullptr, 0, second}, {nullptr, 1, first}};
-    eo::workspace scratch(shape, 2, 4, 1);
+    eo::workspace scratch(shape, 2, 1);
     parallel(7, tokens, scratch, support::one_thread());
     // h = 1: h += 10 (h + 1) + 100 (h + 1) gives 221.
     CHECK(first[0] == 221.0f);

@@ -136,7 +136,7 @@ TEST_CASE("tokens of other sequences in the block do not change a bit", "[nn][de
         mixed.push_back(a.tokens(p, p + 1)[0]);
     }
     eo::thread_pool pool(2);
-    eo::workspace scratch(network().shape(), 10, count, pool.concurrency());
+    eo::workspace scratch(network().shape(), 10, pool.concurrency());
     network().run_layers(1, decoder_layers, mixed, scratch, pool);
     CHECK(same_rows(a, *a_alone));
     CHECK(same_rows(b, *b_alone));
@@ -153,7 +153,7 @@ TEST_CASE("sequences of different lengths share a block", "[nn][decoder]") {
     a.run(1, decoder_layers, 0, count - 1);
     const std::vector<eo::layer_token> uneven{a.tokens(count - 1, count)[0], b.tokens(0, 1)[0]};
     eo::thread_pool pool(2);
-    eo::workspace scratch(network().shape(), 2, count, pool.concurrency());
+    eo::workspace scratch(network().shape(), 2, pool.concurrency());
     network().run_layers(1, decoder_layers, uneven, scratch, pool);
     CHECK(same_bits(a.hidden(count - 1), a_alone->hidden(count - 1)));
     CHECK(same_bits(b.hidden(0), b_alone->hidden(0)));
@@ -203,7 +203,7 @@ TEST_CASE("a rolled back sequence goes on as if nothing had been", "[nn][decoder
     pass right(network(), ids(), 7);
     std::vector<eo::layer_token> rest(right.tokens(20, count).begin(), right.tokens(20, count).end());
     for (eo::layer_token& token : rest) token.cache = &detour.cache;
-    eo::workspace scratch(network().shape(), 7, count, 1);
+    eo::workspace scratch(network().shape(), 7, 1);
     network().run_layers(1, decoder_layers, rest, scratch, support::one_thread());
     for (std::size_t p = 20; p < count; ++p) CHECK(same_bits(right.hidden(p), expected->hidden(p)));
     CHECK(same_cache(detour, *expected));

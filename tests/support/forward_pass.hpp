@@ -34,7 +34,7 @@ public:
         : cache(network.shape(), text.size()),
           network_(&network),
           on_(&on),
-          scratch_(network.shape(), block, text.size(), on.concurrency()),
+          scratch_(network.shape(), block, on.concurrency()),
           rows_(text.size() * network.shape().d_model) {
         for (std::size_t p = 0; p < text.size(); ++p) {
             network.embed(text[p], p, row(p));

@@ -28,7 +28,7 @@ bool answer_again(
     kept_observations& seen, const Network& network, const Head& head, executor& on, const std::stop_token& cancel = {},
     function_ref<void(std::size_t)> progress = [](std::size_t) {}) {
     struct place {
-        explicit place(const model_shape& shape) : scratch(shape, 1, 1, 1), logits(shape.vocab) {}
+        explicit place(const model_shape& shape) : scratch(shape, 1, 1), logits(shape.vocab) {}
         inline_executor on;
         workspace scratch;
         std::vector<float> logits;

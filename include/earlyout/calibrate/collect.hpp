@@ -100,7 +100,7 @@ public:
           head_(std::move(head)),
           window_(checked_window(network.shape(), window)),
           cache_(network.shape(), window_),
-          scratch_(network.shape(), std::min(window_, most_rows), window_, on.concurrency()),
+          scratch_(network.shape(), std::min(window_, most_rows), on.concurrency()),
           rows_(window_ * network.shape().d_model),
           tokens_(window_),
           logits_(scratch_.block() * network.shape().vocab) {

@@ -32,7 +32,7 @@ public:
         : network_(&network),
           on_(&on),
           cache_(network.shape(), capacity, kv),
-          scratch_(network.shape(), block, capacity, on.concurrency()),
+          scratch_(network.shape(), block, on.concurrency()),
           stash_(capacity * network.shape().d_model),
           tokens_(capacity),
           passed_(network.shape().layers),

@@ -14,22 +14,47 @@ namespace kernels {
 template <class Arch = default_arch>
 [[nodiscard]] float max_value(const float* x, std::size_t n, Arch = {}) noexcept {
     using batch = float_batch<Arch>;
-    constexpr std::size_t w = lanes<Arch>;
+    constexpr std::size_t w = lanes<Arch>, at_once = 4;
     constexpr float lowest = -std::numeric_limits<float>::infinity();
-    batch most(lowest);
+    batch most[at_once];
+    for (batch& m : most) m = batch(lowest);
     std::size_t i = 0;
-    for (; i + w <= n; i += w) most = xsimd::max(most, batch::load_unaligned(x + i));
-    if (i < n) most = xsimd::max(most, load_tail<Arch>(x + i, n - i, lowest));
-    return max_lanes<Arch>(most);
+    for (; i + at_once * w <= n; i += at_once * w) {
+#pragma GCC unroll 4
+        for (std::size_t j = 0; j < at_once; ++j) most[j] = xsimd::max(most[j], batch::load_unaligned(x + i + j * w));
+    }
+    for (; i + w <= n; i += w) most[0] = xsimd::max(most[0], batch::load_unaligned(x + i));
+    if (i < n) most[1] = xsimd::max(most[1], load_tail<Arch>(x + i, n - i, lowest));
+    return max_lanes<Arch>(xsimd::max(xsimd::max(most[0], most[1]), xsimd::max(most[2], most[3])));
 }
 
 /// x[i] = exp(x[i] - shift); returns the sum. x: [n]
 template <class Arch = default_arch>
 float exp_and_sum(float* x, std::size_t n, float shift, Arch = {}) noexcept {
     using batch = float_batch<Arch>;
+    constexpr std::size_t w = lanes<Arch>;
     const batch centre(shift);
-    transform<Arch>(x, x, n, [&](const batch& v) { return xsimd::exp(v - centre); });
-    return detail::sum_of<Arch>(x, n, [](const batch& v) { return v; });
+    batch sum[2] = {batch(0.0f), batch(0.0f)};
+    const auto next = [&](std::size_t i) {
+        const batch e = xsimd::exp(batch::load_unaligned(x + i) - centre);
+        e.store_unaligned(x + i);
+        return e;
+    };
+    std::size_t i = 0;
+    for (; i + 2 * w <= n; i += 2 * w) {
+        sum[0] += next(i);
+        sum[1] += next(i + w);
+    }
+    if (i + w <= n) {
+        sum[0] += next(i);
+        i += w;
+    }
+    float total = sum_lanes<Arch>(sum[0] + sum[1]);
+    if (i < n) {
+        store_tail<Arch>(xsimd::exp(load_tail<Arch>(x + i, n - i, shift) - centre), x + i, n - i);
+        for (; i < n; ++i) total += x[i];
+    }
+    return total;
 }
 
 /// log(sum(exp(x[i]))), computed around `shift`, which should be the maximum.

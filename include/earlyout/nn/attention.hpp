@@ -7,7 +7,9 @@
 #include <earlyout/nn/linear.hpp>
 #include <earlyout/nn/workspace.hpp>
 
+#include <algorithm>
 #include <cstddef>
+#include <iterator>
 #include <span>
 #include <utility>
 
@@ -63,18 +65,26 @@ public:
         const std::size_t group = heads_ / kv_heads_;
         const std::size_t cached = tokens.back().cache->length(layer);
         const std::size_t grain = 1 + (std::size_t{1} << 14) / (head_dim_ * (cached + 1));
-        parallel_for(on, tokens.size() * heads_, grain, [&](std::size_t piece, std::size_t begin, std::size_t end) {
-            for (std::size_t i = begin; i < end; ++i) {
-                const layer_token& token = tokens[i / heads_];
-                const std::size_t head = i % heads_;
-                const kv_cache& cache = *token.cache;
+        // Queries in the order of the keys they share: by key-value head, then token, then head of the group.
+        const std::size_t of_head = tokens.size() * group;
+        parallel_for(on, kv_heads_ * of_head, grain, [&](std::size_t piece, std::size_t begin, std::size_t end) {
+            kernels::head_query queries[kernels::most_queries<default_arch>];
+            for (std::size_t i = begin; i < end;) {
+                const std::size_t kv_head = i / of_head, head_end = std::min(end, (kv_head + 1) * of_head);
+                const kv_cache& cache = *tokens[i % of_head / group].cache;
+                std::size_t count = 0;
+                for (; i < head_end && count < std::size(queries); ++i, ++count) {
+                    const std::size_t t = i % of_head / group, column = (kv_head * group + i % group) * head_dim_;
+                    if (tokens[t].cache != &cache) break;
+                    queries[count] = {projected.row(t) + column, attended.row(t) + column,
+                                      cache.hidden(layer, tokens[t].position, window_),
+                                      cache.visible(layer, tokens[t].position)};
+                }
                 cache.visit_format([&]<class Stored>(Stored stored) {
-                    kernels::attend(stored, projected.row(i / heads_) + head * head_dim_,
-                                    cache.template keys<Stored>(layer, head / group),
-                                    cache.template values<Stored>(layer, head / group), cache.value_stride(), head_dim_,
-                                    scale_, cache.hidden(layer, token.position, window_),
-                                    cache.visible(layer, token.position), scratch.scores(piece),
-                                    attended.row(i / heads_) + head * head_dim_);
+                    kernels::attend(stored, std::span(std::as_const(queries)).first(count),
+                                    cache.template keys<Stored>(layer, kv_head),
+                                    cache.template values<Stored>(layer, kv_head), cache.value_stride(), head_dim_,
+                                    scale_, scratch.attention(piece));
                 });
             }
         });

@@ -6,8 +6,8 @@
 #include <earlyout/core/executor.hpp>
 #include <earlyout/core/matrix_view.hpp>
 #include <earlyout/core/shape.hpp>
+#include <earlyout/kernels/attention.hpp>
 #include <earlyout/kernels/quantize.hpp>
-#include <earlyout/kernels/simd.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -24,22 +24,21 @@ namespace earlyout::inline EARLYOUT_ABI {
 class workspace {
 public:
     /// @param block   most tokens that pass a layer together; longer runs are cut into blocks
-    /// @param context most cache entries a query sees
     /// @param threads concurrency of the executor it will be used with
-    workspace(const model_shape& shape, std::size_t block, std::size_t context, std::size_t threads)
+    workspace(const model_shape& shape, std::size_t block, std::size_t threads)
         : block_(block),
           d_model_(shape.d_model),
           d_query_(shape.d_query()),
           d_inner_(shape.gated ? gated_up_column(shape.d_ff) + shape.d_ff : shape.d_ff),
           d_projected_(round_up(shape.d_query(), kernels::panel_rows) + 2 * shape.d_kv()),
-          score_stride_(round_up(context, kernels::key_block)),
+          attention_scratch_(kernels::attention_scratch<>(shape.head_dim)),
           normed_(block * shape.d_model),
           projected_(block * d_projected_),
           attended_(block * shape.d_query()),
           inner_(block * d_inner_),
           update_(block * shape.d_model),
           head_rows_(2 * shape.d_model),
-          scores_(threads * pieces_per_thread * score_stride_),
+          attention_(threads * pieces_per_thread * attention_scratch_),
           rounded_(block, std::max({shape.d_model, shape.d_query(), shape.d_ff})) {}
 
     [[nodiscard]] std::size_t block() const noexcept { return block_; }
@@ -59,8 +58,10 @@ public:
     [[nodiscard]] std::span<float> head_row(std::size_t which) noexcept {
         return {head_rows_.data() + which * d_model_, d_model_};
     }
-    /// Attention scores of one piece of a parallel_for, [context].
-    [[nodiscard]] float* scores(std::size_t piece) noexcept { return scores_.data() + piece * score_stride_; }
+    /// Attention's room in one piece of a parallel_for; tens of kilobytes, however long the context.
+    [[nodiscard]] float* attention(std::size_t piece) noexcept {
+        return attention_.data() + piece * attention_scratch_;
+    }
     /// Activations of one product as its format reads them.
     [[nodiscard]] kernels::quantized_rows& rounded() noexcept { return rounded_; }
 
@@ -74,14 +75,14 @@ private:
     std::size_t d_query_;
     std::size_t d_inner_;
     std::size_t d_projected_;
-    std::size_t score_stride_;
+    std::size_t attention_scratch_;
     aligned_buffer<float> normed_;
     aligned_buffer<float> projected_;
     aligned_buffer<float> attended_;
     aligned_buffer<float> inner_;
     aligned_buffer<float> update_;
     aligned_buffer<float> head_rows_;
-    aligned_buffer<float> scores_;
+    aligned_buffer<float> attention_;
     kernels::quantized_rows rounded_;
 };
 
