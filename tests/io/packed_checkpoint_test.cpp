@@ -74,6 +74,14 @@ TEST_CASE("an architecture known at compile time reads a packed file in its form
           thrown(errc::mismatch, {"model.packed", "expected format f32", "found int8"}));
 }
 
+TEST_CASE("what is null stays null", "[io][packed]") {
+    const support::temporary_folder folder;
+    const std::filesystem::path packed = folder / "model.packed";
+    eo::io::write_packed<eo::any_model>(packed, support::golden_folder("mistral_no_window"), eo::any_format("f32"),
+                                        eo::any_format("f32"));
+    CHECK(eo::io::packed_checkpoint(packed).is_null("sliding_window"));
+}
+
 TEST_CASE("tokenizer, ends of text and exits go along", "[io][packed]") {
     const support::temporary_folder folder;
     const std::filesystem::path packed = folder / "example.packed";

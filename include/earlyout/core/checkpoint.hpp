@@ -62,6 +62,8 @@ public:
     [[nodiscard]] virtual std::optional<double> real(std::string_view key) const = 0;
     [[nodiscard]] virtual std::optional<bool> boolean(std::string_view key) const = 0;
     [[nodiscard]] virtual std::optional<std::string> text(std::string_view key) const = 0;
+    /// Whether the key is there and null: some defaults are for absent keys only.
+    [[nodiscard]] virtual bool is_null(std::string_view key) const = 0;
 
     /// The tensor of that exact name, or nullptr.
     [[nodiscard]] virtual const tensor_view* find(std::string_view name) const = 0;
