@@ -128,6 +128,10 @@ inline void to_floats(const tensor_view& tensor, std::size_t first, std::span<fl
         fail(errc::wrong_shape, source, ": tensor '", tensor.name, "': expected rows of whole blocks of ", whole,
              " elements, as ", to_string(tensor.type), " has them, found ", out.size(), " elements from ", first);
     }
+    if (const std::size_t held = tensor.bytes.size(); held < bytes_of(tensor.type, first + out.size())) {
+        fail(errc::malformed_file, source, ": tensor '", tensor.name, "': expected ",
+             bytes_of(tensor.type, tensor.element_count()), " bytes, found ", held);
+    }
     for (std::size_t at = 0; at < out.size(); at += step) {
         const std::span<float> part = out.subspan(at, std::min(step, out.size() - at));
         if (convert_block(tensor.type, tensor.bytes.data() + bytes_of(tensor.type, first + at), part)) continue;
