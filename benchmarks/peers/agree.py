@@ -3,20 +3,25 @@
 """The same small random GGUF files through earlyout and llama.cpp: do the logits and the tokens agree?
 
     agree.py --ours EARLYOUT_PEER_CHECK --theirs LLAMA_CPP_CHECK --backends FOLDER --work FOLDER [--only TEXT]
+             [--bytes N] [--folders FOLDER...]
 
 Logits: for each architecture and format the root mean square of the difference over all positions, as a share of the
 logits' own: of llama.cpp from us in f32 ("theirs"), of us in the stored formats from us in f32 ("ours"), of the two
 ("apart"). The first two are errors of arithmetic: of 8-bit activations, in llama.cpp also of bfloat16 ones and of its table
 of GELU in binary16. "apart" should be no more than both together.
-Tokens: texts through the tokenizer inside the file, of every pattern; they must be equal. Needs Debian's python3-numpy.
+Tokens: texts through the tokenizer inside the file, of every pattern; they must be equal. The texts are files of this
+repository, pathological ones, and N bytes (4 MB if nothing else is said): nine tenths of them files below FOLDERs, each
+folder's in an order drawn once, the rest characters drawn from all of Unicode. Needs Debian's python3-numpy.
 """
 import argparse
+import bisect
 import json
 import os
 import pathlib
 import struct
 import subprocess
 import sys
+import unicodedata
 
 import numpy as np
 
@@ -42,6 +47,9 @@ ARCHITECTURES = {
 NAMES = dict(llama3="llama", mistral_like="llama")
 LAYERS, D, HEADS, FF, VOCAB, CONTEXT = 3, 256, 4, 512, 320, 128
 IDS, FIRST = 40, 24
+
+LARGEST = 1 << 16  # bytes of a text
+FOLDERS = ["/usr/lib/python3", "/usr/include", "/usr/share/doc", "/usr/share/perl", "/usr/share/nodejs"]
 
 rng = np.random.default_rng(7)
 
@@ -241,25 +249,66 @@ def texts(repository):
     yield "\u4f60\u597d\uff0c\u4e16\u754c \u0928\u092e\u0938\u094d\u0924\u0947 \U0001f600\U0001f601 e\u0301 \u00a0\u2003x".encode()
 
 
+def files(folder, size):
+    """Texts of that many bytes together: whole files in UTF-8, in an order that depends on their names only."""
+    paths = sorted(str(p) for p in folder.rglob("*") if p.is_file() and not p.is_symlink())
+    for at in np.random.default_rng(len(paths)).permutation(len(paths)):
+        if size <= 0:
+            return
+        raw = pathlib.Path(paths[at]).read_bytes()[:LARGEST]
+        try:
+            raw = raw.decode().encode()
+        except UnicodeDecodeError as e:
+            if e.start < len(raw) - 3:
+                continue  # not text; else a character that the cut went through
+            raw = raw[:e.start]
+        yield raw
+        size -= len(raw)
+
+
+def characters(size):
+    """Texts of that many bytes together: random words of one script each, then anything that is a character. Those that
+    this Python's Unicode does not have are left out: whether they are letters depends on how new a tokenizer's is."""
+    made = np.random.default_rng(11)
+    known = [c for c in range(1, 0x110000) if unicodedata.category(chr(c)) not in ("Cn", "Cs")]
+    while size > 0:
+        words = []
+        for _ in range(2000):
+            first = int(made.choice([0x20, 0x80, 0x300, 0x400, 0x5D0, 0x600, 0x900, 0xE00, 0x1100, 0x2000, 0x3040, 0x4E00,
+                                     0xAC00, 0xFB00, 0x1F300, 0x20000]))
+            at = bisect.bisect(known, first)
+            words.append("".join(chr(known[i]) for i in made.integers(at, at + 0x100, made.integers(1, 9))))
+        words += [chr(known[i]) for i in made.integers(0, len(known), 4000)]
+        for part in (words[:2000], words[2000:]):
+            raw = "".join(word + made.choice(["", " ", "  ", "\n", "\t", "'", "7"]) for word in part).encode()
+            yield raw
+            size -= len(raw)
+
+
 def compare_tokens(o):
     repository = pathlib.Path(__file__).resolve().parents[2]
     given = list(texts(repository))
+    folders = [folder for folder in o.folders if folder.is_dir()]
+    for folder in folders:
+        given += files(folder, 9 * o.bytes // 10 // len(folders))
+    given += characters(o.bytes - o.bytes * 9 // 10)
     print(f"\ntokens of {sum(map(len, given))} bytes in {len(given)} texts")
     different = 0
-    for name, keys, count in tokenizers(repository / "examples" / "model"):
+    for name, keys, vocab in tokenizers(repository / "examples" / "model"):
         if o.only and o.only not in name:
             continue
         model = o.work / "tokenizer.gguf"
-        make_model(model, "llama", "f16", count, keys)
-        wrong = []
+        make_model(model, "llama", "f16", vocab, keys)
+        wrong, count = [], 0
         with Asked(o.theirs, o.backends, model) as them, Asked(o.ours, "stored", model) as us:
             for number, raw in enumerate(given):
                 theirs, mine = them.tokens(raw), us.tokens(raw)
+                count += len(theirs)
                 if mine != theirs:
                     at = next((i for i, (a, b) in enumerate(zip(mine, theirs)) if a != b), min(len(mine), len(theirs)))
                     wrong.append(f"text {number}, token {at}: {mine[at:at + 4]} here, {theirs[at:at + 4]} there")
         different += bool(wrong)
-        print(f"{name:24}" + (f"{len(wrong)} differ, first {wrong[0]}" if wrong else "equal"), flush=True)
+        print(f"{name:24}{count:9} tokens  " + (f"{len(wrong)} texts differ, first {wrong[0]}" if wrong else "equal"), flush=True)
     return different
 
 
@@ -269,6 +318,8 @@ def main():
         options.add_argument(name, required=True)
     options.add_argument("--work", type=pathlib.Path, required=True)
     options.add_argument("--only", help="lines whose name has this in it")
+    options.add_argument("--bytes", type=int, default=4_000_000, help="of text from elsewhere for the tokenizers")
+    options.add_argument("--folders", type=pathlib.Path, nargs="*", default=[pathlib.Path(f) for f in FOLDERS])
     o = options.parse_args()
     os.makedirs(o.work, exist_ok=True)
     compare_logits(o)

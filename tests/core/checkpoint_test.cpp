@@ -139,3 +139,10 @@ TEST_CASE("a tensor that is missing or mis-shaped is named", "[core][checkpoint]
     CHECK(error_of([&] { (void)eo::read_tensor(from, "wte.weight", {6}); }) ==
           thrown(errc::wrong_shape, {"[6]", "[2, 3]"}));
 }
+
+TEST_CASE("rows of a tensor without its bytes are refused", "[core][checkpoint]") {
+    const eo::memory_checkpoint from("by hand");
+    const eo::tensor_view named{"w", eo::dtype::f32, {2, 3}, {}};
+    CHECK(error_of([&] { eo::read_rows(from, named, 0, 2, [](std::size_t, auto) {}); }) ==
+          thrown(errc::malformed_file, {"by hand", "'w'", "24 bytes", "found 0"}));
+}

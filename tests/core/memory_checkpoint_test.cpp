@@ -38,7 +38,8 @@ TEST_CASE("a checkpoint in memory gives back what was put in", "[core][memory_ch
 TEST_CASE("a value of another kind, or a shape of another size, is refused", "[core][memory_checkpoint]") {
     eo::memory_checkpoint c("by hand");
     c.set("n", std::int64_t{3}).set("x", 0.5);
-    CHECK(error_of([&] { (void)c.integer("x"); }) == thrown(eo::errc::malformed_file, {"by hand", "'x'", "integer"}));
+    CHECK(error_of([&] { (void)c.integer("x"); }) ==
+          thrown(eo::errc::malformed_file, {"by hand", "'x'", "whole number"}));
     CHECK(error_of([&] { (void)c.text("n"); }) == thrown(eo::errc::malformed_file, {"'n'", "string"}));
     CHECK(error_of([&] { (void)c.boolean("n"); }).code == "malformed_file");
     CHECK(error_of([&] {

@@ -32,6 +32,7 @@ public:
     std::optional<double> real(std::string_view key) const override { return config_.real(key); }
     std::optional<bool> boolean(std::string_view key) const override { return config_.boolean(key); }
     std::optional<std::string> text(std::string_view key) const override { return config_.text(key); }
+    bool is_null(std::string_view key) const override { return config_.is_null(key); }
     const eo::tensor_view* find(std::string_view name) const override { return tensors_.find(name); }
 
 private:

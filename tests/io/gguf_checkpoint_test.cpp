@@ -179,6 +179,15 @@ TEST_CASE("windows, scaled rotary positions and experts of a gguf file", "[io][g
           thrown(errc::malformed_file, {"'llama.block_count'", "whole number", "string"}));
 }
 
+TEST_CASE("sizes that a gguf file does not give follow from the others", "[io][gguf_checkpoint]") {
+    gguf_builder made;
+    made.set("general.architecture", "qwen3").set("qwen3.embedding_length", 32u).set("qwen3.attention.head_count", 4u);
+    const written file(made);
+    const gguf_checkpoint from = file.open();
+    CHECK(from.integer("num_key_value_heads") == 4);
+    CHECK(from.integer("head_dim") == 8);
+}
+
 TEST_CASE("GPT-2 and StarCoder2 have other names", "[io][gguf_checkpoint]") {
     gguf_builder gpt2;
     gpt2.set("general.architecture", "gpt2").set("gpt2.block_count", 2u).set("gpt2.attention.head_count", 3u);

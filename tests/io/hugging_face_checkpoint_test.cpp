@@ -48,6 +48,9 @@ TEST_CASE("a Hugging Face folder gives configuration values of their own type", 
     CHECK(from.text("t") == "gpt2");
     CHECK_FALSE(from.integer("n"));
     CHECK_FALSE(from.text("absent"));
+    CHECK(from.is_null("n"));
+    CHECK_FALSE(from.is_null("i"));
+    CHECK_FALSE(from.is_null("absent"));
     CHECK(error_of([&] { (void)from.integer("t"); }) ==
           thrown(errc::malformed_file, {"config.json", "'t'", "whole number", "\"gpt2\""}));
     CHECK(error_of([&] { (void)from.integer("r"); }) == thrown(errc::malformed_file, {"'r'", "1e-05"}));

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -74,6 +75,14 @@ TEST_CASE("an architecture known at compile time reads a packed file in its form
           thrown(errc::mismatch, {"model.packed", "expected format f32", "found int8"}));
 }
 
+TEST_CASE("what is null stays null", "[io][packed]") {
+    const support::temporary_folder folder;
+    const std::filesystem::path packed = folder / "model.packed";
+    eo::io::write_packed<eo::any_model>(packed, support::golden_folder("mistral_no_window"), eo::any_format("f32"),
+                                        eo::any_format("f32"));
+    CHECK(eo::io::packed_checkpoint(packed).is_null("sliding_window"));
+}
+
 TEST_CASE("tokenizer, ends of text and exits go along", "[io][packed]") {
     const support::temporary_folder folder;
     const std::filesystem::path packed = folder / "example.packed";
@@ -88,6 +97,23 @@ TEST_CASE("tokenizer, ends of text and exits go along", "[io][packed]") {
     CHECK(loaded.generation().bos_token_id == original.generation().bos_token_id);
     CHECK(loaded.generation().add_bos == original.generation().add_bos);
     CHECK(loaded.has_exits());
+}
+
+TEST_CASE("a packed file has no tensors that are larger than itself", "[io][packed][errors]") {
+    const support::temporary_folder folder;
+    const auto reading = [&](const std::string& shape) {
+        eo::io::write_safetensors(folder / "model.packed", std::span<const eo::io::tensor_to_write>(),
+                                  {{"format", "earlyout-packed"},
+                                   {"version", "1"},
+                                   {"config", "{}"},
+                                   {"tensors", "{\"w\":[\"F32\"," + shape + "]}"},
+                                   {"matrices", "{}"},
+                                   {"generation", "{}"}});
+        return error_of([&] { (void)eo::io::packed_checkpoint(folder / "model.packed"); });
+    };
+    CHECK(reading("[1099511627776,24]") == thrown(errc::malformed_file, {"model.packed", "'w'", "shape"}));
+    CHECK(reading("[4294967296,4294967296]") == thrown(errc::malformed_file, {"'w'", "shape"}));
+    CHECK(reading("[0]").code == "none");
 }
 
 TEST_CASE("a packed file that is damaged is refused by name", "[io][packed][errors]") {
@@ -113,6 +139,8 @@ TEST_CASE("a packed file that is damaged is refused by name", "[io][packed][erro
     CHECK(damaged("\\\"hidden_size\\\"", "\\\"hidden_sise\\\"") ==
           thrown(errc::malformed_file, {"'hidden_size' is missing"}));
     CHECK(damaged("packed:model.layers.1", "packed:model.layers.7").code == "malformed_file");
+    CHECK(damaged("\"model.norm.weight\":{", "\"model.norm.weighs\":{") ==
+          thrown(errc::wrong_shape, {"model.packed", "'model.norm.weight'", "expected 0 elements"}));
     write(packed, good.substr(0, good.size() - 64));
     CHECK(error_of([&] { (void)eo::io::packed_checkpoint(packed); }).code == "malformed_file");
     // What it was before is not lost when writing fails.

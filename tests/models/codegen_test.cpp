@@ -8,6 +8,7 @@
 #include "support/errors.hpp"
 #include "support/golden.hpp"
 #include "support/golden_pass.hpp"
+#include "support/lacking.hpp"
 
 namespace eo = earlyout;
 using eo::errc;
@@ -24,6 +25,9 @@ TEST_CASE("CodeGen turns as much of a head as it says", "[models][codegen]") {
     CHECK(worst(eo::codegen<>::from_checkpoint(editable_copy("codegen")), expected, {1000}, 8) < tolerance);
     CHECK(worst(eo::codegen<>::from_checkpoint(editable_copy("codegen").set("rotary_dim", std::int64_t{6})), expected,
                 {1000}, 8) > 0.01f);
+    // 64 elements, as Hugging Face has it, where it does not say.
+    CHECK(read_error<eo::codegen<>>(support::lacking(editable_copy("codegen"), "rotary_dim")) ==
+          thrown(errc::wrong_value, {"'rotary_dim'", "up to 6", "found 64"}));
 }
 
 TEST_CASE("CodeGen refuses what its files cannot have", "[models][codegen][errors]") {

@@ -13,11 +13,13 @@
 #include "support/catch.hpp"
 #include "support/errors.hpp"
 #include "support/golden.hpp"
+#include "support/lacking.hpp"
 
 namespace eo = earlyout;
 using eo::errc;
 using support::editable_copy;
 using support::error_of;
+using support::lacking;
 using support::thrown;
 
 namespace {
@@ -31,29 +33,6 @@ using value = eo::memory_checkpoint::value;
 using text = std::string;
 
 support::caught with(const char* key, const value& v) { return reading(editable_copy("odd_untied").set(key, v)); }
-
-/// Everything but what it is asked to leave out.
-class lacking final : public eo::checkpoint {
-public:
-    lacking(const eo::checkpoint& all, std::string name) : all_(all), name_(std::move(name)) {}
-    std::string source() const override { return all_.source(); }
-    std::optional<std::int64_t> integer(std::string_view key) const override { return get(key, all_.integer(key)); }
-    std::optional<double> real(std::string_view key) const override { return get(key, all_.real(key)); }
-    std::optional<bool> boolean(std::string_view key) const override { return get(key, all_.boolean(key)); }
-    std::optional<std::string> text(std::string_view key) const override { return get(key, all_.text(key)); }
-    const eo::tensor_view* find(std::string_view name) const override {
-        return name == name_ ? nullptr : all_.find(name);
-    }
-
-private:
-    template <class T>
-    std::optional<T> get(std::string_view key, std::optional<T> found) const {
-        return key == name_ ? std::nullopt : found;
-    }
-
-    const eo::checkpoint& all_;
-    std::string name_;
-};
 
 const std::vector<std::string>& tensor_names() {
     static const std::vector<std::string> names = [] {
@@ -130,7 +109,7 @@ TEST_CASE("GPT-2 refuses sizes without meaning", "[models][gpt2][errors]") {
         const std::string quoted = std::string(1, '\'').append(key).append(1, '\'');
         CHECK(with(key, std::int64_t{0}) == thrown(errc::wrong_value, {quoted, "positive", "found 0"}));
         CHECK(with(key, std::int64_t{-1}) == thrown(errc::wrong_value, {quoted, "found -1"}));
-        CHECK(with(key, text("4")) == thrown(errc::malformed_file, {quoted, "integer"}));
+        CHECK(with(key, text("4")) == thrown(errc::malformed_file, {quoted, "whole number"}));
         // Nothing of that size is allocated before a tensor proves it.
         const support::caught huge = with(key, std::numeric_limits<std::int64_t>::max());
         CHECK(huge.code == "wrong_value");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <earlyout/models/qwen2.hpp>
+#include <earlyout/models/qwen3.hpp>
 
 #include <cstdint>
 #include <string>
@@ -38,6 +39,31 @@ TEST_CASE("Qwen2's window counts where the configuration says so", "[models][qwe
     CHECK(distance(listed("full_attention")) > 0.01f);
     CHECK(read_error<eo::qwen2<>>(listed("chunked_attention")) ==
           thrown(errc::unsupported, {"'layer_types.1'", "'chunked_attention'"}));
+}
+
+TEST_CASE("what a Qwen configuration lacks is what Hugging Face takes for it", "[models][qwen2][qwen3]") {
+    eo::memory_checkpoint from;
+    for (const char* key : {"num_hidden_layers", "vocab_size", "max_position_embeddings", "intermediate_size"}) {
+        from.set(key, std::int64_t{40});
+    }
+    from.set("num_attention_heads", std::int64_t{64}).set("hidden_size", std::int64_t{256});
+    const eo::detail::checkpoint_reader reader(from, "model.");
+    const auto window = [&](std::size_t layer) { return eo::qwen2_architecture::window(reader, layer); };
+    CHECK(window(40) == 0);
+    from.set("use_sliding_window", true);
+    CHECK(window(28) == 0);
+    CHECK(window(29) == 4096);
+    from.set("max_window_layers", std::int64_t{3});
+    CHECK(window(4) == 4096);
+    from.set("sliding_window", nullptr);
+    CHECK(window(4) == 0);
+
+    CHECK(eo::qwen2_architecture::shape(reader).kv_heads == 32);
+    CHECK(eo::qwen2_architecture::shape(reader).head_dim == 4);
+    CHECK(eo::qwen3_architecture::shape(reader).kv_heads == 32);
+    CHECK(eo::qwen3_architecture::shape(reader).head_dim == 128);
+    from.set("num_key_value_heads", nullptr);
+    CHECK(eo::qwen2_architecture::shape(reader).kv_heads == 64);
 }
 
 TEST_CASE("Qwen2 needs its biases", "[models][qwen2][errors]") {

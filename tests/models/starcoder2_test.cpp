@@ -26,6 +26,15 @@ TEST_CASE("StarCoder2 may be without biases", "[models][starcoder2]") {
           thrown(errc::missing_tensor, {".bias'", "missing"}));
 }
 
+TEST_CASE("what a StarCoder2 configuration lacks is what Hugging Face takes for it", "[models][starcoder2]") {
+    eo::memory_checkpoint from;
+    for (const char* key : {"num_hidden_layers", "vocab_size", "max_position_embeddings", "intermediate_size"}) {
+        from.set(key, std::int64_t{2});
+    }
+    from.set("num_attention_heads", std::int64_t{16}).set("hidden_size", std::int64_t{64});
+    CHECK(eo::starcoder2_architecture::shape({from, "model."}).kv_heads == 2);
+}
+
 TEST_CASE("StarCoder2 refuses what it cannot do, by name", "[models][starcoder2][errors]") {
     const auto with = [](const char* key, const char* value) {
         return read_error<eo::starcoder2<>>(editable_copy("starcoder2").set(key, std::string(value)));

@@ -91,6 +91,7 @@ inline earlyout::memory_checkpoint editable_copy(const std::string& name, std::s
         for (const auto& [name_of, value] : object.items()) {
             const std::string key = path + name_of;
             if (value.is_boolean()) made.set(key, value.template get<bool>());
+            if (value.is_null()) made.set(key, nullptr);
             if (value.is_string()) made.set(key, value.template get<std::string>());
             if (value.is_number_integer()) made.set(key, value.template get<std::int64_t>());
             if (value.is_number_float()) made.set(key, value.template get<double>());

@@ -62,6 +62,8 @@ public:
     [[nodiscard]] virtual std::optional<double> real(std::string_view key) const = 0;
     [[nodiscard]] virtual std::optional<bool> boolean(std::string_view key) const = 0;
     [[nodiscard]] virtual std::optional<std::string> text(std::string_view key) const = 0;
+    /// Whether the key is there and null: some defaults are for absent keys only.
+    [[nodiscard]] virtual bool is_null(std::string_view key) const = 0;
 
     /// The tensor of that exact name, or nullptr.
     [[nodiscard]] virtual const tensor_view* find(std::string_view name) const = 0;
@@ -125,6 +127,10 @@ inline void to_floats(const tensor_view& tensor, std::size_t first, std::span<fl
     if (const std::size_t whole = block_elements(tensor.type); first % whole != 0 || out.size() % whole != 0) {
         fail(errc::wrong_shape, source, ": tensor '", tensor.name, "': expected rows of whole blocks of ", whole,
              " elements, as ", to_string(tensor.type), " has them, found ", out.size(), " elements from ", first);
+    }
+    if (const std::size_t held = tensor.bytes.size(); held < bytes_of(tensor.type, first + out.size())) {
+        fail(errc::malformed_file, source, ": tensor '", tensor.name, "': expected ",
+             bytes_of(tensor.type, tensor.element_count()), " bytes, found ", held);
     }
     for (std::size_t at = 0; at < out.size(); at += step) {
         const std::span<float> part = out.subspan(at, std::min(step, out.size() - at));

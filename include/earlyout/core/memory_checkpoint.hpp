@@ -3,13 +3,13 @@
 #define EARLYOUT_CORE_MEMORY_CHECKPOINT_HPP
 
 #include <earlyout/core/checkpoint.hpp>
+#include <earlyout/core/flat_config.hpp>
 
 #include <functional>
 #include <map>
 #include <span>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
 namespace earlyout::inline EARLYOUT_ABI {
@@ -17,13 +17,13 @@ namespace earlyout::inline EARLYOUT_ABI {
 /// A checkpoint that a program fills itself: a small network written by hand, a test.
 class memory_checkpoint final : public checkpoint {
 public:
-    using value = std::variant<std::int64_t, double, bool, std::string>;
+    using value = flat_config::value;
 
-    explicit memory_checkpoint(std::string source = "memory") : source_(std::move(source)) {}
+    explicit memory_checkpoint(std::string source = "memory") : config_(std::move(source)) {}
 
     /// Sets a configuration value.
     memory_checkpoint& set(std::string key, value v) {
-        config_.insert_or_assign(std::move(key), std::move(v));
+        config_.set(std::move(key), std::move(v));
         return *this;
     }
     /// Adds a tensor of floats, row-major, replacing one of the same name.
@@ -32,30 +32,21 @@ public:
         entry e{std::move(values), {}};
         e.view = {name, dtype::f32, std::move(shape), std::as_bytes(std::span(e.values))};
         if (e.view.element_count() != e.values.size()) {
-            fail(errc::wrong_shape, source_, ": tensor '", e.view.name, "': shape ", shape_to_string(e.view.shape),
+            fail(errc::wrong_shape, source(), ": tensor '", e.view.name, "': shape ", shape_to_string(e.view.shape),
                  " does not hold ", e.values.size(), " values");
         }
         tensors_.insert_or_assign(std::move(name), std::move(e));  // the bytes stay where they are
         return *this;
     }
 
-    [[nodiscard]] std::string source() const override { return source_; }
+    [[nodiscard]] std::string source() const override { return config_.source(); }
     [[nodiscard]] std::optional<std::int64_t> integer(std::string_view key) const override {
-        return get<std::int64_t>(key, "an integer");
+        return config_.integer(key);
     }
-    [[nodiscard]] std::optional<double> real(std::string_view key) const override {
-        const auto found = config_.find(key);
-        if (found != config_.end()) {
-            if (const auto* whole = std::get_if<std::int64_t>(&found->second)) return static_cast<double>(*whole);
-        }
-        return get<double>(key, "a number");
-    }
-    [[nodiscard]] std::optional<bool> boolean(std::string_view key) const override {
-        return get<bool>(key, "true or false");
-    }
-    [[nodiscard]] std::optional<std::string> text(std::string_view key) const override {
-        return get<std::string>(key, "a string");
-    }
+    [[nodiscard]] std::optional<double> real(std::string_view key) const override { return config_.real(key); }
+    [[nodiscard]] std::optional<bool> boolean(std::string_view key) const override { return config_.boolean(key); }
+    [[nodiscard]] std::optional<std::string> text(std::string_view key) const override { return config_.text(key); }
+    [[nodiscard]] bool is_null(std::string_view key) const override { return config_.is_null(key); }
     [[nodiscard]] const tensor_view* find(std::string_view name) const override {
         const auto found = tensors_.find(name);
         return found == tensors_.end() ? nullptr : &found->second.view;
@@ -67,16 +58,7 @@ private:
         tensor_view view;
     };
 
-    template <class T>
-    std::optional<T> get(std::string_view key, std::string_view expected) const {
-        const auto found = config_.find(key);
-        if (found == config_.end()) return std::nullopt;
-        if (const T* held = std::get_if<T>(&found->second)) return *held;
-        fail(errc::malformed_file, source_, ": '", key, "': expected ", expected);
-    }
-
-    std::string source_;
-    std::map<std::string, value, std::less<>> config_;
+    flat_config config_;
     std::map<std::string, entry, std::less<>> tensors_;
 };
 

@@ -2,6 +2,7 @@
 #ifndef EARLYOUT_IO_GGUF_CHECKPOINT_HPP
 #define EARLYOUT_IO_GGUF_CHECKPOINT_HPP
 
+#include <earlyout/core/flat_config.hpp>
 #include <earlyout/io/detail/gguf_names.hpp>
 #include <earlyout/io/gguf.hpp>
 #include <earlyout/io/mapped_file.hpp>
@@ -21,7 +22,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
 namespace earlyout::inline EARLYOUT_ABI {
@@ -45,21 +45,12 @@ public:
     [[nodiscard]] const gguf& contents() const noexcept { return contents_; }
 
     [[nodiscard]] std::optional<std::int64_t> integer(std::string_view key) const override {
-        return get<std::int64_t>(key, "a whole number");
+        return config_.integer(key);
     }
-    [[nodiscard]] std::optional<double> real(std::string_view key) const override {
-        const auto found = config_.find(key);
-        if (found != config_.end()) {
-            if (const auto* whole = std::get_if<std::int64_t>(&found->second)) return static_cast<double>(*whole);
-        }
-        return get<double>(key, "a number");
-    }
-    [[nodiscard]] std::optional<bool> boolean(std::string_view key) const override {
-        return get<bool>(key, "true or false");
-    }
-    [[nodiscard]] std::optional<std::string> text(std::string_view key) const override {
-        return get<std::string>(key, "a string");
-    }
+    [[nodiscard]] std::optional<double> real(std::string_view key) const override { return config_.real(key); }
+    [[nodiscard]] std::optional<bool> boolean(std::string_view key) const override { return config_.boolean(key); }
+    [[nodiscard]] std::optional<std::string> text(std::string_view key) const override { return config_.text(key); }
+    [[nodiscard]] bool is_null(std::string_view key) const override { return config_.is_null(key); }
 
     /// May be called by several threads.
     [[nodiscard]] const tensor_view* find(std::string_view name) const override {
@@ -86,6 +77,7 @@ private:
           file_(std::move(file)),
           contents_(file_ ? file_->bytes() : bytes, path_.string()),
           of_(&find_architecture()),
+          config_(path_.string()),
           state_(std::make_unique<state>()) {
         if (const auto parts = contents().integer("split.count"); parts.value_or(1) > 1) {
             unsupported("split.count", "a model in one file", *parts);
@@ -95,7 +87,6 @@ private:
         for (const auto& [name, type] : contents().others()) place(name);
     }
 
-    using value = std::variant<std::int64_t, double, bool, std::string>;
     /// What is made on demand.
     struct state {
         std::mutex guard;
@@ -116,10 +107,10 @@ private:
     void read_config() {
         const auto key = [&](std::string_view name) { return std::string(of_->name).append(".").append(name); };
         for (const detail::gguf_name& n : of_->sizes) {
-            if (const auto found = contents().integer(key(n.gguf))) config_.emplace(n.hugging_face, *found);
+            if (const auto found = contents().integer(key(n.gguf))) config_.set(std::string(n.hugging_face), *found);
         }
         for (const detail::gguf_name& n : of_->reals) {
-            if (const auto found = contents().real(key(n.gguf))) config_.emplace(n.hugging_face, *found);
+            if (const auto found = contents().real(key(n.gguf))) config_.set(std::string(n.hugging_face), *found);
         }
         if (const auto found = contents().integer(key("expert_count")); found.value_or(0) != 0) {
             unsupported(key("expert_count"), "a model without experts", *found);
@@ -128,41 +119,49 @@ private:
         if (const auto window = contents().integer(key("attention.sliding_window")); window.value_or(0) != 0) {
             if (of_->name.starts_with("qwen")) unsupported(key("attention.sliding_window"), "no window", *window);
             if (of_->name == "llama") type = "mistral";  // which is Llama with a window
-            config_.emplace("sliding_window", *window);
+            config_.set("sliding_window", *window);
         }
-        config_.emplace("model_type", type);
+        config_.set("model_type", type);
         if (const tensor_view* tokens = contents().find("token_embd.weight"); tokens != nullptr) {
-            if (!tokens->shape.empty()) config_.emplace("vocab_size", static_cast<std::int64_t>(tokens->shape.front()));
+            if (!tokens->shape.empty()) config_.set("vocab_size", static_cast<std::int64_t>(tokens->shape.front()));
         }
-        config_.emplace("tie_word_embeddings", !has("output.weight"));
+        config_.set("tie_word_embeddings", !has("output.weight"));
         if (of_->name == "gpt2") {
-            config_.emplace("conv1d_layout", "out_in");
+            config_.set("conv1d_layout", "out_in");
             return;
         }
+        complete_sizes();
         const bool biases = has("blk.0.attn_q.bias") || has("blk.0.attn_output.bias");
-        config_.emplace(of_->name == "starcoder2" ? "use_bias" : "attention_bias", biases);
-        config_.emplace("mlp_bias", has("blk.0.ffn_down.bias"));
+        config_.set(of_->name == "starcoder2" ? "use_bias" : "attention_bias", biases);
+        config_.set("mlp_bias", has("blk.0.ffn_down.bias"));
         read_rotary(key);
     }
 
-    void read_rotary(auto key) {
+    /// Sizes that follow from others in GGUF, where Hugging Face has defaults of the architecture.
+    void complete_sizes() {
         const std::int64_t heads = integer("num_attention_heads").value_or(0);
         const std::int64_t width = integer("hidden_size").value_or(0);
-        const std::int64_t head_dim = integer("head_dim").value_or(heads > 0 ? width / heads : 0);
+        if (heads <= 0) return;
+        if (!integer("num_key_value_heads")) config_.set("num_key_value_heads", heads);
+        if (!integer("head_dim") && width > 0 && width % heads == 0) config_.set("head_dim", width / heads);
+    }
+
+    void read_rotary(auto key) {
+        const std::int64_t head_dim = integer("head_dim").value_or(0);
         if (const auto turned = contents().integer(key("rope.dimension_count")); turned && *turned != head_dim) {
-            config_.emplace("partial_rotary_factor",
-                            static_cast<double>(*turned) / static_cast<double>(std::max<std::int64_t>(head_dim, 1)));
+            config_.set("partial_rotary_factor",
+                        static_cast<double>(*turned) / static_cast<double>(std::max<std::int64_t>(head_dim, 1)));
         }
         // Files of 2023 say it in one number.
         if (const auto factor = contents().real(key("rope.scale_linear")); factor.value_or(1.0) != 1.0) {
-            config_.emplace("rope_scaling.rope_type", "linear");
-            config_.emplace("rope_scaling.factor", *factor);
+            config_.set("rope_scaling.rope_type", "linear");
+            config_.set("rope_scaling.factor", *factor);
         }
         const auto type = contents().text(key("rope.scaling.type"));
         if (!type || *type == "none") return;
-        config_.insert_or_assign("rope_scaling.rope_type", std::string(*type));
+        config_.set("rope_scaling.rope_type", std::string(*type));
         if (const auto factor = contents().real(key("rope.scaling.factor"))) {
-            config_.insert_or_assign("rope_scaling.factor", *factor);
+            config_.set("rope_scaling.factor", *factor);
         }
     }
 
@@ -179,7 +178,7 @@ private:
         };
         if (name.find(".self_attn.q_proj.") != name.npos) return count("num_attention_heads");
         if (name.find(".self_attn.k_proj.") == name.npos) return 0;
-        return count(config_.contains("num_key_value_heads") ? "num_key_value_heads" : "num_attention_heads");
+        return count("num_key_value_heads");
     }
 
     /// The rows of each head as Hugging Face has them: the first elements of all rotary planes, then the second ones.
@@ -204,13 +203,6 @@ private:
         return made;
     }
 
-    template <class T>
-    [[nodiscard]] std::optional<T> get(std::string_view key, std::string_view expected) const {
-        const auto found = config_.find(key);
-        if (found == config_.end()) return std::nullopt;
-        if (const T* held = std::get_if<T>(&found->second)) return *held;
-        fail(errc::malformed_file, source(), ": '", key, "': expected ", expected);
-    }
     template <class Found>
     [[noreturn]] void unsupported(std::string_view key, std::string_view expected, const Found& found) const {
         fail(errc::unsupported, source(), ": key '", key, "': expected ", expected, ", found ", found);
@@ -220,7 +212,7 @@ private:
     std::optional<mapped_file> file_;
     gguf contents_;
     const detail::gguf_architecture* of_;
-    std::map<std::string, value, std::less<>> config_;
+    flat_config config_;
     std::map<std::string, std::string, std::less<>> places_;  ///< our name: the file's
     std::unique_ptr<state> state_;
 };

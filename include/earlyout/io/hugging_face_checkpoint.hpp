@@ -79,6 +79,7 @@ public:
     [[nodiscard]] std::optional<double> real(std::string_view key) const override { return config_.real(key); }
     [[nodiscard]] std::optional<bool> boolean(std::string_view key) const override { return config_.boolean(key); }
     [[nodiscard]] std::optional<std::string> text(std::string_view key) const override { return config_.text(key); }
+    [[nodiscard]] bool is_null(std::string_view key) const override { return config_.is_null(key); }
     [[nodiscard]] const tensor_view* find(std::string_view name) const override {
         const auto found = where_.find(name);
         return found == where_.end() ? nullptr : found->second->contents().find(name);

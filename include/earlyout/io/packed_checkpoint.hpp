@@ -72,6 +72,7 @@ public:
     [[nodiscard]] std::optional<double> real(std::string_view key) const override { return config_.real(key); }
     [[nodiscard]] std::optional<bool> boolean(std::string_view key) const override { return config_.boolean(key); }
     [[nodiscard]] std::optional<std::string> text(std::string_view key) const override { return config_.text(key); }
+    [[nodiscard]] bool is_null(std::string_view key) const override { return config_.is_null(key); }
 
     [[nodiscard]] const tensor_view* find(std::string_view name) const override {
         const auto found = tensors_.find(name);
@@ -139,15 +140,16 @@ private:
             const auto type = well_formed ? find_type(entry[0].template get<std::string>()) : std::nullopt;
             if (!type) refuse(name, "its element type and shape");
             tensor_view view{name, *type, entry[1].template get<std::vector<std::size_t>>(), {}};
-            if (const auto bytes = stored_bytes(name)) {
-                std::size_t elements = 1;
-                for (const std::size_t extent : view.shape) {
-                    if (extent != 0 && elements > bytes->size() * 256 / extent) refuse(name, "the bytes of its shape");
-                    elements *= extent;
-                }
-                if (bytes->size() != bytes_of(*type, elements)) refuse(name, "the bytes of its shape");
-                view.bytes = *bytes;
+            const auto bytes = stored_bytes(name);
+            // Before memory is taken for it: those without bytes lie in matrices, at most two elements in a byte.
+            const std::size_t most = bytes ? bytes->size() * 256 : file_->contents().data_bytes() * 2;
+            std::size_t elements = 1;
+            for (const std::size_t extent : view.shape) {
+                if (extent != 0 && elements > most / extent) refuse(name, "the bytes of its shape");
+                elements *= extent;
             }
+            if (bytes && bytes->size() != bytes_of(*type, elements)) refuse(name, "the bytes of its shape");
+            if (bytes) view.bytes = *bytes;
             tensors_.emplace(name, std::move(view));
         }
     }

@@ -37,6 +37,11 @@ public:
     [[nodiscard]] std::optional<std::string> text(std::string_view key) const override {
         return keep(key, from_.text(key));
     }
+    [[nodiscard]] bool is_null(std::string_view key) const override {
+        const bool null = from_.is_null(key);
+        if (null) config_[std::string(key)] = nullptr;
+        return null;
+    }
     [[nodiscard]] const tensor_view* find(std::string_view name) const override {
         const tensor_view* const found = from_.find(name);
         if (found != nullptr) asked_.emplace(name, found);

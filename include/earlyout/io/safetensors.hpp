@@ -53,6 +53,7 @@ public:
             }
         }
         check_cover(std::move(covered), data.size());
+        data_bytes_ = data.size();
     }
 
     [[nodiscard]] const std::string& source() const noexcept { return source_; }
@@ -78,6 +79,8 @@ public:
         return found == bytes_.end() ? std::nullopt : std::optional(found->second);
     }
     [[nodiscard]] const text_map& metadata() const noexcept { return metadata_; }
+    /// Of all tensors together.
+    [[nodiscard]] std::size_t data_bytes() const noexcept { return data_bytes_; }
 
 private:
     static constexpr std::size_t prefix = 8;
@@ -219,6 +222,7 @@ private:
     text_map others_;
     std::map<std::string, std::span<const std::byte>, std::less<>> bytes_;  // of those that are U8
     text_map metadata_;
+    std::size_t data_bytes_ = 0;
 };
 
 /// A safetensors file that is mapped for as long as this lives.

@@ -74,7 +74,7 @@ private:
     static constexpr std::size_t parts = 4;
 
     static std::size_t rotary_dim(const reader& from, const model_shape& s) {
-        const std::size_t dim = from.optional_size("rotary_dim").value_or(s.head_dim);
+        const std::size_t dim = from.optional_size("rotary_dim", 64).value_or(s.head_dim);
         if (dim > s.head_dim || dim % 2 != 0) {
             fail(errc::wrong_value, from.from().source(), ": 'rotary_dim': expected an even number up to ", s.head_dim,
                  ", found ", dim);

@@ -13,8 +13,10 @@ namespace earlyout::inline EARLYOUT_ABI {
 struct mistral_architecture : detail::gated_llama_layers<mistral_architecture> {
     static constexpr std::string_view model_type = "mistral";
 
+    static constexpr absent_sizes absent{.kv_heads = 8, .head_dim = {}};
+    /// Without the key 4096, as Hugging Face has it; null: all positions.
     static std::size_t window(const reader& from, std::size_t) {
-        return from.optional_size("sliding_window").value_or(0);
+        return from.optional_size("sliding_window", 4096).value_or(0);
     }
 };
 

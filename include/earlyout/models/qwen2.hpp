@@ -13,6 +13,7 @@ namespace earlyout::inline EARLYOUT_ABI {
 struct qwen2_architecture : detail::gated_llama_layers<qwen2_architecture> {
     static constexpr std::string_view model_type = "qwen2";
 
+    static constexpr absent_sizes absent{.kv_heads = 32, .head_dim = {}};
     static biases attention_biases(const reader&) { return {.query_key_value = true, .output = false}; }
     static std::size_t window(const reader& from, std::size_t layer) { return detail::qwen_window(from, layer); }
 };

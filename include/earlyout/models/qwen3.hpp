@@ -22,6 +22,7 @@ using normed_rotary = normed_heads<rotary, Shape.head_dim>;
 struct qwen3_architecture : detail::gated_llama_layers<qwen3_architecture, detail::normed_rotary> {
     static constexpr std::string_view model_type = "qwen3";
 
+    static constexpr absent_sizes absent{.kv_heads = 32, .head_dim = 128};
     template <model_shape Shape>
     static detail::normed_rotary<Shape> read_positions(const reader& from, const std::string& attention,
                                                        const model_shape& s) {

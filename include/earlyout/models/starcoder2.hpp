@@ -25,7 +25,7 @@ struct starcoder2_architecture : detail::llama_layers {
     static model_shape shape(const reader& from) {
         (void)from.text("norm_type", {"layer_norm"}, "layer_norm");
         (void)from.text("mlp_type", {"default"}, "default");
-        return llama_layers::shape(from);
+        return llama_layers::shape(from, {.kv_heads = 2, .head_dim = {}});
     }
 
     template <model_shape Shape>

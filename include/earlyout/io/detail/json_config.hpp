@@ -56,9 +56,18 @@ public:
         if (!value->is_string()) refuse(key, "a string", *value);
         return value->get<std::string>();
     }
+    [[nodiscard]] bool is_null(std::string_view key) const {
+        const json* value = look_up(key);
+        return value != nullptr && value->is_null();
+    }
 
 private:
+    /// Null where there is none, and where it is null.
     [[nodiscard]] const json* find(std::string_view key) const {
+        const json* value = look_up(key);
+        return value == nullptr || value->is_null() ? nullptr : value;
+    }
+    [[nodiscard]] const json* look_up(std::string_view key) const {
         if (const json* whole = member(object_, key)) return whole;
         const json* value = &object_;
         for (std::size_t begin = 0; begin <= key.size() && value != nullptr;) {
@@ -68,7 +77,6 @@ private:
         }
         return value;
     }
-    /// Null where there is none, and where it is null.
     [[nodiscard]] static const json* member(const json& of, std::string_view key) {
         const json* found = nullptr;
         if (of.is_object()) {
@@ -78,7 +86,7 @@ private:
             const auto [end, problem] = std::from_chars(key.data(), key.data() + key.size(), index);
             if (problem == std::errc{} && end == key.data() + key.size() && index < of.size()) found = &of[index];
         }
-        return found == nullptr || found->is_null() ? nullptr : found;
+        return found;
     }
     [[noreturn]] void refuse(std::string_view key, std::string_view expected, const json& found) const {
         fail(errc::malformed_file, source_, ": '", key, "': expected ", expected, ", found ",

@@ -45,6 +45,11 @@ public:
         }
         return static_cast<std::size_t>(*value);
     }
+    /// A size that is `absent` where the key is, and none where it is null.
+    [[nodiscard]] std::optional<std::size_t> optional_size(std::string_view key, std::size_t absent) const {
+        const std::optional<std::size_t> found = optional_size(key);
+        return found || from_.is_null(key) ? found : absent;
+    }
 
     /// A number above 0 and below `limit`.
     [[nodiscard]] double real(std::string_view key, double otherwise, double limit) const {

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,13 +29,22 @@ struct llama_layers {
 
     static constexpr model_shape complete(const model_shape& s) noexcept { return s; }
 
-    static model_shape shape(const reader& from) {
+    /// What Hugging Face takes for sizes that a configuration lacks; none: what follows from the others.
+    struct absent_sizes {
+        std::optional<std::size_t> kv_heads;
+        std::optional<std::size_t> head_dim;
+    };
+
+    static model_shape shape(const reader& from, const absent_sizes& absent) {
+        const auto size = [&](const char* key, std::optional<std::size_t> otherwise) {
+            return otherwise ? from.optional_size(key, *otherwise) : from.optional_size(key);
+        };
         model_shape s;
         s.layers = from.size("num_hidden_layers");
         s.d_model = from.size("hidden_size");
         s.heads = from.size("num_attention_heads");
-        s.kv_heads = from.optional_size("num_key_value_heads").value_or(s.heads);
-        const auto head_dim = from.optional_size("head_dim");
+        s.kv_heads = size("num_key_value_heads", absent.kv_heads).value_or(s.heads);
+        const auto head_dim = size("head_dim", absent.head_dim);
         s.head_dim = head_dim ? *head_dim : from.head_dim(s, "hidden_size", "num_attention_heads");
         if (s.head_dim % 2 != 0 || s.head_dim > rotary::most_dim) {
             fail(errc::unsupported, from.from().source(), ": head_dim: expected an even number up to ",
@@ -144,7 +154,7 @@ struct gated_llama_layers : llama_layers {
         pre_norm_block<norm<Shape>, self_attention<Format, Shape, Positions<Shape>>, gated_feed_forward<Format, Shape>>;
 
     static model_shape shape(const reader& from) {
-        model_shape s = llama_layers::shape(from);
+        model_shape s = llama_layers::shape(from, Derived::absent);
         s.gated = true;
         return s;
     }
@@ -172,6 +182,7 @@ struct gated_llama_layers : llama_layers {
     }
 
     // What most have.
+    static constexpr absent_sizes absent{};
     template <model_shape>
     static rotary read_positions(const reader& from, const std::string&, const model_shape& s) {
         return read_rotary(from, s);
