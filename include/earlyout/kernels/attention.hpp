@@ -12,7 +12,6 @@
 #include <cstddef>
 #include <limits>
 #include <span>
-#include <utility>
 
 namespace earlyout::inline EARLYOUT_ABI {
 namespace kernels {
@@ -159,8 +158,8 @@ inline void attention_scores(Format format, const stretch_query* queries, const 
 }
 
 /// sums_q += weights[q * score_stride + i] * values_i for i in [first_q, last_q), even and odd i apart; all that the
-/// queries see lies in [first, last). What a query
-/// does not see is not multiplied by zero but left out: it may be anything.
+/// queries see lies in [first, last). What a query does not see is not multiplied by zero but left out: it may be
+/// anything.
 /// @param queries [Queries]
 /// @param values  one head's values in f32, bf16 or f16: entry i at values + i * stride; rows are padded to 16
 template <class Arch, std::size_t Queries, element_format Format, class HeadDim>
@@ -298,9 +297,11 @@ void attend(Format format, std::span<const head_query> queries, const typename F
     using element = typename Format::element;
     using tile = void (*)(Format, const detail::stretch_query*, detail::softmax_state*, const element*, const element*,
                           std::size_t, HeadDim, float, std::size_t, std::size_t, float*) noexcept;
-    static constexpr auto tiles = []<std::size_t... Q>(std::index_sequence<Q...>) {
-        return std::array<tile, most>{&detail::attend_stretch<Arch, Q + 1, Format, HeadDim>...};
-    }(std::make_index_sequence<most>{});
+    // Whole tiles, pairs and single queries: every size more is some tenth of a second for whoever compiles this.
+    constexpr std::size_t pair = std::min<std::size_t>(2, most);
+    static constexpr std::array<tile, 3> tiles{&detail::attend_stretch<Arch, 1, Format, HeadDim>,
+                                               &detail::attend_stretch<Arch, pair, Format, HeadDim>,
+                                               &detail::attend_stretch<Arch, most, Format, HeadDim>};
 
     const std::size_t size = head_dim, width = round_up(size, key_block);
     float* const sums = scratch + most * score_stride;
@@ -314,8 +315,9 @@ void attend(Format format, std::span<const head_query> queries, const typename F
     }
     for (std::size_t from = first / score_stretch * score_stretch; from < last; from += score_stretch) {
         for (std::size_t at = 0; at < queries.size();) {
-            const std::size_t left = (queries.size() - at + most - 1) / most;   // tiles
-            const std::size_t count = (queries.size() - at + left - 1) / left;  // all about as large
+            const std::size_t left = queries.size() - at;
+            const std::size_t size_of_tile = left >= most ? 2 : left >= pair ? 1 : 0;
+            const std::size_t count = std::array{std::size_t{1}, pair, most}[size_of_tile];
             detail::stretch_query here[most];
             std::size_t begin = score_stretch, end = 0;
             for (std::size_t q = 0; q < count; ++q) {
@@ -330,8 +332,8 @@ void attend(Format format, std::span<const head_query> queries, const typename F
                 end = std::max(end, here[q].last);
             }
             if (begin < end) {
-                tiles[count - 1](format, here, states + at, keys + from * size, values + from * value_stride,
-                                 value_stride, head_dim, scale, begin, end, scratch);
+                tiles[size_of_tile](format, here, states + at, keys + from * size, values + from * value_stride,
+                                    value_stride, head_dim, scale, begin, end, scratch);
             }
             at += count;
         }
