@@ -12,6 +12,7 @@
 #include <earlyout/calibrate/corpus.hpp>
 #include <earlyout/calibrate/evaluate.hpp>
 
+#include <algorithm>
 #include <csignal>
 #include <iomanip>
 #include <iostream>
@@ -73,17 +74,18 @@ void print_decisions(std::ostream& to, const observation& o) {
     to << '\n';
 }
 
-void print_head(std::ostream& to, std::size_t samples) {
+/// @param width of the longest policy's name
+void print_head(std::ostream& to, std::size_t samples, int width) {
     to << samples << " prompts completed greedily, each in turns with full depth. skipped: layers; speed: tokens/s of\n"
        << "decoding against full depth; request: the same with the prompt; loss: of ROUGE-L; agree: tokens as at full\n"
        << "depth before the first that is not\n"
-       << "  policy                                             skipped   speed  request     loss    agree   stops "
-          "(right)\n";
+       << "  " << std::left << std::setw(width) << "policy" << std::right
+       << " skipped   speed  request     loss    agree   stops (right)\n";
 }
 
-void print_row(std::ostream& to, const swept& s, const std::vector<calibrate::sample>& samples) {
+void print_row(std::ostream& to, const swept& s, const std::vector<calibrate::sample>& samples, int width) {
     const calibrate::paired_evaluation& p = s.measured;
-    to << "  " << std::left << std::setw(50) << name_of(s.config) << std::right << std::setw(8)
+    to << "  " << std::left << std::setw(width) << name_of(s.config) << std::right << std::setw(8)
        << percent(p.early.layers_skipped()) << std::setw(8) << fixed(p.decode_speedup(), 2) << std::setw(9)
        << fixed(p.request_speedup(), 2) << std::setw(9) << percent(p.rouge_l_loss()) << std::setw(9)
        << percent(p.agreement()) << std::setw(8) << p.early.stops;
@@ -307,6 +309,8 @@ int run(evaluate_options& o) {
         eo::fail(eo::errc::invalid_argument, "--text: expected texts of at least ", o.samples.new_tokens + 2,
                  " tokens, found none");
     }
+    int width = 50;
+    for (const exit_options& config : configs) width = std::max(width, static_cast<int>(name_of(config).size()));
     const interrupt interrupted;
     progress_line progress(!o.json);
     r.observed = observe(m, head, texts, o.run.threads, interrupted.token(), [&](std::size_t tokens) {
@@ -316,7 +320,7 @@ int run(evaluate_options& o) {
     if (!o.json) {
         print_oracle(std::cout, r.observed.accuracy);
         print_decisions(std::cout, r.observed);
-        print_head(std::cout, r.samples.size());
+        print_head(std::cout, r.samples.size(), width);
     }
 
     const auto full = make_session(m, exit_options{}, o.run);
@@ -337,7 +341,7 @@ int run(evaluate_options& o) {
         if (interrupted.token().stop_requested()) break;
         r.sweep.push_back(std::move(done));
         progress.clear();
-        if (!o.json) print_row(std::cout, r.sweep.back(), r.samples);
+        if (!o.json) print_row(std::cout, r.sweep.back(), r.samples, width);
     }
     progress.clear();
     r.complete = !interrupted.token().stop_requested();
