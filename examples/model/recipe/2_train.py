@@ -21,7 +21,8 @@ every SAVE_SECONDS and resumed from by the same command; OUT/TAG.log holds the l
 Environment: SHAPE (layers, d_model, heads, context, vocabulary), OUT (train.u16 and val.u16 of step 1), TAG,
 INIT (a Hugging Face folder to take weights from; a longer context repeats its positions), FROM, DECAY, TOKENS,
 BATCH (tokens per step), MICRO (tokens per micro-batch), LR (AdamW), MLR (Muon), WARMUP (tokens), WORKERS,
-EXITS (0: the last layer's loss alone), SEED (of the weights and of the order of the text), SAVE_SECONDS,
+EXITS (0: the last layer's loss alone), EXIT_WEIGHTS (of the losses at layer 1, layer 2
+and the other one), EXIT_POSITIONS (an early exit sees one in so many), SEED (of the weights and of the order of the text), SAVE_SECONDS,
 EVAL_TOKENS, PIDS, BENCH (stop after so many steps; writes no checkpoint).
 """
 
@@ -71,9 +72,9 @@ PIDS, BENCH = setting("PIDS", ""), setting("BENCH", 0)
 EXITS, SEED = setting("EXITS", 1), setting("SEED", 0)
 
 CHECKPOINT, LOG = f"{OUT}/{TAG}.pt", f"{OUT}/{TAG}.log"
-QUARTER = 4  # an early exit sees one position in so many
+EXIT_POSITIONS = setting("EXIT_POSITIONS", 4)
 DISTILLED = 0.5  # share of the last layer's distribution in an early exit's target
-FIRST_WEIGHT, SECOND_WEIGHT, OTHER_WEIGHT = 0.3, 0.4, 0.4
+FIRST_WEIGHT, SECOND_WEIGHT, OTHER_WEIGHT = map(float, setting("EXIT_WEIGHTS", "0.3,0.4,0.4").split(","))
 QUERIES = 128  # attention is computed for so many queries at a time, over the keys before their end
 ROWS = 512  # the output matrix is applied to so many positions at a time
 BETAS, MOMENTUM, WEIGHT_DECAY = (0.9, 0.95), 0.95, 0.05
@@ -141,7 +142,7 @@ def operations_per_token():
     blocks = [(begin, min(begin + QUERIES, C)) for begin in range(0, C, QUERIES)]
     keys = sum((end - begin) * end for begin, end in blocks) / C  # for each query, masked ones included
     layers = L * (12 * D * D + 2 * keys * D)
-    heads = D * V * (1 + 3 / QUARTER if EXITS else 1)
+    heads = D * V * (1 + 3 / EXIT_POSITIONS if EXITS else 1)
     return 3 * 2 * (layers + heads)
 
 
@@ -158,7 +159,7 @@ class MultiExitLoss(torch.autograd.Function):
     """Sum of the weighted losses of normed states through one output matrix.
 
     Computes the gradients on the way forward, ROWS positions at a time, so that no logits are kept.
-    exits: [(weight, first)]: exit i reads every QUARTER-th position from `first` on.
+    exits: [(weight, first)]: exit i reads every EXIT_POSITIONS-th position from `first` on.
     Returns the loss to minimise and each exit's cross entropy against the truth, the last layer's first.
     """
 
@@ -192,8 +193,8 @@ class MultiExitLoss(torch.autograd.Function):
             target = truth[begin:end]
             teacher = one(0, slice(begin, end), target, 1.0)
             for i, (weight, first) in enumerate(exits, 1):
-                rows = slice(begin // QUARTER, end // QUARTER)
-                one(i, rows, target[first::QUARTER], weight, teacher[first::QUARTER])
+                rows = slice(begin // EXIT_POSITIONS, end // EXIT_POSITIONS)
+                one(i, rows, target[first::EXIT_POSITIONS], weight, teacher[first::EXIT_POSITIONS])
         ctx.gradients, ctx.matrix_gradient = gradients, matrix_gradient
         ctx.mark_non_differentiable(losses)
         loss = losses[0] + sum(weight * l for (weight, _), l in zip(exits, losses[1:]))
@@ -208,8 +209,8 @@ def loss_of(model, x, y, rng):
     with torch.autocast("cpu", dtype=torch.bfloat16):
         states = [h.reshape(-1, D) for h in model.hidden(x)]
         layers = [(0, FIRST_WEIGHT), (1, SECOND_WEIGHT), (rng.randint(2, L - 1), OTHER_WEIGHT)] if EXITS else []
-        exits = [(weight, rng.randint(QUARTER)) for _, weight in layers]
-        early = [model.ln_f(states[layer][first::QUARTER]) for (layer, _), (_, first) in zip(layers, exits)]
+        exits = [(weight, rng.randint(EXIT_POSITIONS)) for _, weight in layers]
+        early = [model.ln_f(states[layer][first::EXIT_POSITIONS]) for (layer, _), (_, first) in zip(layers, exits)]
         last = model.ln_f(states[-1])
     return MultiExitLoss.apply(model.wte.weight, y.reshape(-1), exits, last, *early)
 

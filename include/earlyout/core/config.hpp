@@ -14,7 +14,10 @@
 #define EARLYOUT_VERSION_STRING "0.1.0"
 
 #if defined(__AVX512F__) && defined(__AVX512CD__) && defined(__AVX512DQ__) && defined(__AVX512BW__)
-#if defined(__AVX512BF16__) && defined(__AVX512VNNI__)
+#if defined(__AVX512BF16__) && defined(__AVX512VNNI__) && defined(__AMX_INT8__) && defined(__linux__)
+#define EARLYOUT_DETAIL_ISA avx512_vnni_bf16_amx
+#define EARLYOUT_DETAIL_AMX 1
+#elif defined(__AVX512BF16__) && defined(__AVX512VNNI__)
 #define EARLYOUT_DETAIL_ISA avx512_vnni_bf16
 #elif defined(__AVX512VNNI__)
 #define EARLYOUT_DETAIL_ISA avx512_vnni

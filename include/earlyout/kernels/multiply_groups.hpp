@@ -5,6 +5,7 @@
 #include <earlyout/kernels/byte_dot.hpp>
 #include <earlyout/kernels/half.hpp>
 #include <earlyout/kernels/multiply.hpp>
+#include <earlyout/kernels/multiply_groups_amx.hpp>
 #include <earlyout/kernels/packing_groups.hpp>
 
 #include <algorithm>
@@ -20,29 +21,6 @@ namespace kernels {
 /// Tokens whose sums, whole and of the present group, one pass over a panel keeps in registers.
 template <class Arch>
 inline constexpr std::size_t group_tile_tokens = lanes<Arch> >= 16 ? 6 : 1;
-
-/// Codes of four inputs for the 32 rows, a row's in one 32-bit lane. Returns where the next four stand.
-template <class Arch, std::size_t Parts>
-[[gnu::always_inline]] inline const std::uint8_t* load_codes(int8, const std::uint8_t* from,
-                                                             int_batch<Arch> (&codes)[Parts]) noexcept {
-    const auto* const words = reinterpret_cast<const std::int32_t*>(from);
-#pragma GCC unroll 16
-    for (std::size_t p = 0; p < Parts; ++p) codes[p] = int_batch<Arch>::load_aligned(words + p * lanes<Arch>);
-    return from + panel_rows * 4;
-}
-template <class Arch, std::size_t Parts>
-[[gnu::always_inline]] inline const std::uint8_t* load_codes(int4, const std::uint8_t* from,
-                                                             int_batch<Arch> (&codes)[Parts]) noexcept {
-    const auto* const words = reinterpret_cast<const std::int32_t*>(from);
-    const int_batch<Arch> low(0x0f0f0f0f);
-#pragma GCC unroll 16
-    for (std::size_t p = 0; p < Parts / 2; ++p) {
-        const auto both = int_batch<Arch>::load_aligned(words + p * lanes<Arch>);
-        codes[p] = both & low;
-        codes[p + Parts / 2] = (both >> 4) & low;
-    }
-    return from + panel_rows * 2;
-}
 
 /// `Tokens` rows of y = W x for one panel of int8 or int4 weights. A group's sum is exact; groups are added in order
 /// with one fused operation each, so that a value does not depend on its neighbours.
@@ -103,7 +81,7 @@ inline void multiply_groups_tile(const std::uint8_t* panel, const quantized_view
 /// y = x Wᵀ + bias for the panels first_panel .. last_panel - 1 of int8 or int4 weights; see multiply().
 /// @param x [tokens, in], rounded
 template <class Arch = default_arch, group_format Format, class Depth>
-void multiply(const packed_matrix<Format>& weights, const quantized_view& x, Depth depth, const float* bias,
+void multiply(const packed_matrix<Format>& weights, quantized_view x, Depth depth, const float* bias,
               matrix_view<float> y, std::size_t first_panel, std::size_t last_panel, Arch = {}) noexcept {
     constexpr std::size_t most = group_tile_tokens<Arch>;
     using tile = void (*)(const std::uint8_t*, const quantized_view&, Depth, const float*, float*, std::size_t,
@@ -111,6 +89,13 @@ void multiply(const packed_matrix<Format>& weights, const quantized_view& x, Dep
     static constexpr auto tiles = []<std::size_t... T>(std::index_sequence<T...>) {
         return std::array<tile, most>{&multiply_groups_tile<Arch, T + 1, Format, Depth>...};
     }(std::make_index_sequence<most>{});
+#if defined(EARLYOUT_DETAIL_AMX)
+    if (const std::size_t many = worth_amx(x.rows()); many != 0 && may_use_amx<Arch>()) {
+        multiply_groups_amx<Arch>(weights, x.rows(0, many), bias, y.rows(0, many), first_panel, last_panel);
+        x = x.rows(many, x.rows() - many);
+        y = y.rows(many, y.rows() - many);
+    }
+#endif
     multiply_panels<most>(weights, x, bias, y, first_panel, last_panel,
                           [&](std::size_t count, const std::uint8_t* panel, const quantized_view& rows,
                               const float* panel_bias, float* out, std::size_t width) {

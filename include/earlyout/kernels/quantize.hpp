@@ -95,6 +95,32 @@ struct quantized_view {
     }
 };
 
+namespace detail {
+
+/// Stores a group's codes, which fit in bytes, and returns their sum.
+template <class Arch, std::size_t Parts>
+[[gnu::always_inline]] inline std::int32_t store_codes(const xsimd::batch<std::int32_t, Arch> (&rounded)[Parts],
+                                                       std::int8_t* codes) noexcept {
+#if defined(__AVX512F__)
+    if constexpr (Parts == 2) {
+        for (std::size_t p = 0; p < 2; ++p) {
+            _mm_storeu_si128(reinterpret_cast<__m128i*>(codes + p * 16), _mm512_cvtepi32_epi8(rounded[p]));
+        }
+        return _mm512_reduce_add_epi32(rounded[0] + rounded[1]);
+    }
+#endif
+    alignas(64) std::int32_t values[group_size];
+    for (std::size_t p = 0; p < Parts; ++p) rounded[p].store_aligned(values + p * group_size / Parts);
+    std::int32_t sum = 0;
+    for (std::size_t i = 0; i < group_size; ++i) {
+        codes[i] = static_cast<std::int8_t>(values[i]);
+        sum += values[i];
+    }
+    return sum;
+}
+
+}  // namespace detail
+
 /// Rounds one row of activations; the last group is filled up with zeros. A group whose largest magnitude is below
 /// 1e-30 becomes zero; one with an infinity or NaN makes the row's products NaN.
 /// @param x              [n]
@@ -108,7 +134,6 @@ void quantize_row(const float* x, std::size_t n, std::int8_t* codes, float* scal
     constexpr std::size_t w = lanes<Arch>;
     constexpr std::size_t parts = group_size / w;
     alignas(64) float tail[group_size];
-    alignas(64) std::int32_t rounded[group_size];
     for (std::size_t k = 0; k < n; k += group_size, codes += group_size) {
         const float* from = x + k;
         if (n - k < group_size) {
@@ -117,30 +142,26 @@ void quantize_row(const float* x, std::size_t n, std::int8_t* codes, float* scal
         }
         batch value[parts];
         batch most(0.0f);
-        batch doubt(0.0f);  // NaN where a value is not finite
+        xsimd::batch_bool<float, Arch> finite(true);
 #pragma GCC unroll 16
         for (std::size_t p = 0; p < parts; ++p) {
             value[p] = batch::load_unaligned(from + p * w);
-            most = xsimd::max(most, xsimd::abs(value[p]));
-            doubt = doubt + value[p] * batch(0.0f);
+            const batch magnitude = xsimd::abs(value[p]);
+            most = xsimd::max(most, magnitude);
+            finite = finite & (magnitude <= batch(std::numeric_limits<float>::max()));
         }
         const float largest = max_lanes<Arch>(most);
-        const float problem = sum_lanes<Arch>(doubt);
-        const bool good = problem == 0.0f;
+        const bool good = xsimd::all(finite);
         const float inverse = good && largest >= 1e-30f ? 127.0f / largest : 0.0f;
         // Rounding to nearest even in the lowest bits of a float, and its bits less those of 1.5 * 2^23: an integer.
+        ints rounded[parts];
 #pragma GCC unroll 16
         for (std::size_t p = 0; p < parts; ++p) {
             const batch kept = good ? value[p] : batch(0.0f);
             const batch shifted = multiply_add<Arch>(kept, batch(inverse), batch(0x1.8p23f));
-            (std::bit_cast<ints>(shifted) - ints(0x4b400000)).store_aligned(rounded + p * w);
+            rounded[p] = std::bit_cast<ints>(shifted) - ints(0x4b400000);
         }
-        std::int32_t sum = 0;
-        for (std::size_t i = 0; i < group_size; ++i) {
-            codes[i] = static_cast<std::int8_t>(rounded[i]);
-            sum += rounded[i];
-        }
-        *sums++ = sum;
+        *sums++ = detail::store_codes<Arch>(rounded, codes);
         *scales++ = good ? (inverse == 0.0f ? 0.0f : largest / 127.0f) : std::numeric_limits<float>::quiet_NaN();
     }
 }

@@ -52,25 +52,55 @@ template <class Arch>
     return xsimd::fma(x, y, z);
 }
 
-/// Sum of a register's lanes, halves first, in an order that does not depend on xsimd's version.
-template <class Arch>
-[[nodiscard]] inline float sum_lanes(const float_batch<Arch>& x) noexcept {
+namespace detail {
+
+/// The upper half of a register's lanes combined with the lower one, and so on until one is left.
+template <class Arch, class Op>
+[[gnu::always_inline]] inline float fold_lanes(const float_batch<Arch>& x, Op op) noexcept {
+#if defined(__SSE2__)
+    if constexpr (lanes<Arch> == 4) {
+        const float_batch<xsimd::sse2> all(x.data), pair = op(all, float_batch<xsimd::sse2>(_mm_movehl_ps(all, all)));
+        return _mm_cvtss_f32(op(pair, float_batch<xsimd::sse2>(_mm_shuffle_ps(pair, pair, 1))));
+    }
+#endif
+#if defined(__AVX__)
+    if constexpr (lanes<Arch> == 8) {
+        const float_batch<xsimd::sse2> lower(_mm256_castps256_ps128(x)), upper(_mm256_extractf128_ps(x, 1));
+        return fold_lanes<xsimd::sse2>(op(lower, upper), op);
+    }
+#endif
+#if defined(__AVX512DQ__)
+    if constexpr (lanes<Arch> == 16) {
+        const float_batch<xsimd::avx> lower(_mm512_castps512_ps256(x)), upper(_mm512_extractf32x8_ps(x, 1));
+        return fold_lanes<xsimd::avx>(op(lower, upper), op);
+    }
+#endif
     alignas(64) float values[lanes<Arch>];
     x.store_aligned(values);
     for (std::size_t half = lanes<Arch> / 2; half != 0; half /= 2) {
-        for (std::size_t i = 0; i < half; ++i) values[i] += values[i + half];
+        for (std::size_t i = 0; i < half; ++i) values[i] = op(values[i], values[i + half]);
     }
     return values[0];
+}
+
+}  // namespace detail
+
+/// Sum of a register's lanes, halves first, in an order that does not depend on xsimd's version.
+template <class Arch>
+[[nodiscard]] inline float sum_lanes(const float_batch<Arch>& x) noexcept {
+    return detail::fold_lanes<Arch>(x, [](const auto& a, const auto& b) { return a + b; });
 }
 
 /// Largest of a register's lanes.
 template <class Arch>
 [[nodiscard]] inline float max_lanes(const float_batch<Arch>& x) noexcept {
-    alignas(64) float values[lanes<Arch>];
-    x.store_aligned(values);
-    float most = values[0];
-    for (std::size_t i = 1; i < lanes<Arch>; ++i) most = values[i] > most ? values[i] : most;
-    return most;
+    return detail::fold_lanes<Arch>(x, [](const auto& a, const auto& b) {
+        if constexpr (std::is_same_v<std::decay_t<decltype(a)>, float>) {
+            return a > b ? a : b;
+        } else {
+            return xsimd::max(a, b);
+        }
+    });
 }
 
 /// The last `count` (< lanes) floats of an array, the other lanes filled with `fill`.
