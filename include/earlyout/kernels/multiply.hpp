@@ -66,18 +66,48 @@ template <class Arch, std::size_t Parts>
     }
 }
 
-/// Calls tile(count, panel, x, bias, y, rows) for each panel and each run of at most `Most` tokens.
+/// What a full tile asks for at each of its steps, so that the next panel is near when its turn comes: hardware looks
+/// ahead only within a page.
+class look_ahead {
+public:
+    /// @param bytes per step
+    look_ahead(const void* from, std::size_t bytes) noexcept
+        : from_(reinterpret_cast<std::uintptr_t>(from)), bytes_(bytes) {}
+
+    /// One line, for steps that are short.
+    void line(std::size_t step) const noexcept { prefetch(from_ + step * bytes_); }
+    void lines(std::size_t step) const noexcept {
+        for (std::size_t i = 0; i < bytes_; i += 64) prefetch(from_ + step * bytes_ + i);
+    }
+    void skip(std::size_t steps) noexcept { from_ += steps * bytes_; }
+
+private:
+    static void prefetch(std::uintptr_t address) noexcept {
+        __builtin_prefetch(reinterpret_cast<const void*>(address), 0, 2);
+    }
+
+    std::uintptr_t from_;  // a number: it may run past the end of the weights
+    std::size_t bytes_;
+};
+
+/// Calls tile(count, panel, ahead, x, bias, y, rows) for each panel and each run of at most `Most` tokens.
+/// @param steps of a tile
 template <std::size_t Most, class Weights, class Inputs, class Tile>
-[[gnu::always_inline]] inline void multiply_panels(const Weights& weights, const Inputs& x, const float* bias,
-                                                   matrix_view<float> y, std::size_t first_panel,
+[[gnu::always_inline]] inline void multiply_panels(const Weights& weights, const Inputs& x, std::size_t steps,
+                                                   const float* bias, matrix_view<float> y, std::size_t first_panel,
                                                    std::size_t last_panel, Tile tile) noexcept {
+    const std::size_t full_tiles = std::max<std::size_t>(1, x.rows() / Most);
+    const std::size_t ahead_bytes = weights.panel_bytes(1) / std::max<std::size_t>(1, steps * full_tiles) + 1;
     for (std::size_t panel = first_panel; panel < last_panel; ++panel) {
         const std::size_t first_row = panel * panel_rows;
         const std::size_t rows = std::min(panel_rows, weights.out() - first_row);
         const float* panel_bias = bias == nullptr ? nullptr : bias + first_row;
+        const bool last = panel + 1 == last_panel;
+        look_ahead ahead(weights.panel(last ? panel : panel + 1), last ? 0 : ahead_bytes);
         for (std::size_t t = 0; t < x.rows();) {
             const std::size_t count = std::min(Most, x.rows() - t);
-            tile(count, weights.panel(panel), x.rows(t, count), panel_bias, y.row(t) + first_row, rows);
+            tile(count, weights.panel(panel), ahead, x.rows(t, count), panel_bias, y.row(t) + first_row, rows);
+            ahead.skip(steps);
             t += count;
         }
     }
@@ -86,8 +116,8 @@ template <std::size_t Most, class Weights, class Inputs, class Tile>
 /// `Tokens` rows of y = W x for one panel. Each sum runs over k in order with one fused operation per
 /// term, whatever the tile: a value does not depend on its neighbours.
 template <class Arch, std::size_t Tokens, class Format, class Depth>
-inline void multiply_tile(const typename Format::element* panel, matrix_view<const float> x, Depth depth,
-                          const float* bias, float* y, std::size_t y_stride, std::size_t rows) noexcept {
+inline void multiply_tile(const typename Format::element* panel, look_ahead ahead, matrix_view<const float> x,
+                          Depth depth, const float* bias, float* y, std::size_t y_stride, std::size_t rows) noexcept {
     using batch = float_batch<Arch>;
     constexpr std::size_t w = lanes<Arch>;
     constexpr std::size_t parts = panel_rows / w;
@@ -102,6 +132,7 @@ inline void multiply_tile(const typename Format::element* panel, matrix_view<con
     const auto* weight = panel;
     const std::size_t steps = depth;
     for (std::size_t k = 0; k < steps; ++k, weight += panel_rows) {
+        if constexpr (Tokens == tile_tokens<Arch> && Tokens > 1) ahead.line(k);
         batch column[parts];
         load_column<Arch>(Format{}, weight, column);
 #pragma GCC unroll 16
@@ -125,15 +156,16 @@ void multiply(const packed_matrix<Format>& weights, matrix_view<const float> x, 
               matrix_view<float> y, std::size_t first_panel, std::size_t last_panel, Arch = {}) noexcept {
     constexpr std::size_t most = tile_tokens<Arch>;
     using element = typename Format::element;
-    using tile = void (*)(const element*, matrix_view<const float>, Depth, const float*, float*, std::size_t,
-                          std::size_t) noexcept;
+    using tile = void (*)(const element*, look_ahead, matrix_view<const float>, Depth, const float*, float*,
+                          std::size_t, std::size_t) noexcept;
     static constexpr auto tiles = []<std::size_t... T>(std::index_sequence<T...>) {
         return std::array<tile, most>{&multiply_tile<Arch, T + 1, Format, Depth>...};
     }(std::make_index_sequence<most>{});
-    multiply_panels<most>(
-        weights, x, bias, y, first_panel, last_panel,
-        [&](std::size_t count, const element* panel, matrix_view<const float> rows, const float* panel_bias, float* out,
-            std::size_t width) { tiles[count - 1](panel, rows, depth, panel_bias, out, y.stride(), width); });
+    multiply_panels<most>(weights, x, depth, bias, y, first_panel, last_panel,
+                          [&](std::size_t count, const element* panel, look_ahead ahead, matrix_view<const float> rows,
+                              const float* panel_bias, float* out, std::size_t width) {
+                              tiles[count - 1](panel, ahead, rows, depth, panel_bias, out, y.stride(), width);
+                          });
 }
 
 }  // namespace kernels

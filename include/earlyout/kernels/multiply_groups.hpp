@@ -25,8 +25,8 @@ inline constexpr std::size_t group_tile_tokens = lanes<Arch> >= 16 ? 6 : 1;
 /// `Tokens` rows of y = W x for one panel of int8 or int4 weights. A group's sum is exact; groups are added in order
 /// with one fused operation each, so that a value does not depend on its neighbours.
 template <class Arch, std::size_t Tokens, class Format, class Depth>
-inline void multiply_groups_tile(const std::uint8_t* panel, const quantized_view& x, Depth depth, const float* bias,
-                                 float* y, std::size_t y_stride, std::size_t rows) noexcept {
+inline void multiply_groups_tile(const std::uint8_t* panel, look_ahead ahead, const quantized_view& x, Depth depth,
+                                 const float* bias, float* y, std::size_t y_stride, std::size_t rows) noexcept {
     using batch = float_batch<Arch>;
     using ints = int_batch<Arch>;
     constexpr std::size_t parts = panel_rows / lanes<Arch>;
@@ -49,6 +49,7 @@ inline void multiply_groups_tile(const std::uint8_t* panel, const quantized_view
         const std::int8_t* const values = x.codes + g * group_size;
 #pragma GCC unroll 16
         for (std::size_t four = 0; four < group_size; four += 4) {
+            if constexpr (Tokens == group_tile_tokens<Arch> && Tokens > 1) ahead.line(g * (group_size / 4) + four / 4);
             ints column[parts];
             code = load_codes<Arch>(Format{}, code, column);
 #pragma GCC unroll 16
@@ -84,8 +85,8 @@ template <class Arch = default_arch, group_format Format, class Depth>
 void multiply(const packed_matrix<Format>& weights, quantized_view x, Depth depth, const float* bias,
               matrix_view<float> y, std::size_t first_panel, std::size_t last_panel, Arch = {}) noexcept {
     constexpr std::size_t most = group_tile_tokens<Arch>;
-    using tile = void (*)(const std::uint8_t*, const quantized_view&, Depth, const float*, float*, std::size_t,
-                          std::size_t) noexcept;
+    using tile = void (*)(const std::uint8_t*, look_ahead, const quantized_view&, Depth, const float*, float*,
+                          std::size_t, std::size_t) noexcept;
     static constexpr auto tiles = []<std::size_t... T>(std::index_sequence<T...>) {
         return std::array<tile, most>{&multiply_groups_tile<Arch, T + 1, Format, Depth>...};
     }(std::make_index_sequence<most>{});
@@ -96,10 +97,10 @@ void multiply(const packed_matrix<Format>& weights, quantized_view x, Depth dept
         y = y.rows(many, y.rows() - many);
     }
 #endif
-    multiply_panels<most>(weights, x, bias, y, first_panel, last_panel,
-                          [&](std::size_t count, const std::uint8_t* panel, const quantized_view& rows,
-                              const float* panel_bias, float* out, std::size_t width) {
-                              tiles[count - 1](panel, rows, depth, panel_bias, out, y.stride(), width);
+    multiply_panels<most>(weights, x, weights.groups() * (group_size / 4), bias, y, first_panel, last_panel,
+                          [&](std::size_t count, const std::uint8_t* panel, look_ahead ahead,
+                              const quantized_view& rows, const float* panel_bias, float* out, std::size_t width) {
+                              tiles[count - 1](panel, ahead, rows, depth, panel_bias, out, y.stride(), width);
                           });
 }
 

@@ -129,17 +129,19 @@ template <class Arch>
 /// @param values, token_scales the first of those groups in the first token's row; [16 tokens, groups of a row]
 template <class Arch, class Format>
 inline void add_groups(const amx_panel<Arch, Format>& panel, std::size_t half, std::size_t count,
-                       const std::int8_t* values, const float* token_scales, std::size_t row_groups,
+                       const std::int8_t* values, const float* token_scales, std::size_t row_groups, look_ahead ahead,
                        float_batch<Arch> (&sum)[amx_tokens]) noexcept {
     alignas(64) std::int32_t even[256], odd[256];
     const std::size_t row_bytes = row_groups * group_size;
     const auto start_even = [&](std::size_t g) {
+        ahead.lines(g);
         _tile_loadd(4, panel.codes(g, half), 64);
         _tile_loadd(2, values + g * group_size, row_bytes);
         _tile_zero(0);
         _tile_dpbssd(0, 2, 4);
     };
     const auto start_odd = [&](std::size_t g) {
+        ahead.lines(g);
         _tile_loadd(5, panel.codes(g, half), 64);
         _tile_loadd(3, values + g * group_size, row_bytes);
         _tile_zero(1);
@@ -175,7 +177,7 @@ void multiply_groups_amx(const packed_matrix<Format>& weights, const quantized_v
 
     // All of `count` groups of a panel, from group g on, with 16 tokens from t on and half of the rows.
     const auto add = [&](std::size_t p, std::size_t g, std::size_t count, std::size_t t, std::size_t half,
-                         batch(&kept)[amx_tokens]) {
+                         look_ahead ahead, batch(&kept)[amx_tokens]) {
         const std::size_t row = p * panel_rows + half * 16;
         if (row >= weights.out()) return;
         for (std::size_t i = 0; i < amx_tokens; ++i) __builtin_prefetch(y.row(t + i) + row, 1);
@@ -183,7 +185,8 @@ void multiply_groups_amx(const packed_matrix<Format>& weights, const quantized_v
 #pragma GCC unroll 16
         for (std::size_t i = 0; i < amx_tokens; ++i) sum[i] = g == 0 ? batch(0.0f) : kept[i];
         const std::size_t first = t * groups + g;
-        detail::add_groups<Arch>(panel, half, count, x.codes + first * group_size, x.scales + first, groups, sum);
+        detail::add_groups<Arch>(panel, half, count, x.codes + first * group_size, x.scales + first, groups, ahead,
+                                 sum);
         if (g + count < groups) {
             std::copy_n(sum, amx_tokens, kept);
             return;
@@ -199,16 +202,15 @@ void multiply_groups_amx(const packed_matrix<Format>& weights, const quantized_v
         const std::size_t turns = 2 * std::min(most_runs, (x.rows() - at + amx_tokens - 1) / amx_tokens);
         for (std::size_t p = first_panel; p < last_panel; ++p) {
             for (std::size_t g = 0; g < groups; g += panel.most) {
-                const std::size_t count = std::min(panel.most, groups - g), bytes = count * weights.group_bytes;
+                const std::size_t count = std::min(panel.most, groups - g);
                 const std::uint8_t* const from = weights.panel(p) + g * weights.group_bytes;
                 panel.unpack(from, count);
+                // What is unpacked next comes nearer meanwhile.
+                look_ahead ahead(from + count * weights.group_bytes, weights.group_bytes / turns + 1);
                 for (std::size_t turn = 0; turn < turns; ++turn) {
-                    // What is unpacked next comes nearer meanwhile.
-                    for (std::size_t i = bytes * turn / turns; i < bytes * (turn + 1) / turns; i += 64) {
-                        __builtin_prefetch(from + bytes + i, 0, 2);
-                    }
                     const std::size_t t = std::min(at + turn / 2 * amx_tokens, x.rows() - amx_tokens);
-                    add(p, g, count, t, turn % 2, sums[turn / 2][turn % 2]);
+                    add(p, g, count, t, turn % 2, ahead, sums[turn / 2][turn % 2]);
+                    ahead.skip(count);
                 }
             }
         }
