@@ -119,10 +119,18 @@ private:
                 positions_(tokens[i].position, row, heads, row + key_column_, kv_heads_, head_dim_);
             }
         });
-        for (std::size_t i = 0; i < tokens.size(); ++i) {
-            const float* row = projected.row(i);
-            tokens[i].cache->append(layer, tokens[i].position, row + key_column_, row + key_column_ + d_kv_);
-        }
+        for (const layer_token& token : tokens) token.cache->push(layer, token.position);
+        const std::size_t heads_grain = 1 + (std::size_t{1} << 13) / (tokens.size() * head_dim_);
+        parallel_for(on, kv_heads_, heads_grain, [&](std::size_t, std::size_t begin, std::size_t end) {
+            for (std::size_t i = 0; i < tokens.size(); ++i) {
+                kv_cache& cache = *tokens[i].cache;
+                const std::size_t entry = cache.visible(layer, tokens[i].position) - 1;
+                for (std::size_t head = begin; head < end; ++head) {
+                    const float* const key = projected.row(i) + key_column_ + head * head_dim_;
+                    cache.set(layer, entry, head, key, key + d_kv_);
+                }
+            }
+        });
     }
 
     [[no_unique_address]] Positions positions_;

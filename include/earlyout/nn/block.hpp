@@ -13,17 +13,26 @@ namespace earlyout::inline EARLYOUT_ABI {
 
 namespace detail {
 
-template <class Norm>
-void normalize(const Norm& norm, std::span<const layer_token> tokens, matrix_view<float> normed) {
-    for (std::size_t i = 0; i < tokens.size(); ++i) norm(tokens[i].row, normed.row(i));
+/// body(i) for each token, on any threads where there are many.
+template <class Body>
+void for_each_token(std::size_t tokens, std::size_t d_model, executor& on, Body body) {
+    const std::size_t grain = 1 + (std::size_t{1} << 13) / (d_model + 1);
+    parallel_for(on, tokens, grain, [&](std::size_t, std::size_t begin, std::size_t end) {
+        for (std::size_t i = begin; i < end; ++i) body(i);
+    });
 }
 
-inline void add(matrix_view<const float> update, std::span<const layer_token> tokens) {
-    for (std::size_t i = 0; i < tokens.size(); ++i) {
+template <class Norm>
+void normalize(const Norm& norm, std::span<const layer_token> tokens, matrix_view<float> normed, executor& on) {
+    for_each_token(tokens.size(), normed.cols(), on, [&](std::size_t i) { norm(tokens[i].row, normed.row(i)); });
+}
+
+inline void add(matrix_view<const float> update, std::span<const layer_token> tokens, executor& on) {
+    for_each_token(tokens.size(), update.cols(), on, [&](std::size_t i) {
         const float* from = update.row(i);
         float* row = tokens[i].row;
         for (std::size_t k = 0; k < update.cols(); ++k) row[k] += from[k];
-    }
+    });
 }
 
 }  // namespace detail
@@ -41,18 +50,18 @@ struct pre_norm_block {
     void operator()(std::size_t layer, std::span<const layer_token> tokens, workspace& scratch, executor& on) const {
         const matrix_view<float> normed = scratch.normed(tokens.size());
         const matrix_view<float> update = scratch.update(tokens.size());
-        detail::normalize(attention_norm, tokens, normed);
+        detail::normalize(attention_norm, tokens, normed, on);
         attention(layer, tokens, normed, update, scratch, on);
-        detail::add(update, tokens);
-        detail::normalize(feed_forward_norm, tokens, normed);
+        detail::add(update, tokens, on);
+        detail::normalize(feed_forward_norm, tokens, normed, on);
         feed_forward(normed, update, scratch, on);
-        detail::add(update, tokens);
+        detail::add(update, tokens, on);
     }
 
     /// Appends the tokens' keys and values as this layer would see them, and leaves their rows alone.
     void fill(std::size_t layer, std::span<const layer_token> tokens, workspace& scratch, executor& on) const {
         const matrix_view<float> normed = scratch.normed(tokens.size());
-        detail::normalize(attention_norm, tokens, normed);
+        detail::normalize(attention_norm, tokens, normed, on);
         attention.fill(layer, tokens, normed, scratch, on);
     }
 
@@ -77,15 +86,15 @@ struct parallel_block {
     void operator()(std::size_t layer, std::span<const layer_token> tokens, workspace& scratch, executor& on) const {
         const matrix_view<float> normed = scratch.normed(tokens.size());
         const matrix_view<float> update = scratch.update(tokens.size());
-        detail::normalize(norm, tokens, normed);
+        detail::normalize(norm, tokens, normed, on);
         attention(layer, tokens, normed, update, scratch, on);
-        detail::add(update, tokens);
+        detail::add(update, tokens, on);
         feed_forward(normed, update, scratch, on);
-        detail::add(update, tokens);
+        detail::add(update, tokens, on);
     }
     void fill(std::size_t layer, std::span<const layer_token> tokens, workspace& scratch, executor& on) const {
         const matrix_view<float> normed = scratch.normed(tokens.size());
-        detail::normalize(norm, tokens, normed);
+        detail::normalize(norm, tokens, normed, on);
         attention.fill(layer, tokens, normed, scratch, on);
     }
 

@@ -71,23 +71,34 @@ public:
     /// Appends one entry. The caller keeps positions increasing and the length within the capacity.
     /// @param key, value [d_kv]
     void append(std::size_t layer, std::size_t position, const float* key, const float* value) noexcept {
+        const std::size_t entry = push(layer, position);
+        for (std::size_t head = 0; head < kv_heads_; ++head) {
+            set(layer, entry, head, key + head * head_dim_, value + head * head_dim_);
+        }
+    }
+    /// Appends one entry whose keys and values set() gives, and returns which it is.
+    std::size_t push(std::size_t layer, std::size_t position) noexcept {
+        auto& positions = layers_[layer - 1].positions;
+        positions.push_back(position);  // within the reserve: no allocation
+        return positions.size() - 1;
+    }
+    /// One head's part of an entry; several threads may set different heads.
+    /// @param key, value [head_dim]
+    void set(std::size_t layer, std::size_t entry, std::size_t kv_head, const float* key, const float* value) noexcept {
         auto& l = layers_[layer - 1];
-        const std::size_t entry = l.positions.size();
-        l.positions.push_back(position);  // within the reserve: no allocation
         visit_format([&]<class Stored>(Stored) {
             using element = typename Stored::element;
-            auto* const keys = reinterpret_cast<element*>(l.keys.data()) +
+            auto* const keys = reinterpret_cast<element*>(l.keys.data()) + kv_head * head_keys_ +
                                entry / kernels::key_block * kernels::key_block * head_dim_ + entry % kernels::key_block;
-            auto* const values = reinterpret_cast<element*>(l.values.data()) + entry * value_stride_;
-            for (std::size_t head = 0; head < kv_heads_; ++head) {
-                kernels::encode(Stored{}, value + head * head_dim_, head_dim_, values + head * head_values_);
-                element column[kernels::key_block];
-                for (std::size_t k = 0; k < head_dim_; k += kernels::key_block) {
-                    const std::size_t count = std::min(kernels::key_block, head_dim_ - k);
-                    kernels::encode(Stored{}, key + head * head_dim_ + k, count, column);
-                    element* const to = keys + head * head_keys_ + k * kernels::key_block;
-                    for (std::size_t i = 0; i < count; ++i) to[i * kernels::key_block] = column[i];
-                }
+            auto* const values =
+                reinterpret_cast<element*>(l.values.data()) + kv_head * head_values_ + entry * value_stride_;
+            kernels::encode(Stored{}, value, head_dim_, values);
+            element column[kernels::key_block];
+            for (std::size_t k = 0; k < head_dim_; k += kernels::key_block) {
+                const std::size_t count = std::min(kernels::key_block, head_dim_ - k);
+                kernels::encode(Stored{}, key + k, count, column);
+                element* const to = keys + k * kernels::key_block;
+                for (std::size_t i = 0; i < count; ++i) to[i * kernels::key_block] = column[i];
             }
         });
     }
