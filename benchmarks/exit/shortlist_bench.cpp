@@ -28,6 +28,7 @@ struct output {
           x(support::random_source(1).floats(matrix.in())),
           rounded(1, matrix.in()),
           logits(matrix.out()),
+          blocks(matrix.out() / eo::kernels::summary_block + 1),
           ids(2 * few.out()) {
         const std::vector<float> weight = support::random_source(2).floats(matrix.out() * matrix.in(), 0.05f);
         matrix.weight().set_rows(0, {weight.data(), matrix.out(), matrix.in()});
@@ -39,6 +40,7 @@ struct output {
         top = eo::kernels::find_top_two(logits.data(), with.out());
         benchmark::DoNotOptimize(eo::kernels::log_sum_exp(logits.data(), with.out(), top.first));
     }
+    void summarize() { top = matrix.summarize({x.data(), 1, x.size()}, blocks, rounded, on).top; }
     void find() { eo::kernels::find_top_k(logits.data(), logits.size(), few.out(), ids); }
     void copy() { matrix.gather(std::span(ids).first(few.out()), few, on); }
 
@@ -47,6 +49,7 @@ struct output {
     std::vector<float> x;
     eo::kernels::quantized_rows rounded;
     std::vector<float> logits;
+    std::vector<eo::kernels::logit_summary> blocks;
     std::vector<eo::token_id> ids;
     eo::kernels::top_two top;
 };
@@ -55,6 +58,12 @@ template <class Format>
 void full_head(benchmark::State& state) {
     output<Format> o(state);
     for (auto _ : state) o.answer(o.matrix);
+}
+/// The same answer without stored logits.
+template <class Format>
+void summarized_head(benchmark::State& state) {
+    output<Format> o(state);
+    for (auto _ : state) o.summarize();
 }
 template <class Format>
 void find(benchmark::State& state) {
@@ -86,6 +95,7 @@ void shortlist_sizes(benchmark::internal::Benchmark* b) {
     for (const long tokens : {64L, 256L}) b->Args({160, 4096, tokens})->Args({768, 50257, tokens});
 }
 BENCHMARK(full_head<eo::f32>)->Apply(shortlist_sizes);
+BENCHMARK(summarized_head<eo::f32>)->Apply(shortlist_sizes);
 BENCHMARK(find<eo::f32>)->Apply(shortlist_sizes);
 BENCHMARK(copy<eo::f32>)->Apply(shortlist_sizes);
 BENCHMARK(short_head<eo::f32>)->Apply(shortlist_sizes);

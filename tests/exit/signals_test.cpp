@@ -104,3 +104,44 @@ TEST_CASE("sets of signals", "[exit][signals]") {
         CHECK(eo::all_signals.contains(static_cast<eo::signal>(1u << bit)));
     }
 }
+
+TEST_CASE("with a summary nobody makes logits until somebody reads them", "[exit][signals]") {
+    const std::vector<float> logits = support::random_source(9).floats(1200, 3.0f);
+    exit_point stored(logits), at(logits);
+    std::size_t summaries = 0;
+    std::vector<eo::kernels::logit_summary> blocks(3);
+    const auto summary = [&](std::size_t, std::span<const float>) {
+        ++summaries;
+        return eo::kernels::summarize(logits.data(), logits.size(), blocks);
+    };
+    at.signals().set_summary(eo::exit_signals::summary_function(summary));
+    const auto top = stored.signals().argmax();
+    CHECK(at.signals().argmax() == top);
+    CHECK(at.signals().margin() == stored.signals().margin());
+    CHECK(at.signals().max_probability() == stored.signals().max_probability());
+    CHECK(at.signals().log_probability(top) == stored.signals().log_probability(top));
+    CHECK(summaries == 1);
+    CHECK(at.heads_run() == 0);
+    CHECK_FALSE(at.signals().has_logits());
+
+    CHECK(at.signals().entropy() == stored.signals().entropy());
+    CHECK(at.heads_run() == 1);
+    const eo::token_id other = top == 0 ? 1 : 0;
+    CHECK(at.signals().log_probability(other) == stored.signals().log_probability(other));
+    CHECK(at.signals().logits()[5] == logits[5]);
+    CHECK(at.heads_run() == 1);
+
+    at.signals().leave(false);
+    CHECK(at.signals().previous_argmax() == top);
+    const std::vector<float> hidden{0.0f};
+    at.signals().arrive(2, hidden);
+    CHECK(at.signals().log_probability(other) == stored.signals().log_probability(other));
+    CHECK(summaries == 2);
+    CHECK(at.heads_run() == 2);
+
+    at.signals().set_summary({});
+    at.signals().arrive(3, hidden);
+    CHECK(at.signals().argmax() == top);
+    CHECK(summaries == 2);
+    CHECK(at.heads_run() == 3);
+}

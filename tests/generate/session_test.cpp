@@ -39,6 +39,17 @@ void for_each_cache_policy(Check check) {
     for_each_defer(check);
 }
 
+/// margin, asking for all logits too: a session with it stores them.
+struct margin_of_logits {
+    static constexpr eo::signal_set signals = eo::signal::logits | eo::signal::margin;
+    static constexpr eo::safer safer_threshold = eo::safer::higher;
+    float threshold = 0.0f;
+
+    eo::decision operator()(const eo::signal_view<signals>& s) const {
+        return s.logits().size() == 3001 && s.margin() >= threshold ? eo::decision::exit : eo::decision::go_on;
+    }
+};
+
 /// Each state that a sequence holds, against the full model's on the same tokens.
 template <class Session>
 void check_states(const Session& s) {
@@ -289,4 +300,33 @@ TEST_CASE("a long context does not take its memory unasked", "[generate][session
     eo::session small(network);
     CHECK(support::error_of([&] { (void)small.complete(support::ids(4097, 1)); }) ==
           support::thrown(eo::errc::out_of_range, {"at most 4096", "4097", "larger capacity"}));
+}
+
+TEST_CASE("tokens and their probabilities are the same bits without stored logits", "[generate][session]") {
+    std::mt19937 engine(31);
+    const eo::exit_layers layers({1, 2, 3});
+    for (const std::size_t threads : {1u, 2u}) {
+        eo::session stored(
+            wide_network(),
+            eo::exit_policy{eo::exit_plan{layers, margin_of_logits{0.02f}}, eo::shared_head{}, eo::defer{}},
+            {.threads = threads});
+        eo::session lean(
+            wide_network(),
+            eo::exit_policy{eo::exit_plan{layers, eo::margin{.threshold = 0.02f}}, eo::shared_head{}, eo::defer{}},
+            {.threads = threads});
+        for (int i = 0; i < 4; ++i) {
+            const ids prompt = random_prompt(engine, 7, 3001);
+            // Drawn tokens need logits, greedy ones do not: in turns, on the same session.
+            const eo::generate_options options{.max_new_tokens = 12, .temperature = i % 2 == 0 ? 0.0f : 0.8f};
+            const eo::completion a = stored.complete(prompt, options), b = lean.complete(prompt, options);
+            CAPTURE(threads, i);
+            CHECK(a.ids == b.ids);
+            CHECK(a.exit_layers == b.exit_layers);
+            CHECK(same_bits(a.log_probabilities, b.log_probabilities));
+            CHECK(a.stats.head_evaluations == b.stats.head_evaluations);
+            CHECK(a.stats.decode.weight_bytes == b.stats.decode.weight_bytes);
+            CHECK(a.stats.mean_exit_layer() < 4.0);
+            CHECK(a.stats.mean_exit_layer() > 1.0);
+        }
+    }
 }

@@ -127,3 +127,27 @@ TEST_CASE("linear refuses another size than the compiled one", "[nn][linear]") {
 TEST_CASE("linear counts its weights and its bias", "[nn][linear]") {
     CHECK(eo::linear<>(33, 10).bytes() == 4 * (64 * 10 + 33));
 }
+
+TEST_CASE("a summary is that of the product's own bits, on any threads", "[nn][linear][arithmetic]") {
+    constexpr std::size_t out = 1300, in = 70;
+    support::random_source random(12);
+    const std::vector<float> weight = random.floats(out * in), bias = random.floats(out), x = random.floats(in);
+    std::vector<eo::kernels::logit_summary> blocks((out + eo::kernels::summary_block - 1) / eo::kernels::summary_block);
+    eo::thread_pool two(2);
+    for (const char* format : {"f32", "bf16", "int8", "int4"}) {
+        eo::linear<eo::any_format> layer(out, in, "output", eo::any_format(format));
+        set(layer, weight, bias);
+        eo::kernels::quantized_rows scratch(1, in);
+        std::vector<float> y(out);
+        layer({x.data(), 1, in}, {y.data(), 1, out}, scratch, support::one_thread());
+        const auto expected = eo::kernels::summarize(y.data(), out, blocks);
+        for (eo::executor* on : {&support::one_thread(), static_cast<eo::executor*>(&two)}) {
+            const auto found = layer.summarize({x.data(), 1, in}, blocks, scratch, *on);
+            CAPTURE(format, on->concurrency());
+            CHECK(found.top.index == expected.top.index);
+            CHECK(found.top.first == expected.top.first);
+            CHECK(found.top.second == expected.top.second);
+            CHECK(found.sum == expected.sum);
+        }
+    }
+}

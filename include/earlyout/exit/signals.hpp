@@ -5,7 +5,7 @@
 #include <earlyout/core/function_ref.hpp>
 #include <earlyout/core/token.hpp>
 #include <earlyout/exit/detail/kept_tokens.hpp>
-#include <earlyout/kernels/argmax.hpp>
+#include <earlyout/kernels/logit_summary.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -60,7 +60,13 @@ public:
     /// Fills in the logits of a row of the residual stream after a layer.
     using head_function = function_ref<void(std::size_t layer, std::span<const float> hidden, std::span<float> logits)>;
 
-    exit_signals(std::size_t d_model, std::size_t vocab) : previous_hidden_(d_model), logits_(vocab) {}
+    /// What matters of those logits, without any of them; see kernels::logit_summary.
+    using summary_function = function_ref<kernels::logit_summary(std::size_t layer, std::span<const float> hidden)>;
+
+    exit_signals(std::size_t d_model, std::size_t vocab)
+        : summary_blocks_((vocab + kernels::summary_block - 1) / kernels::summary_block),
+          previous_hidden_(d_model),
+          logits_(vocab) {}
 
     /// A completion of a prompt of so many tokens begins.
     void start_completion(std::size_t prompt_tokens) noexcept { prompt_tokens_ = prompt_tokens; }
@@ -76,7 +82,7 @@ public:
     }
     /// Keeps what `previous_*` will show. Call before the hidden state moves on from an evaluated exit.
     void leave(bool keep_hidden_state) noexcept {
-        previous_argmax_ = has_top_ ? std::optional(argmax_unchecked()) : std::nullopt;
+        previous_argmax_ = has_top_ ? std::optional(argmax_) : std::nullopt;
         has_previous_hidden_ = keep_hidden_state;
         if (keep_hidden_state) std::copy(hidden_.begin(), hidden_.end(), previous_hidden_.begin());
     }
@@ -89,6 +95,12 @@ public:
     }
     /// Where logits come from; must outlive the reads.
     void set_head(const head_function& head) noexcept { head_.emplace(head); }
+    /// From here on argmax, probabilities and margin come from `summary`, which must outlive the reads; logits, where
+    /// somebody reads them after all, are computed anew. Nothing: from stored logits again.
+    void set_summary(const std::optional<summary_function>& summary) noexcept {
+        summary_.reset();
+        if (summary) summary_.emplace(*summary);
+    }
     /// A token's later exits are asked about the likeliest tokens of the first alone; see shortlist.
     /// @param tokens how many of them
     /// @param keep   called with them, in increasing order, before the first call of `head`
@@ -117,7 +129,7 @@ public:
     }
     [[nodiscard]] token_id argmax() {
         find_top();
-        return argmax_unchecked();
+        return argmax_;
     }
     [[nodiscard]] float max_probability() {
         find_top();
@@ -129,6 +141,7 @@ public:
     }
     [[nodiscard]] float entropy() {
         find_top();
+        if (known_.empty()) (void)logits();
         if (!has_entropy_) {
             entropy_ = kernels::entropy(known_.data(), known_.size(), log_sum_);
             has_entropy_ = true;
@@ -138,6 +151,7 @@ public:
     /// log p of a token at this exit.
     [[nodiscard]] float log_probability(token_id token) {
         find_top();
+        if (token == argmax_) return top_.first - log_sum_;
         if (!has_logits_) {
             if (const auto place = kept_.find(token)) return known_[*place] - log_sum_;
             (void)logits();
@@ -151,13 +165,19 @@ public:
 private:
     void find_top() {
         if (has_top_) return;
-        known_ = !has_logits_ && kept_.ready() ? kept_.logits(layer_, hidden_, logits_) : logits();
-        top_ = kernels::find_top_two(known_.data(), known_.size());
-        log_sum_ = kernels::log_sum_exp(known_.data(), known_.size(), top_.first);
+        const bool few = !has_logits_ && kept_.ready();
+        kernels::logit_summary found;
+        if (!has_logits_ && !few && summary_) {
+            known_ = {};
+            found = (*summary_)(layer_, hidden_);
+        } else {
+            known_ = few ? kept_.logits(layer_, hidden_, logits_) : logits();
+            found = kernels::summarize(known_.data(), known_.size(), summary_blocks_);
+        }
+        top_ = found.top;
+        log_sum_ = found.log_sum();
+        argmax_ = few ? kept_.ids()[top_.index] : static_cast<token_id>(top_.index);
         has_top_ = true;
-    }
-    [[nodiscard]] token_id argmax_unchecked() const noexcept {
-        return has_logits_ ? static_cast<token_id>(top_.index) : kept_.ids()[top_.index];
     }
 
     std::size_t layer_ = 0;
@@ -165,6 +185,7 @@ private:
     std::size_t prompt_tokens_ = 0;
     std::span<const float> hidden_;
     std::optional<head_function> head_;
+    std::optional<summary_function> summary_;
     bool has_logits_ = false;
     bool has_top_ = false;
     bool has_entropy_ = false;
@@ -172,7 +193,9 @@ private:
     kernels::top_two top_;
     float log_sum_ = 0.0f;
     float entropy_ = 0.0f;
-    std::span<const float> known_;  // what top_ was found in: all logits, or those of a shortlist
+    token_id argmax_ = 0;
+    std::span<const float> known_;  // what top_ was found in: all logits, those of a shortlist, or none of them
+    std::vector<kernels::logit_summary> summary_blocks_;
     detail::kept_tokens kept_;
     std::optional<token_id> previous_argmax_;
     std::vector<float> previous_hidden_;

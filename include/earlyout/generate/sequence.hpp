@@ -125,6 +125,12 @@ public:
         work_.weight_bytes += network_->output_bytes();
     }
 
+    /// What matters of that output.
+    [[nodiscard]] kernels::logit_summary output_summary(std::span<const float> row) {
+        work_.weight_bytes += network_->output_bytes();
+        return network_->logit_summary(row.data(), scratch_, *on_);
+    }
+
     /// Makes room for the output rows of so many tokens.
     void make_room_for_outputs(std::size_t count) { kept_ = network_->room_for_outputs(count); }
     /// Copies them; ids: as many as there is room for.

@@ -8,6 +8,7 @@
 #include <earlyout/exit/shortlist.hpp>
 #include <earlyout/generate/completion.hpp>
 #include <earlyout/generate/decode_step.hpp>
+#include <earlyout/generate/detail/head_calls.hpp>
 #include <earlyout/generate/detail/model_access.hpp>
 #include <earlyout/generate/detail/text_stream.hpp>
 #include <earlyout/generate/events.hpp>
@@ -76,11 +77,11 @@ public:
           text_(model, tokens_.capacity()) {
         policy_.plan.check(shape());
         if constexpr (requires { policy_.head.check(shape()); }) policy_.head.check(shape());
-        signals_.set_head(head_);
+        signals_.set_head(heads_.all);
         if constexpr (has_shortlist) {
             const std::size_t count = std::min(policy_.head.tokens(), shape().vocab);
             tokens_.make_room_for_outputs(count);
-            signals_.set_shortlist(count, keep_, short_head_);
+            signals_.set_shortlist(count, heads_.keep, heads_.few);
         }
         ids_.reserve(capacity() + 1);
         exit_layers_.reserve(capacity() + 1);
@@ -134,6 +135,11 @@ public:
         gate_memory_ = policy_.plan.start_sequence();
         prompt_size_ = prompt.size();
         signals_.start_completion(prompt_size_);
+        if (needs_no_logits()) {
+            signals_.set_summary(heads_.summary);
+        } else {
+            signals_.set_summary({});
+        }
         stats_ = {};
         counts_ = {};
         stats_.prompt_tokens = prompt.size();
@@ -220,42 +226,6 @@ public:
     }
 
 private:
-    /// What an exit's logits come from.
-    struct head_call {
-        session* self;
-        void operator()(std::size_t layer, std::span<const float> hidden, std::span<float> logits) const {
-            const clock::time_point asked = clock::now();
-            ++self->stats_.head_evaluations;
-            const auto own = [this](std::span<const float> row, std::span<float> out) {
-                self->tokens_.output(row, out);
-            };
-            self->policy_.head(layer, hidden, logits, self->tokens_.output_for_head(own));
-            self->stats_.head_seconds += seconds_since(asked);
-        }
-    };
-
-    /// The same of a shortlist, and what copies its rows.
-    struct short_head_call {
-        session* self;
-        void operator()(std::size_t layer, std::span<const float> hidden, std::span<float> logits) const {
-            const clock::time_point asked = clock::now();
-            ++self->stats_.shortlist_evaluations;
-            const auto kept = [this](std::span<const float> row, std::span<float> out) {
-                self->tokens_.kept_output(row, out);
-            };
-            self->policy_.head(layer, hidden, logits, self->tokens_.output_for_head(kept));
-            self->stats_.head_seconds += seconds_since(asked);
-        }
-    };
-    struct keep_call {
-        session* self;
-        void operator()(std::span<const token_id> ids) const {
-            const clock::time_point asked = clock::now();
-            self->tokens_.keep_outputs(ids);
-            self->stats_.head_seconds += seconds_since(asked);
-        }
-    };
-
     [[nodiscard]] const model_shape& shape() const noexcept { return detail::network(*model_).shape(); }
 
     static std::unique_ptr<executor> make_executor(const executor* lent, std::size_t threads) {
@@ -359,11 +329,17 @@ private:
 
     /// Computes what the next token is drawn from.
     void find_answer() {
-        if (sampler::takes_argmax(options_) && shortlist_answers(step_.exit_layer)) {
+        if (needs_no_logits() || (sampler::takes_argmax(options_) && shortlist_answers(step_.exit_layer))) {
             (void)signals_.argmax();
         } else {
             (void)signals_.logits();
         }
+    }
+    /// True where the likeliest token is all that anybody asks of an exit's logits.
+    [[nodiscard]] bool needs_no_logits() const noexcept {
+        const signal_set read = policy_.plan.signals();
+        return heads_.summarizes && sampler::takes_argmax(options_) && !read.contains(signal::logits) &&
+               !read.contains(signal::entropy);
     }
     [[nodiscard]] bool shortlist_answers(std::size_t layer) const noexcept {
         if constexpr (has_shortlist) {
@@ -422,9 +398,8 @@ private:
     executor* prefill_on_;
     sequence<network_type> tokens_;
     exit_signals signals_;
-    head_call head_{this};
-    short_head_call short_head_{this};
-    keep_call keep_{this};
+    run_stats stats_;
+    detail::head_calls<network_type, Policy> heads_{policy_, tokens_, stats_};
     sampler sampler_;
     detail::text_stream<Model> text_;
 
@@ -441,7 +416,6 @@ private:
     std::vector<memory> memory_before_;  ///< gate memory before each prediction
     step_result step_;
     step_counts counts_;
-    run_stats stats_;
     std::optional<earlyout::finish_reason> finished_;
 };
 

@@ -95,7 +95,8 @@ private:
 template <std::size_t Most, class Weights, class Inputs, class Tile>
 [[gnu::always_inline]] inline void multiply_panels(const Weights& weights, const Inputs& x, std::size_t steps,
                                                    const float* bias, matrix_view<float> y, std::size_t first_panel,
-                                                   std::size_t last_panel, Tile tile) noexcept {
+                                                   std::size_t last_panel, std::size_t first_column,
+                                                   Tile tile) noexcept {
     const std::size_t full_tiles = std::max<std::size_t>(1, x.rows() / Most);
     const std::size_t ahead_bytes = weights.panel_bytes(1) / std::max<std::size_t>(1, steps * full_tiles) + 1;
     for (std::size_t panel = first_panel; panel < last_panel; ++panel) {
@@ -106,7 +107,8 @@ template <std::size_t Most, class Weights, class Inputs, class Tile>
         look_ahead ahead(weights.panel(last ? panel : panel + 1), last ? 0 : ahead_bytes);
         for (std::size_t t = 0; t < x.rows();) {
             const std::size_t count = std::min(Most, x.rows() - t);
-            tile(count, weights.panel(panel), ahead, x.rows(t, count), panel_bias, y.row(t) + first_row, rows);
+            tile(count, weights.panel(panel), ahead, x.rows(t, count), panel_bias,
+                 y.row(t) + (first_row - first_column), rows);
             ahead.skip(steps);
             t += count;
         }
@@ -151,9 +153,11 @@ inline void multiply_tile(const typename Format::element* panel, look_ahead ahea
 /// @param depth the inner size `in`, as a number or a static `extent`
 /// @param bias  [out] or nullptr
 /// @param y     [tokens, out]; only the columns of the given panels are written
+/// @param first_column the row of W that y's first column belongs to, where it is not the first
 template <class Arch = default_arch, element_format Format, class Depth>
 void multiply(const packed_matrix<Format>& weights, matrix_view<const float> x, Depth depth, const float* bias,
-              matrix_view<float> y, std::size_t first_panel, std::size_t last_panel, Arch = {}) noexcept {
+              matrix_view<float> y, std::size_t first_panel, std::size_t last_panel, Arch = {},
+              std::size_t first_column = 0) noexcept {
     constexpr std::size_t most = tile_tokens<Arch>;
     using element = typename Format::element;
     using tile = void (*)(const element*, look_ahead, matrix_view<const float>, Depth, const float*, float*,
@@ -161,7 +165,7 @@ void multiply(const packed_matrix<Format>& weights, matrix_view<const float> x, 
     static constexpr auto tiles = []<std::size_t... T>(std::index_sequence<T...>) {
         return std::array<tile, most>{&multiply_tile<Arch, T + 1, Format, Depth>...};
     }(std::make_index_sequence<most>{});
-    multiply_panels<most>(weights, x, depth, bias, y, first_panel, last_panel,
+    multiply_panels<most>(weights, x, depth, bias, y, first_panel, last_panel, first_column,
                           [&](std::size_t count, const element* panel, look_ahead ahead, matrix_view<const float> rows,
                               const float* panel_bias, float* out, std::size_t width) {
                               tiles[count - 1](panel, ahead, rows, depth, panel_bias, out, y.stride(), width);

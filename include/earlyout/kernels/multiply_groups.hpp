@@ -83,7 +83,8 @@ inline void multiply_groups_tile(const std::uint8_t* panel, look_ahead ahead, co
 /// @param x [tokens, in], rounded
 template <class Arch = default_arch, group_format Format, class Depth>
 void multiply(const packed_matrix<Format>& weights, quantized_view x, Depth depth, const float* bias,
-              matrix_view<float> y, std::size_t first_panel, std::size_t last_panel, Arch = {}) noexcept {
+              matrix_view<float> y, std::size_t first_panel, std::size_t last_panel, Arch = {},
+              std::size_t first_column = 0) noexcept {
     constexpr std::size_t most = group_tile_tokens<Arch>;
     using tile = void (*)(const std::uint8_t*, look_ahead, const quantized_view&, Depth, const float*, float*,
                           std::size_t, std::size_t) noexcept;
@@ -92,12 +93,14 @@ void multiply(const packed_matrix<Format>& weights, quantized_view x, Depth dept
     }(std::make_index_sequence<most>{});
 #if defined(EARLYOUT_DETAIL_AMX)
     if (const std::size_t many = worth_amx(x.rows()); many != 0 && may_use_amx<Arch>()) {
-        multiply_groups_amx<Arch>(weights, x.rows(0, many), bias, y.rows(0, many), first_panel, last_panel);
+        multiply_groups_amx<Arch>(weights, x.rows(0, many), bias, y.rows(0, many), first_panel, last_panel,
+                                  first_column);
         x = x.rows(many, x.rows() - many);
         y = y.rows(many, y.rows() - many);
     }
 #endif
     multiply_panels<most>(weights, x, weights.groups() * (group_size / 4), bias, y, first_panel, last_panel,
+                          first_column,
                           [&](std::size_t count, const std::uint8_t* panel, look_ahead ahead,
                               const quantized_view& rows, const float* panel_bias, float* out, std::size_t width) {
                               tiles[count - 1](panel, ahead, rows, depth, panel_bias, out, y.stride(), width);

@@ -167,7 +167,8 @@ inline void add_groups(const amx_panel<Arch, Format>& panel, std::size_t half, s
 /// multiply() for at least 16 tokens. The last register of tokens reaches back to be full, and computes some again.
 template <class Arch, group_format Format>
 void multiply_groups_amx(const packed_matrix<Format>& weights, const quantized_view& x, const float* bias,
-                         matrix_view<float> y, std::size_t first_panel, std::size_t last_panel) noexcept {
+                         matrix_view<float> y, std::size_t first_panel, std::size_t last_panel,
+                         std::size_t first_column) noexcept {
     using batch = float_batch<Arch>;
     constexpr std::size_t most_runs = 8;
     const detail::amx_registers registers;
@@ -180,7 +181,7 @@ void multiply_groups_amx(const packed_matrix<Format>& weights, const quantized_v
                          look_ahead ahead, batch(&kept)[amx_tokens]) {
         const std::size_t row = p * panel_rows + half * 16;
         if (row >= weights.out()) return;
-        for (std::size_t i = 0; i < amx_tokens; ++i) __builtin_prefetch(y.row(t + i) + row, 1);
+        for (std::size_t i = 0; i < amx_tokens; ++i) __builtin_prefetch(y.row(t + i) + (row - first_column), 1);
         batch sum[amx_tokens];
 #pragma GCC unroll 16
         for (std::size_t i = 0; i < amx_tokens; ++i) sum[i] = g == 0 ? batch(0.0f) : kept[i];
@@ -194,7 +195,7 @@ void multiply_groups_amx(const packed_matrix<Format>& weights, const quantized_v
         const std::size_t rows = std::min<std::size_t>(16, weights.out() - row);
         for (std::size_t i = 0; i < amx_tokens; ++i) {
             batch one[1] = {sum[i]};
-            store_rows<Arch>(one, bias == nullptr ? nullptr : bias + row, y.row(t + i) + row, rows);
+            store_rows<Arch>(one, bias == nullptr ? nullptr : bias + row, y.row(t + i) + (row - first_column), rows);
         }
     };
 

@@ -57,12 +57,18 @@ float exp_and_sum(float* x, std::size_t n, float shift, Arch = {}) noexcept {
     return total;
 }
 
+/// sum(exp(x[i] - shift)). x: [n]
+template <class Arch = default_arch>
+[[nodiscard]] float sum_exp(const float* x, std::size_t n, float shift, Arch = {}) noexcept {
+    using batch = float_batch<Arch>;
+    const batch centre(shift);
+    return detail::sum_of<Arch>(x, n, [&](const batch& v) { return xsimd::exp(v - centre); });
+}
+
 /// log(sum(exp(x[i]))), computed around `shift`, which should be the maximum.
 template <class Arch = default_arch>
 [[nodiscard]] float log_sum_exp(const float* x, std::size_t n, float shift, Arch = {}) noexcept {
-    using batch = float_batch<Arch>;
-    const batch centre(shift);
-    return shift + std::log(detail::sum_of<Arch>(x, n, [&](const batch& v) { return xsimd::exp(v - centre); }));
+    return shift + std::log(sum_exp<Arch>(x, n, shift));
 }
 
 /// Entropy of softmax(x) in nats, -sum p log p = log_sum - sum p x, given log_sum = log(sum(exp(x))).

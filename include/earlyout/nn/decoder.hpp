@@ -95,7 +95,14 @@ public:
         parts_.output(normed, {logits.data(), 1, logits.size()}, scratch.rounded(), on);
     }
 
-    /// The same for several rows, each with the bits it would have alone. rows: [n, d_model], logits: [n, vocab]
+    /// What matters of those logits when none of them is stored.
+    [[nodiscard]] kernels::logit_summary logit_summary(const float* row, workspace& scratch, executor& on) const {
+        const matrix_view<float> normed = scratch.normed(1);
+        parts_.final_norm(row, normed.row(0));
+        return parts_.output.summarize(normed, scratch.summaries(), scratch.rounded(), on);
+    }
+
+    /// logits() of several rows, each with the bits it would have alone. rows: [n, d_model], logits: [n, vocab]
     void logits(matrix_view<const float> rows, matrix_view<float> logits, workspace& scratch, executor& on) const {
         for (std::size_t at = 0; at < rows.rows();) {
             const std::size_t count = std::min(scratch.block(), rows.rows() - at);

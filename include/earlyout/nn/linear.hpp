@@ -6,6 +6,7 @@
 #include <earlyout/core/extent.hpp>
 #include <earlyout/core/token.hpp>
 #include <earlyout/kernels/any_format.hpp>
+#include <earlyout/kernels/logit_summary.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -58,6 +59,31 @@ public:
             };
             parallel_for(on, weights.panels() - first_panel, grain, body);
         });
+    }
+
+    /// What matters of y, made block by block as they are computed: no y is stored.
+    /// @param x      [1, in]
+    /// @param blocks room for out() / summary_block of them, rounded up
+    [[nodiscard]] kernels::logit_summary summarize(matrix_view<const float> x, std::span<kernels::logit_summary> blocks,
+                                                   kernels::quantized_rows& scratch, executor& on) const {
+        constexpr std::size_t products_worth_a_piece = 1 << 17;
+        constexpr std::size_t block = kernels::summary_block, panels = block / kernels::panel_rows;
+        const std::size_t count = (out() + block - 1) / block;
+        const auto here = [](std::size_t rows, auto body) { body(std::size_t{0}, rows); };
+        kernels::with_format(weight_, [&](auto format, const auto& weights) {
+            const auto input = kernels::prepare(format, x, scratch, here);
+            parallel_for(on, count, 1 + products_worth_a_piece / (block * in() + 1),
+                         [&](std::size_t, std::size_t begin, std::size_t end) {
+                             alignas(64) float values[block];
+                             for (std::size_t b = begin; b < end; ++b) {
+                                 const std::size_t first = b * block, rows = std::min(block, out() - first);
+                                 kernels::multiply(weights, input, in_, bias_.data(), {values, 1, rows}, b * panels,
+                                                   std::min((b + 1) * panels, weights.panels()), default_arch{}, first);
+                                 blocks[b] = kernels::summarize_block(values, rows, first);
+                             }
+                         });
+        });
+        return kernels::merge(blocks.first(count));
     }
 
     /// Room for so many rows of this one, in its format; see gather().

@@ -7,11 +7,13 @@
 #include <earlyout/core/matrix_view.hpp>
 #include <earlyout/core/shape.hpp>
 #include <earlyout/kernels/attention.hpp>
+#include <earlyout/kernels/logit_summary.hpp>
 #include <earlyout/kernels/quantize.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <span>
+#include <vector>
 
 namespace earlyout::inline EARLYOUT_ABI {
 
@@ -39,6 +41,7 @@ public:
           update_(block * shape.d_model),
           head_rows_(2 * shape.d_model),
           attention_(threads * pieces_per_thread * attention_scratch_),
+          summaries_((shape.vocab + kernels::summary_block - 1) / kernels::summary_block),
           rounded_(block, std::max({shape.d_model, shape.d_query(), shape.d_ff})) {}
 
     [[nodiscard]] std::size_t block() const noexcept { return block_; }
@@ -62,6 +65,8 @@ public:
     [[nodiscard]] float* attention(std::size_t piece) noexcept {
         return attention_.data() + piece * attention_scratch_;
     }
+    /// One for each block of logits.
+    [[nodiscard]] std::span<kernels::logit_summary> summaries() noexcept { return summaries_; }
     /// Activations of one product as its format reads them.
     [[nodiscard]] kernels::quantized_rows& rounded() noexcept { return rounded_; }
 
@@ -83,6 +88,7 @@ private:
     aligned_buffer<float> update_;
     aligned_buffer<float> head_rows_;
     aligned_buffer<float> attention_;
+    std::vector<kernels::logit_summary> summaries_;
     kernels::quantized_rows rounded_;
 };
 

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_KERNELS_LOGIT_SUMMARY_HPP
+#define EARLYOUT_KERNELS_LOGIT_SUMMARY_HPP
+
+#include <earlyout/kernels/argmax.hpp>
+#include <earlyout/kernels/simd.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <span>
+
+namespace earlyout::inline EARLYOUT_ABI {
+namespace kernels {
+
+/// Logits that are summarised together: 2 KiB of them. Blocks are counted from the first logit and put together in
+/// order, so that a summary has the same bits whether the logits were stored, and on however many threads.
+inline constexpr std::size_t summary_block = 16 * panel_rows;
+
+/// What is left of logits when nobody asks for each of them.
+struct logit_summary {
+    top_two top;
+    float sum = 0.0f;  ///< of exp(logit - top.first)
+
+    /// log(sum(exp(logit)))
+    [[nodiscard]] float log_sum() const noexcept { return top.first + std::log(sum); }
+};
+
+/// One block. x: [n], n in 1 .. summary_block
+/// @param first where in all logits it begins
+template <class Arch = default_arch>
+[[nodiscard]] logit_summary summarize_block(const float* x, std::size_t n, std::size_t first, Arch = {}) noexcept {
+    logit_summary made{find_top_two<Arch>(x, n), 0.0f};
+    made.sum = sum_exp<Arch>(x, n, made.top.first);
+    made.top.index += first;
+    return made;
+}
+
+/// All blocks in order; of equal logits the lower index is the top one, and both values are equal.
+/// @param blocks at least one
+[[nodiscard]] inline logit_summary merge(std::span<const logit_summary> blocks) noexcept {
+    logit_summary all{blocks.front().top, 0.0f};
+    for (const logit_summary& block : blocks.subspan(1)) {
+        if (block.top.first > all.top.first) {
+            all.top = {block.top.index, block.top.first, std::max(all.top.first, block.top.second)};
+        } else {
+            all.top.second = std::max(all.top.second, block.top.first);
+        }
+    }
+    for (const logit_summary& block : blocks) all.sum += block.sum * std::exp(block.top.first - all.top.first);
+    return all;
+}
+
+/// Of stored logits. x: [n], n >= 1
+/// @param blocks room for n / summary_block of them, rounded up
+template <class Arch = default_arch>
+[[nodiscard]] logit_summary summarize(const float* x, std::size_t n, std::span<logit_summary> blocks,
+                                      Arch = {}) noexcept {
+    const std::size_t count = (n + summary_block - 1) / summary_block;
+    for (std::size_t b = 0; b < count; ++b) {
+        const std::size_t first = b * summary_block;
+        blocks[b] = summarize_block<Arch>(x + first, std::min(summary_block, n - first), first);
+    }
+    return merge(blocks.first(count));
+}
+
+}  // namespace kernels
+}  // namespace earlyout::inline EARLYOUT_ABI
+
+#endif
