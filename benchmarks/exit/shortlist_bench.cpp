@@ -103,6 +103,7 @@ BENCHMARK(full_head<eo::bf16>)->Apply(shortlist_sizes);
 BENCHMARK(copy<eo::bf16>)->Apply(shortlist_sizes);
 BENCHMARK(short_head<eo::bf16>)->Apply(shortlist_sizes);
 BENCHMARK(full_head<eo::int8>)->Apply(shortlist_sizes);
+BENCHMARK(summarized_head<eo::int8>)->Apply(shortlist_sizes);
 BENCHMARK(copy<eo::int8>)->Apply(shortlist_sizes);
 BENCHMARK(short_head<eo::int8>)->Apply(shortlist_sizes);
 
