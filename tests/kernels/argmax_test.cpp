@@ -57,9 +57,13 @@ TEMPLATE_LIST_TEST_CASE("find_top_two: the two largest anywhere", "[kernels][arg
     }
 }
 
-TEST_CASE("index_of finds the lowest index", "[kernels][argmax]") {
-    const float x[] = {1, 3, 2, 3};
-    REQUIRE(eo::kernels::index_of(x, 4, 3.0f) == 1);
-    REQUIRE(eo::kernels::index_of(x, 4, 9.0f) == 4);
-    REQUIRE(eo::kernels::index_of(x, 0, 9.0f) == 0);
+TEMPLATE_LIST_TEST_CASE("index_of finds the lowest index", "[kernels][argmax]", support::archs) {
+    for (const std::size_t n : {0u, 1u, 4u, 16u, 37u}) {
+        misaligned x(n, 1.0f);
+        REQUIRE(eo::kernels::index_of(x.data(), n, 3.0f, TestType{}) == n);
+        for (std::size_t i = n; i-- > 0;) {
+            x[i] = 3.0f;  // and so is each one after it
+            REQUIRE(eo::kernels::index_of(x.data(), n, 3.0f, TestType{}) == i);
+        }
+    }
 }

@@ -17,8 +17,14 @@ struct top_two {
 };
 
 /// Lowest index of `value` in x[0 .. n - 1]; n when absent.
-[[nodiscard]] inline std::size_t index_of(const float* x, std::size_t n, float value) noexcept {
-    return static_cast<std::size_t>(std::find(x, x + n, value) - x);
+template <class Arch = default_arch>
+[[nodiscard]] std::size_t index_of(const float* x, std::size_t n, float value, Arch = {}) noexcept {
+    using batch = float_batch<Arch>;
+    constexpr std::size_t w = lanes<Arch>;
+    const batch wanted(value);
+    std::size_t from = 0;
+    while (from + w <= n && !xsimd::any(batch::load_unaligned(x + from) == wanted)) from += w;
+    return static_cast<std::size_t>(std::find(x + from, x + n, value) - x);
 }
 
 /// Two largest of x[0 .. n - 1], n >= 1 and no NaN; ties go to the lower index, and make both values equal.
@@ -48,7 +54,7 @@ template <class Arch = default_arch>
             top.first = std::max(top.first, value);
         }
     }
-    top.index = std::min(index_of(x, n, top.first), n - 1);
+    top.index = std::min(index_of<Arch>(x, n, top.first), n - 1);
     return top;
 }
 
