@@ -106,7 +106,7 @@ TEST_CASE("sets of signals", "[exit][signals]") {
 }
 
 TEST_CASE("with a summary nobody makes logits until somebody reads them", "[exit][signals]") {
-    const std::vector<float> logits = support::random_source(9).floats(1200, 3.0f);
+    const std::vector<float> logits = support::random_source(9).floats(2400, 3.0f);
     exit_point stored(logits), at(logits);
     std::size_t summaries = 0;
     std::vector<eo::kernels::logit_summary> blocks(3);

@@ -129,7 +129,7 @@ TEST_CASE("linear counts its weights and its bias", "[nn][linear]") {
 }
 
 TEST_CASE("a summary is that of the product's own bits, on any threads", "[nn][linear][arithmetic]") {
-    constexpr std::size_t out = 1300, in = 70;
+    constexpr std::size_t out = 2300, in = 70;
     support::random_source random(12);
     const std::vector<float> weight = random.floats(out * in), bias = random.floats(out), x = random.floats(in);
     std::vector<eo::kernels::logit_summary> blocks((out + eo::kernels::summary_block - 1) / eo::kernels::summary_block);

@@ -13,9 +13,10 @@
 namespace earlyout::inline EARLYOUT_ABI {
 namespace kernels {
 
-/// Logits that are summarised together: 2 KiB of them. Blocks are counted from the first logit and put together in
-/// order, so that a summary has the same bits whether the logits were stored, and on however many threads.
-inline constexpr std::size_t summary_block = 16 * panel_rows;
+/// Logits that are summarised together, 4 KiB of them: with fewer the seams cost more, with more there are too few
+/// blocks for threads to share. Blocks are counted from the first logit and put together in order, so that a summary
+/// has the same bits whether the logits were stored, and on however many threads.
+inline constexpr std::size_t summary_block = 32 * panel_rows;
 
 /// What is left of logits when nobody asks for each of them.
 struct logit_summary {
