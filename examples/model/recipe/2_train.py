@@ -21,9 +21,9 @@ every SAVE_SECONDS and resumed from by the same command; OUT/TAG.log holds the l
 Environment: SHAPE (layers, d_model, heads, context, vocabulary), OUT (train.u16 and val.u16 of step 1), TAG,
 INIT (a Hugging Face folder to take weights from; a longer context repeats its positions), FROM, DECAY, TOKENS,
 BATCH (tokens per step), MICRO (tokens per micro-batch), LR (AdamW), MLR (Muon), WARMUP (tokens), WORKERS,
-EXITS (0: the last layer's loss alone), EXIT_WEIGHTS (of the losses at layer 1, layer 2
-and the other one), EXIT_POSITIONS (an early exit sees one in so many), SEED (of the weights and of the order of the text), SAVE_SECONDS,
-EVAL_TOKENS, PIDS, BENCH (stop after so many steps; writes no checkpoint).
+EXITS (0: the last layer's loss alone), EXIT_WEIGHTS (of the losses at layer 1, layer 2 and the random one),
+EXIT_POSITIONS (an early exit sees one position in so many), SEED (of the weights and of the order of the text),
+SAVE_SECONDS, EVAL_TOKENS, PIDS, BENCH (stop after so many steps; writes no checkpoint).
 """
 
 import os
