@@ -57,7 +57,7 @@ concept exit_head = std::copyable<Head> && requires(const Head& head, std::size_
 /// Every exit answers through the model's own final norm and output matrix. For models trained with a
 /// loss at their exits.
 struct shared_head {
-    static constexpr bool through_output = true;  ///< ends in the model's output; see shortlist
+    static constexpr bool through_output = true;  ///< ends in the model's output and leaves its logits alone
 
     template <class Output>
     void operator()(std::size_t, std::span<const float> hidden, std::span<float> logits, Output&& output) const {
