@@ -133,6 +133,7 @@ inline void add_groups(const amx_panel<Arch, Format>& panel, std::size_t half, s
                        float_batch<Arch> (&sum)[amx_tokens]) noexcept {
     alignas(64) std::int32_t even[256], odd[256];
     const std::size_t row_bytes = row_groups * group_size;
+    // Twice, because a register's number is part of the instruction.
     const auto start_even = [&](std::size_t g) {
         ahead.lines(g);
         _tile_loadd(4, panel.codes(g, half), 64);
