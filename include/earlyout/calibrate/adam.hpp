@@ -9,8 +9,7 @@
 #include <span>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace calibrate {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
 struct adam_options {
     float learning_rate = 1e-3f;
@@ -60,6 +59,6 @@ private:
 };
 
 }  // namespace calibrate
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

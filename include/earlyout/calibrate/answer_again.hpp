@@ -16,8 +16,7 @@
 #include <stop_token>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace calibrate {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
 /// Lets every exit but full depth answer through another head, on the states that were kept: what gates are then
 /// fitted to is what they will see. Takes a row of logits for each thread.
@@ -60,6 +59,6 @@ bool answer_again(
 }
 
 }  // namespace calibrate
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -24,8 +24,7 @@
 #include <type_traits>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace calibrate {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
 /// What gates may ask of the logits of one token.
 struct exit_answer {
@@ -290,6 +289,6 @@ struct exit_accuracy {
 };
 
 }  // namespace calibrate
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

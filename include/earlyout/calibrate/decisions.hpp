@@ -9,8 +9,7 @@
 #include <utility>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace calibrate {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
 /// How well one decision of a gate (exit, or stop) is taken at each of several thresholds, token by token on true text:
 /// every token at every exit is one case.
@@ -32,6 +31,6 @@ struct decision_sweep {
 };
 
 }  // namespace calibrate
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

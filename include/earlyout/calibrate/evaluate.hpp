@@ -15,8 +15,7 @@
 #include <string>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace calibrate {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
 /// Something that completes: a session of any policy.
 using completer = function_ref<completion(std::span<const token_id> prompt, const generate_options& options)>;
@@ -191,6 +190,6 @@ private:
 }
 
 }  // namespace calibrate
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

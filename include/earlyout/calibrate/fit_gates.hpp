@@ -22,8 +22,7 @@
 #include <span>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace calibrate {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
 /// Fits SEC's gate (sec_gate): one map to stop, exit and go on for all exits, the loss of each weighted by its layer's
 /// number (Sun et al., ICSE 2024). The paper's has no bias and label_rule::paper.
@@ -236,6 +235,6 @@ struct forced_exits {
 }
 
 }  // namespace calibrate
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -17,8 +17,7 @@
 #include <span>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace calibrate {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
 /// Rows with a class each: what one exit contributes to a fit.
 struct labelled_rows {
@@ -247,6 +246,6 @@ inline void check_rows(std::span<const labelled_rows> parts, std::size_t inputs,
 }
 
 }  // namespace calibrate
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -12,8 +12,7 @@
 #include <span>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace calibrate {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
 /// What every exit said of every n-th token of a corpus, kept so that gates and heads can be fitted to it.
 class kept_observations {
@@ -122,6 +121,6 @@ private:
 };
 
 }  // namespace calibrate
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -9,8 +9,7 @@
 #include <optional>
 #include <string_view>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace calibrate {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
 /// What a gate should have said of a token after a layer, numbered as the outputs of sec_gate.
 enum class gate_label : std::uint8_t { stop, exit, go_on };
@@ -62,6 +61,6 @@ template <class Observed>
 }
 
 }  // namespace calibrate
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -13,8 +13,7 @@
 #include <string_view>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace calibrate {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
 namespace detail {
 
@@ -130,6 +129,6 @@ private:
 }
 
 }  // namespace calibrate
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -11,8 +11,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace calibrate {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
 /// sigmoid(scale * logit(p) + offset): makes predicted probabilities honest without changing their order
 /// (Platt, 1999; with offset 0 it is temperature scaling).
@@ -98,6 +97,6 @@ private:
 };
 
 }  // namespace calibrate
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -13,8 +13,7 @@
 #include <span>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace calibrate {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
 /// Losses of one configuration, one number in [0, 1] for each sample; all configurations saw the same samples.
 using sample_losses = std::vector<double>;
@@ -158,6 +157,6 @@ struct risk_result {
 }
 
 }  // namespace calibrate
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -17,7 +17,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 namespace detail {
 
@@ -93,6 +93,6 @@ private:
     std::size_t size_ = 0;
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

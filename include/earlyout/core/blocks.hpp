@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <cstring>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// The block types of GGUF files, layouts as in llama.cpp's ggml-common.h. A row of a matrix is whole blocks. Each
 /// decoded value is the float nearest to the number that the block means.
@@ -95,6 +95,6 @@ inline void decode_block(dtype type, const std::byte* block, float* out) noexcep
 }
 
 }  // namespace detail
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -21,7 +21,7 @@
 #include <string_view>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// A tensor as it lies in a file: row-major, little-endian, possibly unaligned.
 struct tensor_view {
@@ -204,6 +204,6 @@ void read_rows(const checkpoint& from, std::string_view name, std::size_t rows, 
     read_rows(from, find_tensor(from, name, {rows, cols}), 0, rows, body);
 }
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -4,14 +4,13 @@
 
 /// @file Version and the inline namespace that keeps differently compiled objects apart.
 ///
-/// Everything lives in `earlyout::inline EARLYOUT_ABI`. The tag carries the version and the instruction
-/// set this translation unit is compiled for, so two objects built with different `-m` flags never share
-/// a weak symbol: mixing their types is a link error instead of an illegal instruction.
+/// Everything is declared in `namespace earlyout { inline namespace EARLYOUT_ABI {`. The tag carries the version and
+/// the instruction set this translation unit is compiled for, so two objects built with different `-m` flags never
+/// share a weak symbol: mixing their types is a link error instead of an illegal instruction.
 
 #define EARLYOUT_VERSION_MAJOR 0
 #define EARLYOUT_VERSION_MINOR 1
 #define EARLYOUT_VERSION_PATCH 0
-#define EARLYOUT_VERSION_STRING "0.1.0"
 
 #if defined(__AVX512F__) && defined(__AVX512CD__) && defined(__AVX512DQ__) && defined(__AVX512BW__)
 #if defined(__AVX512BF16__) && defined(__AVX512VNNI__) && defined(__AMX_INT8__) && defined(__linux__)
@@ -51,10 +50,17 @@
 #define EARLYOUT_DETAIL_STR_(a) #a
 #define EARLYOUT_DETAIL_STR(a) EARLYOUT_DETAIL_STR_(a)
 
-/// Name of the inline namespace, e.g. `v0_1_avx2_fma`.
-#define EARLYOUT_ABI EARLYOUT_DETAIL_CAT(v0_1_, EARLYOUT_DETAIL_ISA)
+#define EARLYOUT_VERSION_STRING                 \
+    EARLYOUT_DETAIL_STR(EARLYOUT_VERSION_MAJOR) \
+    "." EARLYOUT_DETAIL_STR(EARLYOUT_VERSION_MINOR) "." EARLYOUT_DETAIL_STR(EARLYOUT_VERSION_PATCH)
 
-namespace earlyout::inline EARLYOUT_ABI {
+#define EARLYOUT_DETAIL_TAG_(major, minor, isa) v##major##_##minor##_##isa
+#define EARLYOUT_DETAIL_TAG(major, minor, isa) EARLYOUT_DETAIL_TAG_(major, minor, isa)
+
+/// Name of the inline namespace, e.g. `v0_1_avx2_fma`.
+#define EARLYOUT_ABI EARLYOUT_DETAIL_TAG(EARLYOUT_VERSION_MAJOR, EARLYOUT_VERSION_MINOR, EARLYOUT_DETAIL_ISA)
+
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// The library's version, "major.minor.patch".
 inline constexpr const char* version = EARLYOUT_VERSION_STRING;
@@ -62,6 +68,6 @@ inline constexpr const char* version = EARLYOUT_VERSION_STRING;
 /// The instruction set this translation unit was compiled for, e.g. "avx512_vnni_bf16".
 inline constexpr const char* instruction_set = EARLYOUT_DETAIL_STR(EARLYOUT_DETAIL_ISA);
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// Element type of a stored tensor. The last four are llama.cpp's block types: blocks.hpp.
 enum class dtype : std::uint8_t { f32, f16, bf16, q8_0, q4_0, q4_k, q6_k };
@@ -96,6 +96,6 @@ enum class dtype : std::uint8_t { f32, f16, bf16, q8_0, q4_0, q4_k, q6_k };
     return static_cast<std::uint16_t>(sign | rounded >> 13);
 }
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -10,7 +10,7 @@
 #include <string>
 #include <utility>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// What went wrong, for programs; `error::what()` is the sentence for people.
 enum class errc {
@@ -64,6 +64,6 @@ template <class... Parts>
     throw error(code, std::move(message).str());
 }
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cstddef>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// Runs independent pieces of one operation. A program with its own threads derives from this; the
 /// library's own is `thread_pool`. One session at a time uses an executor.
@@ -52,6 +52,6 @@ void parallel_for(executor& on, std::size_t count, std::size_t grain, Body&& bod
     on.run(pieces, [&](std::size_t piece) { body(piece, count * piece / pieces, count * (piece + 1) / pieces); });
 }
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <string_view>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// Marks a size that is known at run time only.
 inline constexpr std::size_t dynamic = 0;
@@ -49,6 +49,6 @@ private:
     return (value + step - 1) / step * step;
 }
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -14,7 +14,7 @@
 #include <utility>
 #include <variant>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// Configuration values of a checkpoint by key, in memory.
 class flat_config {
@@ -63,6 +63,6 @@ private:
     std::map<std::string, value, std::less<>> values_;
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -8,7 +8,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 template <class Signature>
 class function_ref;
@@ -35,6 +35,6 @@ private:
     Result (*call_)(void*, Arguments...);
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -8,7 +8,7 @@
 #include <span>
 #include <type_traits>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// Rows of a row-major matrix that somebody else owns; consecutive rows start `stride` elements apart.
 template <class T>
@@ -49,6 +49,6 @@ private:
     std::size_t stride_ = 0;
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// A checkpoint that a program fills itself: a small network written by hand, a test.
 class memory_checkpoint final : public checkpoint {
@@ -62,6 +62,6 @@ private:
     std::map<std::string, entry, std::less<>> tensors_;
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

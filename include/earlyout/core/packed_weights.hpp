@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// A weight matrix in the form that products read, wherever it lies: packing.hpp says how. It is the same on every
 /// instruction set.
@@ -38,6 +38,6 @@ inline void check_packed(const packed_weights& found, std::string_view format, s
     }
 }
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -8,7 +8,7 @@
 #include <limits>
 #include <string_view>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// The sizes of a decoder. As a template argument, members left 0 are read from the checkpoint; in a
 /// network all are known. `kv_heads`, `head_dim` and `d_ff` left 0 in a complete shape mean `heads`,
@@ -64,6 +64,6 @@ inline void check_shape(const model_shape& shape, std::string_view source) {
     }
 }
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -13,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// Threads for one session's operations. Waiting threads spin for some tens of microseconds (the gap
 /// between two matrix products), then sleep. Each has a contiguous share of the pieces and takes them in order, so that
@@ -131,6 +131,6 @@ private:
     std::vector<std::thread> workers_;
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -6,11 +6,11 @@
 
 #include <cstdint>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// Index of a vocabulary entry; valid ids are 0 .. vocabulary size - 1.
 using token_id = std::int32_t;
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <memory>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// Puts many matrices next to each other in memory of huge pages, so that those too small for a page of their own are
 /// streamed as fast as large ones. Buffers made from it keep what they lie in; the arena itself may go.
@@ -53,6 +53,6 @@ private:
     std::size_t left_ = 0;
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -14,7 +14,7 @@
 #include <span>
 #include <utility>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// A low-rank map for each exit that makes its hidden state one that the model's own output understands:
 /// logits = output(h + B A h) with A: [rank, d_model], B: [d_model, rank]. Costs 2 rank d_model multiplications
@@ -88,6 +88,6 @@ private:
     std::shared_ptr<const std::map<std::size_t, adapter>> adapters_;
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -4,7 +4,7 @@
 
 #include <earlyout/exit/gate.hpp>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// Exits at every exit of its plan: `exit_plan{after<3>(always_exit{})}` is a three-layer model. Costs nothing.
 struct always_exit {
@@ -20,6 +20,6 @@ struct never_exit {
     constexpr decision operator()(const auto&) const noexcept { return decision::go_on; }
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

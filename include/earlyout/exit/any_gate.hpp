@@ -10,7 +10,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// A gate chosen at run time: its signals are a run-time set, its states live in fixed inline storage.
 /// One indirect call per exit dearer than the gate it holds.
@@ -97,6 +97,6 @@ private:
     std::shared_ptr<const interface> held_;
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -11,7 +11,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// An exit head chosen at run time; as it is made, the shared one. One indirect call per answer dearer than the head
 /// it holds.
@@ -61,6 +61,6 @@ private:
     std::shared_ptr<const interface> held_;
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

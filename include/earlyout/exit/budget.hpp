@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// What a budget that is used up asks for.
 enum class over_budget : std::uint8_t {
@@ -56,6 +56,6 @@ struct time_budget {
     [[nodiscard]] sequence_state start_sequence() const { return {clock::now()}; }
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

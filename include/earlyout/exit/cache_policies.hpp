@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <limits>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// How far the prompt goes before the first token is drawn.
 enum class prefill : std::uint8_t {
@@ -55,6 +55,6 @@ struct omit {
     static constexpr std::size_t cap = std::numeric_limits<std::size_t>::max();
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

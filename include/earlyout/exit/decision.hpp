@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// What a gate says about a token after a layer.
 enum class decision : std::uint8_t {
@@ -30,6 +30,6 @@ enum class decision : std::uint8_t {
 /// Which way a gate's threshold must move to make exits rarer.
 enum class safer : std::uint8_t { higher, lower };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

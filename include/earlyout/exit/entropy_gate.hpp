@@ -4,7 +4,7 @@
 
 #include <earlyout/exit/gate.hpp>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// Exits when the next token is hardly in doubt: H(p) = -sum p log p <= threshold (DeeBERT, arXiv
 /// 2004.12993). Costs the exit's logits and two exponentials for each.
@@ -17,6 +17,6 @@ struct entropy {
     decision operator()(const auto& s) const { return s.entropy() <= threshold ? decision::exit : decision::go_on; }
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -17,7 +17,7 @@
 #include <utility>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// A gate asked after each of the given layers; its token state runs through all of them.
 template <class Gate, std::size_t... Layers>
@@ -223,6 +223,6 @@ template <class Layers, class Gate>
     requires std::convertible_to<Layers, exit_layers>
 exit_plan(Layers, Gate) -> exit_plan<exit_layers, Gate>;
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -9,7 +9,7 @@
 
 #include <utility>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 namespace detail {
 
@@ -55,6 +55,6 @@ inline constexpr bool is_exit_policy<exit_policy<Plan, Head, Cache>> = true;
 
 }  // namespace detail
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

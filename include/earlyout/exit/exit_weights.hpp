@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// One linear map as an `exit_weights` stores it: out = weight x + bias. Views; they live as long as it does.
 struct linear_weights {
@@ -308,6 +308,6 @@ private:
     text_map metadata_;
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

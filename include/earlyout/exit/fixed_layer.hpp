@@ -4,7 +4,7 @@
 
 #include <earlyout/exit/gate.hpp>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// Exits at the first exit at or after a layer chosen at run time. Costs nothing.
 struct fixed_layer {
@@ -19,6 +19,6 @@ struct fixed_layer {
     }
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -10,7 +10,7 @@
 #include <cstddef>
 #include <type_traits>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// The state of a gate that keeps none.
 struct no_state {};
@@ -149,6 +149,6 @@ void check_gate(const Gate& g, const model_shape& shape) {
     if constexpr (requires { g.check(shape); }) g.check(shape);
 }
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -12,7 +12,7 @@
 #include <cstdint>
 #include <span>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// What a head computes with: the model's own output, and products with weights of the head's own, which run on the
 /// session's threads and count among the weight bytes it reads. Lent for one answer.
@@ -65,6 +65,6 @@ struct shared_head {
     }
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

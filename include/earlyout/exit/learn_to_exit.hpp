@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// Exits when a fitted map of the hidden state says that this exit is hardly ever wrong:
 /// sigmoid(w . h + b) <= threshold, a predicted probability of error ("learning to exit" of BERxiT, Xin et al.,
@@ -55,6 +55,6 @@ private:
     float threshold_;
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// What a gate that is fitted layer by layer uses after one of them.
 struct layer_weights {
@@ -120,6 +120,6 @@ private:
 
 }  // namespace detail
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -4,7 +4,7 @@
 
 #include <earlyout/exit/gate.hpp>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// Exits when the two most likely tokens are far apart: p1 - p2 >= threshold (CALM, arXiv 2207.07061,
 /// equation 7). Costs the exit's logits.
@@ -17,6 +17,6 @@ struct margin {
     decision operator()(const auto& s) const { return s.margin() >= threshold ? decision::exit : decision::go_on; }
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -4,7 +4,7 @@
 
 #include <earlyout/exit/gate.hpp>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// Exits when the most likely token's probability p1 >= threshold (CALM, arXiv 2207.07061, "softmax
 /// response"). Costs the exit's logits.
@@ -19,6 +19,6 @@ struct max_probability {
     }
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -6,7 +6,7 @@
 
 #include <span>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// Exits at the first exit whose arg-max is the right token: the most that any gate could save. For
 /// analysis, since it must be told the answers; give it the true text, or what full depth produced, to
@@ -23,6 +23,6 @@ struct oracle {
     }
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -15,7 +15,7 @@
 #include <span>
 #include <utility>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// An output matrix for each exit, on the hidden state as it leaves the layer, without the final norm (Sun et al.,
 /// ICSE 2024: untied, without bias): logits = W_layer h. A layer without one answers as `shared_head`. An answer reads
@@ -71,6 +71,6 @@ private:
     std::shared_ptr<const std::map<std::size_t, linear<Format>>> heads_;
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -5,7 +5,7 @@
 #include <earlyout/core/token.hpp>
 #include <earlyout/exit/gate.hpp>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// Exits when the arg-max has not changed for a while (PABEE, arXiv 2006.04152). Counting as there: a token's
 /// first exit starts at 0, each further exit with the same arg-max as the one before it adds 1, another
@@ -31,6 +31,6 @@ struct patience {
     }
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

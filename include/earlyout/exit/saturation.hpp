@@ -8,7 +8,7 @@
 #include <cmath>
 #include <span>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// Exits when layers no longer turn the hidden state: cos(h, h') = h . h' / (|h| |h'|) >= threshold, h' being
 /// the state at the last evaluated exit of this token (CALM, arXiv 2207.07061, "hidden-state saturation").
@@ -36,6 +36,6 @@ private:
     }
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -15,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// Probabilities that a Stop&Exit gate's winning class must exceed. 1 switches a decision off.
 struct sec_thresholds {
@@ -101,6 +101,6 @@ private:
     sec_thresholds thresholds_;
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -9,7 +9,7 @@
 #include <span>
 #include <utility>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// Where a shortlist answers: at later exits, or after the last layer too, whose answer then is not quite full depth's.
 enum class shortlist_reach : unsigned char { exits, full_depth };
@@ -65,6 +65,6 @@ inline constexpr bool is_shortlist<shortlist<Head>> = true;
 
 }  // namespace detail
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// Something a gate may look at besides layer, position and new tokens, which are always visible.
 enum class signal : std::uint32_t {
@@ -278,6 +278,6 @@ private:
     exit_signals* source_;
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// What session::complete() returns.
 struct completion {
@@ -24,6 +24,6 @@ struct completion {
     run_stats stats;
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

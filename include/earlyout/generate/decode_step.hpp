@@ -11,7 +11,7 @@
 #include <cstddef>
 #include <stop_token>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// How the last token of a sequence left the layers.
 struct step_result {
@@ -89,6 +89,6 @@ step_result decode_step(sequence<Network>& tokens, const Policy& policy, exit_si
     return {said == decision::stop ? step_result::outcome::stopped : step_result::outcome::predicted, depth};
 }
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// One token that a completion produced.
 struct token_event {
@@ -57,6 +57,6 @@ enum class finish_reason : std::uint8_t {
     return "unknown";
 }
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -16,7 +16,7 @@
 #include <string>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// One completion's options.
 struct generate_options {
@@ -64,6 +64,6 @@ inline void check(const generate_options& o) {
     if (o.max_new_tokens == 0) fail(errc::invalid_argument, "max_new_tokens: expected at least 1, found 0");
 }
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

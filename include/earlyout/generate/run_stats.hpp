@@ -9,7 +9,7 @@
 #include <numeric>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// Work that passed through layers: one layer-token is one token through one layer.
 struct work_count {
@@ -67,6 +67,6 @@ struct run_stats {
     }
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

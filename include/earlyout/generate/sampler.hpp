@@ -13,7 +13,7 @@
 #include <span>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// Draws tokens from logits. A draw depends on the seed and on the draw's number only, so a rollback has
 /// nothing to restore. All memory is taken when it is made.
@@ -120,6 +120,6 @@ private:
     std::vector<std::uint8_t> seen_;
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

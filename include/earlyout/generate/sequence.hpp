@@ -16,7 +16,7 @@
 #include <stop_token>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// The tokens of one sequence and how far each has come. A token's row of the residual stream lies in the
 /// stash at the depth it has reached; its keys and values are in the cache of every layer up to there. Tokens enter a
@@ -183,6 +183,6 @@ private:
     work_count work_;
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -27,7 +27,7 @@
 #include <utility>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// Callback that never stops.
 inline constexpr auto proceed_always = [](const token_event&) noexcept { return flow::proceed; };
@@ -426,6 +426,6 @@ session(const Model&, Policy) -> session<Model, Policy>;
 template <class Model, class Policy>
 session(const Model&, Policy, session_options) -> session<Model, Policy>;
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

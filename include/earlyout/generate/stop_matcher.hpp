@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// Watches streamed text for stop strings and says how much of it may be shown: everything before a
 /// stop string, and nothing yet of what might become one. Works on the text gathered so far, so that a
@@ -56,6 +56,6 @@ private:
     std::size_t longest_ = 0;
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -10,8 +10,7 @@
 #include <string_view>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace io {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
 /// The tokens with which a model was trained to write what is missing between two parts of a text (Bavarian et al.
 /// 2022, "Efficient Training of Language Models to Fill in the Middle").
@@ -59,6 +58,6 @@ struct fill_in_the_middle {
 };
 
 }  // namespace io
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

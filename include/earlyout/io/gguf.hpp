@@ -23,8 +23,7 @@
 #include <utility>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace io {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
 /// What a GGUF file holds, as views into its bytes: metadata and tensors. Tensors of other types than F32, F16, BF16,
 /// Q8_0, Q4_0, Q4_K and Q6_K may be there; asking for one is an error, having one is not. Shapes are given outermost
@@ -185,6 +184,6 @@ private:
 };
 
 }  // namespace io
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -24,8 +24,7 @@
 #include <utility>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace io {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
 /// A GGUF file as a checkpoint with the configuration keys, tensor names and row order that Hugging Face has for its
 /// architecture: `gpt2`, `llama` (Mistral too), `qwen2`, `qwen3` or `starcoder2`. The file stays mapped for as long as
@@ -218,6 +217,6 @@ private:
 };
 
 }  // namespace io
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

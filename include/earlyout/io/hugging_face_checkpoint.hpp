@@ -19,8 +19,7 @@
 #include <system_error>
 #include <utility>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace io {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 namespace detail {
 
 [[nodiscard]] inline bool exists(const std::filesystem::path& path) {
@@ -133,6 +132,6 @@ private:
 };
 
 }  // namespace io
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -20,8 +20,7 @@
 #include <string_view>
 #include <utility>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace io {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
 /// The smallest weight format without loss: see stored_checkpoint.
 [[nodiscard]] inline any_format lossless_format(const stored_checkpoint& from) {
@@ -100,6 +99,6 @@ template <class Network>
 }
 
 }  // namespace io
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

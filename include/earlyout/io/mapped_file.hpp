@@ -18,8 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace io {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
 /// A regular file's bytes, mapped read-only: pages are read when touched and shared between processes. The
 /// file must not be shortened while it is mapped.
@@ -76,6 +75,6 @@ private:
 };
 
 }  // namespace io
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

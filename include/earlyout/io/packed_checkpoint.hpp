@@ -24,8 +24,7 @@
 #include <string_view>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace io {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 namespace detail {
 
 inline constexpr const char* packed_format = "earlyout-packed";
@@ -191,6 +190,6 @@ private:
 };
 
 }  // namespace io
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -17,8 +17,7 @@
 #include <string_view>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace io {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 namespace detail {
 
 /// Stands before a checkpoint and keeps what an architecture asks it for, and the matrices that it makes of it.
@@ -141,6 +140,6 @@ void write_packed(const std::filesystem::path& path, const std::filesystem::path
 }
 
 }  // namespace io
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

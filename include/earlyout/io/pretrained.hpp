@@ -14,8 +14,7 @@
 #include <system_error>
 #include <utility>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace io {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 namespace detail {
 
 [[nodiscard]] inline bool is_file(const std::filesystem::path& path) {
@@ -104,6 +103,6 @@ private:
 };
 
 }  // namespace io
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

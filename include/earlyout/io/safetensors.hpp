@@ -23,8 +23,7 @@
 #include <utility>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace io {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
 /// What a safetensors file holds, as views into its bytes. Tensors of other element types than F32, F16 and
 /// BF16 may be there (old GPT-2 files carry masks); asking for one is an error, having one is not.
@@ -241,6 +240,6 @@ private:
 };
 
 }  // namespace io
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -16,8 +16,7 @@
 
 #include <unistd.h>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace io {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
 /// A tensor of any element type, as it is to be written.
 struct tensor_to_write {
@@ -103,6 +102,6 @@ inline void write_safetensors(const std::filesystem::path& path, std::span<const
 }
 
 }  // namespace io
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -17,8 +17,7 @@
 #include <utility>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace io {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
 /// The file beside a model's weights that holds its exits. sidecar.md describes the format.
 inline constexpr const char* sidecar_name = "exits.safetensors";
@@ -155,6 +154,6 @@ inline void require_match(const exit_weights& exits, const fitted_model& model) 
 }
 
 }  // namespace io
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

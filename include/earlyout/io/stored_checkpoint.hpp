@@ -9,8 +9,7 @@
 #include <filesystem>
 #include <string>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace io {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
 /// A checkpoint that lies in a folder or file.
 class stored_checkpoint : public checkpoint {
@@ -50,6 +49,6 @@ protected:
 };
 
 }  // namespace io
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

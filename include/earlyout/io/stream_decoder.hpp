@@ -14,8 +14,7 @@
 #include <utility>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace io {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
 /// Decodes tokens as they come. A character (UTF-8) whose bytes are spread over tokens is held back until it
 /// is whole; bytes that can no longer become a character pass through as they are. What push() and finish()
@@ -71,6 +70,6 @@ private:
 };
 
 }  // namespace io
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -7,8 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace io {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
 /// What `tokenizer::from_parts` makes a tokenizer of, when it does not come as a `tokenizer.json`. For a GGUF file the
 /// names of its keys are in brackets.
@@ -55,6 +54,6 @@ struct tokenizer_parts {
 };
 
 }  // namespace io
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

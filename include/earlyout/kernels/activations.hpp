@@ -4,8 +4,7 @@
 
 #include <earlyout/kernels/simd.hpp>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace kernels {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 
 /// x / (1 + exp(-x)), also called swish.
 template <class Arch = default_arch>
@@ -51,6 +50,6 @@ void multiply_elements(float* x, const float* y, std::size_t n, Arch = {}) noexc
 }
 
 }  // namespace kernels
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -13,7 +13,7 @@
 #include <utility>
 #include <variant>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// Weight format chosen at run time: `load<gpt2<any_format>>(folder, any_format("int8"))`. Costs one switch per
 /// product, and the compile time of every format.
@@ -167,6 +167,6 @@ template <class Format, class Body>
 }
 
 }  // namespace kernels
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

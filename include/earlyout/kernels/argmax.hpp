@@ -6,8 +6,7 @@
 
 #include <algorithm>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace kernels {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 
 /// The two largest values and where the larger one stands first.
 struct top_two {
@@ -59,6 +58,6 @@ template <class Arch = default_arch>
 }
 
 }  // namespace kernels
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -13,8 +13,7 @@
 #include <limits>
 #include <span>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace kernels {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 
 /// One query of one head, which sees the entries [first, last) of a cache.
 struct head_query {
@@ -353,6 +352,6 @@ void attend(Format format, std::span<const head_query> queries, const typename F
 }
 
 }  // namespace kernels
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

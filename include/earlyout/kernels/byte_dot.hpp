@@ -8,8 +8,7 @@
 #include <cstdint>
 #include <type_traits>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace kernels {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 
 /// A register of 32-bit integers, each also seen as four bytes.
 template <class Arch>
@@ -113,6 +112,6 @@ template <class Arch>
 #endif
 
 }  // namespace kernels
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -4,8 +4,7 @@
 
 #include <earlyout/kernels/simd.hpp>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace kernels {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 
 /// Sum over i of x[i] * y[i], i in [0, n). For the few-row products of gates; whole matrices go through
 /// `multiply`.
@@ -32,6 +31,6 @@ template <class Arch = default_arch>
 }
 
 }  // namespace kernels
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// Weight format tags: how a packed matrix stores a weight. f32, bf16 and f16 store weights one by one, int8 and int4
 /// in groups with a scale.
@@ -75,6 +75,6 @@ concept group_format = requires { Format::zero; };
 template <class Format>
 concept element_format = requires { typename Format::element; };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

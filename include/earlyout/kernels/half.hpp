@@ -10,8 +10,7 @@
 #include <cstdint>
 #include <type_traits>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace kernels {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 
 /// True when one instruction turns a register of binary16 into floats.
 template <class Arch>
@@ -117,6 +116,6 @@ inline void encode(Format, const float* from, std::size_t n, typename Format::el
 }
 
 }  // namespace kernels
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

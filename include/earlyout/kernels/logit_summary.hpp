@@ -10,8 +10,7 @@
 #include <cstddef>
 #include <span>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace kernels {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 
 /// Logits that are summarised together, 4 KiB of them: with fewer the seams cost more, with more there are too few
 /// blocks for threads to share. Blocks are counted from the first logit and put together in order, so that a summary
@@ -66,6 +65,6 @@ template <class Arch = default_arch>
 }
 
 }  // namespace kernels
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -12,8 +12,7 @@
 #include <cstdint>
 #include <utility>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace kernels {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 
 /// Tokens whose sums one pass over a panel keeps in registers: as many as the register file holds.
 template <class Arch>
@@ -173,6 +172,6 @@ void multiply(const packed_matrix<Format>& weights, matrix_view<const float> x, 
 }
 
 }  // namespace kernels
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

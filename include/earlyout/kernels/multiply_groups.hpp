@@ -15,8 +15,7 @@
 #include <cstring>
 #include <utility>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace kernels {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 
 /// Tokens whose sums, whole and of the present group, one pass over a panel keeps in registers.
 template <class Arch>
@@ -123,6 +122,6 @@ template <group_format Format, class ForRows>
 }
 
 }  // namespace kernels
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

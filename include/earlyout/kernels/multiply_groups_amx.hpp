@@ -20,8 +20,7 @@
 /// @file Products of many tokens with int8 and int4 weights in AMX's matrix registers. A group's sum is a whole number
 /// and the groups are added as everywhere else, so that the bits are those of multiply_groups_tile().
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace kernels {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 
 #if defined(EARLYOUT_DETAIL_AMX)
 
@@ -222,6 +221,6 @@ void multiply_groups_amx(const packed_matrix<Format>& weights, const quantized_v
 #endif
 
 }  // namespace kernels
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -6,8 +6,7 @@
 
 #include <cmath>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace kernels {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 
 namespace detail {
 
@@ -78,6 +77,6 @@ void rms_norm(const float* x, const float* weight, float epsilon, float* out, st
 }
 
 }  // namespace kernels
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

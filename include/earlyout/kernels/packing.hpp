@@ -16,7 +16,7 @@
 #include <cstdint>
 #include <span>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// A weight matrix W: [out, in] as the product kernels read it: panels of 32 output rows, each panel one
 /// sequential stream [in][32] in the format's order of rows. The last panel's missing rows are zero. Weights exist only
@@ -107,6 +107,6 @@ private:
     aligned_buffer<element> data_;
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -12,7 +12,7 @@
 #include <cstring>
 #include <span>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// A weight matrix in int8 or int4. Panels of 32 output rows as ever; a panel is a stream of groups of 32 inputs, each
 /// the 32 rows' scales and then their codes, four inputs of a row side by side: int8 [8][32 rows][4] bytes, int4
@@ -186,6 +186,6 @@ template <class Arch, std::size_t Parts>
 }
 
 }  // namespace kernels
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

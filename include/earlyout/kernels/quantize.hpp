@@ -14,8 +14,7 @@
 #include <cstdint>
 #include <limits>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace kernels {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 
 /// One group of weights: weight i is scale * codes[i].
 struct coded_group {
@@ -195,6 +194,6 @@ private:
 };
 
 }  // namespace kernels
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

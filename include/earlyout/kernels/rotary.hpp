@@ -6,8 +6,7 @@
 
 #include <cstddef>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace kernels {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 
 /// Cosines and sines of sums of angles, from those of the two.
 /// @param first, second [cosines | sines], 2 * half each
@@ -67,6 +66,6 @@ void rotate_halves(float* x, const float* cosine, const float* sine, std::size_t
 }
 
 }  // namespace kernels
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -18,7 +18,7 @@
 #include <cstddef>
 #include <type_traits>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// The widest instruction set this translation unit may use. Kernels take it as an arch tag, so that a
 /// test can run each of them on every narrower set too.
@@ -129,6 +129,6 @@ inline void transform(const float* x, float* out, std::size_t n, Op op) noexcept
 }
 
 }  // namespace kernels
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -7,8 +7,7 @@
 #include <cmath>
 #include <limits>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace kernels {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 
 /// Largest of x[0 .. n - 1]; minus infinity when n is 0.
 template <class Arch = default_arch>
@@ -93,6 +92,6 @@ void softmax(float* x, std::size_t n, Arch = {}) noexcept {
 }
 
 }  // namespace kernels
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -10,8 +10,7 @@
 #include <cstdint>
 #include <type_traits>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace kernels {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 
 /// The format that holds what a tensor of that type has: the same, or for Q4_K and Q6_K, int8, which is close.
 [[nodiscard]] inline any_format format_of(dtype type) noexcept {
@@ -81,6 +80,6 @@ template <class Format>
 }
 
 }  // namespace kernels
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -9,8 +9,7 @@
 #include <cstddef>
 #include <span>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace kernels {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 
 /// Indices of the k largest of x[0 .. n - 1], in increasing order; of equal values the lower indices. Reads x once and
 /// keeps the best so far, so that most values are compared with the k-th best and forgotten.
@@ -43,6 +42,6 @@ void find_top_k(const float* x, std::size_t n, std::size_t k, std::span<token_id
 }
 
 }  // namespace kernels
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

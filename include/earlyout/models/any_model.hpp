@@ -20,7 +20,7 @@
 #include <utility>
 #include <variant>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 namespace detail {
 
@@ -150,6 +150,6 @@ private:
 using any_model = any_model_of<gpt2_architecture, llama_architecture, mistral_architecture, qwen2_architecture,
                                qwen3_architecture, codegen_architecture, starcoder2_architecture>;
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -12,7 +12,7 @@
 #include <string>
 #include <string_view>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// CodeGen (Nijkamp et al., 2022), which has GPT-J's layers: both halves read one norm, and the first `rotary_dim`
 /// elements of a head are turned by its position.
@@ -108,6 +108,6 @@ private:
 template <class Format = f32, model_shape Shape = model_shape{}>
 using codegen = network<codegen_architecture, Format, Shape>;
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// GPT-2 (Radford et al., 2019): learned positions, layer norm before each half, biases everywhere, GELU.
 struct gpt2_architecture {
@@ -128,6 +128,6 @@ private:
 template <class Format = f32, model_shape Shape = model_shape{}>
 using gpt2 = network<gpt2_architecture, Format, Shape>;
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

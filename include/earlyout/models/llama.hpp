@@ -6,7 +6,7 @@
 
 #include <string_view>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// Llama 1 to 3.2 (Touvron et al., 2023; Dubey et al., 2024), and what is stored like it: RMS norm before each half,
 /// rotary positions, grouped queries, SwiGLU.
@@ -24,6 +24,6 @@ struct llama_architecture : detail::gated_llama_layers<llama_architecture> {
 template <class Format = f32, model_shape Shape = model_shape{}>
 using llama = network<llama_architecture, Format, Shape>;
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

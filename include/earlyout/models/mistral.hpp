@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <string_view>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// Mistral (Jiang et al., 2023): Llama whose tokens may see the last `sliding_window` positions only.
 struct mistral_architecture : detail::gated_llama_layers<mistral_architecture> {
@@ -24,6 +24,6 @@ struct mistral_architecture : detail::gated_llama_layers<mistral_architecture> {
 template <class Format = f32, model_shape Shape = model_shape{}>
 using mistral = network<mistral_architecture, Format, Shape>;
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <utility>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// Names, as a checkpoint spells them, of what every decoder has.
 struct decoder_names {
@@ -131,6 +131,6 @@ private:
     }
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <string_view>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// Qwen2 and Qwen2.5 (Yang et al., 2024): Llama with biases on queries, keys and values.
 struct qwen2_architecture : detail::gated_llama_layers<qwen2_architecture> {
@@ -22,6 +22,6 @@ struct qwen2_architecture : detail::gated_llama_layers<qwen2_architecture> {
 template <class Format = f32, model_shape Shape = model_shape{}>
 using qwen2 = network<qwen2_architecture, Format, Shape>;
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

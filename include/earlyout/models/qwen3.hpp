@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 namespace detail {
 
@@ -41,6 +41,6 @@ struct qwen3_architecture : detail::gated_llama_layers<qwen3_architecture, detai
 template <class Format = f32, model_shape Shape = model_shape{}>
 using qwen3 = network<qwen3_architecture, Format, Shape>;
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// StarCoder2 (Lozhkov et al., 2024): layer norms, biases, rotary positions, grouped queries, a sliding window, and a
 /// feed-forward without a gate.
@@ -56,6 +56,6 @@ struct starcoder2_architecture : detail::llama_layers {
 template <class Format = f32, model_shape Shape = model_shape{}>
 using starcoder2 = network<starcoder2_architecture, Format, Shape>;
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -13,7 +13,7 @@
 #include <span>
 #include <utility>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// Queries and keys are used as the product gives them: positions are in the tokens' rows.
 struct no_positions {
@@ -145,6 +145,6 @@ private:
     linear<Format, Shape.heads * Shape.head_dim> output_;
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -9,7 +9,7 @@
 
 #include <span>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 namespace detail {
 
@@ -103,6 +103,6 @@ struct parallel_block {
     [[nodiscard]] const char* format_name() const noexcept { return feed_forward.format_name(); }
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

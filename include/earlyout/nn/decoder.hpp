@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// What a decoder is made of; an architecture fills one in.
 template <class Block, class Norm, class Format>
@@ -172,6 +172,6 @@ private:
     parts parts_;
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -14,7 +14,7 @@
 #include <cstdint>
 #include <span>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// A table of rows, [count, d_model], in the element type it is stored in: reading one row is all that a token asks of
 /// it.
@@ -87,6 +87,6 @@ private:
     aligned_buffer<std::byte> rows_;
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

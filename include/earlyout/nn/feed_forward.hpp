@@ -8,7 +8,7 @@
 
 #include <cstdint>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// The non-linearity between a feed-forward's two matrices.
 enum class activation : std::uint8_t { gelu_tanh, gelu_erf, relu, silu };
@@ -102,6 +102,6 @@ private:
     linear<Format, Shape.d_ff> down_;
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -6,7 +6,7 @@
 
 #include <cstddef>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// Normalises every head's query and key by itself before its position is applied (Qwen3).
 template <class Positions, std::size_t HeadDim = dynamic>
@@ -26,6 +26,6 @@ struct normed_heads {
     [[nodiscard]] std::size_t bytes() const noexcept { return query_norm.bytes() + key_norm.bytes(); }
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -13,7 +13,7 @@
 #include <cstddef>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// Keys and values of one sequence. Every layer has its own length and the positions of its entries, in
 /// increasing order; a token that left early may be missing from the deeper layers, so lengths never
@@ -155,6 +155,6 @@ private:
     std::vector<layer_entries> layers_;
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

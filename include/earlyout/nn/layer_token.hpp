@@ -6,7 +6,7 @@
 
 #include <cstddef>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// One token on its way through the layers: whose keys it sees, where it stands, and its row of the
 /// residual stream, updated in place. Only attention looks at the cache, so the tokens of one block may
@@ -17,6 +17,6 @@ struct layer_token {
     float* row = nullptr;  ///< [d_model]
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

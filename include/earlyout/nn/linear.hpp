@@ -14,7 +14,7 @@
 #include <string_view>
 #include <utility>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// y = x Wᵀ + b with W: [out, in]. `In` may be fixed at compile time.
 template <class Format = f32, std::size_t In = dynamic>
@@ -106,6 +106,6 @@ private:
     aligned_buffer<float> bias_;
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

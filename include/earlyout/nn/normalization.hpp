@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// Layer normalisation with weight and bias, [d_model] each.
 template <std::size_t DModel = dynamic>
@@ -60,6 +60,6 @@ private:
     float epsilon_ = 1e-5f;
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -12,7 +12,7 @@
 #include <span>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// Angles that a position turns a head's planes by, per position: base^(-2 i / dim) for plane i of dim / 2.
 [[nodiscard]] inline std::vector<double> rotary_frequencies(std::size_t dim, double base) {
@@ -100,6 +100,6 @@ private:
     std::shared_ptr<const table> table_;
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -15,7 +15,7 @@
 #include <span>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// Where the second half of a gated feed-forward's first product begins: at a panel of its own.
 [[nodiscard]] constexpr std::size_t gated_up_column(std::size_t d_ff) noexcept {
@@ -92,6 +92,6 @@ private:
     kernels::quantized_rows rounded_;
 };
 
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

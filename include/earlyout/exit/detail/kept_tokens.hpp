@@ -12,8 +12,7 @@
 #include <span>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace detail {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace detail {
 
 /// The likeliest tokens of one exit, which a token's later exits are asked about alone. They are looked for, and their
 /// rows copied, when a later exit first asks: a token that leaves at the first exit pays nothing.
@@ -70,6 +69,6 @@ private:
 };
 
 }  // namespace detail
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

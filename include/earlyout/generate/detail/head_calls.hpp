@@ -10,8 +10,7 @@
 #include <cstddef>
 #include <span>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace detail {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace detail {
 
 /// What a session's exits get their logits from: the policy's head over the sequence, counted and timed.
 template <class Network, class Policy>
@@ -93,6 +92,6 @@ public:
 };
 
 }  // namespace detail
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

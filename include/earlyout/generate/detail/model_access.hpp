@@ -12,8 +12,7 @@
 #include <utility>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace detail {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace detail {
 
 /// The layers of a model: its network() where it has one, else the model itself. This is how a session
 /// takes both a bare network and what io::load returns without knowing io.
@@ -94,6 +93,6 @@ template <class Model>
 }
 
 }  // namespace detail
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -11,8 +11,7 @@
 #include <string_view>
 #include <utility>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace detail {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace detail {
 
 /// The text of a completion: decoded token by token, cut before a stop string, shown as soon as it is
 /// certain. A model without a tokenizer has none.
@@ -85,6 +84,6 @@ private:
 };
 
 }  // namespace detail
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

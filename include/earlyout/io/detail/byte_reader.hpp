@@ -13,8 +13,7 @@
 #include <string_view>
 #include <type_traits>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace io::detail {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace io::detail {
 
 /// Reads a file's bytes from front to back, little-endian, and refuses to pass its end. What is read is named by a
 /// string or, so that names are only made for errors, a function that returns one.
@@ -73,6 +72,6 @@ private:
 };
 
 }  // namespace io::detail
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -10,8 +10,7 @@
 #include <string>
 #include <string_view>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace io::detail {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace io::detail {
 
 /// What llama.cpp calls a thing (gguf-py's constants.py), and what Hugging Face calls it.
 struct gguf_name {
@@ -99,6 +98,6 @@ inline constexpr std::array<gguf_architecture, 5> gguf_architectures{
 }
 
 }  // namespace io::detail
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -8,8 +8,7 @@
 #include <string>
 #include <string_view>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace io::detail {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace io::detail {
 
 /// How a byte-level tokenizer cuts a text, by the name that a GGUF file has for it in `tokenizer.ggml.pre`. The
 /// expressions are those of the models' own tokenizer.json; each cuts what the one before it left. Like llama.cpp, and
@@ -54,6 +53,6 @@ inline constexpr gguf_pattern gguf_patterns[] = {
 }
 
 }  // namespace io::detail
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

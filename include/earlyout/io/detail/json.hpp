@@ -14,8 +14,7 @@
 #include <utility>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace io::detail {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace io::detail {
 
 using json = nlohmann::json;
 
@@ -54,6 +53,6 @@ using json = nlohmann::json;
 }
 
 }  // namespace io::detail
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

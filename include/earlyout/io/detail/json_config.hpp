@@ -15,8 +15,7 @@
 #include <string_view>
 #include <utility>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace io::detail {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace io::detail {
 
 /// The configuration values of a checkpoint that lie in a JSON object. "rope_scaling.factor" is a member of that name,
 /// or the member of a member; "layer_types.0" may be an element of an array.
@@ -98,6 +97,6 @@ private:
 };
 
 }  // namespace io::detail
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

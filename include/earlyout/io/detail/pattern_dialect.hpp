@@ -9,8 +9,7 @@
 #include <string_view>
 #include <utility>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace io::detail {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace io::detail {
 
 /// Rewrites an expression of Oniguruma, the engine that tokenizer files are written for, where PCRE2 would
 /// take it but mean something else:
@@ -115,6 +114,6 @@ private:
 };
 
 }  // namespace io::detail
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -9,8 +9,7 @@
 #include <string>
 #include <string_view>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace io::detail {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace io::detail {
 
 /// At most 160 characters of a text from a file; what does not print is '?'.
 [[nodiscard]] inline std::string printable(std::string_view text) {
@@ -23,6 +22,6 @@ namespace io::detail {
 }
 
 }  // namespace io::detail
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -8,8 +8,7 @@
 #include <iterator>
 #include <string_view>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace io::detail {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace io::detail {
 
 /// GPT-2's words: contractions, letters, numbers, other signs, each with the space before it, and white space.
 inline constexpr std::string_view gpt2_pattern =
@@ -40,6 +39,6 @@ inline constexpr std::string_view linear_patterns[] = {
 }
 
 }  // namespace io::detail
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -16,8 +16,7 @@
 #include <utility>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace io::detail {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace io::detail {
 
 /// A token that is looked for in the text itself, before the text is cut into words.
 struct added_token {
@@ -135,6 +134,6 @@ private:
 };
 
 }  // namespace io::detail
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -10,8 +10,7 @@
 #include <string>
 #include <string_view>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace io::detail {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace io::detail {
 
 /// GPT-2's spelling of bytes as printable characters, as tokenizer files use it: a byte whose Latin-1
 /// character is printable stands for itself, the other 68 are U+0100, U+0101, ... in order.
@@ -46,6 +45,6 @@ private:
 inline constexpr byte_alphabet gpt2_alphabet;
 
 }  // namespace io::detail
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

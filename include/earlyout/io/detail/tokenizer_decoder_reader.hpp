@@ -16,8 +16,7 @@
 #include <utility>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace io::detail {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace io::detail {
 
 /// How the pieces of a vocabulary over characters become text. A text is its pieces, each decoded on its own, one
 /// behind the other, but for what is left out at its start.
@@ -99,6 +98,6 @@ private:
 };
 
 }  // namespace io::detail
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -25,8 +25,7 @@
 #include <utility>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace io::detail {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace io::detail {
 
 /// Reads the text of a Hugging Face `tokenizer.json` that holds a BPE, byte-level or over characters. `truncation`
 /// and `padding` are left aside: encoding never cuts a text nor fills it up.
@@ -279,6 +278,6 @@ private:
 };
 
 }  // namespace io::detail
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

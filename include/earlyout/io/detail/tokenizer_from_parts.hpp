@@ -24,8 +24,7 @@
 #include <utility>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace io::detail {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace io::detail {
 
 /// Makes a tokenizer of its parts, which may come from a file of any content.
 class parts_reader {
@@ -258,6 +257,6 @@ private:
 };
 
 }  // namespace io::detail
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

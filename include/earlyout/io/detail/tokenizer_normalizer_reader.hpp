@@ -12,8 +12,7 @@
 #include <string>
 #include <utility>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace io::detail {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace io::detail {
 
 /// Reads the `normalizer` of a tokenizer file: Prepend, Replace, Strip, Unicode's forms, and Sequences of them.
 class normalizer_reader {
@@ -79,6 +78,6 @@ private:
 };
 
 }  // namespace io::detail
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

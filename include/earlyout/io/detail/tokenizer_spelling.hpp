@@ -11,8 +11,7 @@
 #include <string>
 #include <string_view>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace io::detail {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace io::detail {
 
 /// How SentencePiece writes a space: U+2581.
 inline constexpr std::string_view sentence_piece_space = "\xe2\x96\x81";
@@ -53,6 +52,6 @@ inline constexpr std::string_view sentence_piece_space = "\xe2\x96\x81";
 }
 
 }  // namespace io::detail
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -13,8 +13,7 @@
 #include <utility>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace io::detail {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace io::detail {
 
 /// What becomes of a pattern's matches when a text is split at them; Hugging Face's names and meanings.
 enum class split_behavior { removed, isolated, merged_with_previous, merged_with_next, contiguous };
@@ -185,6 +184,6 @@ private:
 };
 
 }  // namespace io::detail
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -8,8 +8,7 @@
 #include <cstddef>
 #include <string_view>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace io::detail {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace io::detail {
 
 /// What decoding leaves out at the start of a text, because encoding put it there.
 struct text_start {
@@ -46,6 +45,6 @@ private:
 };
 
 }  // namespace io::detail
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

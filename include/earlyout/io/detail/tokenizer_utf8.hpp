@@ -9,8 +9,7 @@
 #include <string>
 #include <string_view>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace io::detail {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace io::detail {
 
 /// How the bytes from the start of a text stand to UTF-8 (Unicode, table 3-7: no overlong forms, no
 /// surrogates, nothing above U+10FFFF).
@@ -70,6 +69,6 @@ struct utf8_prefix {
 }
 
 }  // namespace io::detail
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

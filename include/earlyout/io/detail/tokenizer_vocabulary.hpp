@@ -14,8 +14,7 @@
 #include <utility>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace io::detail {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace io::detail {
 
 /// Between ids and the bytes they stand for.
 class vocabulary {
@@ -62,6 +61,6 @@ private:
 };
 
 }  // namespace io::detail
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -8,8 +8,7 @@
 #include <cstddef>
 #include <string_view>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace io::detail {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace io::detail {
 
 /// Unicode's White_Space.
 [[nodiscard]] constexpr bool is_white_space(char32_t c) noexcept {
@@ -48,6 +47,6 @@ namespace io::detail {
 }
 
 }  // namespace io::detail
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

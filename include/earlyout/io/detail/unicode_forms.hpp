@@ -16,8 +16,7 @@
 #include <utf8proc.h>
 #endif
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace io::detail {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace io::detail {
 
 /// A normalization form of Unicode (UAX #15).
 struct unicode_form {
@@ -114,6 +113,6 @@ inline bool to_unicode_form(unicode_form form, std::string_view text, std::strin
 }
 
 }  // namespace io::detail
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

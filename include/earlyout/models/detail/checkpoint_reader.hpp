@@ -19,8 +19,7 @@
 #include <utility>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace detail {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace detail {
 
 /// Reads configuration values and tensors of a checkpoint, and refuses what an architecture cannot use. Tensor names
 /// are tried with a prefix first, which checkpoints of a model without its output matrix lack.
@@ -192,6 +191,6 @@ private:
 };
 
 }  // namespace detail
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

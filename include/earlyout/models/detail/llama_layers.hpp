@@ -16,8 +16,7 @@
 #include <string_view>
 #include <vector>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace detail {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace detail {
 
 /// What the configurations and layers of Llama and of those that follow it have in common: the names of sizes and
 /// tensors, rotary positions, query, key and value matrices of their own.
@@ -193,6 +192,6 @@ struct gated_llama_layers : llama_layers {
 };
 
 }  // namespace detail
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

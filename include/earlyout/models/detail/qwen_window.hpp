@@ -7,8 +7,7 @@
 #include <cstddef>
 #include <string>
 
-namespace earlyout::inline EARLYOUT_ABI {
-namespace detail {
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace detail {
 
 /// Positions that a layer of a Qwen model sees, 0: all. With `use_sliding_window` the layers that `layer_types` names
 /// have the window; without that list, those above the first `max_window_layers`. Keys that are absent mean what they
@@ -26,6 +25,6 @@ namespace detail {
 }
 
 }  // namespace detail
-}  // namespace earlyout::inline EARLYOUT_ABI
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif
