@@ -10,6 +10,7 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 #include <optional>
 #include <span>
 #include <utility>
@@ -25,12 +26,13 @@ template <class Arch = default_arch>
 [[nodiscard]] float entropy_of_squares(std::span<const float> x, float largest) noexcept {
     using batch = float_batch<Arch>;
     constexpr std::size_t w = kernels::lanes<Arch>;
+    constexpr float least = std::numeric_limits<float>::lowest() / 2;  // of y: 0 * -infinity would be NaN
     const batch centre(largest);
     batch sums(0.0f);
     batch products(0.0f);
     std::size_t i = 0;
     for (; i + w <= x.size(); i += w) {
-        const batch y = batch::load_unaligned(x.data() + i) - centre;
+        const batch y = xsimd::max(batch::load_unaligned(x.data() + i) - centre, batch(least));
         const batch e = xsimd::exp(y + y);
         sums += e;
         products = kernels::multiply_add<Arch>(y, e, products);
@@ -38,7 +40,7 @@ template <class Arch = default_arch>
     float sum = kernels::sum_lanes<Arch>(sums);
     float product = kernels::sum_lanes<Arch>(products);
     for (; i < x.size(); ++i) {
-        const float y = x[i] - largest;
+        const float y = std::max(x[i] - largest, least);
         const float e = std::exp(2.0f * y);
         sum += e;
         product += y * e;

@@ -26,7 +26,8 @@ template <class Arch = default_arch>
     return static_cast<std::size_t>(std::find(x + from, x + n, value) - x);
 }
 
-/// Two largest of x[0 .. n - 1], n >= 1 and no NaN; ties go to the lower index, and make both values equal.
+/// Two largest of x[0 .. n - 1], n >= 1; ties go to the lower index, and make both values equal. Where there is a NaN,
+/// any two values and an index below n.
 template <class Arch = default_arch>
 [[nodiscard]] top_two find_top_two(const float* x, std::size_t n, Arch = {}) noexcept {
     using batch = float_batch<Arch>;

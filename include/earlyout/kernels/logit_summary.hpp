@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 #include <span>
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
@@ -17,7 +18,8 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 /// has the same bits whether the logits were stored, and on however many threads.
 inline constexpr std::size_t summary_block = 32 * panel_rows;
 
-/// What is left of logits when nobody asks for each of them.
+/// What is left of logits when nobody asks for each of them. A masked logit is -infinity; a NaN, +infinity, or nothing
+/// but -infinity makes log_sum() NaN.
 struct logit_summary {
     top_two top;
     float sum = 0.0f;  ///< of exp(logit - top.first)
@@ -32,6 +34,9 @@ template <class Arch = default_arch>
 [[nodiscard]] logit_summary summarize_block(const float* x, std::size_t n, std::size_t first, Arch = {}) noexcept {
     logit_summary made{find_top_two<Arch>(x, n), 0.0f};
     made.sum = sum_exp<Arch>(x, n, made.top.first);
+    // A block of masked logits adds nothing; -infinity less itself would be NaN.
+    constexpr float masked = -std::numeric_limits<float>::infinity();
+    if (made.top.first == masked && std::all_of(x, x + n, [](float logit) { return logit == masked; })) made.sum = 0.0f;
     made.top.index += first;
     return made;
 }

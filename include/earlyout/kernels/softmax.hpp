@@ -70,13 +70,15 @@ template <class Arch = default_arch>
     return shift + std::log(sum_exp<Arch>(x, n, shift));
 }
 
-/// Entropy of softmax(x) in nats, -sum p log p = log_sum - sum p x, given log_sum = log(sum(exp(x))).
+/// Entropy of softmax(x) in nats, -sum p log p = log_sum - sum p x, given log_sum = log(sum(exp(x))). An x of -infinity
+/// adds nothing; NaN when log_sum is.
 template <class Arch = default_arch>
 [[nodiscard]] float entropy(const float* x, std::size_t n, float log_sum, Arch = {}) noexcept {
     using batch = float_batch<Arch>;
-    const batch centre(log_sum);
+    if (std::isnan(log_sum)) return log_sum;
+    const batch centre(log_sum), least(std::numeric_limits<float>::lowest());  // 0 * -infinity would be NaN
     return -detail::sum_of<Arch>(x, n, [&](const batch& v) {
-        const batch log_p = v - centre;
+        const batch log_p = xsimd::max(v - centre, least);
         return xsimd::exp(log_p) * log_p;
     });
 }
