@@ -9,7 +9,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <optional>
+#include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -22,18 +25,25 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 class thread_pool final : public executor {
 public:
     /// @param threads how many run at once, the caller's included; 1 .. 1024
-    /// @throws error (invalid_argument)
+    /// @throws error (invalid_argument), (io) when the system does not start that many
     explicit thread_pool(std::size_t threads) {
         if (threads == 0 || threads > 1024) {
             fail(errc::invalid_argument, "threads: expected 1 .. 1024, found ", threads);
         }
-        shares_ = std::make_unique<share[]>(threads);
-        workers_.reserve(threads - 1);
-        try {
-            for (std::size_t i = 1; i < threads; ++i) workers_.emplace_back([this, i] { work_until_stopped(i); });
-        } catch (...) {
+        const auto refuse = [&](const std::string& reason) {
+            const std::size_t started = workers_.size();
             shut_down();
-            throw;
+            fail(errc::io, "threads: expected ", threads, ", the system started ", started,
+                 " besides the caller's: ", reason);
+        };
+        try {
+            shares_ = std::make_unique<share[]>(threads);
+            workers_.reserve(threads - 1);
+            for (std::size_t i = 1; i < threads; ++i) workers_.emplace_back([this, i] { work_until_stopped(i); });
+        } catch (const std::system_error& problem) {
+            refuse(problem.code().message());
+        } catch (const std::bad_alloc&) {
+            refuse("no memory is left");
         }
     }
     ~thread_pool() override { shut_down(); }
