@@ -176,6 +176,7 @@ inline bool same_output(const eo::completion& a, const eo::completion& b) {
 class toy_tokenizer {
 public:
     static constexpr eo::token_id special = 96;
+    static constexpr std::string_view special_text = "<s>";
     static constexpr std::size_t longest = 4;
 
     class decoder {
@@ -215,6 +216,7 @@ public:
     decoder stream() const { return {}; }
     bool is_special(eo::token_id id) const noexcept { return id == special; }
     std::size_t max_piece_size() const noexcept { return longest; }
+    std::string_view piece(eo::token_id id) const noexcept { return is_special(id) ? special_text : piece_of(id); }
 
     static std::string_view piece_of(eo::token_id id) {
         static constexpr std::string_view letters = "abcdbadcacbdabcabdcb";

@@ -159,6 +159,18 @@ public:
         }
         return known_[static_cast<std::size_t>(token)] - log_sum_;
     }
+    /// False when the logits of this exit hold a NaN or +infinity, or nothing but -infinity: there is no answer then.
+    [[nodiscard]] bool are_numbers() {
+        find_top();
+        return std::isfinite(log_sum_);
+    }
+    /// The same of what has been computed at this exit; what has not is taken to be good.
+    [[nodiscard]] bool computed_are_numbers() {
+        return has_logits_ || has_top_ ? are_numbers()
+                                       : std::ranges::all_of(hidden_, [](float x) { return std::isfinite(x); });
+    }
+    /// True when what matters of this exit's logits has been computed.
+    [[nodiscard]] bool has_summary() const noexcept { return has_top_; }
     /// True when this exit's logits have been computed.
     [[nodiscard]] bool has_logits() const noexcept { return has_logits_; }
 

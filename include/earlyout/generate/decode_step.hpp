@@ -15,7 +15,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// How the last token of a sequence left the layers.
 struct step_result {
-    enum class outcome { predicted, stopped, spent, cancelled };
+    enum class outcome { predicted, stopped, spent, cancelled, not_a_number };
 
     outcome result = outcome::predicted;
     std::size_t exit_layer = 0;  ///< layers that ran for the token
@@ -53,6 +53,7 @@ step_result decode_step(sequence<Network>& tokens, const Policy& policy, exit_si
     std::size_t depth = 0;
     decision said = decision::go_on;
     bool cancelled = false;
+    bool numbers = true;
 
     // It climbs, and earlier tokens that left below go along from where they left.
     const auto climb_to = [&](std::size_t layer) {
@@ -75,15 +76,19 @@ step_result decode_step(sequence<Network>& tokens, const Policy& policy, exit_si
             said = ask_gate(signals);
             counts.gate_seconds += std::chrono::duration<double>(clock::now() - asked).count();
             ++counts.gate_evaluations;
-            return said == decision::go_on;
+            // No gate decides on NaN. What an exit answers with is looked at by whoever draws from it.
+            const bool ends = said == decision::stop || said == decision::spent;
+            if (signals.has_summary() || ends) numbers = signals.computed_are_numbers();
+            return numbers && said == decision::go_on;
         });
     }
 
     // Nobody held it back: it goes through the remaining layers.
-    if (!cancelled && said == decision::go_on && depth < layers && climb_to(layers)) {
+    if (!cancelled && numbers && said == decision::go_on && depth < layers && climb_to(layers)) {
         signals.arrive(layers, tokens.row(position));
     }
     if (cancelled) return {step_result::outcome::cancelled, depth};
+    if (!numbers) return {step_result::outcome::not_a_number, depth};
 
     if (said == decision::spent) return {step_result::outcome::spent, depth};
     return {said == decision::stop ? step_result::outcome::stopped : step_result::outcome::predicted, depth};

@@ -38,7 +38,8 @@ enum class finish_reason : std::uint8_t {
     callback,         ///< the callback asked to stop
     max_time,         ///< the time was up
     cancelled,        ///< the stop token was triggered
-    context_full      ///< no position is left for another token
+    context_full,     ///< no position is left for another token
+    not_a_number      ///< the model's logits hold NaN or infinity; session::complete() throws an error instead
 };
 
 /// "max_new_tokens", "end_of_text", ...
@@ -53,6 +54,7 @@ enum class finish_reason : std::uint8_t {
         case finish_reason::max_time: return "max_time";
         case finish_reason::cancelled: return "cancelled";
         case finish_reason::context_full: return "context_full";
+        case finish_reason::not_a_number: return "not_a_number";
     }
     return "unknown";
 }

@@ -7,6 +7,7 @@
 #include <earlyout/core/executor.hpp>
 #include <earlyout/core/token.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstddef>
@@ -26,20 +27,32 @@ struct generate_options {
     // its order: repetition penalty, temperature, top-k, top-p, min-p.
     float temperature = 0.0f;         ///< 0: always the most likely token
     std::size_t top_k = 0;            ///< keep the k most likely tokens and their equals; 0: all
-    float top_p = 1.0f;               ///< keep the fewest most likely tokens that hold this probability
+    float top_p = 1.0f;               ///< keep the fewest most likely tokens that hold this probability; 0: one
     float min_p = 0.0f;               ///< drop tokens less likely than this times the most likely one
     float repetition_penalty = 1.0f;  ///< > 1 makes tokens of the prompt and the completion less likely
     std::uint64_t seed = 0;           ///< the same seed draws the same tokens
 
     // When to end.
-    std::vector<std::string> stop_strings{};             ///< end before any of these; they are not part of the text
-    std::optional<std::vector<token_id>> end_of_text{};  ///< in place of the model's own; empty: none
+    /// End before any of these, none of them empty; they are not part of the text. A special token in one stands for
+    /// that token, whose text is not shown otherwise.
+    std::vector<std::string> stop_strings{};
+    std::optional<std::vector<token_id>> end_of_text{};       ///< in place of the model's own; empty: none
     std::optional<std::chrono::duration<double>> max_time{};  ///< since the call; checked after every token
     std::stop_token cancel{};                                 ///< checked inside prefill and between layers
     bool emit_at_stop = false;  ///< when a gate ends it, produce that exit's arg-max as the last token
 
-    bool cut_prompt = false;  ///< drop the start of a prompt that is too long, instead of refusing it
+    /// Drop the start of a prompt that is longer than the capacity, instead of refusing it, such that `max_new_tokens`
+    /// fit behind the rest, or a quarter of the capacity if that is fewer. What the model begins every text with stays.
+    /// A prompt that fits is not cut. A fill-in-the-middle prompt keeps its control tokens and the text around the
+    /// middle.
+    bool cut_prompt = false;
 };
+
+/// Tokens of a prompt that `cut_prompt` keeps of a longer one.
+[[nodiscard]] constexpr std::size_t kept_of_long_prompt(std::size_t capacity, const generate_options& o) noexcept {
+    // The last new token needs no position: nothing is predicted from it.
+    return capacity + 1 - std::clamp<std::size_t>(o.max_new_tokens, 1, std::max<std::size_t>(1, capacity / 4));
+}
 
 /// What a session takes from the machine.
 struct session_options {
@@ -57,10 +70,16 @@ inline void check(const generate_options& o) {
         if (!good) fail(errc::invalid_argument, name, ": expected ", expected, ", found ", found);
     };
     require(std::isfinite(o.temperature) && o.temperature >= 0.0f, "temperature", "a number >= 0", o.temperature);
-    require(o.top_p > 0.0f && o.top_p <= 1.0f, "top_p", "a number in (0, 1]", o.top_p);
+    require(o.top_p >= 0.0f && o.top_p <= 1.0f, "top_p", "a number in [0, 1]", o.top_p);
     require(o.min_p >= 0.0f && o.min_p <= 1.0f, "min_p", "a number in [0, 1]", o.min_p);
     require(std::isfinite(o.repetition_penalty) && o.repetition_penalty > 0.0f, "repetition_penalty", "a number > 0",
             o.repetition_penalty);
+    if (o.max_time && !(o.max_time->count() >= 0.0)) {
+        fail(errc::invalid_argument, "max_time: expected seconds >= 0, found ", o.max_time->count());
+    }
+    for (const std::string& s : o.stop_strings) {
+        if (s.empty()) fail(errc::invalid_argument, "stop strings: expected at least one character, found none");
+    }
     if (o.max_new_tokens == 0) fail(errc::invalid_argument, "max_new_tokens: expected at least 1, found 0");
 }
 

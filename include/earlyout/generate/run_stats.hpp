@@ -28,7 +28,8 @@ struct work_count {
 struct run_stats {
     std::size_t layers = 0;         ///< of the model
     std::size_t prompt_tokens = 0;  ///< after any cut on the left
-    std::size_t reused_tokens = 0;  ///< of them, taken over from the session's previous completion
+    std::size_t cut_tokens = 0;     ///< cut off the prompt (generate_options::cut_prompt)
+    std::size_t reused_tokens = 0;  ///< of prompt_tokens, taken over from the session's previous completion
     std::size_t new_tokens = 0;
     /// exit_histogram[l]: predictions made after l layers, a final stop included; [layers + 1]
     std::vector<std::size_t> exit_histogram;

@@ -2,6 +2,7 @@
 #ifndef EARLYOUT_GENERATE_SAMPLER_HPP
 #define EARLYOUT_GENERATE_SAMPLER_HPP
 
+#include <earlyout/core/error.hpp>
 #include <earlyout/core/token.hpp>
 #include <earlyout/generate/options.hpp>
 #include <earlyout/kernels/argmax.hpp>
@@ -10,7 +11,9 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
@@ -23,16 +26,18 @@ public:
 
     /// True when the options pick the largest logit, so that no distribution is needed.
     [[nodiscard]] static bool takes_argmax(const generate_options& o) noexcept {
-        return (o.temperature == 0.0f || o.top_k == 1) && o.repetition_penalty == 1.0f;
+        return takes_best(o) && o.repetition_penalty == 1.0f;
     }
 
-    /// @param logits  [vocab]
+    /// @param logits  [vocab], -infinity for tokens that are not to be drawn
     /// @param history prompt and tokens so far, for the repetition penalty
     /// @param draw    number of this draw in the completion
+    /// @throws error (wrong_value) for logits with NaN or +infinity, or all of them -infinity; (invalid_argument) for
+    ///         logits of another vocabulary, (out_of_range) for history with ids outside it
     [[nodiscard]] token_id operator()(std::span<const float> logits, std::span<const token_id> history,
                                       const generate_options& o, std::uint64_t draw) {
         collect(logits, history, o.repetition_penalty);
-        if (o.temperature == 0.0f || o.top_k == 1) return best();
+        if (takes_best(o)) return best();
         const float most = std::ranges::max(candidates_, {}, &candidate::score).score;
         for (candidate& c : candidates_) c.score = (c.score - most) / o.temperature;
         keep_top_k(o.top_k);
@@ -53,6 +58,10 @@ private:
         token_id id = 0;
     };
 
+    static bool takes_best(const generate_options& o) noexcept {
+        return o.temperature == 0.0f || o.top_k == 1 || o.top_p == 0.0f;
+    }
+
     static std::uint64_t mix(std::uint64_t x) noexcept {
         x += 0x9e3779b97f4a7c15u;
         x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
@@ -61,15 +70,36 @@ private:
     }
 
     void collect(std::span<const float> logits, std::span<const token_id> history, float penalty) {
+        if (logits.size() != seen_.size() || logits.empty()) {
+            fail(errc::invalid_argument, "logits: expected ", seen_.size(), " of them, found ", logits.size());
+        }
         candidates_.resize(logits.size());  // within the reserve
-        for (std::size_t i = 0; i < logits.size(); ++i) candidates_[i] = {logits[i], static_cast<token_id>(i)};
+        constexpr float infinity = std::numeric_limits<float>::infinity();
+        float largest = -infinity;
+        bool numbers = true;
+        for (std::size_t i = 0; i < logits.size(); ++i) {
+            candidates_[i] = {logits[i], static_cast<token_id>(i)};
+            numbers &= logits[i] < infinity;  // not so for NaN
+            largest = std::max(largest, logits[i]);
+        }
+        if (!numbers || largest == -infinity) {
+            fail(errc::wrong_value, "logits: expected numbers, found ",
+                 numbers ? "-infinity for every token" : "NaN or infinity");
+        }
         if (penalty == 1.0f) return;
+        for (const token_id id : history) {
+            if (id < 0 || std::cmp_greater_equal(id, seen_.size())) {
+                fail(errc::out_of_range, "history: expected token ids 0 .. ", seen_.size() - 1, ", found ", id);
+            }
+        }
+        constexpr float most = std::numeric_limits<float>::max();
         for (const token_id id : history) {
             const auto index = static_cast<std::size_t>(id);
             if (seen_[index] != 0) continue;
             seen_[index] = 1;
             float& score = candidates_[index].score;
-            score = score < 0.0f ? score * penalty : score / penalty;
+            if (score == -infinity) continue;
+            score = std::clamp(score < 0.0f ? score * penalty : score / penalty, -most, most);
         }
         for (const token_id id : history) seen_[static_cast<std::size_t>(id)] = 0;
     }
@@ -105,11 +135,13 @@ private:
         double whole = 0.0;
         for (const candidate& c : candidates_) whole += c.score;
         double sum = 0.0;
+        token_id last = candidates_.front().id;
         for (const candidate& c : candidates_) {
             sum += c.score;
             if (sum > u * whole) return c.id;
+            if (c.score > 0.0f) last = c.id;
         }
-        return candidates_.back().id;
+        return last;  // u * whole rounded up to whole
     }
 
     static bool less(const candidate& a, const candidate& b) noexcept {

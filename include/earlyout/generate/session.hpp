@@ -20,8 +20,10 @@
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <new>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -60,8 +62,8 @@ class session {
 
 public:
     /// @param model must outlive the session
-    /// @throws error when the policy does not fit the model, or the options ask for what it cannot give
-    explicit session(const Model& model, Policy policy = full_depth(), const session_options& options = {})
+    /// @throws error when the policy does not fit the model, or the options ask for what it or the system cannot give
+    explicit session(const Model& model, Policy policy = full_depth(), const session_options& options = {}) try
         : model_(&model),
           policy_(std::move(policy)),
           own_threads_(make_executor(options.run_on, options.threads)),
@@ -87,6 +89,10 @@ public:
         exit_layers_.reserve(capacity() + 1);
         log_probabilities_.reserve(capacity() + 1);
         memory_before_.resize(capacity() + 1);
+    } catch (const std::bad_alloc&) {
+        refuse_memory(model, options);
+    } catch (const std::length_error&) {
+        refuse_memory(model, options);
     }
     session(const Model&& model, Policy policy = full_depth(), const session_options& options = {}) = delete;
     session(const session&) = delete;
@@ -94,7 +100,8 @@ public:
 
     /// Continues a text.
     /// @throws error (invalid_argument) for an empty prompt or options without meaning, (out_of_range) for a
-    ///         prompt longer than the capacity unless `cut_prompt` is set
+    ///         prompt longer than the capacity unless `cut_prompt` is set; the session is then as it was before.
+    ///         (wrong_value) when the model's logits are not numbers
     completion complete(std::string_view prompt, const generate_options& options = {},
                         token_callback on_token = proceed_always) {
         static_assert(detail::has_tokenizer<Model>,
@@ -110,6 +117,10 @@ public:
         while (const std::optional<token_event> event = next()) {
             if (on_token(*event) == flow::stop && !finished_) finish(finish_reason::callback);
         }
+        if (finished_ == finish_reason::not_a_number) {
+            fail(errc::wrong_value, detail::name_of(*model_), "logits after layer ", step_.exit_layer, " at position ",
+                 tokens_.size() - 1, ": expected numbers, found NaN, infinity or none that is finite");
+        }
         return {std::string(text_.text()),    ids_,   exit_layers_, log_probabilities_, *finished_,
                 std::string(text_.unshown()), stats()};
     }
@@ -120,11 +131,19 @@ public:
 
     /// Begins a completion: reuses what it can of the tokens it holds and runs the prompt. Then call next()
     /// until it is empty.
+    /// @throws error as complete() does, except for logits: those are finish_reason::not_a_number
     void start(std::span<const token_id> prompt, const generate_options& options = {}) {
-        started_ = clock::now();
+        // What can fail comes first: a completion that is refused leaves the session as it was.
+        const clock::time_point started = clock::now();
         check(options);
+        const std::size_t given = prompt.size();
         prompt = checked_prompt(prompt, options);
-        options_ = options;
+        generate_options taken = options;
+        text_.prepare(taken.stop_strings);
+        const memory gate_memory = policy_.plan.start_sequence();
+
+        started_ = started;
+        options_ = std::move(taken);
         end_of_text_ =
             options_.end_of_text ? std::span<const token_id>(*options_.end_of_text) : detail::end_of_text_of(*model_);
         text_.restart(options_.stop_strings);
@@ -132,7 +151,7 @@ public:
         ids_.clear();
         exit_layers_.clear();
         log_probabilities_.clear();
-        gate_memory_ = policy_.plan.start_sequence();
+        gate_memory_ = gate_memory;
         prompt_size_ = prompt.size();
         signals_.start_completion(prompt_size_);
         if (needs_no_logits()) {
@@ -143,6 +162,7 @@ public:
         stats_ = {};
         counts_ = {};
         stats_.prompt_tokens = prompt.size();
+        stats_.cut_tokens = given - prompt.size();
         stats_.reused_tokens = reuse(prompt);
         for (const token_id id : prompt.subspan(stats_.reused_tokens)) tokens_.push(id);
         predict_from_prompt();
@@ -154,11 +174,14 @@ public:
         if (finished_) return std::nullopt;
         if (!ids_.empty() && !predict_next()) return std::nullopt;
 
+        if (step_.result == step_result::outcome::not_a_number) return finish(finish_reason::not_a_number);
         const bool at_stop = step_.result != step_result::outcome::predicted;
         if (at_stop) {
             stats_.stop_layer = step_.exit_layer;
             if (!options_.emit_at_stop) return finish(reason_of_stop());
+            find_answer();
         }
+        if (!signals_.are_numbers()) return finish(finish_reason::not_a_number);
         const token_id id = draw(at_stop);
         token_event event{.id = id,
                           .index = ids_.size(),
@@ -243,6 +266,10 @@ private:
         constexpr std::size_t most_by_default = 4096;
         return options.capacity == 0 ? std::min(context, most_by_default) : options.capacity;
     }
+    [[noreturn]] static void refuse_memory(const Model& model, const session_options& options) {
+        fail(errc::io, "session: expected memory for ", checked_capacity(model, options), " tokens in blocks of ",
+             options.block, ", the system has less; ask for a smaller capacity or block");
+    }
     static std::size_t checked_block(const session_options& options) {
         if (options.block == 0) fail(errc::invalid_argument, "block: expected at least 1 token, found 0");
         return options.block;
@@ -257,11 +284,8 @@ private:
                 fail(errc::out_of_range, "prompt: expected token ids 0 .. ", shape().vocab - 1, ", found ", id);
             }
         }
-        // The last new token needs no position: nothing is predicted from it.
-        const std::size_t room = std::min(options.max_new_tokens, capacity()) - 1;
-        if (options.cut_prompt && prompt.size() + room > capacity()) {
-            cut_.assign(prompt.end() - static_cast<std::ptrdiff_t>(capacity() - room), prompt.end());
-            if (detail::begins_with_bos(*model_)) cut_.front() = prompt.front();
+        if (prompt.size() > capacity() && options.cut_prompt) {
+            cut_ = detail::cut_prompt(*model_, prompt, kept_of_long_prompt(capacity(), options));
             return cut_;
         }
         if (prompt.size() > capacity()) {
@@ -349,7 +373,6 @@ private:
         }
     }
     [[nodiscard]] token_id draw(bool at_stop) {
-        if (at_stop) find_answer();
         if (at_stop || sampler::takes_argmax(options_)) return signals_.argmax();
         return sampler_(signals_.logits(), tokens_.ids(), options_, ids_.size());
     }

@@ -40,6 +40,9 @@ public:
         return {text.size() - possible_start(text), false};
     }
 
+    /// Bytes of the longest stop string; 0 without any.
+    [[nodiscard]] std::size_t longest() const noexcept { return longest_; }
+
 private:
     /// Length of the longest end of the text with which a stop string begins.
     [[nodiscard]] std::size_t possible_start(std::string_view text) const noexcept {

@@ -2,9 +2,12 @@
 #ifndef EARLYOUT_IO_FILL_IN_THE_MIDDLE_HPP
 #define EARLYOUT_IO_FILL_IN_THE_MIDDLE_HPP
 
+#include <earlyout/core/error.hpp>
 #include <earlyout/core/token.hpp>
 #include <earlyout/io/tokenizer.hpp>
 
+#include <algorithm>
+#include <cstddef>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -54,6 +57,49 @@ struct fill_in_the_middle {
         append(words.encode(behind, {.continues = true}));  // nothing is put between the middle and what is behind it
         ids.push_back(middle);
         return ids;
+    }
+
+    /// Such a prompt cut to `kept` tokens: the text farthest from the middle goes. The text before the middle gets
+    /// three quarters of the room, the text behind it a quarter, and either what the other does not need.
+    /// @param start tokens at the beginning that stay
+    /// @return nothing when these are not the tokens of such a prompt
+    /// @throws error (out_of_range) when there is no room for the control tokens
+    [[nodiscard]] std::optional<std::vector<token_id>> cut(std::span<const token_id> ids, std::size_t start,
+                                                           std::size_t kept) const {
+        const auto is_control = [this](token_id id) { return id == prefix || id == suffix || id == middle; };
+        const auto at = [&](token_id control) { return std::ranges::find(ids.subspan(start), control); };
+        if (at(prefix) == ids.end() || at(suffix) == ids.end()) return std::nullopt;
+        // The texts: each goes on to the next control token.
+        const auto behind_control = [&](token_id control) {
+            const auto first = at(control) + 1;
+            return std::span(first, std::find_if(first, ids.end(), is_control));
+        };
+        const std::span<const token_id> before = behind_control(prefix), behind = behind_control(suffix);
+        const auto frame = std::find_if(ids.begin() + static_cast<std::ptrdiff_t>(start), ids.end(), is_control);
+        const auto frame_size = start + static_cast<std::size_t>(ids.end() - frame) - before.size() - behind.size();
+        if (frame_size > kept) {
+            fail(errc::out_of_range, "prompt: expected room for ", frame_size,
+                 " tokens that a fill-in-the-middle prompt needs besides its text, found ", kept);
+        }
+        const std::size_t room = kept - frame_size;
+        const std::size_t behind_kept =
+            std::min(behind.size(), std::max(room / 4, room - std::min(room, before.size())));
+        const std::size_t before_kept = std::min(before.size(), room - behind_kept);
+
+        std::vector<token_id> made(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(start));
+        const auto append = [&](std::span<const token_id> more) { made.insert(made.end(), more.begin(), more.end()); };
+        for (auto token = frame; token != ids.end();) {
+            if (token == before.begin() && !before.empty()) {
+                append(before.last(before_kept));
+                token += static_cast<std::ptrdiff_t>(before.size());
+            } else if (token == behind.begin() && !behind.empty()) {
+                append(behind.first(behind_kept));
+                token += static_cast<std::ptrdiff_t>(behind.size());
+            } else {
+                made.push_back(*token++);
+            }
+        }
+        return made;
     }
 };
 

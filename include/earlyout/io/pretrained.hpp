@@ -4,15 +4,19 @@
 
 #include <earlyout/core/error.hpp>
 #include <earlyout/exit/exit_weights.hpp>
+#include <earlyout/io/fill_in_the_middle.hpp>
 #include <earlyout/io/generation_config.hpp>
 #include <earlyout/io/sidecar.hpp>
 #include <earlyout/io/tokenizer.hpp>
 
+#include <cstddef>
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 namespace detail {
@@ -56,6 +60,13 @@ public:
     /// From `tokenizer.json`, or the GGUF file. Where there is none, one that knows no token: sessions on ids run,
     /// texts are refused.
     [[nodiscard]] const io::tokenizer& tokenizer() const noexcept { return tokenizer_; }
+
+    /// A fill-in-the-middle prompt cut to `kept` tokens; nothing for any other prompt. See fill_in_the_middle::cut.
+    [[nodiscard]] std::optional<std::vector<token_id>> cut_middle_prompt(std::span<const token_id> prompt,
+                                                                         std::size_t start, std::size_t kept) const {
+        const auto tokens = fill_in_the_middle::of(tokenizer_);
+        return tokens ? tokens->cut(prompt, start, kept) : std::nullopt;
+    }
 
     [[nodiscard]] const generation_config& generation() const noexcept { return generation_; }
 

@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <concepts>
+#include <cstddef>
 #include <span>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -70,6 +72,47 @@ template <class Model>
         }
     }
     return ids;
+}
+
+/// Tokens with which a prompt begins because every text of this model does.
+template <class Model>
+[[nodiscard]] std::size_t size_of_start(const Model& model, std::span<const token_id> prompt) noexcept {
+    std::size_t size = 0;
+    if constexpr (requires { model.generation(); }) {
+        const auto& bos = model.generation().bos_token_id;
+        if (model.generation().add_bos && bos && !prompt.empty() && prompt.front() == *bos) size = 1;
+    }
+    const std::span<const token_id> before = tokens_before_text(model);
+    for (const std::size_t from : {std::size_t{0}, size}) {
+        if (std::ranges::equal(before, prompt.subspan(from, std::min(before.size(), prompt.size() - from)))) {
+            return std::max(size, from + before.size());
+        }
+    }
+    return size;
+}
+
+/// The last tokens of a prompt with what every text of this model begins with; of a prompt for the middle of a text,
+/// those around the middle.
+/// @param kept 1 .. as many as the prompt has
+template <class Model>
+[[nodiscard]] std::vector<token_id> cut_prompt(const Model& model, std::span<const token_id> prompt, std::size_t kept) {
+    const std::size_t start = std::min(size_of_start(model, prompt), kept - 1);
+    if constexpr (requires { model.cut_middle_prompt(prompt, start, kept); }) {
+        if (auto cut = model.cut_middle_prompt(prompt, start, kept)) return *std::move(cut);
+    }
+    std::vector<token_id> cut(prompt.begin(), prompt.begin() + static_cast<std::ptrdiff_t>(start));
+    cut.insert(cut.end(), prompt.end() - static_cast<std::ptrdiff_t>(kept - start), prompt.end());
+    return cut;
+}
+
+/// "FILE: ", for errors; nothing for a model that does not know where it comes from.
+template <class Model>
+[[nodiscard]] std::string name_of(const Model& model) {
+    if constexpr (requires { std::string(model.source()); }) {
+        return std::string(model.source()) + ": ";
+    } else {
+        return {};
+    }
 }
 
 /// A decoder for what comes behind a text.

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: MIT
+// What a session does with options, logits and a system that are not as they should be.
+#include <earlyout/exit/always.hpp>
+#include <earlyout/generate/session.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <random>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "generate/fixtures.hpp"
+#include "support/catch.hpp"
+#include "support/errors.hpp"
+
+using namespace support;
+using eo::errc;
+using eo::finish_reason;
+
+namespace {
+
+constexpr float no_number = std::numeric_limits<float>::quiet_NaN();
+
+/// The model's output with some logits in place of its own at some layers and positions.
+struct faulty_head {
+    std::vector<std::pair<std::size_t, float>> at;  ///< token and logit
+    std::size_t layer = 0;                          ///< 0: every layer
+
+    void operator()(std::size_t l, std::span<const float> hidden, std::span<float> logits,
+                    const eo::model_output& output) const {
+        output(hidden, logits);
+        if (layer != 0 && l != layer) return;
+        for (const auto& [token, logit] : at) logits[token] = logit;
+    }
+};
+
+/// Full depth with finite weights and infinite logits: a final norm with a weight too large.
+const eo::gpt2<>& overflowing_network() {
+    static const eo::gpt2<> made = [] {
+        eo::memory_checkpoint from =
+            random_gpt2_checkpoint({.layers = 2, .d_model = 20, .heads = 5, .vocab = 97, .context = 64}, 1);
+        from.add("ln_f.weight", {20}, std::vector<float>(20, 3e38f));
+        return eo::gpt2<>::from_checkpoint(from);
+    }();
+    return made;
+}
+
+const std::vector<eo::generate_options>& many_options() {
+    static const std::vector<eo::generate_options> made{
+        {.max_new_tokens = 6},
+        {.max_new_tokens = 6, .repetition_penalty = 1.5f},
+        {.max_new_tokens = 6, .temperature = 0.8f},
+        {.max_new_tokens = 6, .temperature = 0.8f, .top_k = 5},
+        {.max_new_tokens = 6, .temperature = 0.8f, .top_p = 0.9f},
+        {.max_new_tokens = 6, .temperature = 0.8f, .top_p = 0.0f},
+        {.max_new_tokens = 6, .temperature = 0.8f, .min_p = 0.1f},
+        {.max_new_tokens = 6, .temperature = 0.8f, .top_k = 9, .top_p = 0.5f, .min_p = 0.1f, .emit_at_stop = true}};
+    return made;
+}
+
+/// `gate` after every layer of small_network(), answering through `head`.
+template <class Gate>
+auto policy_with(const faulty_head& head, const Gate& gate) {
+    return eo::exit_policy{eo::exit_plan{every_layer, gate}, head, eo::propagate{}};
+}
+
+template <class Policy>
+void check_not_numbers(const eo::gpt2<>& network, const Policy& policy, std::size_t tokens_before = 0) {
+    for (const eo::generate_options& options : many_options()) {
+        eo::session s{network, policy};
+        CHECK(error_of([&] {
+                  (void)s.complete(ids{1, 2, 3}, options);
+              }) == thrown(errc::wrong_value, {"logits after layer", "expected numbers", "NaN"}));
+        CHECK(s.finish_reason() == finish_reason::not_a_number);
+        s.start(ids{1, 2, 3}, options);
+        CHECK(rest_of(s).size() == tokens_before);
+        CHECK(s.finish_reason() == finish_reason::not_a_number);
+        CHECK_FALSE(s.next());
+    }
+}
+
+/// Reads one signal that holds a NaN and says what it was told to.
+template <eo::signal Read>
+struct answering_gate {
+    static constexpr eo::signal_set signals = Read;
+    eo::decision answer;
+    eo::decision operator()(const auto& s) const {
+        if (s.layer() != 2) return eo::decision::go_on;
+        if constexpr (Read == eo::signal::logits) (void)s.logits();
+        if constexpr (Read == eo::signal::margin) (void)s.margin();
+        if constexpr (Read == eo::signal::entropy) (void)s.entropy();
+        if constexpr (Read == eo::signal::hidden_state) (void)s.hidden_state();
+        return answer;
+    }
+};
+
+}  // namespace
+
+TEST_CASE("logits that are not numbers end a completion with an error", "[generate][faults]") {
+    check_not_numbers(overflowing_network(), eo::full_depth());
+    for (const float value : {no_number, -no_number, infinity}) {
+        for (const std::size_t token : {std::size_t{0}, std::size_t{50}, std::size_t{96}}) {
+            const faulty_head head{.at = {{token, value}}};
+            check_not_numbers(small_network(), policy_with(head, eo::never_exit{}));
+        }
+    }
+}
+
+TEST_CASE("a gate that sees a NaN does not decide", "[generate][faults]") {
+    const faulty_head head{.at = {{7, no_number}}, .layer = 2};
+    // The prompt is run to full depth, so that one token comes before the gate is evaluated.
+    const auto check = [&](auto gate) { check_not_numbers(small_network(), policy_with(head, gate), 1); };
+    for (const eo::decision answer : {eo::decision::go_on, eo::decision::exit, eo::decision::stop}) {
+        check(answering_gate<eo::signal::margin>{answer});
+        check(answering_gate<eo::signal::entropy>{answer});
+    }
+    check(answering_gate<eo::signal::logits>{eo::decision::exit});
+    check(answering_gate<eo::signal::logits>{eo::decision::stop});
+}
+
+TEST_CASE("masked logits are legal, and never drawn", "[generate][faults]") {
+    faulty_head head;
+    for (std::size_t token = 0; token < 97; ++token) {
+        if (token % 10 != 3) head.at.emplace_back(token, -infinity);
+    }
+    std::mt19937 engine(1);
+    for (const eo::generate_options& options : many_options()) {
+        eo::session s{small_network(), policy_with(head, answering_gate<eo::signal::entropy>{eo::decision::go_on})};
+        const eo::completion made = s.complete(random_prompt(engine, 5), options);
+        CHECK(made.ids.size() == 6);
+        for (const eo::token_id id : made.ids) CHECK(id % 10 == 3);
+        for (const float p : made.log_probabilities) CHECK(std::isfinite(p));
+    }
+    for (std::size_t token = 3; token < 97; token += 10) head.at.emplace_back(token, -infinity);
+    check_not_numbers(small_network(), policy_with(head, eo::never_exit{}));
+}
+
+TEST_CASE("a completion that is refused leaves the running one as it was", "[generate][faults]") {
+    const text_model model;
+    std::mt19937 engine(2);
+    const std::vector<std::string> stops{"this stop string is long enough to be on the heap", "dbca"};
+    eo::session s{model, policy(hash_gate{.seed = 3}, eo::defer{}), {.capacity = 40}};
+    eo::session fresh{model, policy(hash_gate{.seed = 3}, eo::defer{}), {.capacity = 40}};
+    const auto refused = [&](std::size_t kind) {
+        eo::generate_options o{.max_new_tokens = 3};
+        ids prompt{1, 2, 3};
+        switch (kind) {
+            case 0: o.stop_strings = {""}; break;
+            case 1: o.stop_strings = {"a", std::string()}; break;
+            case 2: o.top_p = 1.5f; break;
+            case 3: o.max_new_tokens = 0; break;
+            case 4: prompt = {}; break;
+            case 5: prompt = {1, 97}; break;
+            case 6: prompt = ids(41, 1); break;
+            case 7: o.max_time = std::chrono::duration<double>(std::nan("")); break;
+            case 8: return error_of([&] { s.rollback(s.ids().size() + 1); });
+            default: o.temperature = no_number;
+        }
+        return error_of([&] { s.start(prompt, o); });
+    };
+    for (int round = 0; round < 200; ++round) {
+        const ids prompt = random_prompt(engine, 1 + engine() % 12, 90);
+        eo::generate_options options{
+            .max_new_tokens = 20, .temperature = 1.0f, .seed = engine(), .stop_strings = stops};
+        const eo::completion expected = fresh.complete(prompt, options);
+        s.start(prompt, options);
+        std::vector<recorded> events;
+        std::string text;
+        for (bool more = true; more;) {
+            if (engine() % 3 == 0) {
+                const caught c = refused(engine() % 10);
+                REQUIRE((c.code == "invalid_argument" || c.code == "out_of_range"));
+            }
+            if (engine() % 8 == 0 && !events.empty()) {
+                const std::size_t keep = engine() % (events.size() + 1);
+                s.rollback(keep);
+                events.resize(keep);
+            }
+            const auto event = s.next();
+            more = event.has_value();
+            if (more) events.emplace_back(*event);
+        }
+        REQUIRE(ids(s.ids().begin(), s.ids().end()) == expected.ids);
+        REQUIRE(s.text() == expected.text);
+        REQUIRE(s.finish_reason() == expected.finish_reason);
+        REQUIRE(s.stats().exit_histogram == expected.stats.exit_histogram);
+        REQUIRE(s.stats().prompt_tokens == prompt.size());
+    }
+}
+
+TEST_CASE("a prompt that fits is never cut, a longer one to a stated length", "[generate][faults]") {
+    std::mt19937 engine(3);
+    text_model model;
+    model.defaults.bos_token_id = 95;
+    model.defaults.add_bos = true;
+    for (int round = 0; round < 400; ++round) {
+        const std::size_t capacity = 1 + engine() % 64;
+        const std::size_t size = 1 + engine() % 100;
+        const std::size_t news = round % 5 == 0 ? std::numeric_limits<std::size_t>::max() : 1 + engine() % 80;
+        ids prompt = random_prompt(engine, size, 90);
+        const bool begins = engine() % 2 == 0;
+        if (begins) prompt.front() = 95;
+        CAPTURE(capacity, size, news, begins);
+        eo::session s{model, eo::full_depth(), {.capacity = capacity}};
+        s.start(prompt, {.max_new_tokens = news, .cut_prompt = true});
+        const std::size_t kept = s.stats().prompt_tokens;
+        REQUIRE(kept + s.stats().cut_tokens == size);
+        const ids held(s.tokens().ids().begin(), s.tokens().ids().end());
+        if (size <= capacity) {
+            REQUIRE(held == prompt);
+            continue;
+        }
+        REQUIRE(kept == capacity + 1 - std::min(news, std::max<std::size_t>(1, capacity / 4)));
+        const std::size_t start = begins && kept > 1 ? 1 : 0;
+        if (start != 0) REQUIRE(held.front() == 95);
+        REQUIRE(std::ranges::equal(std::span(held).subspan(start), std::span(prompt).last(kept - start)));
+        while (s.next()) {
+        }
+        REQUIRE(s.ids().size() >= std::min(news, std::max<std::size_t>(1, capacity / 4)));
+    }
+}
+
+TEST_CASE("a session that the system has no memory for is an error", "[generate][faults]") {
+    CHECK(error_of([] {
+              eo::session{small_network(), eo::full_depth(), {.block = std::size_t{1} << 44}};
+          }) == thrown(errc::io, {"session", "64 tokens", "memory"}));
+}
