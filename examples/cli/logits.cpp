@@ -9,8 +9,10 @@
 #include <earlyout/generate/sequence.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <iostream>
+#include <limits>
 #include <memory>
 #include <numeric>
 #include <utility>
@@ -52,6 +54,11 @@ std::vector<float> compute(const logits_options& o, const model& m) {
     (void)tokens.climb(1, layer);
     std::vector<float> logits(shape.vocab);
     tokens.output(tokens.row(o.ids.size() - 1), logits);
+    const auto is_number = [](float logit) { return logit < std::numeric_limits<float>::infinity(); };
+    if (!std::ranges::all_of(logits, is_number) || !std::isfinite(std::ranges::max(logits))) {
+        eo::fail(eo::errc::wrong_value, m.source(), ": logits after layer ", layer, " at position ", o.ids.size() - 1,
+                 ": expected numbers, found NaN, infinity or none that is finite");
+    }
     return logits;
 }
 

@@ -267,7 +267,7 @@ void add_options(CLI::App& app, eo::generate_options& into) {
         ->capture_default_str()
         ->group(sampling);
     add_number(app, "--top-k", into.top_k, "Draw from the N most likely tokens; 0: all")->group(sampling);
-    app.add_option("--top-p", into.top_p, "Draw from the fewest tokens that hold this probability")
+    app.add_option("--top-p", into.top_p, "Draw from the fewest tokens that hold this probability; 0: the most likely")
         ->type_name("P")
         ->capture_default_str()
         ->group(sampling);
@@ -283,7 +283,8 @@ void add_options(CLI::App& app, eo::generate_options& into) {
 
     const std::string ending = "Length";
     add_number(app, "--max-new-tokens", into.max_new_tokens, "Most tokens to produce")->group(ending);
-    app.add_option("--stop", into.stop_strings, "End before this text; may be given several times")
+    app.add_option("--stop", into.stop_strings,
+                   "End before this text, or at a special token, such as <|file_sep|>; may be given several times")
         ->type_name("TEXT")
         ->allow_extra_args(false)
         ->group(ending);
@@ -296,7 +297,9 @@ void add_options(CLI::App& app, eo::generate_options& into) {
     app.add_flag("--emit-at-stop", into.emit_at_stop,
                  "Where a gate ends the completion, produce what its exit would say as the last token")
         ->group(ending);
-    app.add_flag("--cut-prompt", into.cut_prompt, "Drop the start of a prompt that is too long, instead of refusing it")
+    app.add_flag("--cut-prompt", into.cut_prompt,
+                 "Drop the start of a prompt that is longer than --capacity, instead of refusing it, such that "
+                 "--max-new-tokens fit behind the rest, or a quarter of the capacity if that is fewer")
         ->group(ending);
 }
 

@@ -33,6 +33,7 @@ std::string percent(double share) { return fixed(100.0 * share, 1) + " %"; }
 json to_json(const eo::run_stats& s) {
     return {{"layers", s.layers},
             {"prompt_tokens", s.prompt_tokens},
+            {"cut_tokens", s.cut_tokens},
             {"reused_tokens", s.reused_tokens},
             {"new_tokens", s.new_tokens},
             {"exit_histogram", s.exit_histogram},
@@ -84,6 +85,10 @@ void print_summary(std::ostream& to, const eo::completion& result) {
     const eo::run_stats& s = result.stats;
     const double layers = static_cast<double>(s.layers);
     line(to, "finish reason", to_string(result.finish_reason));
+    if (s.cut_tokens != 0) {
+        line(to, "prompt cut",
+             std::to_string(s.cut_tokens) + " tokens dropped, " + std::to_string(s.prompt_tokens) + " kept");
+    }
     line(to, "mean exit layer", fixed(s.mean_exit_layer(), 2) + " of " + fixed(layers, 0));
     line(to, "layers skipped", fixed(100.0 * s.layers_skipped(), 1) + " %");
     line(to, "tokens/s", fixed(s.decode_tokens_per_second(), 0) + " after the first");

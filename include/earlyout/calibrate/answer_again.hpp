@@ -21,6 +21,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 /// Lets every exit but full depth answer through another head, on the states that were kept: what gates are then
 /// fitted to is what they will see. Takes a row of logits for each thread.
 /// @param progress told how many answers are done
+/// @throws error (wrong_value) when logits are not numbers
 /// @return false when cancelled: some exits then still have their earlier answers
 template <class Network, exit_head Head>
 bool answer_again(
@@ -52,6 +53,9 @@ bool answer_again(
                     seen.answer_again(e, i, at.logits);
                 }
             });
+            for (std::size_t i = first; i < first + count; ++i) {
+                require_numbers(seen.max_probability(e, i), seen.layer(e), i);
+            }
             progress(done += count);
         }
     }

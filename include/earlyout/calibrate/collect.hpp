@@ -49,6 +49,15 @@ struct exit_answer {
     }
 };
 
+/// @param max_probability of an exit_answer: NaN when the logits hold NaN or +infinity, or nothing but -infinity
+/// @throws error (wrong_value)
+inline void require_numbers(float max_probability, std::size_t layer, std::size_t position) {
+    if (std::isnan(max_probability)) {
+        fail(errc::wrong_value, "logits after layer ", layer, " at position ", position,
+             ": expected numbers, found NaN, infinity or none that is finite");
+    }
+}
+
 /// What one exit says of every token of a window, given the true tokens before it (teacher forcing).
 struct exit_observation {
     std::size_t layer = 0;
@@ -126,6 +135,7 @@ public:
 
     /// What every exit says of these tokens, valid until the next call.
     /// @param tokens 2 .. window() valid ids
+    /// @throws error (wrong_value) when logits are not numbers
     window_observation observe(std::span<const token_id> tokens) {
         const std::size_t d = network_->shape().d_model;
         cache_.truncate(0);
@@ -189,6 +199,7 @@ private:
                 for (std::size_t i = begin; i < end; ++i) read(exit, tokens, at + i, logits.row(i));
             });
         }
+        for (std::size_t i = 0; i < tokens.size(); ++i) require_numbers(exit.max_probability[i], exit.layer, i);
     }
 
     void fill_logits(std::size_t layer, matrix_view<const float> hidden, matrix_view<float> logits) {
