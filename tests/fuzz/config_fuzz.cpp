@@ -33,6 +33,9 @@ public:
     std::optional<bool> boolean(std::string_view key) const override { return config_.boolean(key); }
     std::optional<std::string> text(std::string_view key) const override { return config_.text(key); }
     bool is_null(std::string_view key) const override { return config_.is_null(key); }
+    std::optional<std::vector<std::string>> members(std::string_view key) const override {
+        return config_.members(key);
+    }
     const eo::tensor_view* find(std::string_view name) const override { return tensors_.find(name); }
 
 private:

@@ -64,6 +64,9 @@ public:
     [[nodiscard]] virtual std::optional<std::string> text(std::string_view key) const = 0;
     /// Whether the key is there and null: some defaults are for absent keys only.
     [[nodiscard]] virtual bool is_null(std::string_view key) const = 0;
+    /// Names of the members of an object; nothing where the key is absent or holds something else. A checkpoint without
+    /// this is read as one whose keys are flat: "rope_scaling.factor".
+    [[nodiscard]] virtual std::optional<std::vector<std::string>> members(std::string_view) const { return {}; }
 
     /// The tensor of that exact name, or nullptr.
     [[nodiscard]] virtual const tensor_view* find(std::string_view name) const = 0;

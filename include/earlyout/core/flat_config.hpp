@@ -13,6 +13,7 @@
 #include <string_view>
 #include <utility>
 #include <variant>
+#include <vector>
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
@@ -44,6 +45,15 @@ public:
     [[nodiscard]] bool is_null(std::string_view key) const {
         const value* const found = find(key);
         return found != nullptr && std::holds_alternative<std::nullptr_t>(*found);
+    }
+    [[nodiscard]] std::optional<std::vector<std::string>> members(std::string_view key) const {
+        const std::string prefix = std::string(key).append(".");
+        std::vector<std::string> names;
+        for (auto at = values_.lower_bound(prefix); at != values_.end() && at->first.starts_with(prefix); ++at) {
+            std::string name = at->first.substr(prefix.size(), at->first.find('.', prefix.size()) - prefix.size());
+            if (names.empty() || names.back() != name) names.push_back(std::move(name));
+        }
+        return names.empty() ? std::nullopt : std::optional(std::move(names));
     }
 
 private:

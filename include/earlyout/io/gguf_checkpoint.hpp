@@ -50,6 +50,9 @@ public:
     [[nodiscard]] std::optional<bool> boolean(std::string_view key) const override { return config_.boolean(key); }
     [[nodiscard]] std::optional<std::string> text(std::string_view key) const override { return config_.text(key); }
     [[nodiscard]] bool is_null(std::string_view key) const override { return config_.is_null(key); }
+    [[nodiscard]] std::optional<std::vector<std::string>> members(std::string_view key) const override {
+        return config_.members(key);
+    }
 
     /// May be called by several threads.
     [[nodiscard]] const tensor_view* find(std::string_view name) const override {
@@ -120,6 +123,7 @@ private:
             if (of_->name == "llama") type = "mistral";  // which is Llama with a window
             config_.set("sliding_window", *window);
         }
+        read_scales(key);
         config_.set("model_type", type);
         if (const tensor_view* tokens = contents().find("token_embd.weight"); tokens != nullptr) {
             if (!tokens->shape.empty()) config_.set("vocab_size", static_cast<std::int64_t>(tokens->shape.front()));
@@ -130,10 +134,37 @@ private:
             return;
         }
         complete_sizes();
-        const bool biases = has("blk.0.attn_q.bias") || has("blk.0.attn_output.bias");
+        const bool biases = has("blk.0.attn_q.bias") || has("blk.0.attn_k.bias") || has("blk.0.attn_v.bias") ||
+                            has("blk.0.attn_output.bias");
         config_.set(of_->name == "starcoder2" ? "use_bias" : "attention_bias", biases);
         config_.set("mlp_bias", has("blk.0.ffn_down.bias"));
         read_rotary(key);
+    }
+
+    /// What changes the result and is not there must be told to the architecture, which refuses it.
+    void read_scales(auto key) {
+        static constexpr detail::gguf_name names[] = {{"logit_scale", "logit_scale"},
+                                                      {"residual_scale", "residual_scale"},
+                                                      {"embedding_scale", "embedding_scale"},
+                                                      {"attention.scale", "attention_multiplier"},
+                                                      {"attention.clamp_kqv", "clip_qkv"},
+                                                      {"attention.max_alibi_bias", "max_alibi_bias"},
+                                                      {"attn_logit_softcapping", "attn_logit_softcapping"},
+                                                      {"final_logit_softcapping", "final_logit_softcapping"}};
+        for (const detail::gguf_name& n : names) {  // 0 is none
+            const auto found = contents().real(key(n.gguf));
+            if (found.value_or(0.0) != 0.0) config_.set(std::string(n.hugging_face), *found);
+        }
+        if (!contents().boolean(key("attention.causal")).value_or(true)) config_.set("is_causal", false);
+        if (contents().boolean(key("use_parallel_residual")).value_or(false)) {
+            config_.set("use_parallel_residual", true);
+        }
+        const auto keys = contents().integer(key("attention.key_length"));
+        const auto values = contents().integer(key("attention.value_length"));
+        if (keys && values && *keys != *values) {
+            unsupported(key("attention.value_length"), "as many as attention.key_length, " + std::to_string(*keys),
+                        *values);
+        }
     }
 
     /// Sizes that follow from others in GGUF, where Hugging Face has defaults of the architecture.
@@ -151,17 +182,20 @@ private:
             config_.set("partial_rotary_factor",
                         static_cast<double>(*turned) / static_cast<double>(std::max<std::int64_t>(head_dim, 1)));
         }
-        // Files of 2023 say it in one number.
-        if (const auto factor = contents().real(key("rope.scale_linear")); factor.value_or(1.0) != 1.0) {
-            config_.set("rope_scaling.rope_type", "linear");
-            config_.set("rope_scaling.factor", *factor);
+        if (const auto factor = contents().real(key("rope.scaling.attn_factor")); factor.value_or(1.0) != 1.0) {
+            unsupported(key("rope.scaling.attn_factor"), "1", *factor);
         }
-        const auto type = contents().text(key("rope.scaling.type"));
-        if (!type || *type == "none") return;
-        config_.set("rope_scaling.rope_type", std::string(*type));
-        if (const auto factor = contents().real(key("rope.scaling.factor"))) {
-            config_.set("rope_scaling.factor", *factor);
+        if (has("rope_factors_long.weight") || has("rope_factors_short.weight")) {
+            fail(errc::unsupported, source(), ": tensor 'rope_factors_long.weight': LongRoPE is not supported");
         }
+        // As llama.cpp: a factor without a type is linear; files of 2023 have it under its own key; 0 is none.
+        auto factor = contents().real(key("rope.scaling.factor"));
+        if (!factor) factor = contents().real(key("rope.scale_linear"));
+        if (factor == 0.0) factor = 1.0;
+        const std::string type(contents().text(key("rope.scaling.type")).value_or("linear"));
+        if (type == "none" || (type == "linear" && factor.value_or(1.0) == 1.0)) return;
+        config_.set("rope_scaling.rope_type", type);
+        if (factor) config_.set("rope_scaling.factor", *factor);
     }
 
     [[nodiscard]] bool has(std::string_view tensor) const {

@@ -72,6 +72,9 @@ public:
     [[nodiscard]] std::optional<bool> boolean(std::string_view key) const override { return config_.boolean(key); }
     [[nodiscard]] std::optional<std::string> text(std::string_view key) const override { return config_.text(key); }
     [[nodiscard]] bool is_null(std::string_view key) const override { return config_.is_null(key); }
+    [[nodiscard]] std::optional<std::vector<std::string>> members(std::string_view key) const override {
+        return config_.members(key);
+    }
 
     [[nodiscard]] const tensor_view* find(std::string_view name) const override {
         const auto found = tensors_.find(name);

@@ -41,6 +41,10 @@ public:
         if (null) config_[std::string(key)] = nullptr;
         return null;
     }
+    /// They are kept where their values are.
+    [[nodiscard]] std::optional<std::vector<std::string>> members(std::string_view key) const override {
+        return from_.members(key);
+    }
     [[nodiscard]] const tensor_view* find(std::string_view name) const override {
         const tensor_view* const found = from_.find(name);
         if (found != nullptr) asked_.emplace(name, found);

@@ -13,10 +13,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 struct llama_architecture : detail::gated_llama_layers<llama_architecture> {
     static constexpr std::string_view model_type = "llama";
 
-    static biases attention_biases(const reader& from) {
-        const bool all = from.boolean("attention_bias", false);
-        return {.query_key_value = all, .output = all};
-    }
+    static biases attention_biases(const reader& from) { return biases_of_key(from); }
     static bool feed_forward_bias(const reader& from) { return from.boolean("mlp_bias", false); }
 };
 

@@ -3,6 +3,7 @@
 #define EARLYOUT_MODELS_NETWORK_HPP
 
 #include <earlyout/models/detail/checkpoint_reader.hpp>
+#include <earlyout/models/detail/unsupported_settings.hpp>
 #include <earlyout/nn/decoder.hpp>
 
 #include <concepts>
@@ -70,12 +71,16 @@ public:
         }
         const model_shape s = Architecture::shape(reader);
         check_shape(s, from.source());
+        detail::unsupported_settings::refuse(reader, s, Architecture::model_type);
         check_fixed(s, from.source());
 
         // Each matrix proves its size before anything of that size is allocated.
         const std::string tokens = std::string(names.tokens) + ".weight";
-        const tensor_view& table = reader.require(tokens, {s.vocab, s.d_model});
         const bool tied = reader.boolean("tie_word_embeddings", names.tied);
+        // One matrix that is both may be stored as either.
+        const bool as_output = tied && !reader.has(tokens) && from.find("lm_head.weight") != nullptr;
+        const tensor_view& table = as_output ? find_tensor(from, "lm_head.weight", {s.vocab, s.d_model})
+                                             : reader.require(tokens, {s.vocab, s.d_model});
         if (!tied) (void)find_tensor(from, "lm_head.weight", {s.vocab, s.d_model});
 
         typename base::parts made;

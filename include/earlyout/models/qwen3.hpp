@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
@@ -25,15 +26,12 @@ struct qwen3_architecture : detail::gated_llama_layers<qwen3_architecture, detai
     static constexpr absent_sizes absent{.kv_heads = 32, .head_dim = 128};
     template <model_shape Shape>
     static detail::normed_rotary<Shape> read_positions(const reader& from, const std::string& attention,
-                                                       const model_shape& s) {
+                                                       const model_shape& s, rotary turns) {
         const float epsilon = from.epsilon("rms_norm_eps", 1e-6);
         return {from.read_rms_norm<Shape.head_dim>(attention + ".q_norm", s.head_dim, epsilon),
-                from.read_rms_norm<Shape.head_dim>(attention + ".k_norm", s.head_dim, epsilon), read_rotary(from, s)};
+                from.read_rms_norm<Shape.head_dim>(attention + ".k_norm", s.head_dim, epsilon), std::move(turns)};
     }
-    static biases attention_biases(const reader& from) {
-        const bool all = from.boolean("attention_bias", false);
-        return {.query_key_value = all, .output = all};
-    }
+    static biases attention_biases(const reader& from) { return biases_of_key(from); }
     static std::size_t window(const reader& from, std::size_t layer) { return detail::qwen_window(from, layer); }
 };
 

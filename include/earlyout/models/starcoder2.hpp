@@ -40,11 +40,11 @@ struct starcoder2_architecture : detail::llama_layers {
         const bool bias = from.boolean("use_bias", true);
         require_attention(from, name + ".self_attn", s);
         (void)from.require(name + ".mlp.c_fc.weight", {s.d_ff, s.d_model});
-        block<Format, Shape> b{
-            read_norm<Shape>(from, name + ".input_layernorm", s),
-            {s, scale(s), format, &arena, read_rotary(from, s), from.optional_size("sliding_window").value_or(0)},
-            read_norm<Shape>(from, name + ".post_attention_layernorm", s),
-            {s, from.activation_function("hidden_act", "gelu_pytorch_tanh"), format, &arena}};
+        const std::size_t window = from.optional_size("sliding_window").value_or(0);
+        block<Format, Shape> b{read_norm<Shape>(from, name + ".input_layernorm", s),
+                               {s, scale(s), format, &arena, read_rotary(from, s, layer, window), window},
+                               read_norm<Shape>(from, name + ".post_attention_layernorm", s),
+                               {s, from.hidden_activation("gelu_pytorch_tanh"), format, &arena}};
         read_attention(from, name + ".self_attn", s, {.query_key_value = bias, .output = bias}, b.attention);
         from.linear_rows(name + ".mlp.c_fc", s.d_ff, bias, b.feed_forward.up());
         from.linear_rows(name + ".mlp.c_proj", s.d_model, bias, b.feed_forward.down());

@@ -11,9 +11,11 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io::detail {
 
@@ -58,6 +60,20 @@ public:
     [[nodiscard]] bool is_null(std::string_view key) const {
         const json* value = look_up(key);
         return value != nullptr && value->is_null();
+    }
+    [[nodiscard]] std::optional<std::vector<std::string>> members(std::string_view key) const {
+        const json* value = look_up(key);
+        std::set<std::string> names;
+        const auto add = [&](std::string_view name) { names.emplace(name.substr(0, name.find('.'))); };
+        if (value != nullptr && value->is_object()) {
+            for (const auto& [name, unused] : value->items()) add(name);
+        }
+        const std::string prefix = std::string(key).append(".");  // of keys that are written flat
+        for (const auto& [name, unused] : object_.items()) {
+            if (name.starts_with(prefix)) add(std::string_view(name).substr(prefix.size()));
+        }
+        if (names.empty() && (value == nullptr || !value->is_object())) return std::nullopt;
+        return std::vector<std::string>(names.begin(), names.end());
     }
 
 private:

@@ -85,6 +85,17 @@ public:
         if (name == "silu" || name == "swish") return activation::silu;
         return activation::gelu_tanh;
     }
+    /// That of `hidden_act`; `hidden_activation`, as some call it, must be the same.
+    [[nodiscard]] activation hidden_activation(std::string_view otherwise) const {
+        const bool other_only = !from_.text("hidden_act") && from_.text("hidden_activation");
+        const activation made = activation_function(other_only ? "hidden_activation" : "hidden_act", otherwise);
+        if (const auto other = from_.text("hidden_activation");
+            other && activation_function("hidden_activation", otherwise) != made) {
+            fail(errc::unsupported, from_.source(), ": 'hidden_activation': expected the same as 'hidden_act', found '",
+                 *other, "'");
+        }
+        return made;
+    }
     /// Refuses a feature that the architecture runs without.
     void refuse(std::string_view key) const {
         if (boolean(key, false)) {

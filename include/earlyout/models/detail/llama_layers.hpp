@@ -3,6 +3,7 @@
 #define EARLYOUT_MODELS_DETAIL_LLAMA_LAYERS_HPP
 
 #include <earlyout/models/detail/checkpoint_reader.hpp>
+#include <earlyout/models/detail/rotary_settings.hpp>
 #include <earlyout/models/network.hpp>
 #include <earlyout/nn/attention.hpp>
 #include <earlyout/nn/block.hpp>
@@ -55,39 +56,26 @@ struct llama_layers {
         return s;
     }
 
-    /// The rotary positions that a configuration asks for: `rope_theta` and `rope_scaling`, or `rope_parameters` with
-    /// both in it, as newer files have it.
-    static rotary read_rotary(const reader& from, const model_shape& s) {
-        const std::size_t dim = s.head_dim;
-        if (from.real("partial_rotary_factor", 1.0, 2.0) != 1.0) {
-            fail(errc::unsupported, from.from().source(), ": 'partial_rotary_factor': expected 1");
+    /// What `layer_types` calls a layer, which must be what its window makes it; without that list its window tells.
+    static std::string layer_type(const reader& from, const model_shape& s, std::size_t layer, std::size_t window) {
+        const std::string key = "layer_types." + std::to_string(layer - 1);
+        const std::string_view own = window == 0 ? "full_attention" : "sliding_attention";
+        const std::string type = from.text(key, {"full_attention", "sliding_attention"}, own);
+        if (type != own && (window == 0 || window < s.context)) {
+            fail(errc::unsupported, from.from().source(), ": '", key, "': expected ", own,
+                 ", as the layer has by the other keys, found '", type, "'");
         }
-        const auto given = [&](const char* key) { return from.from().text(key).has_value(); };
-        const bool parameters = given("rope_parameters.rope_type") || from.from().real("rope_parameters.rope_theta");
-        const std::string at = parameters ? "rope_parameters." : "rope_scaling.";
-        constexpr double most = 1e12;
-        const double theta = from.real(parameters ? at + "rope_theta" : "rope_theta", 10000.0, most);
-        std::vector<double> frequencies = rotary_frequencies(dim, theta);
-
-        const std::string key = at + (given((at + "rope_type").c_str()) ? "rope_type" : "type");
-        const std::string type = from.text(key, {"default", "linear", "llama3"}, "default");
-        if (type == "linear") {
-            const double factor = required(from, at + "factor");
-            for (double& frequency : frequencies) frequency /= factor;
-        } else if (type == "llama3") {
-            const llama3_scaling scaling{.factor = required(from, at + "factor"),
-                                         .low_frequency_factor = required(from, at + "low_freq_factor"),
-                                         .high_frequency_factor = required(from, at + "high_freq_factor"),
-                                         .original_context = required(from, at + "original_max_position_embeddings")};
-            if (scaling.high_frequency_factor <= scaling.low_frequency_factor) {
-                fail(errc::wrong_value, from.from().source(), ": '", at, "high_freq_factor': expected more than ",
-                     scaling.low_frequency_factor, ", found ", scaling.high_frequency_factor);
-            }
-            scaling(frequencies);
-        }
-        // llama.cpp keeps what Llama 3.1 does to the frequencies as a tensor of divisors.
+        return type;
+    }
+    /// The rotary positions of a layer, as rotary_settings_reader finds them. Their divisors in `rope_freqs.weight` are
+    /// how llama.cpp keeps what Llama 3.1 does to the frequencies.
+    /// @param layer  numbered from 1
+    /// @param window positions that it sees, 0: all
+    static rotary read_rotary(const reader& from, const model_shape& s, std::size_t layer, std::size_t window) {
+        const std::string type = layer_type(from, s, layer, window);
+        std::vector<double> frequencies = rotary_settings_reader(from, s.context, type).read().frequencies(s.head_dim);
         if (from.has("rope_freqs.weight")) {
-            const std::vector<float> divisors = from.tensor("rope_freqs.weight", {dim / 2});
+            const std::vector<float> divisors = from.tensor("rope_freqs.weight", {s.head_dim / 2});
             for (std::size_t i = 0; i < divisors.size(); ++i) frequencies[i] /= static_cast<double>(divisors[i]);
         }
         return rotary(frequencies, s.context);
@@ -96,7 +84,13 @@ struct llama_layers {
     struct biases {
         bool query_key_value = false;
         bool output = false;
+        bool any_of_them = false;  ///< those that are not stored are zeros, which is what Hugging Face fills in
     };
+    /// With `attention_bias` all four, but many such files have three.
+    static biases biases_of_key(const reader& from) {
+        const bool any = from.boolean("attention_bias", false);
+        return {.query_key_value = any, .output = any, .any_of_them = any};
+    }
 
     /// Refuses attention matrices that are missing or mis-shaped before anything of their size is allocated.
     static void require_attention(const reader& from, const std::string& name, const model_shape& s) {
@@ -109,10 +103,16 @@ struct llama_layers {
                                Attention& into) {
         auto& projected = into.query_key_value();
         from.settle(projected, {name + ".q_proj.weight", name + ".k_proj.weight", name + ".v_proj.weight"});
-        from.linear_rows(name + ".q_proj", s.d_query(), have.query_key_value, projected);
-        from.linear_rows(name + ".k_proj", s.d_kv(), have.query_key_value, projected, into.key_row());
-        from.linear_rows(name + ".v_proj", s.d_kv(), have.query_key_value, projected, into.value_row());
-        from.linear_rows(name + ".o_proj", s.d_model, have.output, into.output());
+        const auto stored = [&](const char* matrix) { return from.has(name + matrix + ".bias"); };
+        const bool choose =
+            have.any_of_them && (stored(".q_proj") || stored(".k_proj") || stored(".v_proj") || stored(".o_proj"));
+        const auto rows = [&](const char* matrix, std::size_t count, bool bias, auto& layer, std::size_t to) {
+            from.linear_rows(name + matrix, count, bias && (!choose || stored(matrix)), layer, to);
+        };
+        rows(".q_proj", s.d_query(), have.query_key_value, projected, 0);
+        rows(".k_proj", s.d_kv(), have.query_key_value, projected, into.key_row());
+        rows(".v_proj", s.d_kv(), have.query_key_value, projected, into.value_row());
+        rows(".o_proj", s.d_model, have.output, into.output(), 0);
     }
 
     static void require_gated(const reader& from, const std::string& name, const model_shape& s) {
@@ -129,13 +129,6 @@ struct llama_layers {
     }
 
     [[nodiscard]] static float scale(const model_shape& s) { return 1.0f / std::sqrt(static_cast<float>(s.head_dim)); }
-
-private:
-    /// A number of the scaling that has no default.
-    static double required(const reader& from, const std::string& key) {
-        if (!from.from().real(key)) fail(errc::malformed_file, from.from().source(), ": '", key, "' is missing");
-        return from.real(key, 0.0, 1e12);
-    }
 };
 
 /// What most do to queries and keys, whatever the shape.
@@ -169,12 +162,14 @@ struct gated_llama_layers : llama_layers {
         const std::string name = "layers." + std::to_string(layer - 1);
         require_attention(from, name + ".self_attn", s);
         require_gated(from, name + ".mlp", s);
+        const std::size_t window = Derived::window(from, layer);
         block<Format, Shape> b{
             read_norm<Shape>(from, name + ".input_layernorm", s),
-            {s, scale(s), format, &arena, Derived::template read_positions<Shape>(from, name + ".self_attn", s),
-             Derived::window(from, layer)},
+            {s, scale(s), format, &arena,
+             Derived::template read_positions<Shape>(from, name + ".self_attn", s, read_rotary(from, s, layer, window)),
+             window},
             read_norm<Shape>(from, name + ".post_attention_layernorm", s),
-            {s, from.activation_function("hidden_act", "silu"), format, &arena}};
+            {s, from.hidden_activation("silu"), format, &arena}};
         read_attention(from, name + ".self_attn", s, Derived::attention_biases(from), b.attention);
         read_gated(from, name + ".mlp", s, Derived::feed_forward_bias(from), b.feed_forward);
         return b;
@@ -183,8 +178,8 @@ struct gated_llama_layers : llama_layers {
     // What most have.
     static constexpr absent_sizes absent{};
     template <model_shape>
-    static rotary read_positions(const reader& from, const std::string&, const model_shape& s) {
-        return read_rotary(from, s);
+    static rotary read_positions(const reader&, const std::string&, const model_shape&, rotary turns) {
+        return turns;
     }
     static biases attention_biases(const reader&) { return {}; }
     static bool feed_forward_bias(const reader&) { return false; }

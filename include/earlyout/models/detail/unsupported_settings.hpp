@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_MODELS_DETAIL_UNSUPPORTED_SETTINGS_HPP
+#define EARLYOUT_MODELS_DETAIL_UNSUPPORTED_SETTINGS_HPP
+
+#include <earlyout/models/detail/checkpoint_reader.hpp>
+
+#include <cmath>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace detail {
+
+/// Refuses settings that change what a model computes and that no architecture here has: they belong to relatives of
+/// these models, and a file may have them under a `model_type` that is known. A value that changes nothing may be
+/// there.
+class unsupported_settings {
+public:
+    /// @throws error (unsupported) naming the key
+    static void refuse(const checkpoint_reader& from, const model_shape& s, std::string_view architecture) {
+        const unsupported_settings settings(from);
+        // Factors on what passes through (Granite, MiniCPM, Cohere, Falcon-H1).
+        for (const char* key : {"logit_scale", "logits_scaling", "residual_multiplier", "embedding_multiplier",
+                                "scale_emb", "lm_head_multiplier", "key_multiplier", "attention_in_multiplier",
+                                "attention_out_multiplier", "embedding_scale", "residual_scale"}) {
+            settings.require(key, 1.0);
+        }
+        const double width = static_cast<double>(s.head_dim);
+        settings.require("attention_multiplier", 1.0 / std::sqrt(width));
+        settings.require("query_pre_attn_scalar", width);
+        settings.require("scale_depth", std::sqrt(static_cast<double>(s.layers)));
+        settings.require("dim_model_base", static_cast<double>(s.d_model));
+        settings.require("rotary_pct", 1.0);
+        // Limits, counts and further frequencies: none of them.
+        for (const char* key :
+             {"attn_logit_softcapping", "final_logit_softcapping", "attn_logit_softcap", "final_logit_softcap",
+              "logit_softcap", "clip_qkv", "attention_chunk_size", "rope_local_base_freq", "num_experts",
+              "num_local_experts", "n_routed_experts", "moe_num_experts", "max_alibi_bias", "no_rope_layer_interval"}) {
+            settings.require(key, 0.0);
+        }
+        for (const char* key :
+             {"alibi", "use_alibi", "add_cross_attention", "is_encoder_decoder", "parallel_attn", "qk_layernorm",
+              "use_parallel_residual", "use_bidirectional_attention", "use_dynamic_ntk", "use_logn_attn",
+              "rope_interleaved", "rope_interleave", "use_mrope", "scale_embedding", "scale_embeddings",
+              "apply_residual_connection_post_layernorm", "attn_output_gate", "attn_temperature_tuning"}) {
+            settings.require(key, false);
+        }
+        if (architecture != "qwen3") {
+            for (const char* key : {"use_qk_norm", "qk_norm"}) settings.require(key, false);
+        }
+        settings.require("is_causal", true);
+        for (std::size_t layer = 0; layer < s.layers; ++layer) {  // 0: one without positions
+            if (!settings.require("no_rope_layers." + std::to_string(layer), 1.0)) break;
+        }
+    }
+
+private:
+    explicit unsupported_settings(const checkpoint_reader& from) : from_(from) {}
+
+    /// Of any type: some files write false where there is no number.
+    /// @return whether it is there
+    bool require(const std::string& key, double neutral) const {
+        const auto number = read([&] { return from_.from().real(key); });
+        if (number) {
+            if (std::abs(*number - neutral) > 1e-6 * std::abs(neutral)) refuse(key, neutral, *number);
+            return true;
+        }
+        const auto flag = read([&] { return from_.from().boolean(key); });
+        if (!flag) {
+            (void)from_.from().real(key);  // refuses a text
+        } else if (*flag) {
+            refuse(key, neutral, "true");
+        }
+        return flag.has_value();
+    }
+    void require(const std::string& key, bool neutral) const {
+        const auto found = read([&] { return from_.from().boolean(key); });
+        if (found) {
+            if (*found != neutral) refuse(key, neutral ? "true" : "false", *found ? "true" : "false");
+            return;
+        }
+        const auto number = from_.from().real(key);
+        if (number && (*number != 0.0) != neutral) refuse(key, neutral ? "true" : "false", *number);
+    }
+    /// Nothing also where the value has another type.
+    template <class Get>
+    static auto read(Get get) -> decltype(get()) {
+        try {
+            return get();
+        } catch (const error&) {
+            return std::nullopt;
+        }
+    }
+    template <class Expected, class Found>
+    [[noreturn]] void refuse(const std::string& key, const Expected& expected, const Found& found) const {
+        fail(errc::unsupported, from_.from().source(), ": '", key, "': this architecture runs without it, as with ",
+             expected, "; found ", found);
+    }
+
+    const checkpoint_reader& from_;
+};
+
+}  // namespace detail
+}}  // namespace earlyout::EARLYOUT_ABI
+
+#endif
