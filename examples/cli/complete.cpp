@@ -8,11 +8,13 @@
 
 #include <earlyout/io/fill_in_the_middle.hpp>
 
+#include <charconv>
 #include <csignal>
 #include <iostream>
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include <unistd.h>
@@ -34,7 +36,21 @@ struct complete_options {
     bool compare = false;
     std::size_t rounds = 5;
     bool json = false;
+    std::vector<std::string> end_of_text;
 };
+
+/// Of a token that ends the text, given by its id or its text.
+eo::token_id end_token(const model& m, const complete_options& o, const std::string& given) {
+    const auto& words = tokenizer_of(m, o.model.folder);
+    if (const auto id = words.find(given); id && words.is_special(*id)) return *id;
+    eo::token_id id = -1;
+    const char* const end = given.data() + given.size();
+    const auto [next, problem] = std::from_chars(given.data(), end, id);
+    if (problem == std::errc{} && next == end && words.has(id)) return id;
+    if (const auto found = words.find(given)) return *found;
+    eo::fail(eo::errc::invalid_argument, "--end-of-text: expected a token's id or its text, as in '</s>', found '",
+             given, "'");
+}
 
 /// Writes each token as soon as its text is certain: in colour on a terminal, with its layer where asked.
 class token_printer {
@@ -66,10 +82,7 @@ std::vector<eo::token_id> middle_prompt(complete_options& o, const model& m, con
         eo::fail(eo::errc::unsupported, o.model.folder,
                  ": --suffix: expected a tokenizer with fill-in-the-middle tokens, such as <fim_prefix>, found none");
     }
-    if (tokens->end && !o.generate.end_of_text) {
-        o.generate.end_of_text = m.generation().eos_token_ids;
-        o.generate.end_of_text->push_back(*tokens->end);
-    }
+    if (tokens->end) o.generate.more_end_of_text.push_back(*tokens->end);
     return tokens->prompt(words, prompt, *o.suffix);
 }
 
@@ -93,6 +106,7 @@ int run(complete_options& o) {
     const std::string prompt = read(o.prompt);
     const model m = load(o.model.folder, o.weights);
     (void)tokenizer_of(m, o.model.folder);
+    for (const std::string& token : o.end_of_text) o.generate.more_end_of_text.push_back(end_token(m, o, token));
     const std::vector<eo::token_id> ids = o.suffix ? middle_prompt(o, m, prompt) : std::vector<eo::token_id>();
     const interrupt interrupted;
     o.generate.cancel = interrupted.token();
@@ -142,6 +156,12 @@ command complete(CLI::App& app) {
         ->type_name("N")
         ->capture_default_str();
     add_options(*sub, o->generate);
+    sub->add_option("--end-of-text", o->end_of_text,
+                    "A token that also ends the completion, by its id or its text; may be given several times")
+        ->type_name("TOKEN")
+        ->allow_extra_args(false)
+        ->group("Length");
+    add_plain_text(*sub, o->generate.plain_text);
     add_options(*sub, o->exits);
     return {sub, [o] { return run(*o); }};
 }

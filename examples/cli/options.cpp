@@ -324,6 +324,12 @@ void add_corpus_options(CLI::App& app, std::vector<std::string>& texts, eo::cali
     add_number(app, "--tokens-per-file", into.most_tokens_of_one, "Most tokens of one file", 2)->group(group);
 }
 
+void add_plain_text(CLI::App& app, bool& wanted) {
+    app.add_flag("--plain-text", wanted,
+                 "What looks like a special token in the text is text too, as in a user's file; with --suffix it "
+                 "always is");
+}
+
 void add_json(CLI::App& app, bool& wanted) { app.add_flag("--json", wanted, "Print one JSON object instead"); }
 
 CLI::Option* add_ids(CLI::App& app, std::vector<eo::token_id>& ids) {

@@ -86,6 +86,8 @@ CLI::Option* add_layers(CLI::App& app, const std::string& name, std::vector<std:
 void add_corpus_options(CLI::App& app, std::vector<std::string>& texts, eo::calibrate::corpus_options& into);
 /// --json
 void add_json(CLI::App& app, bool& json);
+/// Adds --plain-text.
+void add_plain_text(CLI::App& app, bool& wanted);
 /// --ids 5,6,7
 CLI::Option* add_ids(CLI::App& app, std::vector<eo::token_id>& ids);
 

@@ -18,13 +18,15 @@ namespace {
 struct tokenize_options {
     model_options model;
     text_options text;
+    bool plain_text = false;
     bool json = false;
 };
 
 int run(const tokenize_options& o) {
     const std::string text = read(o.text);
     const model m = load(o.model.folder);
-    const std::vector<eo::token_id> ids = tokenizer_of(m, o.model.folder).encode(text);
+    const std::vector<eo::token_id> ids =
+        tokenizer_of(m, o.model.folder).encode(text, {.special_tokens = !o.plain_text});
     if (o.json) {
         print(std::cout, {{"ids", ids}});
         return 0;
@@ -59,6 +61,7 @@ command tokenize(CLI::App& app) {
     const auto o = std::make_shared<tokenize_options>();
     add_options(*sub, o->model);
     add_options(*sub, o->text, "--text");
+    add_plain_text(*sub, o->plain_text);
     add_json(*sub, o->json);
     return {sub, [o] { return run(*o); }};
 }

@@ -107,8 +107,8 @@ TEST_CASE("tokenizer.ggml.pre says how a text is cut", "[io][gguf_tokenizer]") {
     CHECK(words("llama-bpe", "1000") == pieces{"100", "0"});
     CHECK(words("deepseek-coder", "10") == pieces{"1", "0"});
     CHECK(words(nullptr, "1000") == words("default", "1000"));
-    CHECK(reading_words(byte_level("tekken")) ==
-          thrown(errc::unsupported, {"m.gguf", "'tokenizer.ggml.pre'", "gpt-2, llama-bpe", "'tekken'"}));
+    CHECK(reading_words(byte_level("bloom")) ==
+          thrown(errc::unsupported, {"m.gguf", "'tokenizer.ggml.pre'", "gpt-2, llama-bpe", "'bloom'"}));
 }
 
 TEST_CASE("a SentencePiece tokenizer in a gguf file", "[io][gguf_tokenizer]") {
@@ -142,8 +142,6 @@ TEST_CASE("a gguf file without a tokenizer, and with a damaged one", "[io][gguf_
     CHECK(reading_words(made("gpt2")) == thrown(errc::malformed_file, {"'tokenizer.ggml.merges'", "missing"}));
     CHECK(reading_words(made("llama")) ==
           thrown(errc::malformed_file, {"'tokenizer.ggml.scores'", "2 tokens", "found 0"}));
-    CHECK(reading_words(made("llama").set("tokenizer.ggml.token_type", std::vector<std::int32_t>{1, 7})) ==
-          thrown(errc::malformed_file, {"'tokenizer.ggml.token_type'", "1 to 6", "7"}));
     CHECK(reading_words(made("llama").set("tokenizer.ggml.token_type", std::vector<std::int32_t>{1})) ==
           thrown(errc::malformed_file, {"'tokenizer.ggml.token_type'", "2 tokens", "found 1"}));
 }

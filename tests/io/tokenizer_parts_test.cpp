@@ -198,8 +198,6 @@ TEST_CASE("parts that do not fit together are refused", "[tokenizer_parts]") {
         CAPTURE(merge);
         CHECK(error_after([&](tokenizer_parts& p) { p.merges = {"a a", merge}; }) == malformed({"merge 1"}));
     }
-    CHECK(error_after([](tokenizer_parts& p) { p.type = tokenizer_parts::algorithm::byte_level; }) ==
-          malformed({"every byte"}));
     CHECK(error_of([] {
               tokenizer_parts parts;
               parts.source = "made.gguf";

@@ -105,7 +105,7 @@ namespace detail {
 }
 
 /// Reads and tokenizes texts in random order until there are enough tokens; each distinct text once. Texts that are
-/// not UTF-8 are read byte by byte like any other.
+/// not UTF-8 are read byte by byte like any other; what looks like a special token in one is text.
 /// @tparam Model what io::load returns
 /// @throws error (no_such_file, io)
 template <class Model>
@@ -123,7 +123,7 @@ template <class Model>
         const std::string text = detail::read_text(path);
         const std::uint64_t hash = detail::hash_text(text);
         if (text.empty() || !seen.insert(hash).second) continue;
-        std::vector<token_id> ids = earlyout::detail::encode_prompt(model, text);
+        std::vector<token_id> ids = earlyout::detail::encode_prompt(model, text, true);
         ids.resize(std::min({ids.size(), options.most_tokens_of_one, options.most_tokens - tokens}));
         tokens += ids.size();
         texts.push_back({path.string(), hash, std::move(ids)});

@@ -37,9 +37,12 @@ struct generate_options {
     /// that token, whose text is not shown otherwise.
     std::vector<std::string> stop_strings{};
     std::optional<std::vector<token_id>> end_of_text{};       ///< in place of the model's own; empty: none
+    std::vector<token_id> more_end_of_text{};                 ///< beside those
     std::optional<std::chrono::duration<double>> max_time{};  ///< since the call; checked after every token
     std::stop_token cancel{};                                 ///< checked inside prefill and between layers
     bool emit_at_stop = false;  ///< when a gate ends it, produce that exit's arg-max as the last token
+
+    bool plain_text = false;  ///< what a text has that looks like a special token is text, as in a user's files
 
     /// Drop the start of a prompt that is longer than the capacity, instead of refusing it, such that `max_new_tokens`
     /// fit behind the rest, or a quarter of the capacity if that is fewer. What the model begins every text with stays.

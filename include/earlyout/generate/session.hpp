@@ -108,7 +108,7 @@ public:
                       "earlyout: completing text needs a model with a tokenizer, such as io::load returns; give token "
                       "ids instead");
         if (prompt.empty()) fail(errc::invalid_argument, "prompt: expected text, found none");
-        return complete(detail::encode_prompt(*model_, prompt), options, on_token);
+        return complete(detail::encode_prompt(*model_, prompt, options.plain_text), options, on_token);
     }
     /// Continues a sequence of token ids.
     completion complete(std::span<const token_id> prompt, const generate_options& options = {},
@@ -402,7 +402,8 @@ private:
                                                            : finish_reason::stopped_by_gate;
     }
     [[nodiscard]] bool is_end_of_text(token_id id) const noexcept {
-        return std::ranges::find(end_of_text_, id) != end_of_text_.end();
+        const auto is_in = [id](const auto& ids) { return std::ranges::find(ids, id) != ids.end(); };
+        return is_in(end_of_text_) || is_in(options_.more_end_of_text);
     }
     std::optional<token_event> finish(earlyout::finish_reason reason) noexcept {
         finished_ = reason;

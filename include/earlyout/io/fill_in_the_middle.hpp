@@ -46,15 +46,17 @@ struct fill_in_the_middle {
         return std::nullopt;
     }
 
-    /// The prompt whose completion belongs between the two, with what the tokenizer puts before a text.
+    /// The prompt whose completion belongs between the two, with what the tokenizer puts before a text. The two are a
+    /// user's text: what is written like a special token in them is text too.
     [[nodiscard]] std::vector<token_id> prompt(const tokenizer& words, std::string_view before,
                                                std::string_view behind) const {
         std::vector<token_id> ids(words.tokens_before().begin(), words.tokens_before().end());
         const auto append = [&](std::span<const token_id> more) { ids.insert(ids.end(), more.begin(), more.end()); };
         ids.push_back(prefix);
-        append(words.encode(before));
+        append(words.encode(before, {.special_tokens = false}));
         ids.push_back(suffix);
-        append(words.encode(behind, {.continues = true}));  // nothing is put between the middle and what is behind it
+        // Nothing is put between the middle and what is behind it.
+        append(words.encode(behind, {.special_tokens = false, .continues = true}));
         ids.push_back(middle);
         return ids;
     }

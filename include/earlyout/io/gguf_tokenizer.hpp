@@ -3,6 +3,7 @@
 #define EARLYOUT_IO_GGUF_TOKENIZER_HPP
 
 #include <earlyout/core/error.hpp>
+#include <earlyout/io/detail/control_names.hpp>
 #include <earlyout/io/detail/gguf_patterns.hpp>
 #include <earlyout/io/detail/printable.hpp>
 #include <earlyout/io/generation_config.hpp>
@@ -33,6 +34,7 @@ public:
         if (!tokens) fail(errc::malformed_file, from_.source(), ": key '", key("tokens"), "' is missing");
         made.pieces.assign(tokens->begin(), tokens->end());
         read_kinds(made);
+        mark_control(made);
         const std::string_view model = from_.text(key("model")).value_or("");
         if (model == "gpt2") {
             read_byte_level(made);
@@ -53,6 +55,8 @@ public:
     }
 
 private:
+    using kind = tokenizer_parts::kind;
+
     [[nodiscard]] static std::string key(std::string_view name) { return std::string("tokenizer.ggml.").append(name); }
 
     void read_byte_level(tokenizer_parts& into) const {
@@ -76,11 +80,20 @@ private:
         require_size("token_type", types->size(), into);
         into.kinds.reserve(types->size());
         for (const std::int64_t type : *types) {
-            if (type < 1 || type > 6) {
-                fail(errc::malformed_file, from_.source(), ": key '", key("token_type"),
-                     "': expected types from 1 to 6, found ", type);
-            }
-            into.kinds.push_back(static_cast<tokenizer_parts::kind>(type - 1));
+            const bool known = type >= 1 && type <= 6;  // others are undefined, and in llama.cpp like normal
+            into.kinds.push_back(known ? static_cast<kind>(type - 1) : kind::normal);
+        }
+    }
+    /// Tokens that control the model are no text, whatever the file calls them.
+    static void mark_control(tokenizer_parts& parts) {
+        for (std::size_t i = 0; i < parts.pieces.size(); ++i) {
+            const kind own = parts.kinds.empty() ? kind::normal : parts.kinds[i];
+            const bool is_control = own == kind::normal         ? is_control_name(parts.pieces[i])
+                                    : own == kind::user_defined ? is_added_control_name(parts.pieces[i])
+                                                                : false;
+            if (!is_control) continue;
+            if (parts.kinds.empty()) parts.kinds.resize(parts.pieces.size(), kind::normal);
+            parts.kinds[i] = kind::control;
         }
     }
     void require_size(std::string_view name, std::size_t found, const tokenizer_parts& parts) const {

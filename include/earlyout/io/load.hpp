@@ -7,6 +7,7 @@
 #include <earlyout/io/gguf_checkpoint.hpp>
 #include <earlyout/io/gguf_tokenizer.hpp>
 #include <earlyout/io/hugging_face_checkpoint.hpp>
+#include <earlyout/io/model_text.hpp>
 #include <earlyout/io/packed_checkpoint.hpp>
 #include <earlyout/io/pretrained.hpp>
 #include <earlyout/io/sidecar.hpp>
@@ -45,9 +46,8 @@ namespace detail {
 
 /// The network with what was found beside it.
 template <class Network>
-[[nodiscard]] pretrained<Network> load_from(const stored_checkpoint& from, generation_config generation,
-                                            std::optional<tokenizer> words, typename Network::format format,
-                                            typename Network::format output_format,
+[[nodiscard]] pretrained<Network> load_from(const stored_checkpoint& from, model_text text,
+                                            typename Network::format format, typename Network::format output_format,
                                             const std::filesystem::path& exits_file) {
     Network network = Network::from_checkpoint(from, format, output_format);
     const auto& shape = network.shape();
@@ -60,7 +60,8 @@ template <class Network>
         require_match(*exits, {shape.layers, shape.d_model, shape.vocab, from.fingerprint(), computed});
         exits_fit = fitted_with(*exits, computed);
     }
-    return {from.source(), std::move(network), std::move(words), std::move(generation), std::move(exits), exits_fit};
+    return {from.source(),    std::move(network), std::move(text.tokenizer), std::move(text.generation),
+            std::move(exits), exits_fit};
 }
 
 }  // namespace detail
@@ -76,22 +77,12 @@ template <class Network>
 [[nodiscard]] pretrained<Network> load(const std::filesystem::path& model, typename Network::format format,
                                        typename Network::format output_format,
                                        const std::filesystem::path& exits_file = {}) {
-    if (is_packed_file(model)) {
-        const packed_checkpoint from(model);
-        return detail::load_from<Network>(from, from.generation(), from.tokenizer(), format, output_format, exits_file);
-    }
-    if (detail::is_file(model)) {
-        const gguf_checkpoint from(model);
-        generation_config generation = read_generation_config(from);
-        std::optional<tokenizer> words = read_tokenizer(from.contents(), generation);
-        return detail::load_from<Network>(from, std::move(generation), std::move(words), format, output_format,
-                                          exits_file);
-    }
-    const hugging_face_checkpoint from(model);
-    generation_config generation = read_generation_config(from);
-    std::optional<tokenizer> words;
-    if (const auto path = model / "tokenizer.json"; detail::exists(path)) words = tokenizer::from_file(path);
-    return detail::load_from<Network>(from, std::move(generation), std::move(words), format, output_format, exits_file);
+    const auto from_file = [&](const auto& from) {
+        return detail::load_from<Network>(from, read_text(from), format, output_format, exits_file);
+    };
+    if (is_packed_file(model)) return from_file(packed_checkpoint(model));
+    if (detail::is_file(model)) return from_file(gguf_checkpoint(model));
+    return from_file(hugging_face_checkpoint(model));
 }
 template <class Network>
 [[nodiscard]] pretrained<Network> load(const std::filesystem::path& model, typename Network::format format = {}) {

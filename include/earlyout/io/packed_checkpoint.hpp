@@ -97,14 +97,15 @@ public:
     [[nodiscard]] const generation_config& generation() const noexcept { return generation_; }
     /// @throws error as tokenizer::from_json and read_tokenizer
     [[nodiscard]] std::optional<io::tokenizer> tokenizer() const {
+        std::optional<io::tokenizer> made;
         if (const auto json = file_->contents().bytes(detail::packed_tokenizer_json)) {
-            return io::tokenizer::from_json({reinterpret_cast<const char*>(json->data()), json->size()},
+            made = io::tokenizer::from_json({reinterpret_cast<const char*>(json->data()), json->size()},
                                             path_.string() + ": " + detail::packed_tokenizer_json);
+        } else if (const auto header = file_->contents().bytes(detail::packed_tokenizer_gguf)) {
+            made = read_tokenizer(gguf(*header, path_.string() + ": " + detail::packed_tokenizer_gguf), generation_);
         }
-        if (const auto header = file_->contents().bytes(detail::packed_tokenizer_gguf)) {
-            return read_tokenizer(gguf(*header, path_.string() + ": " + detail::packed_tokenizer_gguf), generation_);
-        }
-        return std::nullopt;
+        if (made && before_) made = made->with_tokens_before(*before_);
+        return made;
     }
 
 private:
@@ -182,6 +183,7 @@ private:
         generation_.eos_token_ids = ids("eos_token_id");
         if (const auto bos = ids("bos_token_id"); !bos.empty()) generation_.bos_token_id = bos.front();
         generation_.add_bos = detail::json_config(given, where).boolean("add_bos_token").value_or(false);
+        if (given.contains("tokens_before")) before_ = ids("tokens_before");
     }
 
     std::filesystem::path path_;
@@ -190,6 +192,7 @@ private:
     std::map<std::string, tensor_view, std::less<>> tensors_;
     std::map<std::string, packed_weights, std::less<>> matrices_;
     generation_config generation_;
+    std::optional<std::vector<token_id>> before_;
 };
 
 }  // namespace io

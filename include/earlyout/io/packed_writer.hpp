@@ -74,9 +74,11 @@ private:
     mutable std::map<std::string, packed_weights> matrices_;
 };
 
-[[nodiscard]] inline json to_json(const generation_config& g) {
+[[nodiscard]] inline json to_json(const model_text& text) {
+    const generation_config& g = text.generation;
     json made{{"add_bos_token", g.add_bos}, {"eos_token_id", g.eos_token_ids}};
     if (g.bos_token_id) made["bos_token_id"] = *g.bos_token_id;
+    if (text.tokenizer) made["tokens_before"] = text.tokenizer->tokens_before();
     return made;
 }
 
@@ -95,14 +97,14 @@ void write_packed(const std::filesystem::path& path, const std::filesystem::path
         fail(errc::unsupported, from->source(), ": expected a Hugging Face folder or a GGUF file, found a packed file");
     }
     // What a program needs beside the network: how texts begin and end, and the tokenizer as it lies in its file.
-    generation_config generation;
+    model_text text;
     std::optional<mapped_file> tokenizer_json;
     std::string gguf_header;
     if (const auto* file = dynamic_cast<const gguf_checkpoint*>(from.get())) {
-        generation = read_generation_config(*file);
+        text = read_text(*file);
         gguf_header = file->contents().header_without_tensors();
     } else if (const auto* folder = dynamic_cast<const hugging_face_checkpoint*>(from.get())) {
-        generation = read_generation_config(*folder);
+        text = read_text(*folder);
         if (const auto beside = model / "tokenizer.json"; detail::exists(beside)) tokenizer_json.emplace(beside);
     }
 
@@ -138,7 +140,7 @@ void write_packed(const std::filesystem::path& path, const std::filesystem::path
                        {"config", kept.config().dump()},
                        {"tensors", shapes.dump()},
                        {"matrices", matrices.dump()},
-                       {"generation", detail::to_json(generation).dump()},
+                       {"generation", detail::to_json(text).dump()},
                        {"fingerprint", from->fingerprint()},
                        {"lossless_format", from->lossless_format()}});
 }

@@ -25,7 +25,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
 /// How `tokenizer::encode` reads a text.
 struct encode_options {
-    bool special_tokens = true;       ///< the text of a special token is that token; if not, it is plain text
+    bool special_tokens = true;       ///< the text of a special token is that token; if not, as any text of a user is
     bool add_special_tokens = false;  ///< with tokens_before() and tokens_behind() around the text
     bool continues = false;           ///< the text goes on from another: no space is put before it
 };
@@ -65,15 +65,31 @@ public:
     /// @throws error (unsupported) when the file's pattern costs too much on this text
     [[nodiscard]] std::vector<token_id> encode(std::string_view text, const encode_options& options = {}) const {
         std::vector<token_id> ids;
-        if (options.add_special_tokens) ids = data_->before;
+        if (options.add_special_tokens) ids.assign(tokens_before().begin(), tokens_before().end());
         if (!text.empty()) append(text, options, ids);
         if (options.add_special_tokens) ids.insert(ids.end(), data_->behind.begin(), data_->behind.end());
         return ids;
     }
-    /// What the tokenizer's post-processor puts before a text, such as a beginning-of-text token.
-    [[nodiscard]] std::span<const token_id> tokens_before() const noexcept { return data_->before; }
+    /// Tokens of a text of a user, in which nothing stands for a special token: as encode() without `special_tokens`.
+    [[nodiscard]] std::vector<token_id> encode_plain(std::string_view text) const {
+        return encode(text, {.special_tokens = false});
+    }
+    /// What goes before a text, such as a beginning-of-text token: what the tokenizer's post-processor puts there, or
+    /// what with_tokens_before() was given.
+    [[nodiscard]] std::span<const token_id> tokens_before() const noexcept {
+        return before_ ? std::span<const token_id>(*before_) : data_->before;
+    }
     /// And what it puts behind one.
     [[nodiscard]] std::span<const token_id> tokens_behind() const noexcept { return data_->behind; }
+
+    /// The same tokenizer with other tokens before a text.
+    /// @throws error (out_of_range) for one that it does not know
+    [[nodiscard]] tokenizer with_tokens_before(std::vector<token_id> before) const {
+        for (const token_id id : before) (void)piece(id);
+        tokenizer made = *this;
+        made.before_ = std::make_shared<const std::vector<token_id>>(std::move(before));
+        return made;
+    }
 
     /// The bytes of tokens that begin a text, special ones included; without the space that encoding puts before
     /// every text, where it does. Bytes that make no character are there as they are.
@@ -100,6 +116,8 @@ public:
     }
     /// The token of exactly these bytes.
     [[nodiscard]] std::optional<token_id> find(std::string_view piece) const { return data_->words.find(piece); }
+    /// Whether a token has this id.
+    [[nodiscard]] bool has(token_id id) const noexcept { return data_->words.has(id); }
     /// False for an unknown id.
     [[nodiscard]] bool is_special(token_id id) const noexcept { return data_->words.is_special(id); }
     /// One more than the highest id. Between them there may be ids without a token.
@@ -145,6 +163,7 @@ private:
     }
 
     std::shared_ptr<const detail::tokenizer_data> data_;
+    std::shared_ptr<const std::vector<token_id>> before_;  // in place of the data's
 };
 
 }  // namespace io

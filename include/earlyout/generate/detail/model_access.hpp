@@ -57,16 +57,26 @@ template <class Model>
     }
 }
 
+/// The tokens of a text. @param plain what looks like a special token in it is text
+template <class Tokenizer>
+[[nodiscard]] std::vector<token_id> encode_text(const Tokenizer& tokenizer, std::string_view text, bool plain) {
+    if constexpr (requires { tokenizer.encode_plain(text); }) {
+        if (plain) return tokenizer.encode_plain(text);
+    }
+    return tokenizer.encode(text);
+}
+
 /// The tokens of a text with what goes before it, unless it is there already; what goes behind a text would end it.
 template <class Model>
-[[nodiscard]] std::vector<token_id> encode_prompt(const Model& model, std::string_view text) {
-    std::vector<token_id> ids = model.tokenizer().encode(text);
+[[nodiscard]] std::vector<token_id> encode_prompt(const Model& model, std::string_view text, bool plain = false) {
+    std::vector<token_id> ids = encode_text(model.tokenizer(), text, plain);
     const std::span<const token_id> before = tokens_before_text(model);
     if (!std::ranges::equal(before, std::span(ids).first(std::min(ids.size(), before.size())))) {
         ids.insert(ids.begin(), before.begin(), before.end());
     }
     if constexpr (requires { model.generation(); }) {
         if (model.generation().add_bos && model.generation().bos_token_id &&
+            std::ranges::find(before, *model.generation().bos_token_id) == before.end() &&
             (ids.empty() || ids.front() != *model.generation().bos_token_id)) {
             ids.insert(ids.begin(), *model.generation().bos_token_id);
         }

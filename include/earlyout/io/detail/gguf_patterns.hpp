@@ -17,6 +17,7 @@ struct gguf_pattern {
     std::string_view name;
     std::span<const char* const> cuts;  ///< none: GPT-2's
     bool ignore_merges = false;
+    bool begins_with_bos = false;  ///< where a file does not say
 };
 
 inline constexpr const char* gpt2_cut = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)";
@@ -32,12 +33,109 @@ inline constexpr const char* deepseek_coder_cuts[] = {"[\\r\\n]", "\\s?\\p{L}+",
 /// What llama.cpp takes where a file does not say.
 inline constexpr const char* default_cuts[] = {"[\\p{P}\\$\\+<=>\\^~\\|]+", gpt2_cut, "\\p{N}+", "[0-9][0-9][0-9]"};
 
-inline constexpr gguf_pattern gguf_patterns[] = {
-    {"default", default_cuts},        {"gpt-2", {}},
-    {"llama-bpe", llama3_cuts, true}, {"llama3", llama3_cuts, true},
-    {"llama-v3", llama3_cuts, true},  {"qwen2", qwen2_cuts},
-    {"starcoder", starcoder_cuts},    {"refact", starcoder_cuts},
-    {"smollm", starcoder_cuts},       {"deepseek-coder", deepseek_coder_cuts}};
+inline constexpr const char* falcon_cuts[] = {"[\\p{P}\\$\\+<=>\\^~\\|`]+", gpt2_cut, "[0-9][0-9][0-9]"};
+inline constexpr const char* deepseek_llm_cuts[] = {
+    "[\\r\\n]",
+    "\\s?[A-Za-z\u00b5\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u01ba\u01bc-\u01bf\u01c4-\u0293\u0295-\u02af\u0370-\u0373"
+    "\u0376\u0377\u037b-\u037d\u037f\u0386\u0388-\u038a\u038c\u038e-\u03a1\u03a3-\u03f5\u03f7-\u0481\u048a-\u052f"
+    "\u0531-\u0556\u10a0-\u10c5\u13a0-\u13f5\u13f8-\u13fd\u1c90-\u1cba\u1cbd-\u1cbf\u1d00-\u1d2b\u1d6b-\u1d77"
+    "\u1d79-\u1d9a\u1e00-\u1f15\u1f18-\u1f1d\u1f20-\u1f45\u1f48-\u1f4d\u1f50-\u1f57\u1f59\u1f5b\u1f5d\u1f5f-\u1f7d"
+    "\u1f80-\u1fb4\u1fb6-\u1fbc\u1fbe\u1fc2-\u1fc4\u1fc6-\u1fcc\u1fd0-\u1fd3\u1fd6-\u1fdb\u1fe0-\u1fec\u1ff2-\u1ff4"
+    "\u1ff6-\u1ffc\u2102\u2107\u210a-\u2113\u2115\u2119-\u211d\u2124\u2126\u2128\u212a-\u212d\u212f-\u2134\u2139"
+    "\u213c-\u213f\u2145-\u2149\u214e\u2183\u2184\u2c00-\u2c7b\u2c7e-\u2ce4\u2ceb-\u2cee\u2cf2\u2cf3\ua640-\ua66d"
+    "\ua680-\ua69b\ua722-\ua76f\ua771-\ua787\ua78b-\ua78e\uab70-\uabbf\ufb00-\ufb06\ufb13-\ufb17\uff21-\uff3a"
+    "\uff41-\uff5a\U00010400-\U0001044f\U000104b0-\U000104d3\U000104d8-\U000104fb\U00010c80-\U00010cb2"
+    "\U00010cc0-\U00010cf2\U000118a0-\U000118df\U0001e900-\U0001e943]+",
+    "\\s?[!-/:-~\uff01-\uff0f\uff1a-\uff5e\u2018-\u201f\u3000-\u3002]+",
+    "\\s+$",
+    "[\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff]+",
+    "\\p{N}+"};
+inline constexpr const char* deepseek_v3_cuts[] = {
+    "\\p{N}{1,3}", "[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+",
+    "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+|"
+    " ?[\\p{P}\\p{S}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"};
+inline constexpr const char* qwen35_cuts[] = {
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|"
+    "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"};
+inline constexpr const char* seed_coder_cuts[] = {
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1}| ?[^\\s\\p{L}\\p{N}\\r\\n]+|"
+    "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"};
+inline constexpr const char* tekken_cuts[] = {
+    "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+|"
+    "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*|\\p{N}|"
+    " ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"};
+inline constexpr const char* gpt4o_cuts[] = {
+    "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+"
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"
+    "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*"
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"};
+
+/// Llama 3's: whole words first, and a beginning-of-text token where a file does not say.
+constexpr gguf_pattern like_llama3(std::string_view name) { return {name, llama3_cuts, true, true}; }
+constexpr gguf_pattern like_gpt2(std::string_view name) { return {name, {}}; }
+constexpr gguf_pattern like_starcoder(std::string_view name) { return {name, starcoder_cuts}; }
+constexpr gguf_pattern like_qwen2(std::string_view name) { return {name, qwen2_cuts}; }
+
+/// llama.cpp's names (src/llama-vocab.cpp), of which several are for one pattern.
+inline constexpr gguf_pattern gguf_patterns[] = {{"default", default_cuts},
+                                                 like_gpt2("gpt-2"),
+                                                 like_llama3("llama-bpe"),
+                                                 like_llama3("llama3"),
+                                                 like_llama3("llama-v3"),
+                                                 like_qwen2("qwen2"),
+                                                 like_starcoder("starcoder"),
+                                                 like_starcoder("refact"),
+                                                 like_starcoder("smollm"),
+                                                 {"deepseek-coder", deepseek_coder_cuts},
+                                                 {"deepseek-llm", deepseek_llm_cuts},
+                                                 {"deepseek-v3", deepseek_v3_cuts},
+                                                 {"hunyuan-dense", deepseek_v3_cuts},
+                                                 {"joyai-llm", deepseek_v3_cuts},
+                                                 {"falcon", falcon_cuts},
+                                                 {"qwen35", qwen35_cuts},
+                                                 {"seed-coder", seed_coder_cuts},
+                                                 {"tekken", tekken_cuts, true, true},
+                                                 {"gpt-4o", gpt4o_cuts},
+                                                 {"llama4", gpt4o_cuts},
+                                                 {"kanana2", gpt4o_cuts},
+                                                 {"dbrx", llama3_cuts},
+                                                 {"smaug-bpe", llama3_cuts},
+                                                 {"glm4", llama3_cuts},
+                                                 {"chatglm-bpe", llama3_cuts},
+                                                 like_llama3("falcon3"),
+                                                 like_llama3("falcon-h1"),
+                                                 like_llama3("pixtral"),
+                                                 like_llama3("midm-2.0"),
+                                                 like_llama3("lfm2"),
+                                                 like_llama3("jina-v5-nano"),
+                                                 like_qwen2("deepseek-r1-qwen"),
+                                                 like_qwen2("kormo"),
+                                                 like_qwen2("f2llmv2"),
+                                                 like_qwen2("megrez"),
+                                                 like_qwen2("stablelm2"),
+                                                 like_qwen2("hunyuan"),
+                                                 like_qwen2("solar-open"),
+                                                 like_qwen2("grok-2"),
+                                                 like_gpt2("phi-2"),
+                                                 like_gpt2("mellum"),
+                                                 like_gpt2("gigachat"),
+                                                 like_gpt2("jina-es"),
+                                                 like_gpt2("jina-de"),
+                                                 like_gpt2("jina-v2-es"),
+                                                 like_gpt2("jina-v2-de"),
+                                                 like_gpt2("a.x-4.0"),
+                                                 like_gpt2("modern-bert"),
+                                                 like_gpt2("mpt"),
+                                                 like_gpt2("olmo"),
+                                                 like_gpt2("jais"),
+                                                 like_gpt2("trillion"),
+                                                 like_gpt2("granite-docling"),
+                                                 like_gpt2("exaone4"),
+                                                 like_starcoder("command-r"),
+                                                 like_starcoder("codeshell"),
+                                                 like_starcoder("exaone"),
+                                                 like_starcoder("minerva-7b"),
+                                                 like_starcoder("mellum2")};
 
 /// nullptr: not known.
 [[nodiscard]] inline const gguf_pattern* find_gguf_pattern(std::string_view name) noexcept {

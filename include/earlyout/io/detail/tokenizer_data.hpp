@@ -34,7 +34,8 @@ struct tokenizer_data {
     std::vector<token_id> behind;  ///< and behind it
 
     [[nodiscard]] std::optional<token_id> whole_word(std::string_view word) const {
-        return symbols.by_character ? spelled.find(word) : words.find(word);
+        const std::optional<token_id> id = symbols.by_character ? spelled.find(word) : words.find(word);
+        return id && words.is_special(*id) ? std::nullopt : id;  // those are found before words are cut, or are text
     }
 };
 

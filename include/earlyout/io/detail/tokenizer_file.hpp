@@ -4,6 +4,7 @@
 
 #include <earlyout/core/error.hpp>
 #include <earlyout/core/token.hpp>
+#include <earlyout/io/detail/control_names.hpp>
 #include <earlyout/io/detail/tokenizer_alphabet.hpp>
 #include <earlyout/io/detail/tokenizer_data.hpp>
 #include <earlyout/io/detail/tokenizer_decoder_reader.hpp>
@@ -33,7 +34,7 @@ class tokenizer_file {
 public:
     /// @throws error (malformed_file, unsupported) naming `source`
     [[nodiscard]] static tokenizer_data read(std::string_view text, std::string source) {
-        const json root = parse_json(text, source);
+        const json root = parse_json(text, source, repeated_key::last_counts);
         tokenizer_file reader(text.size());
         reader.data_.source = source;
         reader.read_all(json_place(root, std::move(source)));
@@ -133,7 +134,7 @@ private:
             content.require(seen.insert(content.string()).second, "a token that is not there yet");
             added.push_back({.content = content.string(),
                              .id = read_id(id.value(), [&] { return id.name(); }),
-                             .special = entry.at("special").boolean(false),
+                             .special = entry.at("special").boolean(false) || is_added_control_name(content.string()),
                              .single_word = entry.at("single_word").boolean(false),
                              .lstrip = entry.at("lstrip").boolean(false),
                              .rstrip = entry.at("rstrip").boolean(false),
@@ -183,7 +184,19 @@ private:
     /// `unk_token` and `fuse_unk` mean nothing to a vocabulary that has every byte.
     void read_symbols(const json_place& model) {
         const json_place vocab = model.at("vocab");
-        if (!data_.symbols.by_character) return read_bytes(vocab);
+        if (data_.symbols.by_character) {
+            read_characters(model, vocab);
+        } else if (read_bytes(vocab)) {
+            return;
+        }
+        data_.symbols.fuse_unknown = model.at("fuse_unk").boolean(false);
+        const json_place unknown = model.at("unk_token");
+        if (unknown.is_null()) return;
+        const auto found = vocab.value().find(unknown.string());
+        unknown.require(found != vocab.value().end(), "a piece of the vocabulary");
+        data_.symbols.unknown = read_id(*found, [&] { return vocab.name(); });
+    }
+    void read_characters(const json_place& model, const json_place& vocab) {
         const bool bytes = model.at("byte_fallback").boolean(false);
         const bool words = data_.ignore_merges;
         for (const auto& [piece, value] : vocab.value().items()) {
@@ -194,21 +207,18 @@ private:
             if (const auto byte = byte_of_piece(piece); byte && bytes) data_.symbols.bytes[*byte] = id;
             if (words) data_.spelled.add(id, piece);
         }
-        data_.symbols.fuse_unknown = model.at("fuse_unk").boolean(false);
-        const json_place unknown = model.at("unk_token");
-        if (unknown.is_null()) return;
-        const auto found = vocab.value().find(unknown.string());
-        unknown.require(found != vocab.value().end(), "a piece of the vocabulary");
-        data_.symbols.unknown = read_id(*found, [&] { return vocab.name(); });
     }
-    void read_bytes(const json_place& vocab) {
-        for (std::size_t byte = 0; byte < data_.symbols.bytes.size(); ++byte) {
-            const char bytes[] = {static_cast<char>(byte)};
-            const std::optional<token_id> id = data_.words.find({bytes, 1});
-            if (!id)
-                fail(errc::malformed_file, vocab.name(), ": expected a piece for every byte, found none for ", byte);
-            data_.symbols.bytes[byte] = *id;
+    /// @return whether every byte has a piece; those of a vocabulary trained without the whole alphabet do not
+    [[nodiscard]] bool read_bytes(const json_place& vocab) {
+        for (const auto& [piece, value] : vocab.value().items()) {
+            if (piece.size() > 2) continue;  // all of the alphabet is below U+0800
+            const std::optional<std::string> byte = gpt2_alphabet.bytes(piece);
+            if (!byte || byte->size() != 1) continue;
+            data_.symbols.bytes[static_cast<unsigned char>(byte->front())] =
+                read_id(value, [&] { return vocab.name(); });
         }
+        data_.symbols.all_bytes = std::ranges::find(data_.symbols.bytes, no_token) == data_.symbols.bytes.end();
+        return data_.symbols.all_bytes;
     }
 
     void read_merges(const json_place& place, const json_place& vocab) {

@@ -149,9 +149,9 @@ private:
             for (std::size_t byte = 0; byte < symbols.bytes.size(); ++byte) {
                 const char bytes[] = {static_cast<char>(byte)};
                 const std::optional<token_id> id = data_.words.find({bytes, 1});
-                if (!id) malformed("pieces: expected one for every byte, found none for ", byte);
-                symbols.bytes[byte] = *id;
+                symbols.bytes[byte] = id.value_or(no_token);  // one without a token is left out, as in llama.cpp
             }
+            symbols.all_bytes = std::ranges::find(symbols.bytes, no_token) == symbols.bytes.end();
             return;
         }
         for (std::size_t i = 0; i < parts_.pieces.size(); ++i) {

@@ -52,9 +52,11 @@ private:
 };
 
 /// Where merging begins: the tokens of a word's smallest parts. In a byte-level vocabulary these are its bytes; else
-/// its characters, and for one without a token its bytes, if all of them have one, or what stands for the unknown.
+/// its characters, and for one without a token its bytes, if all of them have one. What has no token is left out, or is
+/// what stands for the unknown.
 struct symbol_table {
     bool by_character = false;
+    bool all_bytes = false;                       ///< of a byte-level vocabulary: every byte has a token
     std::array<token_id, 256> bytes = nothing();  ///< no_token where there is none
     character_ids characters;
     token_id unknown = no_token;  ///< no_token: what is unknown is left out
@@ -63,18 +65,16 @@ struct symbol_table {
     /// Calls symbol(id) for the parts of `word`, any bytes, from left to right.
     template <class Symbol>
     void each(std::string_view word, Symbol&& symbol) const {
-        if (!by_character) {
+        if (all_bytes && !by_character) {
             for (const char c : word) symbol(bytes[static_cast<unsigned char>(c)]);
             return;
         }
         bool pending = false;  // an unknown, which comes before the next character that has a token
         while (!word.empty()) {
-            const utf8_prefix here = look_at_utf8(word);
-            const std::size_t size = here.complete() ? here.needed : 1;
-            const token_id id = here.complete() ? characters.find(utf8_code_point(word, size)) : no_token;
+            const auto [id, size] = by_character ? next_character(word) : next_byte(word);
             const std::string_view text = word.substr(0, size);
             word.remove_prefix(size);
-            if (id == no_token && each_byte(text, symbol)) continue;
+            if (id == no_token && by_character && each_byte(text, symbol)) continue;
             if (pending && !(id == no_token && fuse_unknown)) symbol(unknown);
             pending = id == no_token && unknown != no_token;
             if (id != no_token) symbol(id);
@@ -83,6 +83,18 @@ struct symbol_table {
     }
 
 private:
+    struct part {
+        token_id id;
+        std::size_t size;
+    };
+    [[nodiscard]] part next_character(std::string_view word) const {
+        const utf8_prefix here = look_at_utf8(word);
+        if (!here.complete()) return {no_token, 1};
+        return {characters.find(utf8_code_point(word, here.needed)), here.needed};
+    }
+    [[nodiscard]] part next_byte(std::string_view word) const {
+        return {bytes[static_cast<unsigned char>(word.front())], 1};
+    }
     static constexpr std::array<token_id, 256> nothing() {
         std::array<token_id, 256> made{};
         made.fill(no_token);
