@@ -160,7 +160,7 @@ TEST_CASE("without generation_config.json, config.json says how texts end", "[io
     const temporary_folder folder;
     folder.copy(EARLYOUT_EXAMPLE_MODEL);
     folder.write("generation_config.json", R"({"eos_token_id":[7,8]})");
-    CHECK(load(folder.path()).generation().eos_token_ids == std::vector<eo::token_id>{7, 8});
+    CHECK(load(folder.path()).generation().eos_token_ids == std::vector<eo::token_id>{7, 8, 4095});  // and by its name
     std::filesystem::remove(folder / "generation_config.json");
     CHECK(load(folder.path()).generation().eos_token_ids == std::vector<eo::token_id>{4095});
     std::filesystem::remove(folder / "exits.safetensors");
