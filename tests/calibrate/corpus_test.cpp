@@ -61,6 +61,16 @@ TEST_CASE("texts that are not there are refused by name", "[calibrate][corpus]")
           support::thrown(eo::errc::no_such_file, {"empty.py", "found none"}));
 }
 
+TEST_CASE("a text that looks like a special token is text", "[calibrate][corpus]") {
+    const support::temporary_folder folder;
+    folder.write("a.py", "end = '<|endoftext|>'\n");
+    const auto texts = calibrate::read_corpus(example_model(), {folder / "a.py"});
+    REQUIRE(texts.size() == 1);
+    CHECK(std::ranges::count(texts[0].ids, 4095) == 1);  // with which all texts of this model begin
+    CHECK(texts[0].ids.front() == 4095);
+    CHECK(example_model().tokenizer().decode(texts[0].ids) == "<|endoftext|>end = '<|endoftext|>'\n");
+}
+
 TEST_CASE("a corpus keeps to its budget, takes a text once, and is the same again", "[calibrate][corpus]") {
     const support::temporary_folder folder;
     write_texts(folder);

@@ -55,6 +55,31 @@ TEST_CASE("complete --json says all there is", "[cli][complete]") {
     CHECK(stats.at("decode").at("weight_bytes") > 0);
 }
 
+TEST_CASE("--end-of-text adds a token, by its id or its text", "[cli][complete]") {
+    const auto whole = complete({"--json"}).json();
+    const std::string third = whole["ids"][2].dump();
+    const auto ended = complete({"--json", "--end-of-text", "<|endoftext|>", "--end-of-text", third}).json();
+    CHECK(ended.at("finish_reason") == "end_of_text");
+    CHECK(ended.at("ids").size() <= 3);
+    CHECK(ended.at("ids").back() == whole["ids"][2]);
+    CHECK(complete({"--end-of-text", "no token"}).refused(1, {"--end-of-text", "'no token'"}));
+}
+
+TEST_CASE("--plain-text reads no special tokens", "[cli][complete]") {
+    const auto tokens = [](std::vector<std::string> more) {
+        more.insert(more.begin(), {"tokenize", "--text", "a<|endoftext|>", "--json"});
+        return earlyout_command(std::move(more)).json().at("ids").size();
+    };
+    CHECK(tokens({}) == 2);
+    CHECK(tokens({"--plain-text"}) > 4);
+    const auto prompt_tokens = [](std::vector<std::string> more) {
+        more.emplace_back("--json");
+        return complete(std::move(more), "a<|endoftext|>").json().at("stats").at("prompt_tokens");
+    };
+    CHECK(prompt_tokens({}) == 3);  // a text of this model begins with one of its own
+    CHECK(prompt_tokens({"--plain-text"}) == tokens({"--plain-text"}) + 1);
+}
+
 TEST_CASE("the text is streamed to standard output, what is said about it to standard error", "[cli][complete]") {
     const std::string text = complete({"--json"}).json().at("text");
     const command_result r = complete({});

@@ -114,6 +114,11 @@ TEST_CASE("an end-of-text token ends the completion and has no text", "[generate
     eo::generate_options on = lively;
     on.end_of_text.emplace();
     CHECK(s.complete(prompt, on).ids == whole.ids);
+    on.more_end_of_text = {whole.ids[7]};  // beside none
+    CHECK(s.complete(prompt, on).ids == made.ids);
+    model.defaults.eos_token_ids = {95};
+    on.end_of_text.reset();
+    CHECK(s.complete(prompt, on).ids == made.ids);
 }
 
 TEST_CASE("texts begin with the beginning-of-text token where the model wants it", "[generate][completion]") {

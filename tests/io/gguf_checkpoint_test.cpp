@@ -157,6 +157,22 @@ TEST_CASE("windows, scaled rotary positions and experts of a gguf file", "[io][g
         CHECK(from.text("rope_scaling.rope_type") == "linear");
         CHECK(from.real("rope_scaling.factor") == 2.0);
     });
+    open(llama().set("llama.rope.scaling.factor", 4.0f), [](const gguf_checkpoint& from) {  // as llama.cpp has it
+        CHECK(from.text("rope_scaling.rope_type") == "linear");
+        CHECK(from.real("rope_scaling.factor") == 4.0);
+    });
+    open(llama().set("llama.rope.scaling.type", "none").set("llama.rope.scaling.factor", 4.0f),
+         [](const gguf_checkpoint& from) { CHECK(from.text("rope_scaling.rope_type") == std::nullopt); });
+    open(llama().set("llama.logit_scale", 2.0f).set("llama.attention.scale", 0.5f).set("llama.attention.causal", false),
+         [](const gguf_checkpoint& from) {  // for the architecture to refuse
+             CHECK(from.real("logit_scale") == 2.0);
+             CHECK(from.real("attention_multiplier") == 0.5);
+             CHECK(from.boolean("is_causal") == false);
+         });
+    open(llama().set("llama.logit_scale", 0.0f),
+         [](const gguf_checkpoint& from) { CHECK(from.real("logit_scale") == std::nullopt); });
+    CHECK(opening(llama().set("llama.rope.scaling.attn_factor", 1.5f)) ==
+          thrown(errc::unsupported, {"'llama.rope.scaling.attn_factor'", "1.5"}));
     open(llama().set("llama.rope.scaling.type", "yarn"),
          [](const gguf_checkpoint& from) { CHECK(from.text("rope_scaling.rope_type") == "yarn"); });
     open(llama().set("llama.rope.dimension_count", 3u),

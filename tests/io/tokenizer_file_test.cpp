@@ -131,7 +131,11 @@ TEST_CASE("what would need more than a BPE is refused", "[tokenizer_file]") {
         return error_after([&](json& content) { content["model"][key] = value; });
     };
     CHECK(model("type", "Unigram") == unsupported({"type", "BPE", "Unigram"}));
-    CHECK(model("byte_fallback", true) == unsupported({"byte_fallback"}));
+    CHECK(model("byte_fallback", true).code == "none");
+    CHECK(error_after([](json& c) {
+              c["model"]["byte_fallback"] = true;
+              c["model"]["vocab"].erase("z");
+          }) == unsupported({"byte_fallback"}));
     CHECK(model("dropout", 0.1) == unsupported({"dropout"}));
     CHECK(model("continuing_subword_prefix", "##") == unsupported({"continuing_subword_prefix"}));
     CHECK(model("end_of_word_suffix", "</w>") == unsupported({"end_of_word_suffix"}));

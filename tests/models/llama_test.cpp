@@ -2,12 +2,16 @@
 #include <earlyout/models/llama.hpp>
 
 #include <cstdint>
+#include <initializer_list>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "support/catch.hpp"
 #include "support/errors.hpp"
 #include "support/golden.hpp"
 #include "support/golden_pass.hpp"
+#include "support/lacking.hpp"
 
 namespace eo = earlyout;
 using eo::errc;
@@ -37,6 +41,45 @@ TEST_CASE("Llama with sizes fixed at compile time gives the same bits", "[models
 TEST_CASE("Llama's prefix 'model.' may be missing", "[models][llama]") {
     CHECK(worst(eo::llama<>::from_checkpoint(editable_copy("llama_gqa", "model.", "")), golden("llama_gqa"), {1000},
                 8) < tolerance);
+}
+
+TEST_CASE("attention biases that are not stored are zeros, but not all four", "[models][llama]") {
+    const auto all = editable_copy("llama_biases");
+    const auto logits_without = [&](std::initializer_list<std::string_view> left_out, bool zero) {
+        eo::memory_checkpoint made = editable_copy("llama_biases");
+        std::vector<std::string> names;
+        for (const char* layer : {"0", "1"}) {
+            for (const std::string_view matrix : left_out) {
+                names.push_back(std::string("model.layers.").append(layer).append(".self_attn.").append(matrix) +
+                                ".bias");
+            }
+        }
+        if (zero) {
+            for (const std::string& name : names) {
+                const auto shape = all.find(name)->shape;
+                made.add(name, shape, std::vector<float>(shape[0]));
+            }
+            names.clear();
+        }
+        const support::lacking some(made, names);
+        const auto network = eo::llama<>::from_checkpoint(some);
+        const std::vector<eo::token_id> text{1, 5, 9, 3};
+        support::forward_pass pass(network, text, text.size());
+        pass.run(1, network.shape().layers, 0, text.size());
+        return pass.logits(text.size() - 1);
+    };
+    CHECK(logits_without({"o_proj"}, false) == logits_without({"o_proj"}, true));
+    CHECK(logits_without({"k_proj", "o_proj"}, false) == logits_without({"k_proj", "o_proj"}, true));
+    CHECK(logits_without({"o_proj"}, false) != logits_without({}, false));
+    CHECK(support::error_of([&] {
+              (void)logits_without({"q_proj", "k_proj", "v_proj", "o_proj"}, false);
+          }) == thrown(errc::missing_tensor, {"q_proj.bias"}));
+}
+
+TEST_CASE("a matrix that is input and output may be stored as either", "[models][llama]") {
+    const auto stored = editable_copy("llama_gqa", "model.embed_tokens", "lm_head");
+    REQUIRE(stored.find("model.embed_tokens.weight") == nullptr);
+    CHECK(worst(eo::llama<>::from_checkpoint(stored), golden("llama_gqa"), {1000}, 8) < tolerance);
 }
 
 TEST_CASE("Llama refuses what it cannot do, by name", "[models][llama][errors]") {

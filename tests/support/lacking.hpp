@@ -4,36 +4,45 @@
 
 #include <earlyout/core/checkpoint.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace support {
 
-/// Everything but the tensor or configuration value that it is asked to leave out.
+/// Everything but the tensors or configuration values that it is told to leave out.
 class lacking final : public earlyout::checkpoint {
 public:
-    lacking(const earlyout::checkpoint& all, std::string name) : all_(all), name_(std::move(name)) {}
+    lacking(const earlyout::checkpoint& all, std::string name) : lacking(all, std::vector{std::move(name)}) {}
+    lacking(const earlyout::checkpoint& all, std::vector<std::string> names) : all_(all), names_(std::move(names)) {}
     std::string source() const override { return all_.source(); }
     std::optional<std::int64_t> integer(std::string_view key) const override { return get(key, all_.integer(key)); }
     std::optional<double> real(std::string_view key) const override { return get(key, all_.real(key)); }
     std::optional<bool> boolean(std::string_view key) const override { return get(key, all_.boolean(key)); }
     std::optional<std::string> text(std::string_view key) const override { return get(key, all_.text(key)); }
-    bool is_null(std::string_view key) const override { return key != name_ && all_.is_null(key); }
+    bool is_null(std::string_view key) const override { return !is_left_out(key) && all_.is_null(key); }
+    std::optional<std::vector<std::string>> members(std::string_view key) const override {
+        return is_left_out(key) ? std::nullopt : all_.members(key);
+    }
     const earlyout::tensor_view* find(std::string_view name) const override {
-        return name == name_ ? nullptr : all_.find(name);
+        return is_left_out(name) ? nullptr : all_.find(name);
     }
 
 private:
+    [[nodiscard]] bool is_left_out(std::string_view name) const {
+        return std::ranges::find(names_, name) != names_.end();
+    }
     template <class T>
     std::optional<T> get(std::string_view key, std::optional<T> found) const {
-        return key == name_ ? std::nullopt : found;
+        return is_left_out(key) ? std::nullopt : found;
     }
 
     const earlyout::checkpoint& all_;
-    std::string name_;
+    std::vector<std::string> names_;
 };
 
 }  // namespace support

@@ -96,10 +96,7 @@ private:
         const json_place dropout = model.at("dropout");
         dropout.require(dropout.is_null() || dropout.value().is_number(), "null or a number");
         if (!dropout.is_null() && dropout.value().get<double>() != 0.0) dropout.refuse(errc::unsupported, "null");
-        const json_place fallback = model.at("byte_fallback");
-        if (fallback.boolean(false) && !data_.symbols.by_character) {
-            fallback.refuse(errc::unsupported, "false, the vocabulary being byte-level");
-        }
+        (void)model.at("byte_fallback").boolean(false);  // without effect on a vocabulary that has every byte
         for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
             const json_place affix = model.at(key);
             if (!affix.is_null() && !affix.string().empty()) affix.refuse(errc::unsupported, "null");
@@ -188,6 +185,9 @@ private:
             read_characters(model, vocab);
         } else if (read_bytes(vocab)) {
             return;
+        } else if (const json_place fallback = model.at("byte_fallback"); fallback.boolean(false)) {
+            fallback.refuse(errc::unsupported,
+                            "false, a byte-level vocabulary without all bytes having no other bytes");
         }
         data_.symbols.fuse_unknown = model.at("fuse_unk").boolean(false);
         const json_place unknown = model.at("unk_token");
