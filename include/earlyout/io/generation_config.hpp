@@ -115,7 +115,7 @@ private:
         std::map<std::string_view, token_id> named;
         for (std::size_t i = 0; i < tokens_->size(); ++i) {
             const std::string_view token = (*tokens_)[i];
-            if (std::ranges::find(end_names, token) == std::end(end_names)) continue;
+            if (!is_end_name(token)) continue;
             const bool is_text = !types || i >= types->size() || (*types)[i] == normal;
             if (!is_text || is_control_name(token)) named.emplace(token, static_cast<token_id>(i));
         }

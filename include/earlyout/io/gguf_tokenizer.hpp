@@ -88,9 +88,10 @@ private:
     static void mark_control(tokenizer_parts& parts) {
         for (std::size_t i = 0; i < parts.pieces.size(); ++i) {
             const kind own = parts.kinds.empty() ? kind::normal : parts.kinds[i];
-            const bool is_control = own == kind::normal         ? is_control_name(parts.pieces[i])
-                                    : own == kind::user_defined ? is_added_control_name(parts.pieces[i])
-                                                                : false;
+            const bool is_control = own == kind::normal ? is_control_name(parts.pieces[i])
+                                    : own == kind::user_defined
+                                        ? is_end_name(parts.pieces[i]) || is_middle_name(parts.pieces[i])
+                                        : false;
             if (!is_control) continue;
             if (parts.kinds.empty()) parts.kinds.resize(parts.pieces.size(), kind::normal);
             parts.kinds[i] = kind::control;

@@ -51,18 +51,24 @@ inline constexpr std::string_view middle_names[] = {"<|fim_prefix|>",
                                                     "<|suffix|>",
                                                     "<|middle|>"};
 
+[[nodiscard]] inline bool is_end_name(std::string_view name) noexcept {
+    return std::ranges::find(end_names, name) != std::end(end_names);
+}
+[[nodiscard]] inline bool is_middle_name(std::string_view name) noexcept {
+    return std::ranges::find(middle_names, name) != std::end(middle_names);
+}
+
 /// Whether a token of this name controls a model even if its file calls it text. llama.cpp takes each of these names
 /// so; here not those that are text of HTML or of documents, such as </s> and [PAD].
 [[nodiscard]] inline bool is_control_name(std::string_view name) noexcept {
-    const auto is_in = [&](const auto& names) { return std::ranges::find(names, name) != std::end(names); };
     for (const std::string_view start : {"<|", "<\uff5c", "<fim", "<end_of_"}) {
-        if (name.starts_with(start)) return is_in(end_names) || is_in(middle_names);
+        if (name.starts_with(start)) return is_end_name(name) || is_middle_name(name);
     }
     return false;
 }
 /// The same of a token that its file adds to the vocabulary without calling it special.
 [[nodiscard]] inline bool is_added_control_name(std::string_view name) noexcept {
-    return is_control_name(name) || std::ranges::find(middle_names, name) != std::end(middle_names);
+    return is_control_name(name) || is_middle_name(name);
 }
 
 /// Adds the tokens that end a text by their name to those that a model's files give.
