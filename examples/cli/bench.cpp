@@ -5,7 +5,6 @@
 #include "interrupt.hpp"
 #include "report.hpp"
 
-#include <csignal>
 #include <cstddef>
 #include <iostream>
 #include <memory>
@@ -75,7 +74,7 @@ samples measure(const bench_options& o, const model& m, const std::stop_token& c
 }
 
 int run(bench_options& o) {
-    const model m = load(o.model.folder, o.weights);
+    const model m = load(o.model, o.weights);
     check(o, m.network().shape());
     if (o.exit_layer != 0) {
         o.exits.gate = "fixed";
@@ -107,7 +106,7 @@ int run(bench_options& o) {
                   << "           " << milliseconds(decode > 0.0 ? 1.0 / decode : 0.0) << " per token, "
                   << milliseconds(head) << " of it for the output matrix\n";
     }
-    return interrupted.token().stop_requested() ? 128 + SIGINT : 0;
+    return interrupted.status();
 }
 
 }  // namespace

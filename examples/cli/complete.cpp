@@ -9,7 +9,6 @@
 #include <earlyout/io/fill_in_the_middle.hpp>
 
 #include <charconv>
-#include <csignal>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -104,7 +103,7 @@ void stream(const complete_options& o, const model& m, const std::string& prompt
 
 int run(complete_options& o) {
     const std::string prompt = read(o.prompt);
-    const model m = load(o.model.folder, o.weights);
+    const model m = load(o.model, o.weights);
     (void)tokenizer_of(m, o.model.folder);
     for (const std::string& token : o.end_of_text) o.generate.more_end_of_text.push_back(end_token(m, o, token));
     const std::vector<eo::token_id> ids = o.suffix ? middle_prompt(o, m, prompt) : std::vector<eo::token_id>();
@@ -122,7 +121,7 @@ int run(complete_options& o) {
         stream(o, m, prompt, ids);
         if (o.compare) print(std::cerr, compare(m, o.exits, o.run, prompt, o.generate, o.rounds));
     }
-    return interrupted.token().stop_requested() ? 128 + SIGINT : 0;
+    return interrupted.status();
 }
 
 }  // namespace

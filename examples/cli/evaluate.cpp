@@ -13,7 +13,6 @@
 #include <earlyout/calibrate/evaluate.hpp>
 
 #include <algorithm>
-#include <csignal>
 #include <iomanip>
 #include <iostream>
 #include <memory>
@@ -290,7 +289,7 @@ std::string page_of(const model& m, const eo::any_head& head, const evaluation_r
 }
 
 int run(evaluate_options& o) {
-    const model m = load(o.model.folder, o.weights, o.exits);
+    const model m = load(o.model, o.weights, o.exits);
     (void)tokenizer_of(m, o.model.folder);
     const std::vector<exit_options> configs = make_sweep(m, o.sweep);
     const eo::any_head head = make_head(m, o.sweep.paper ? "own" : o.sweep.head);
@@ -352,7 +351,7 @@ int run(evaluate_options& o) {
     } else {
         print_best(std::cout, r);
     }
-    return r.complete ? 0 : 128 + SIGINT;
+    return interrupted.status();
 }
 
 }  // namespace

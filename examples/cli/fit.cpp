@@ -3,7 +3,6 @@
 #include "commands.hpp"
 #include "fitting.hpp"
 
-#include <csignal>
 #include <iostream>
 #include <memory>
 
@@ -20,9 +19,9 @@ int run(fit_options& o) {
             print(std::cout, report);
         }
         return 0;
-    } catch (const interrupted_error&) {
+    } catch (const interrupted_error& e) {
         std::cerr << "earlyout: interrupted, nothing was written\n";
-        return 128 + SIGINT;
+        return e.status;
     }
 }
 

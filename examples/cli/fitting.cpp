@@ -14,8 +14,10 @@
 #include <earlyout/core/thread_pool.hpp>
 #include <earlyout/io/sidecar.hpp>
 
+#include <cerrno>
 #include <chrono>
 #include <cstdint>
+#include <cstring>
 #include <filesystem>
 #include <iomanip>
 #include <sstream>
@@ -55,7 +57,7 @@ class fitting {
 public:
     explicit fitting(fit_options& o)
         : o_(o),
-          model_(load(o.model.folder, o.weights)),
+          model_(load(o.model, o.weights)),
           threads_(o.threads),
           progress_(!o.json),
           from_(eo::io::open_checkpoint(o.model.folder)) {
@@ -70,8 +72,8 @@ public:
                      ", found none");
         }
         const std::filesystem::path parent = std::filesystem::absolute(out_path()).parent_path();
-        if (access(parent.c_str(), W_OK) != 0) {
-            eo::fail(eo::errc::io, out_path().string(), ": cannot be written to that folder");
+        if (!eo::io::detail::exists(out_path()) && access(parent.c_str(), W_OK) != 0) {
+            eo::fail(eo::errc::io, out_path().string(), ": cannot be written to that folder: ", std::strerror(errno));
         }
         if (o.paper) {
             o.heads = "own";
@@ -139,7 +141,7 @@ private:
     using kept = calibrate::kept_observations;
 
     void check_cancel() const {
-        if (interrupted_.token().stop_requested()) throw interrupted_error{};
+        if (interrupted_.token().stop_requested()) throw interrupted_error{interrupted_.status()};
     }
 
     [[nodiscard]] bool wants(const char* gate) const { return std::ranges::find(o_.gates, gate) != o_.gates.end(); }
@@ -159,7 +161,7 @@ private:
             model_.network(), seen, o_.heads == "own" ? calibrate::head_kind::own : calibrate::head_kind::adapter,
             o_.head_fit, threads_, interrupted_.token(),
             [&](std::size_t done, std::size_t all) { progress_(bar("fitting heads", done, all, passed())); });
-        if (!fitted) throw interrupted_error{};
+        if (!fitted) throw interrupted_error{interrupted_.status()};
         report.fitted = std::move(*fitted);
         report.seconds = passed();
         model_.set_exits(make_exits());
@@ -173,7 +175,7 @@ private:
                     const std::chrono::duration<double> since = std::chrono::steady_clock::now() - again_start;
                     progress_(bar("exits answer again", before + done, all, since.count()));
                 });
-            if (!whole) throw interrupted_error{};
+            if (!whole) throw interrupted_error{interrupted_.status()};
             before += part->size() * (part->exit_count() - 1);
         }
         report.after.add(other);
@@ -230,7 +232,7 @@ private:
                 const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
                 progress_(bar(std::string("reading the part ") + name, done, part.tokens, passed.count()));
             });
-        if (!whole) throw interrupted_error{};
+        if (!whole) throw interrupted_error{interrupted_.status()};
         part.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
         part.kept = kept_.size();
         part.kept_bytes = kept_.size() * kept::bytes_of_token(exits, shape.d_model);
@@ -314,7 +316,7 @@ private:
         for (const std::string& name : o_.also_formats) {
             weight_options weights = o_.weights;
             weights.dtype = name;
-            model other = load(o_.model.folder, weights);
+            model other = load(o_.model, weights);
             const std::string format = eo::io::computed_format(*from_, other.network().weight_format());
             if (format == formats_) continue;
             other.set_exits(make_exits());

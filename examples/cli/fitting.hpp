@@ -48,7 +48,9 @@ struct fit_options {
 };
 
 /// The command was interrupted: nothing was written.
-struct interrupted_error {};
+struct interrupted_error {
+    int status;  ///< what the program returns
+};
 
 /// Reads, fits, chooses thresholds and writes the sidecar.
 /// @throws interrupted_error, earlyout::error

@@ -149,7 +149,7 @@ void print_table(const json& d, bool tensors) {
 }
 
 int run(const inspect_options& o) {
-    const json description = describe(load(o.model.folder, o.weights));
+    const json description = describe(load(o.model, o.weights));
     if (o.json) {
         print(std::cout, description);
     } else {

@@ -80,7 +80,7 @@ void print_best(const std::vector<float>& logits) {
 }
 
 int run(const logits_options& o) {
-    const std::vector<float> logits = compute(o, load(o.model.folder, o.weights));
+    const std::vector<float> logits = compute(o, load(o.model, o.weights));
     if (o.json) {
         print(std::cout, {{"logits", logits}});
     } else {

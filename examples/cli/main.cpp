@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The `earlyout` command: completes text with early exits, and shows and measures what a model does.
 #include "commands.hpp"
+#include "interrupt.hpp"
 
 #include <earlyout/core/config.hpp>
 #include <earlyout/core/error.hpp>
@@ -9,6 +10,7 @@
 #include <csignal>
 #include <exception>
 #include <iostream>
+#include <new>
 #include <string>
 
 #include <poll.h>
@@ -32,7 +34,7 @@ constexpr const char* examples =
     "  earlyout fit --model my-gpt2 --text sources/\n"
     "  earlyout evaluate --model my-gpt2 --text other-sources/\n"
     "`earlyout SUBCOMMAND --help` lists a subcommand's options. Exit status: 0, 1 when something went wrong, 2 when it "
-    "was asked for wrongly, 130 when interrupted.";
+    "was asked for wrongly, 130 when interrupted, 143 when terminated.";
 
 /// Every error is one line on standard error.
 int report(std::string message, int status) {
@@ -67,6 +69,8 @@ int run(int argc, char** argv) {
         return report(e.what(), usage);
     } catch (const eo::error& e) {
         return report(e.what(), e.code() == eo::errc::invalid_argument ? usage : failure);
+    } catch (const std::bad_alloc&) {
+        return report("not enough memory", failure);
     } catch (const std::exception& e) {
         return report(e.what(), failure);
     }
@@ -76,5 +80,6 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
     std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is seen as a failed write
+    cli::end_on_signals();
     return run(argc, argv);
 }

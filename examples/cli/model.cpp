@@ -12,9 +12,10 @@ weight_formats formats_of(const std::string& folder, const weight_options& weigh
     return {format(weights.dtype), format(weights.output_dtype.empty() ? weights.dtype : weights.output_dtype)};
 }
 
-model load(const std::string& folder, const weight_options& weights, const std::string& exits) {
-    const weight_formats formats = formats_of(folder, weights);
-    return eo::io::load<model::network_type>(folder, formats.layers, formats.output, exits);
+model load(const model_options& from, const weight_options& weights, const std::string& exits) {
+    const weight_formats formats = formats_of(from.folder, weights);
+    return eo::io::load<model::network_type>(from.folder, formats.layers, formats.output, exits,
+                                             from.no_mmap ? eo::io::file_access::copied : eo::io::file_access::mapped);
 }
 
 }  // namespace cli

@@ -24,7 +24,7 @@ struct weight_formats {
 [[nodiscard]] weight_formats formats_of(const std::string& folder, const weight_options& weights);
 
 /// @param exits a file to take the exits from, in place of the folder's; empty: the folder's
-[[nodiscard]] model load(const std::string& folder, const weight_options& weights = {}, const std::string& exits = {});
+[[nodiscard]] model load(const model_options& from, const weight_options& weights = {}, const std::string& exits = {});
 
 /// The model's tokenizer.
 /// @throws earlyout::error (no_such_file) when it came without

@@ -3,10 +3,12 @@
 
 #include <earlyout/core/error.hpp>
 
+#include <cerrno>
 #include <charconv>
 #include <chrono>
 #include <cmath>
 #include <concepts>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -97,9 +99,11 @@ CLI::Option* add_fraction(CLI::App& app, const std::string& name, double& into, 
 void add_options(CLI::App& app, model_options& into) {
     into.folder = default_model();
     app.add_option("--model", into.folder,
-                   "Hugging Face folder or GGUF file with the model; left out: the small Python model "
+                   "Hugging Face folder, GGUF or packed file with the model; left out: the small Python model "
                    "that comes with earlyout")
         ->type_name("PATH");
+    app.add_flag("--no-mmap", into.no_mmap,
+                 "Read a packed file into memory, in place of using it in place: it may then be overwritten");
 }
 
 void add_options(CLI::App& app, text_options& into, const std::string& name) {
@@ -120,7 +124,7 @@ std::string read(const text_options& from) {
         eo::fail(eo::errc::no_such_file, *from.file, ": expected a file, found a folder");
     }
     std::ifstream file(*from.file, std::ios::binary);
-    if (!file) eo::fail(eo::errc::no_such_file, *from.file, ": cannot be read");
+    if (!file) eo::fail(eo::errc::no_such_file, *from.file, ": cannot be read: ", std::strerror(errno));
     return read_all(file);
 }
 

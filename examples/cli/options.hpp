@@ -20,9 +20,10 @@ namespace cli {
 
 namespace eo = earlyout;
 
-/// --model
+/// --model, --no-mmap
 struct model_options {
     std::string folder;
+    bool no_mmap = false;  ///< a packed file's matrices are read into memory, not used in place
 };
 void add_options(CLI::App& app, model_options& into);
 

@@ -2,34 +2,32 @@
 #ifndef EARLYOUT_EXAMPLES_CLI_OUTPUT_FILE_HPP
 #define EARLYOUT_EXAMPLES_CLI_OUTPUT_FILE_HPP
 
-#include <filesystem>
-#include <fstream>
+#include <earlyout/io/file_writer.hpp>
+
+#include <optional>
 #include <string>
 #include <string_view>
 
 namespace cli {
 
-/// A file that is there whole or not at all: written beside its place as PATH.part and then renamed. Pipes and devices
-/// are written directly.
+/// A file that an option may name: an empty path is no file. See file_writer.
 class output_file {
 public:
-    /// Opens it, so that a path that cannot be written is refused before the work that fills it; an empty path is no
-    /// file.
     /// @throws earlyout::error (io)
-    explicit output_file(std::string path);
-    /// Removes what was not finished.
-    ~output_file();
-    output_file(const output_file&) = delete;
-    output_file& operator=(const output_file&) = delete;
+    explicit output_file(const std::string& path) {
+        if (!path.empty()) file_.emplace(path);
+    }
 
-    [[nodiscard]] bool wanted() const noexcept { return !path_.empty(); }
+    [[nodiscard]] bool wanted() const noexcept { return file_.has_value(); }
+    /// Writes the whole of it.
     /// @throws earlyout::error (io)
-    void write(std::string_view text);
+    void write(std::string_view text) {
+        file_->write(text);
+        file_->finish();
+    }
 
 private:
-    std::string path_;
-    std::filesystem::path part_;  ///< empty: written directly, or done
-    std::ofstream file_;
+    std::optional<earlyout::io::file_writer> file_;
 };
 
 }  // namespace cli

@@ -8,6 +8,7 @@
 #include <earlyout/io/packed_writer.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -28,7 +29,9 @@ struct quantize_options {
 /// Fitted exits go along, so that the file stays a model with exits. Returns where to, or nothing.
 std::string copy_exits(const std::filesystem::path& from, const std::filesystem::path& to) {
     const std::filesystem::path exits = eo::io::sidecar_path(from);
-    if (std::error_code ignored; !std::filesystem::exists(exits, ignored)) return {};
+    std::error_code ignored;
+    if (!std::filesystem::exists(exits, ignored)) return {};
+    if (!std::filesystem::is_regular_file(to, ignored)) return {};  // there is no place beside a pipe or device
     const std::filesystem::path copy = eo::io::sidecar_path(to);
     eo::io::write_exits(copy, eo::io::read_exits(exits));
     return copy.string();
@@ -37,10 +40,10 @@ std::string copy_exits(const std::filesystem::path& from, const std::filesystem:
 int run(const quantize_options& o) {
     const auto start = std::chrono::steady_clock::now();
     const weight_formats formats = formats_of(o.model.folder, o.weights);
-    eo::io::write_packed<eo::any_model>(o.out, o.model.folder, formats.layers, formats.output);
+    const std::size_t bytes =
+        eo::io::write_packed<eo::any_model>(o.out, o.model.folder, formats.layers, formats.output);
     const std::string exits = copy_exits(o.model.folder, o.out);
     const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
-    const auto bytes = std::filesystem::file_size(o.out);
     if (o.json) {
         print(std::cout, json{{"out", o.out},
                               {"bytes", bytes},

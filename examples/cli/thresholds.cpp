@@ -124,7 +124,7 @@ void threshold_search::guarantee(gate_choice& choice, const std::vector<calibrat
 }
 
 void threshold_search::check_cancel() const {
-    if (stop_.token().stop_requested()) throw interrupted_error{};
+    if (stop_.token().stop_requested()) throw interrupted_error{stop_.status()};
 }
 
 exit_options threshold_search::config_of(const std::string& gate, const measured_threshold& row) const {

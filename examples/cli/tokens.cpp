@@ -24,7 +24,7 @@ struct tokenize_options {
 
 int run(const tokenize_options& o) {
     const std::string text = read(o.text);
-    const model m = load(o.model.folder);
+    const model m = load(o.model);
     const std::vector<eo::token_id> ids =
         tokenizer_of(m, o.model.folder).encode(text, {.special_tokens = !o.plain_text});
     if (o.json) {
@@ -44,7 +44,7 @@ struct detokenize_options {
 };
 
 int run(const detokenize_options& o) {
-    const model m = load(o.model.folder);
+    const model m = load(o.model);
     const std::string text = tokenizer_of(m, o.model.folder).decode(o.ids);
     if (o.json) {
         print(std::cout, {{"text", text}});

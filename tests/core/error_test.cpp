@@ -2,12 +2,15 @@
 #include <earlyout/core/error.hpp>
 
 #include <locale>
+#include <new>
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <type_traits>
 
 #include "support/catch.hpp"
+#include "support/errors.hpp"
 
 namespace eo = earlyout;
 using eo::errc;
@@ -35,12 +38,12 @@ TEST_CASE("fail throws a sentence of its parts and a code", "[core][error]") {
 
 TEST_CASE("every code has a name of its own", "[core][error]") {
     std::set<std::string> names;
-    for (const errc code :
-         {errc::invalid_argument, errc::out_of_range, errc::no_such_file, errc::malformed_file, errc::missing_tensor,
-          errc::wrong_shape, errc::wrong_value, errc::unsupported, errc::mismatch, errc::io}) {
+    for (const errc code : {errc::invalid_argument, errc::out_of_range, errc::no_such_file, errc::malformed_file,
+                            errc::missing_tensor, errc::wrong_shape, errc::wrong_value, errc::unsupported,
+                            errc::mismatch, errc::io, errc::out_of_memory, errc::resources}) {
         names.insert(to_string(code));
     }
-    CHECK(names.size() == 10);
+    CHECK(names.size() == 12);
     CHECK(names.count("unknown") == 0);
     CHECK(std::string(to_string(static_cast<errc>(99))) == "unknown");
 }
@@ -55,4 +58,29 @@ TEST_CASE("a message's numbers do not follow the program's locale", "[core][erro
     }
     std::locale::global(before);
     CHECK(message == "found 50257");
+}
+
+TEST_CASE("strings of a file are shortened and made printable, a path stays whole", "[core][error]") {
+    const std::string path = "/" + std::string(1000, 'p') + "/\xc3\xa4\n";
+    const std::string name = "a\x1b[2J\xff" + std::string(300'000, 'x');
+    const std::string message =
+        support::error_of([&] { eo::fail(errc::malformed_file, path, ": '", name, "'"); }).message;
+    CHECK(message.starts_with("/" + std::string(1000, 'p') + "/\xc3\xa4?: 'a?[2J?xxx"));
+    CHECK(message.ends_with("xxx...'"));
+    CHECK(message.size() < 1300);
+}
+
+TEST_CASE("what the system throws becomes an error with a code", "[core][error]") {
+    const auto thrown_as = [](auto exception) {
+        return support::error_of([&] { eo::detail::only_errors("m.gguf", [&] { throw exception; }); });
+    };
+    CHECK(thrown_as(std::bad_alloc()) == support::thrown(errc::out_of_memory, {"m.gguf: not enough memory"}));
+    CHECK(thrown_as(std::length_error("vector")) == support::thrown(errc::out_of_memory, {"m.gguf"}));
+    CHECK(thrown_as(std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again))) ==
+          support::thrown(errc::resources, {"m.gguf: Resource temporarily unavailable"}));
+    CHECK(thrown_as(std::system_error(std::make_error_code(std::errc::io_error))) ==
+          support::thrown(errc::io, {"m.gguf"}));
+    CHECK(thrown_as(eo::error(errc::mismatch, "as it was")) == support::thrown(errc::mismatch, {"as it was"}));
+    CHECK(thrown_as(std::runtime_error("a caller's")).code == "other");
+    CHECK(std::string(eo::error(errc::out_of_memory).what()) == "not enough memory");
 }

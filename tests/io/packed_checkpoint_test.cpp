@@ -9,6 +9,7 @@
 #include <iterator>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "support/buffers.hpp"
@@ -101,12 +102,12 @@ TEST_CASE("tokenizer, ends of text and exits go along", "[io][packed]") {
 
 TEST_CASE("a packed file has no tensors that are larger than itself", "[io][packed][errors]") {
     const support::temporary_folder folder;
-    const auto reading = [&](const std::string& shape) {
+    const auto reading = [&](const std::string& shape, const std::string& type = "F32") {
         eo::io::write_safetensors(folder / "model.packed", std::span<const eo::io::tensor_to_write>(),
                                   {{"format", "earlyout-packed"},
                                    {"version", "1"},
                                    {"config", "{}"},
-                                   {"tensors", "{\"w\":[\"F32\"," + shape + "]}"},
+                                   {"tensors", "{\"w\":[\"" + type + "\"," + shape + "]}"},
                                    {"matrices", "{}"},
                                    {"generation", "{}"}});
         return error_of([&] { (void)eo::io::packed_checkpoint(folder / "model.packed"); });
@@ -114,6 +115,10 @@ TEST_CASE("a packed file has no tensors that are larger than itself", "[io][pack
     CHECK(reading("[1099511627776,24]") == thrown(errc::malformed_file, {"model.packed", "'w'", "shape"}));
     CHECK(reading("[4294967296,4294967296]") == thrown(errc::malformed_file, {"'w'", "shape"}));
     CHECK(reading("[0]").code == "none");
+    for (const char* type : {"Q8_0", "Q4_0", "Q4_K", "Q6_K"}) {
+        CHECK(reading("[0,8]", type) == thrown(errc::malformed_file, {"'w'", "whole blocks", type, "[0, 8]"}));
+        CHECK(reading("[0,256]", type).code == "none");
+    }
 }
 
 TEST_CASE("a packed file that is damaged is refused by name", "[io][packed][errors]") {
@@ -152,4 +157,88 @@ TEST_CASE("a packed file that is damaged is refused by name", "[io][packed][erro
     CHECK(error_of([&] {
               eo::io::write_packed<eo::any_model>(folder / "again", packed, eo::any_format(), eo::any_format());
           }) == thrown(errc::unsupported, {"packed file"}));
+}
+
+TEST_CASE("a table of blocks whose rows are not whole blocks is refused", "[io][packed][errors]") {
+    const support::temporary_folder folder;
+    const std::filesystem::path packed = folder / "model.packed";
+    eo::io::write_packed<eo::any_model>(packed, support::golden_folder("qwen3"), eo::any_format("f32"),
+                                        eo::any_format("f32"));
+    const eo::io::safetensors_file file(packed);
+    const std::string name = "model.embed_tokens.weight";
+    auto metadata = file.contents().metadata();
+    auto shapes = nlohmann::json::parse(metadata.at("tensors"));
+    auto config = nlohmann::json::parse(metadata.at("config"));
+    const std::size_t rows = shapes[name][1][0], width = shapes[name][1][1];
+    REQUIRE(width % 32 != 0);
+    // As many blocks as hold all elements of the table, which no row of it is.
+    config["tie_word_embeddings"] = false;
+    shapes[name][0] = "Q8_0";
+    shapes["lm_head.weight"] = {"F32", {rows, width}};
+    metadata["tensors"] = shapes.dump();
+    metadata["config"] = config.dump();
+    const std::string blocks(rows * width / 32 * 34, '\1');
+    std::vector<eo::io::tensor_to_write> tensors;
+    for (const auto& [key, type] : file.contents().others()) {
+        tensors.emplace_back(key, "U8", std::vector{file.contents().bytes(key)->size()}, *file.contents().bytes(key));
+    }
+    for (const auto& [key, view] : file.contents().tensors()) {
+        if (key != name) tensors.emplace_back(view);
+    }
+    tensors.emplace_back("blocks:" + name, "U8", std::vector{blocks.size()}, std::as_bytes(std::span(blocks)));
+    eo::io::write_safetensors(folder / "bad.packed", tensors, metadata);
+    CHECK(error_of([&] { (void)eo::io::load<eo::any_model>(folder / "bad.packed", eo::any_format::as_stored()); }) ==
+          thrown(errc::malformed_file, {"bad.packed", name, "whole blocks"}));
+}
+
+TEST_CASE("packed weights that are not finite are refused, as any others are", "[io][packed][errors]") {
+    const support::temporary_folder folder;
+    const std::filesystem::path packed = folder / "model.packed";
+    for (const char* format : {"f32", "bf16", "f16", "int8", "int4"}) {
+        INFO(format);
+        eo::io::write_packed<eo::any_model>(packed, support::golden_folder("llama_gqa"), eo::any_format(format),
+                                            eo::any_format(format));
+        const std::string good = read(packed);
+        std::vector<std::size_t> at;  // where matrices begin: in groups, with a scale
+        {
+            const eo::io::safetensors_file file(packed);
+            const std::size_t data = good.size() - file.contents().data_bytes();
+            std::size_t begin = 0;
+            for (const auto& [key, type] : file.contents().others()) {
+                if (!key.starts_with("packed:")) continue;
+                at.push_back(data + begin);
+                begin += file.contents().bytes(key)->size();
+            }
+        }
+        REQUIRE(at.size() > 2);
+        for (const std::size_t begin : {at.front(), at.back()}) {
+            for (const std::string& bits : {std::string("\0\0\xc0\x7f", 4), std::string("\0\0\x80\xff", 4)}) {
+                const std::string two = std::string(format) == "f16" || std::string(format).starts_with("int")
+                                            ? std::string("\0\x7c", 2)
+                                        : std::string(format) == "bf16" ? bits.substr(2)
+                                                                        : bits;
+                std::string bad = good;
+                write(packed, bad.replace(begin, two.size(), two));
+                CHECK(error_of([&] { (void)eo::io::load<eo::any_model>(packed, eo::any_format::as_stored()); }) ==
+                      thrown(errc::wrong_value, {"model.packed", "weight'", "finite"}));
+            }
+        }
+    }
+}
+
+TEST_CASE("a packed file that was read into memory may be overwritten", "[io][packed]") {
+    const support::temporary_folder folder;
+    const std::filesystem::path packed = folder / "model.packed";
+    eo::io::write_packed<eo::any_model>(packed, support::golden_folder("qwen3"), eo::any_format("int8"),
+                                        eo::any_format("int8"));
+    const auto mapped = eo::io::load<eo::any_model>(packed, eo::any_format::as_stored());
+    const auto expected = last_logits(mapped.network());
+    const auto copied =
+        eo::io::load<eo::any_model>(packed, eo::any_format::as_stored(), {}, {}, eo::io::file_access::copied);
+    CHECK(support::same_bits(last_logits(copied.network()), expected));
+    eo::io::write_packed<eo::any_model>(packed, support::golden_folder("llama_gqa"), eo::any_format("int8"),
+                                        eo::any_format("int8"));  // by rename: what is mapped stays what it is
+    CHECK(support::same_bits(last_logits(mapped.network()), expected));
+    write(packed, "");
+    CHECK(support::same_bits(last_logits(copied.network()), expected));
 }

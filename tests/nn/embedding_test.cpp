@@ -8,6 +8,7 @@
 
 #include "support/buffers.hpp"
 #include "support/catch.hpp"
+#include "support/errors.hpp"
 #include "support/random.hpp"
 
 namespace eo = earlyout;
@@ -54,4 +55,13 @@ TEST_CASE("an embedding in blocks decodes its rows", "[nn][embedding]") {
     CHECK(support::same_bits(row, std::span(expected).subspan(64)));
     table.add_row(1, sum.data());
     CHECK(sum[40] == 1.0f + expected[64 + 40]);
+}
+
+TEST_CASE("a row of an embedding is whole blocks", "[nn][embedding]") {
+    for (const eo::dtype type : {eo::dtype::q8_0, eo::dtype::q4_0, eo::dtype::q4_k, eo::dtype::q6_k}) {
+        const std::size_t block = block_elements(type);
+        CHECK(support::error_of([&] { (void)eo::embedding(block / 4, 8, type); }) ==
+              support::thrown(eo::errc::wrong_shape, {"whole blocks", to_string(type)}));
+        CHECK(eo::embedding(2 * block, 3, type).bytes() == 6 * block_bytes(type));
+    }
 }

@@ -65,3 +65,26 @@ TEST_CASE("heads that are too wide to turn are refused", "[nn][rotary]") {
     CHECK(support::error_of([&] { (void)eo::rotary(frequencies, 4); }) ==
           support::thrown(eo::errc::unsupported, {"at most 1024", "1026"}));
 }
+
+TEST_CASE("frequencies that are not finite are refused", "[nn][rotary]") {
+    for (const double bad : {std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()}) {
+        const std::vector<double> frequencies{1.0, bad};
+        CHECK(support::error_of([&] { (void)eo::rotary(frequencies, 4); }) ==
+              support::thrown(eo::errc::wrong_value, {"finite frequencies"}));
+    }
+}
+
+TEST_CASE("a context of any length has small tables, and turns by the same angles", "[nn][rotary]") {
+    const std::vector<double> frequencies = eo::rotary_frequencies(8, 10000.0);
+    const eo::rotary usual(frequencies, 4096), long_context(frequencies, std::size_t{1} << 26);
+    for (const std::size_t position : {0u, 1u, 511u, 512u, 4000u}) {
+        std::vector<float> a{1, 2, 3, 4, 5, 6, 7, 8}, b = a;
+        usual(position, nullptr, 0, a.data(), 1, 8);
+        long_context(position, nullptr, 0, b.data(), 1, 8);
+        for (std::size_t i = 0; i < a.size(); ++i) CHECK(std::fabs(a[i] - b[i]) < 1e-5f);
+    }
+    std::vector<float> x{1, 0, 0, 0, 0, 0, 0, 0};
+    const std::size_t last = (std::size_t{1} << 26) - 1;
+    long_context(last, nullptr, 0, x.data(), 1, 8);
+    CHECK(std::fabs(x[0] - static_cast<float>(std::cos(static_cast<double>(last)))) < 1e-5f);
+}

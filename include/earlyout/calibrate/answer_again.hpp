@@ -26,7 +26,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 template <class Network, exit_head Head>
 bool answer_again(
     kept_observations& seen, const Network& network, const Head& head, executor& on, const std::stop_token& cancel = {},
-    function_ref<void(std::size_t)> progress = [](std::size_t) {}) {
+    function_ref<void(std::size_t)> progress = [](std::size_t) {}) try {
     struct place {
         explicit place(const model_shape& shape) : scratch(shape, 1, 1), logits(shape.vocab) {}
         inline_executor on;
@@ -60,6 +60,8 @@ bool answer_again(
         }
     }
     return true;
+} catch (...) {
+    earlyout::detail::rethrow_as_error("exits");
 }
 
 }  // namespace calibrate

@@ -102,7 +102,8 @@ public:
     /// @param layers after which to look, increasing; the last layer is always looked at
     /// @param window tokens that see each other, at most the model's context
     /// @throws error (invalid_argument, out_of_range)
-    collector(const Network& network, std::vector<std::size_t> layers, std::size_t window, executor& on, Head head = {})
+    collector(const Network& network, std::vector<std::size_t> layers, std::size_t window, executor& on,
+              Head head = {}) try
         : network_(&network),
           on_(&on),
           head_(std::move(head)),
@@ -129,6 +130,8 @@ public:
                               .square_entropy = {},
                               .cross_entropy = {}});
         }
+    } catch (...) {
+        earlyout::detail::rethrow_as_error("exits");
     }
 
     [[nodiscard]] std::size_t window() const noexcept { return window_; }
@@ -159,7 +162,7 @@ public:
     /// @return false when cancelled before the end
     bool run(
         const std::vector<corpus_text>& texts, function_ref<void(const window_observation&)> visit,
-        const std::stop_token& cancel = {}, function_ref<void(std::size_t)> progress = [](std::size_t) {}) {
+        const std::stop_token& cancel = {}, function_ref<void(std::size_t)> progress = [](std::size_t) {}) try {
         std::size_t done = 0;
         for (const corpus_text& text : texts) {
             for (std::size_t at = 0; at + 1 < text.ids.size(); at += window_) {
@@ -170,6 +173,8 @@ public:
             }
         }
         return true;
+    } catch (...) {
+        earlyout::detail::rethrow_as_error("exits");
     }
 
 private:

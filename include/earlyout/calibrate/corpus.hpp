@@ -7,8 +7,10 @@
 #include <earlyout/generate/detail/model_access.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -61,8 +63,10 @@ namespace detail {
 
 [[nodiscard]] inline std::string read_text(const std::filesystem::path& path) {
     std::ifstream file(path, std::ios::binary);
-    if (!file) fail(errc::no_such_file, path.string(), ": cannot be read");
-    return {std::istreambuf_iterator<char>(file), {}};
+    if (!file) fail(errc::no_such_file, path.string(), ": cannot be read: ", std::strerror(errno));
+    std::string text(std::istreambuf_iterator<char>(file), {});
+    if (file.bad()) fail(errc::io, path.string(), ": cannot be read: ", std::strerror(errno));
+    return text;
 }
 
 [[nodiscard]] inline bool has_suffix(const std::filesystem::path& path, const corpus_options& options) {
@@ -75,7 +79,7 @@ namespace detail {
 /// The text files of these files and folders, sorted by path. Links are not followed.
 /// @throws error (no_such_file) for a path that does not exist, or when nothing is found
 [[nodiscard]] inline std::vector<std::filesystem::path> find_texts(const std::vector<std::filesystem::path>& paths,
-                                                                   const corpus_options& options = {}) {
+                                                                   const corpus_options& options = {}) try {
     namespace fs = std::filesystem;
     std::vector<fs::path> found;
     for (const fs::path& path : paths) {
@@ -102,6 +106,8 @@ namespace detail {
     std::ranges::sort(found);
     found.erase(std::unique(found.begin(), found.end()), found.end());
     return found;
+} catch (...) {
+    earlyout::detail::rethrow_as_error("texts");
 }
 
 /// Reads and tokenizes texts in random order until there are enough tokens; each distinct text once. Texts that are
@@ -111,7 +117,7 @@ namespace detail {
 template <class Model>
     requires earlyout::detail::has_tokenizer<Model>
 [[nodiscard]] std::vector<corpus_text> read_corpus(const Model& model, const std::vector<std::filesystem::path>& paths,
-                                                   const corpus_options& options = {}) {
+                                                   const corpus_options& options = {}) try {
     std::vector<std::filesystem::path> files = find_texts(paths, options);
     std::mt19937_64 engine(options.seed);
     for (std::size_t i = files.size(); i > 1; --i) std::swap(files[i - 1], files[engine() % i]);
@@ -130,6 +136,8 @@ template <class Model>
     }
     if (tokens == 0) fail(errc::no_such_file, files.front().string(), ": expected text, found none");
     return texts;
+} catch (...) {
+    earlyout::detail::rethrow_as_error("texts");
 }
 
 /// A prompt and what really follows it.
@@ -151,7 +159,7 @@ struct sample_options {
 /// [min(len - new_tokens, least_prompt), len - new_tokens] (the paper's code also takes later ones, which leave fewer
 /// tokens to compare with). As few per text as gives the count; texts in turn.
 [[nodiscard]] inline std::vector<sample> cut_samples(const std::vector<corpus_text>& texts,
-                                                     const sample_options& options = {}) {
+                                                     const sample_options& options = {}) try {
     if (options.new_tokens == 0 || options.length < options.new_tokens + 2) {
         fail(errc::invalid_argument, "samples: expected a length of at least ", options.new_tokens + 2, " tokens for ",
              options.new_tokens, " new ones, found ", options.length);
@@ -177,6 +185,8 @@ struct sample_options {
         }
     }
     return samples;
+} catch (...) {
+    earlyout::detail::rethrow_as_error("texts");
 }
 
 }  // namespace calibrate

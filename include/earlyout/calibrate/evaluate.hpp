@@ -172,7 +172,7 @@ private:
 /// Completes every sample both ways, in turns, greedily.
 /// @param options stop tokens and the like; its max_new_tokens is the length of the references
 [[nodiscard]] inline paired_evaluation evaluate_pair(const std::vector<sample>& samples, completer early,
-                                                     completer full, to_text text, generate_options options = {}) {
+                                                     completer full, to_text text, generate_options options = {}) try {
     paired_evaluation both;
     for (std::size_t i = 0; i < samples.size() && !options.cancel.stop_requested(); ++i) {
         const sample& s = samples[i];
@@ -187,6 +187,8 @@ private:
         }
     }
     return both;
+} catch (...) {
+    earlyout::detail::rethrow_as_error("evaluate");
 }
 
 }  // namespace calibrate

@@ -28,7 +28,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 /// number (Sun et al., ICSE 2024). The paper's has no bias and label_rule::paper.
 /// @throws error as fit_linear
 [[nodiscard]] inline fitted_linear fit_sec_gate(const kept_observations& seen, label_rule rule,
-                                                const linear_fit_options& options = {.bias = false}) {
+                                                const linear_fit_options& options = {.bias = false}) try {
     std::vector<std::vector<std::uint8_t>> labels(seen.exit_count());
     std::vector<labelled_rows> parts;
     for (std::size_t e = 0; e < seen.exit_count(); ++e) {
@@ -38,12 +38,14 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
         parts.push_back({seen.hidden(e), labels[e], static_cast<double>(seen.layer(e))});
     }
     return fit_linear(parts, seen.d_model(), 3, options);
+} catch (...) {
+    earlyout::detail::rethrow_as_error("fit");
 }
 
 /// Fits one such gate for each exit, full depth included, whose last answer it may stop.
 /// @throws error as fit_linear
 [[nodiscard]] inline std::vector<fitted_linear> fit_sec_gates(const kept_observations& seen, label_rule rule,
-                                                              const linear_fit_options& options = {}) {
+                                                              const linear_fit_options& options = {}) try {
     std::vector<fitted_linear> made;
     for (std::size_t e = 0; e < seen.exit_count(); ++e) {
         std::vector<std::uint8_t> labels;
@@ -54,6 +56,8 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
         made.push_back(fit_linear({&part, 1}, seen.d_model(), 3, options));
     }
     return made;
+} catch (...) {
+    earlyout::detail::rethrow_as_error("fit");
 }
 
 /// The gate after one layer, and what it is worth on text it was not fitted to.
@@ -69,7 +73,7 @@ struct fitted_layer_gate {
 /// rule wants.
 /// @throws error as fit_linear
 [[nodiscard]] inline std::vector<fitted_layer_gate> fit_learn_to_exit(const kept_observations& seen, label_rule rule,
-                                                                      const linear_fit_options& options = {}) {
+                                                                      const linear_fit_options& options = {}) try {
     std::vector<fitted_layer_gate> made;
     for (std::size_t e = 0; e + 1 < seen.exit_count(); ++e) {
         std::vector<std::uint8_t> wrong;
@@ -80,6 +84,8 @@ struct fitted_layer_gate {
         gate.map = fit_linear({&part, 1}, seen.d_model(), 2, options);
     }
     return made;
+} catch (...) {
+    earlyout::detail::rethrow_as_error("fit");
 }
 
 /// Fits jei_dnn's gates, one for each exit but full depth. Token i is to leave at l* = argmin_l (CE_l + lambda l / L),
@@ -87,7 +93,7 @@ struct fitted_layer_gate {
 /// lambda leaves earlier.
 /// @throws error as fit_linear
 [[nodiscard]] inline std::vector<fitted_layer_gate> fit_jei_dnn(const kept_observations& seen, double lambda,
-                                                                const linear_fit_options& options = {}) {
+                                                                const linear_fit_options& options = {}) try {
     const std::size_t exits = seen.exit_count();
     std::vector<std::size_t> best(seen.size());
     for (std::size_t i = 0; i < seen.size(); ++i) {
@@ -118,13 +124,15 @@ struct fitted_layer_gate {
             1.0 - static_cast<double>(leaving) / static_cast<double>(std::max<std::size_t>(1, seen.size()));
     }
     return made;
+} catch (...) {
+    earlyout::detail::rethrow_as_error("fit");
 }
 
 /// Scales and shifts each map (Platt, 1999) so that its probabilities are those observed on text it was not fitted
 /// to, and notes its reliability there before and after.
 /// @param seen the same exits on other text
 /// @throws error (mismatch) when the exits are not those of the gates
-inline void calibrate_gates(std::vector<fitted_layer_gate>& gates, const kept_observations& seen, label_rule rule) {
+inline void calibrate_gates(std::vector<fitted_layer_gate>& gates, const kept_observations& seen, label_rule rule) try {
     if (gates.size() + 1 != seen.exit_count()) {
         fail(errc::mismatch, "calibrate: expected observations of ", gates.size() + 1, " exits, found ",
              seen.exit_count());
@@ -148,6 +156,8 @@ inline void calibrate_gates(std::vector<fitted_layer_gate>& gates, const kept_ob
         gate.map.bias[0] = static_cast<float>(fitted.scale * static_cast<double>(gate.map.bias[0]) + fitted.offset);
         judge(gate.after);
     }
+} catch (...) {
+    earlyout::detail::rethrow_as_error("fit");
 }
 
 /// Divides each of SEC's maps by the temperature under which its probabilities fit text best that it was not fitted to
@@ -157,7 +167,7 @@ inline void calibrate_gates(std::vector<fitted_layer_gate>& gates, const kept_ob
 /// @return their temperatures
 /// @throws error (mismatch) when the gates are neither one nor as many as the exits, (invalid_argument) without tokens
 inline std::vector<double> calibrate_sec_gates(std::vector<fitted_linear>& gates, const kept_observations& seen,
-                                               label_rule rule) {
+                                               label_rule rule) try {
     const std::size_t exits = seen.exit_count();
     if (gates.size() != 1 && gates.size() != exits) {
         fail(errc::mismatch, "calibrate: expected 1 gate or ", exits, ", found ", gates.size());
@@ -200,6 +210,8 @@ inline std::vector<double> calibrate_sec_gates(std::vector<fitted_linear>& gates
         temperatures.push_back(std::exp(-best));
     }
     return temperatures;
+} catch (...) {
+    earlyout::detail::rethrow_as_error("fit");
 }
 
 /// What a threshold would do if every token's past were the true text.
@@ -212,7 +224,7 @@ struct forced_exits {
 
 /// Walks every token up until a gate's predicted error is at most the threshold.
 [[nodiscard]] inline forced_exits walk(const std::vector<fitted_layer_gate>& gates, const kept_observations& seen,
-                                       float threshold) {
+                                       float threshold) try {
     std::vector<layer_weights> maps;
     for (const fitted_layer_gate& gate : gates) maps.push_back({gate.layer, gate.map.view()});
     const learn_to_exit gate(maps);
@@ -232,6 +244,8 @@ struct forced_exits {
     const auto depth = static_cast<double>(seen.layer(seen.exit_count() - 1));
     return {threshold, 1.0 - static_cast<double>(layers) / count / depth, static_cast<double>(right) / count,
             static_cast<double>(agrees) / count};
+} catch (...) {
+    earlyout::detail::rethrow_as_error("fit");
 }
 
 }  // namespace calibrate

@@ -218,7 +218,7 @@ template <class Network>
 [[nodiscard]] std::optional<std::vector<fitted_head>> fit_heads(
     const Network& network, const kept_observations& seen, head_kind kind, const head_fit_options& options,
     executor& on, const std::stop_token& cancel = {},
-    function_ref<void(std::size_t, std::size_t)> progress = [](std::size_t, std::size_t) {}) {
+    function_ref<void(std::size_t, std::size_t)> progress = [](std::size_t, std::size_t) {}) try {
     detail::check_fit(seen, options);
     const detail::dense_output<Network> output(network);
     const std::size_t exits = seen.exit_count() - 1;
@@ -233,6 +233,8 @@ template <class Network>
         if (cancel.stop_requested()) return std::nullopt;
     }
     return made;
+} catch (...) {
+    earlyout::detail::rethrow_as_error("fit");
 }
 
 }  // namespace calibrate

@@ -210,7 +210,7 @@ inline void check_rows(std::span<const labelled_rows> parts, std::size_t inputs,
 /// @param classes 2 or more
 /// @throws error (wrong_shape, wrong_value, out_of_range, invalid_argument)
 [[nodiscard]] inline fitted_linear fit_linear(std::span<const labelled_rows> parts, std::size_t inputs,
-                                              std::size_t classes, const linear_fit_options& options = {}) {
+                                              std::size_t classes, const linear_fit_options& options = {}) try {
     if (classes < 2) fail(errc::invalid_argument, "fit: expected at least 2 classes, found ", classes);
     detail::check_rows(parts, inputs, classes);
     const std::size_t outputs = classes == 2 ? 1 : classes;
@@ -227,6 +227,8 @@ inline void check_rows(std::span<const labelled_rows> parts, std::size_t inputs,
     made.loss_before = std::log(static_cast<double>(classes));
     try {
         made.steps = static_cast<std::size_t>(solver.minimize(loss, at, value));
+    } catch (const std::bad_alloc&) {
+        throw;
     } catch (const std::exception&) {
         // The line search found no better point: rounding, at the minimum. What it has stands if it is any good.
     }
@@ -243,6 +245,8 @@ inline void check_rows(std::span<const labelled_rows> parts, std::size_t inputs,
     made.weight.assign(w.data(), w.data() + w.size());
     if (options.bias) made.bias.assign(b.data(), b.data() + b.size());
     return made;
+} catch (...) {
+    earlyout::detail::rethrow_as_error("fit");
 }
 
 }  // namespace calibrate

@@ -94,7 +94,7 @@ struct risk_result {
 /// @param configurations losses of each, from the safest to the boldest
 /// @throws error (invalid_argument, wrong_value)
 [[nodiscard]] inline risk_result learn_then_test(std::span<const sample_losses> configurations, double eps,
-                                                 double delta) {
+                                                 double delta) try {
     detail::check_level("eps", eps);
     detail::check_level("delta", delta);
     detail::check_losses(configurations);
@@ -114,6 +114,8 @@ struct risk_result {
         result.chosen = c;
     }
     return result;
+} catch (...) {
+    earlyout::detail::rethrow_as_error("risk");
 }
 
 /// Conformal risk control (Angelopoulos et al., 2022): the boldest configuration whose expected risk is at most eps,
@@ -122,7 +124,7 @@ struct risk_result {
 /// @param bound no loss can exceed it
 /// @throws error (invalid_argument, wrong_value)
 [[nodiscard]] inline risk_result control_expected_risk(std::span<const sample_losses> configurations, double eps,
-                                                       double bound = 1.0) {
+                                                       double bound = 1.0) try {
     detail::check_level("eps", eps);
     detail::check_losses(configurations);
     risk_result result;
@@ -136,6 +138,8 @@ struct risk_result {
         result.chosen = c;
     }
     return result;
+} catch (...) {
+    earlyout::detail::rethrow_as_error("risk");
 }
 
 /// How many samples control_expected_risk needs to allow anything, if none of them loses: bound / eps - 1, rounded up.

@@ -9,7 +9,6 @@
 #endif
 
 #include <cstddef>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <new>
@@ -29,12 +28,12 @@ inline constexpr std::size_t huge_page = std::size_t{1} << 21;
 [[nodiscard]] inline std::shared_ptr<std::byte> allocate_aligned(std::size_t bytes) {
     const std::size_t align = bytes >= huge_page ? huge_page : cache_line;
     if (bytes > std::size_t{1} << 48) throw std::bad_alloc();
-    void* const memory = std::aligned_alloc(align, round_up(bytes, align));
-    if (memory == nullptr) throw std::bad_alloc();
+    void* const memory = ::operator new(round_up(bytes, align), std::align_val_t{align});
 #if defined(MADV_HUGEPAGE)
     if (align == huge_page) (void)madvise(memory, round_up(bytes, align), MADV_HUGEPAGE);
 #endif
-    return {static_cast<std::byte*>(memory), [](std::byte* data) { std::free(data); }};
+    return {static_cast<std::byte*>(memory),
+            [align](std::byte* data) { ::operator delete(data, std::align_val_t{align}); }};
 }
 
 }  // namespace detail

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <cstring>
 #include <initializer_list>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -42,6 +43,28 @@ struct tensor_view {
     std::string text = "[";
     for (std::size_t i = 0; i < shape.size(); ++i) text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
     return text + "]";
+}
+
+/// Bytes of the tensor's shape in its type. Every reader of a format calls it before it trusts a shape with memory.
+/// @throws error (malformed_file) when a row is not whole blocks, or the shape is larger than any file
+[[nodiscard]] inline std::size_t bytes_of_shape(const tensor_view& tensor, std::string_view source) {
+    const auto refuse = [&](const auto&... parts) {
+        fail(errc::malformed_file, source, ": tensor '", tensor.name, "': ", parts...);
+    };
+    const std::size_t block = block_elements(tensor.type);
+    if (const std::size_t row = tensor.shape.empty() ? 1 : tensor.shape.back(); row % block != 0) {
+        refuse("expected rows of whole blocks of ", block, " elements, as ", to_string(tensor.type),
+               " has them, found shape ", shape_to_string(tensor.shape));
+    }
+    if (std::ranges::find(tensor.shape, std::size_t{0}) != tensor.shape.end()) return 0;
+    std::size_t elements = 1;
+    for (const std::size_t extent : tensor.shape) {
+        if (extent > std::numeric_limits<std::int64_t>::max() / 4 / elements) {
+            refuse("shape ", shape_to_string(tensor.shape), " is larger than any file");
+        }
+        elements *= extent;
+    }
+    return bytes_of(tensor.type, elements);
 }
 
 /// What an architecture reads itself from: named tensors and a flat configuration. A file format is one
@@ -159,8 +182,8 @@ inline void to_floats(const tensor_view& tensor, std::span<float> out, std::stri
     detail::to_floats(tensor, 0, out, source);
 }
 
-/// The tensor of that name, which must exist with exactly this shape.
-/// @throws error (missing_tensor, wrong_shape)
+/// The tensor of that name, which must exist with exactly this shape, and with the bytes of it unless it is packed.
+/// @throws error (missing_tensor, wrong_shape, malformed_file)
 [[nodiscard]] inline const tensor_view& find_tensor(const checkpoint& from, std::string_view name,
                                                     std::initializer_list<std::size_t> shape) {
     const tensor_view* tensor = from.find(name);
@@ -172,6 +195,11 @@ inline void to_floats(const tensor_view& tensor, std::span<float> out, std::stri
     if (tensor->shape != expected) {
         fail(errc::wrong_shape, from.source(), ": tensor '", name, "': expected shape ", shape_to_string(expected),
              ", found ", shape_to_string(tensor->shape));
+    }
+    const std::size_t bytes = bytes_of_shape(*tensor, from.source());
+    if (tensor->bytes.size() != bytes && !(from.is_packed() && tensor->bytes.empty())) {
+        fail(errc::malformed_file, from.source(), ": tensor '", name, "': expected ", bytes, " bytes of ",
+             to_string(tensor->type), " for shape ", shape_to_string(expected), ", found ", tensor->bytes.size());
     }
     return *tensor;
 }

@@ -4,10 +4,16 @@
 
 #include <earlyout/core/config.hpp>
 
+#include <algorithm>
+#include <cstddef>
 #include <locale>
+#include <new>
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <string_view>
+#include <system_error>
+#include <type_traits>
 #include <utility>
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
@@ -23,7 +29,9 @@ enum class errc {
     wrong_value,       ///< a value that no computation can use (NaN, infinity, a negative size)
     unsupported,       ///< valid input that this version does not run; the message names the feature
     mismatch,          ///< two things that do not belong together (a sidecar fitted for another model)
-    io                 ///< the operating system refused (mapping, writing)
+    io,                ///< the operating system refused (mapping, writing)
+    out_of_memory,     ///< there is not enough memory
+    resources          ///< the operating system has no more of something else, such as threads
 };
 
 /// Name of an error code, e.g. "malformed_file".
@@ -39,31 +47,124 @@ enum class errc {
         case errc::unsupported: return "unsupported";
         case errc::mismatch: return "mismatch";
         case errc::io: return "io";
+        case errc::out_of_memory: return "out_of_memory";
+        case errc::resources: return "resources";
     }
     return "unknown";
 }
 
-/// The only exception the library throws: one line that names the file, the thing, what was expected
+/// The only exception that leaves the library: one line that names the file, the thing, what was expected
 /// and what was found, and a code.
 class error : public std::runtime_error {
 public:
     error(errc code, const std::string& message) : std::runtime_error(message), code_(code) {}
+    /// Without a sentence: for when there is no memory for one.
+    explicit error(errc code) : std::runtime_error(std::string()), code_(code) {}
 
     [[nodiscard]] errc code() const noexcept { return code_; }
+    [[nodiscard]] const char* what() const noexcept override {
+        const char* const sentence = std::runtime_error::what();
+        if (*sentence != '\0') return sentence;
+        return code_ == errc::out_of_memory ? "not enough memory" : to_string(code_);
+    }
 
 private:
     errc code_;
 };
 
-/// Throws `error` with a message made of the streamed parts.
-template <class... Parts>
-[[noreturn]] void fail(errc code, const Parts&... parts) {
+namespace detail {
+
+/// At most 160 characters of a text that may come from a file; what does not print is '?'.
+[[nodiscard]] inline std::string printable(std::string_view text) {
+    constexpr std::size_t longest = 160;
+    std::string made(text.substr(0, longest));
+    if (text.size() > longest) made += "...";
+    std::ranges::replace_if(
+        made, [](char c) { return static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) > 0x7e; }, '?');
+    return made;
+}
+
+/// A path as a message shows it: whole, without control characters.
+[[nodiscard]] inline std::string printable_path(std::string_view path) {
+    constexpr std::size_t longest = 4096;
+    std::string made(path.substr(0, longest));
+    std::ranges::replace_if(
+        made, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
+    return made;
+}
+
+template <class Part>
+inline constexpr bool is_text = std::is_same_v<Part, std::string> || std::is_same_v<Part, std::string_view>;
+
+/// What a message shows of a part: texts that are no literals may come from a file.
+template <class Part>
+[[nodiscard]] decltype(auto) shown(const Part& part) {
+    if constexpr (is_text<Part>) {
+        return printable(part);
+    } else {
+        return (part);
+    }
+}
+template <class Part>
+[[nodiscard]] decltype(auto) shown_first(const Part& part) {
+    if constexpr (is_text<Part>) {
+        return printable_path(part);
+    } else {
+        return (part);
+    }
+}
+
+}  // namespace detail
+
+/// Throws `error` with a message made of the streamed parts. Strings among them, which may come from a file, are
+/// shortened and made printable; the first may be a path, which stays whole.
+template <class First, class... Parts>
+[[noreturn]] void fail(errc code, const First& first, const Parts&... parts) {
     std::ostringstream message;
     message.imbue(std::locale::classic());  // 50257, whatever the program's locale makes of it
-    (message << ... << parts);
+    message << detail::shown_first(first);
+    ((void)(message << detail::shown(parts)), ...);
     throw error(code, std::move(message).str());
 }
 
+namespace detail {
+
+/// Within a catch block: throws what was caught, as an `error` that names `what` where memory or the operating system
+/// is at fault. What a caller's own functions throw passes.
+[[noreturn]] inline void rethrow_as_error(std::string_view what) {
+    try {
+        throw;
+    } catch (const error&) {
+        throw;
+    } catch (const std::bad_alloc&) {
+        // Falls through, so that the exception's own memory is free again.
+    } catch (const std::length_error&) {
+    } catch (const std::system_error& e) {
+        const bool no_memory = e.code() == std::errc::not_enough_memory;
+        const bool exhausted = e.code() == std::errc::resource_unavailable_try_again;
+        fail(no_memory   ? errc::out_of_memory
+             : exhausted ? errc::resources
+                         : errc::io,
+             what, ": ", std::string(e.what()));
+    }
+    try {
+        fail(errc::out_of_memory, what, ": not enough memory");
+    } catch (const std::bad_alloc&) {
+    }
+    throw error(errc::out_of_memory);
+}
+
+/// Returns body(), with exceptions as rethrow_as_error() throws them.
+template <class Body>
+decltype(auto) only_errors(std::string_view what, Body&& body) {
+    try {
+        return std::forward<Body>(body)();
+    } catch (...) {
+        rethrow_as_error(what);
+    }
+}
+
+}  // namespace detail
 }}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

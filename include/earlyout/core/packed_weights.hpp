@@ -38,6 +38,12 @@ inline void check_packed(const packed_weights& found, std::string_view format, s
     }
 }
 
+/// Refuses packed weights of which a number, or the scale of a group, is not finite.
+/// @throws error (wrong_value)
+inline void check_finite(bool finite) {
+    if (!finite) fail(errc::wrong_value, "packed weights: expected finite numbers, found NaN or infinity");
+}
+
 }}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

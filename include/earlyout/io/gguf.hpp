@@ -101,29 +101,9 @@ private:
         }
         if (const std::optional<dtype> type = read_as(made.type)) {
             made.view.type = *type;
-            made.size = bytes_of_shape(made.view, what);
+            made.size = bytes_of_shape(made.view, this->source());
         }
         return made;
-    }
-
-    template <class What>
-    [[nodiscard]] std::uint64_t bytes_of_shape(const tensor_view& view, const What& what) const {
-        const std::size_t block = block_elements(view.type);
-        const std::size_t row = view.shape.empty() ? 1 : view.shape.back();
-        if (row % block != 0) {
-            fail(errc::malformed_file, source(), ": ", what(), ": expected rows of whole blocks of ", block,
-                 " elements, as ", to_string(view.type), " has them, found shape ", shape_to_string(view.shape));
-        }
-        if (std::ranges::find(view.shape, std::size_t{0}) != view.shape.end()) return 0;
-        std::uint64_t elements = 1;
-        for (const std::size_t extent : view.shape) {
-            if (extent > std::numeric_limits<std::int64_t>::max() / 4 / elements) {
-                fail(errc::malformed_file, source(), ": ", what(), ": shape ", shape_to_string(view.shape),
-                     " is larger than any file");
-            }
-            elements *= extent;
-        }
-        return bytes_of(view.type, elements);
     }
 
     /// Gives every tensor its bytes. No two may share any; between them there may be room.
@@ -140,7 +120,9 @@ private:
             const std::uint64_t size = p.size.value_or(0);
             if (p.offset > data.size() || size > data.size() - p.offset) {
                 refuse("expected ", size, " bytes from offset ", p.offset, " on within the ", data.size(),
-                       " bytes of data");
+                       " bytes of data",
+                       p.offset <= std::uint64_t{1} << 50 ? ": the file is cut off, such as by an incomplete download"
+                                                          : "");
             }
             if (p.offset < end)
                 refuse("expected an offset from ", end, " on, where the one before ends, found ", p.offset);

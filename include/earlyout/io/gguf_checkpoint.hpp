@@ -33,7 +33,8 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 class gguf_checkpoint final : public stored_checkpoint {
 public:
     /// @throws error (no_such_file, malformed_file), (unsupported) for another architecture
-    explicit gguf_checkpoint(const std::filesystem::path& path) : gguf_checkpoint(mapped_file(path), {}, path) {}
+    explicit gguf_checkpoint(const std::filesystem::path& path, file_access access = file_access::mapped)
+        : gguf_checkpoint(mapped_file(path, access), {}, path) {}
     /// @param bytes  of a whole file; they must outlive this
     /// @param source for error messages
     gguf_checkpoint(std::span<const std::byte> bytes, const std::string& source)
@@ -81,9 +82,6 @@ private:
           of_(&find_architecture()),
           config_(path_.string()),
           state_(std::make_unique<state>()) {
-        if (const auto parts = contents().integer("split.count"); parts.value_or(1) > 1) {
-            unsupported("split.count", "a model in one file", *parts);
-        }
         read_config();
         for (const auto& [name, view] : contents().tensors()) place(name);
         for (const auto& [name, type] : contents().others()) place(name);
@@ -97,6 +95,11 @@ private:
     };
 
     [[nodiscard]] const detail::gguf_architecture& find_architecture() const {
+        if (const auto parts = contents().integer("split.count"); parts.value_or(1) > 1) {
+            fail(errc::unsupported, source(), ": key 'split.count': expected a model in one file, found part ",
+                 contents().integer("split.no").value_or(0) + 1, " of ", *parts,
+                 ": join them with `llama-gguf-split --merge`");
+        }
         const std::string_view name = contents().text("general.architecture").value_or("");
         std::string known;
         for (const detail::gguf_architecture& a : detail::gguf_architectures) {

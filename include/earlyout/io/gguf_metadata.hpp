@@ -4,6 +4,7 @@
 
 #include <earlyout/core/error.hpp>
 #include <earlyout/io/detail/byte_reader.hpp>
+#include <earlyout/io/detail/foreign.hpp>
 #include <earlyout/io/detail/printable.hpp>
 
 #include <algorithm>
@@ -67,6 +68,7 @@ public:
         detail::byte_reader reader(bytes, source_);
         const std::string_view start = reader.text(std::min<std::size_t>(bytes.size(), 4), "magic");
         if (start != "GGUF") {
+            detail::refuse_foreign(bytes, detail::content::gguf, source_, "a file that begins with GGUF");
             fail(errc::malformed_file, source_, ": expected a file that begins with GGUF, found '",
                  detail::printable(start), "'");
         }

@@ -4,6 +4,7 @@
 
 #include <earlyout/io/detail/json.hpp>
 #include <earlyout/io/detail/json_config.hpp>
+#include <earlyout/io/detail/model_path.hpp>
 #include <earlyout/io/mapped_file.hpp>
 #include <earlyout/io/safetensors.hpp>
 #include <earlyout/io/stored_checkpoint.hpp>
@@ -14,6 +15,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -23,11 +25,6 @@
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 namespace detail {
 
-[[nodiscard]] inline bool exists(const std::filesystem::path& path) {
-    std::error_code ignored;
-    return std::filesystem::exists(path, ignored);
-}
-
 /// A JSON file whose outermost value is an object.
 /// @throws error (no_such_file, malformed_file)
 [[nodiscard]] inline json read_json_object(const std::filesystem::path& path) {
@@ -35,6 +32,12 @@ namespace detail {
     json parsed = parse_json(file.text(), file.path(), repeated_key::last_counts);
     if (!parsed.is_object()) {
         fail(errc::malformed_file, file.path(), ": expected a JSON object, found ", parsed.type_name());
+    }
+    if (const auto error = parsed.find("error"); parsed.size() <= 2 && error != parsed.end() && error->is_string()) {
+        fail(errc::malformed_file, file.path(),
+             ": expected a model's file, found the saved answer of a download that "
+             "failed: '",
+             error->get<std::string>(), "'");
     }
     return parsed;
 }
@@ -46,12 +49,16 @@ namespace detail {
 class hugging_face_checkpoint final : public stored_checkpoint {
 public:
     /// @throws error (no_such_file, malformed_file, unsupported)
-    explicit hugging_face_checkpoint(std::filesystem::path folder) : folder_(std::move(folder)) {
-        if (std::error_code ignored; !std::filesystem::is_directory(folder_, ignored)) {
+    explicit hugging_face_checkpoint(std::filesystem::path folder, file_access access = file_access::mapped)
+        : folder_(std::move(folder)), access_(access) {
+        detail::refuse_missing_model(folder_);
+        if (detail::is_file(folder_)) detail::refuse_part_of_model(folder_);
+        if (!detail::is_folder(folder_)) {
             fail(errc::no_such_file, folder_.string(), ": expected a folder with a model, found ",
-                 detail::exists(folder_) ? "a file" : "nothing");
+                 detail::is_file(folder_) ? "a file" : "something else");
         }
         const std::filesystem::path config = folder_ / "config.json";
+        if (!detail::exists(config)) refuse_without(config, "");
         config_ = detail::json_config(detail::read_json_object(config), config.string());
         const auto whole = folder_ / "model.safetensors";
         const auto index = folder_ / "model.safetensors.index.json";
@@ -62,9 +69,7 @@ public:
         } else if (detail::exists(index)) {
             read_index(index);
         } else {
-            const bool pickled = detail::exists(folder_ / "pytorch_model.bin");
-            fail(errc::no_such_file, whole.string(), ": no such file, and no model.safetensors.index.json either",
-                 pickled ? "; pytorch_model.bin is not read, convert it to safetensors" : "");
+            refuse_without(whole, ", and no model.safetensors.index.json either");
         }
     }
 
@@ -95,12 +100,20 @@ public:
     }
 
 private:
+    [[noreturn]] void refuse_without(const std::filesystem::path& file, const char* beside) const {
+        std::error_code ignored;
+        const bool link = std::filesystem::is_symlink(std::filesystem::symlink_status(file, ignored));
+        const std::string found = detail::found_in_place_of_model(folder_);
+        fail(errc::no_such_file, file.string(), link ? ": a link to a file that is not there" : ": no such file",
+             beside, found.c_str());
+    }
+
     using shard_map = std::map<std::string, safetensors_file, std::less<>>;
 
     shard_map::value_type& add_shard(const std::string& name) {
         const auto found = shards_.find(name);
         if (found != shards_.end()) return *found;
-        return *shards_.emplace(name, safetensors_file(folder_ / name)).first;
+        return *shards_.emplace(name, safetensors_file(folder_ / name, access_)).first;
     }
     void place(const std::string& tensor, const shard_map::value_type& shard) { where_.emplace(tensor, &shard.second); }
 
@@ -110,11 +123,10 @@ private:
         if (map == index.end() || !map->is_object()) {
             fail(errc::malformed_file, path.string(), ": expected 'weight_map' to be an object of file names");
         }
+        refuse_missing_shards(path, *map);
         for (const auto& [tensor, file] : map->items()) {
             const std::string name = file.is_string() ? file.get<std::string>() : std::string();
-            // A file of this folder and no other: an index must not reach around in the file system.
-            if (name.empty() || name == "." || name == ".." ||
-                name.find_first_of(std::string_view("/\0", 2)) != name.npos) {
+            if (!is_plain_name(name)) {
                 fail(errc::malformed_file, path.string(), ": 'weight_map': tensor '", detail::short_reason(tensor),
                      "': expected the name of a file beside it, found ",
                      detail::short_reason(file.dump(-1, ' ', true, detail::json::error_handler_t::replace)));
@@ -126,7 +138,30 @@ private:
         }
     }
 
+    /// Tells which of the shards are there, before the first one that is not.
+    void refuse_missing_shards(const std::filesystem::path& index, const detail::json& map) const {
+        std::set<std::string> names;
+        for (const auto& [tensor, file] : map.items()) {
+            if (file.is_string() && is_plain_name(file.get_ref<const std::string&>())) names.insert(file);
+        }
+        std::size_t missing = 0;
+        std::string first;
+        for (const std::string& name : names) {
+            if (detail::exists(folder_ / name)) continue;
+            if (missing++ == 0) first = (folder_ / name).string();
+        }
+        if (missing == 0) return;
+        fail(errc::no_such_file, first, ": no such file, though ", index.filename().string(), " names it: ", missing,
+             " of ", names.size(), " shards are missing");
+    }
+    /// A file of this folder and no other: an index must not reach around in the file system.
+    [[nodiscard]] static bool is_plain_name(std::string_view name) {
+        return !name.empty() && name != "." && name != ".." &&
+               name.find_first_of(std::string_view("/\0", 2)) == name.npos;
+    }
+
     std::filesystem::path folder_;
+    file_access access_;
     detail::json_config config_;
     shard_map shards_;
     std::map<std::string, const safetensors_file*, std::less<>> where_;

@@ -35,11 +35,15 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 }
 
 /// A model's checkpoint: a GGUF file, a packed file, or a Hugging Face folder.
-/// @throws error (no_such_file, malformed_file, unsupported)
-[[nodiscard]] inline std::unique_ptr<stored_checkpoint> open_checkpoint(const std::filesystem::path& model) {
-    if (!detail::is_file(model)) return std::make_unique<hugging_face_checkpoint>(model);
-    if (is_packed_file(model)) return std::make_unique<packed_checkpoint>(model);
-    return std::make_unique<gguf_checkpoint>(model);
+/// @throws error (no_such_file, malformed_file, unsupported, out_of_memory)
+[[nodiscard]] inline std::unique_ptr<stored_checkpoint> open_checkpoint(const std::filesystem::path& model,
+                                                                        file_access access = file_access::mapped) {
+    return earlyout::detail::only_errors(model.native(), [&]() -> std::unique_ptr<stored_checkpoint> {
+        if (!detail::is_file(model)) return std::make_unique<hugging_face_checkpoint>(model, access);
+        if (is_packed_file(model)) return std::make_unique<packed_checkpoint>(model, access);
+        detail::refuse_part_of_model(model);
+        return std::make_unique<gguf_checkpoint>(model, access);
+    });
 }
 
 namespace detail {
@@ -72,17 +76,25 @@ template <class Network>
 /// @param format   of the weights, where the network leaves that to the run time: any_format("int8")
 /// @param output_format of the output matrix, where it is to differ
 /// @param exits_file fitted exits to take in place of the model's; empty: the model's, where there are any
+/// @param access   mapped: a packed file's matrices are used in place, and it must not be overwritten while the model
+///                 lives (replacing it by rename is safe); copied: they are read into memory
 /// @throws error; the message names file, thing, what was expected and what was found
 template <class Network>
 [[nodiscard]] pretrained<Network> load(const std::filesystem::path& model, typename Network::format format,
                                        typename Network::format output_format,
-                                       const std::filesystem::path& exits_file = {}) {
+                                       const std::filesystem::path& exits_file = {},
+                                       file_access access = file_access::mapped) try {
     const auto from_file = [&](const auto& from) {
         return detail::load_from<Network>(from, read_text(from), format, output_format, exits_file);
     };
-    if (is_packed_file(model)) return from_file(packed_checkpoint(model));
-    if (detail::is_file(model)) return from_file(gguf_checkpoint(model));
-    return from_file(hugging_face_checkpoint(model));
+    if (is_packed_file(model)) return from_file(packed_checkpoint(model, access));
+    if (detail::is_file(model)) {
+        detail::refuse_part_of_model(model);
+        return from_file(gguf_checkpoint(model, access));
+    }
+    return from_file(hugging_face_checkpoint(model, access));
+} catch (...) {
+    earlyout::detail::rethrow_as_error(model.native());
 }
 template <class Network>
 [[nodiscard]] pretrained<Network> load(const std::filesystem::path& model, typename Network::format format = {}) {

@@ -2,12 +2,15 @@
 #ifndef EARLYOUT_IO_MAPPED_FILE_HPP
 #define EARLYOUT_IO_MAPPED_FILE_HPP
 
+#include <earlyout/core/aligned_buffer.hpp>
 #include <earlyout/core/error.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,12 +23,19 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
-/// A regular file's bytes, mapped read-only: pages are read when touched and shared between processes. The
-/// file must not be shortened while it is mapped.
+/// How a program comes at a file's bytes.
+enum class file_access {
+    mapped,  ///< in place: read when touched, shared between processes. While it is in use the file must not be written
+             ///< to or shortened (the program would end with SIGBUS); replacing it by rename is safe
+    copied   ///< read into memory at once: whatever happens to the file afterwards
+};
+
+/// A regular file's bytes, read-only.
 class mapped_file {
 public:
-    /// @throws error (no_such_file) when it is no regular file that can be read, (io) when mapping fails
-    explicit mapped_file(const std::filesystem::path& path) : path_(path.string()) {
+    /// @throws error (no_such_file) when it is no regular file that can be read, (io) when mapping or reading fails
+    explicit mapped_file(const std::filesystem::path& path, file_access access = file_access::mapped)
+        : path_(path.string()) {
         // Not blocking: opening a named pipe must not wait for a writer.
         const int file = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
         if (file < 0) fail(errc::no_such_file, path_, ": cannot be opened: ", std::strerror(errno));
@@ -37,7 +47,9 @@ public:
                  known && S_ISDIR(about.st_mode) ? "a folder" : "something else");
         }
         size_ = static_cast<std::size_t>(about.st_size);
-        if (size_ > 0) {
+        if (size_ > 0 && access == file_access::copied) {
+            read_all(file);
+        } else if (size_ > 0) {
             void* const mapped = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file, 0);
             const int problem = errno;
             ::close(file);
@@ -49,17 +61,19 @@ public:
     }
     mapped_file(mapped_file&& other) noexcept
         : path_(std::move(other.path_)),
+          copy_(std::move(other.copy_)),
           data_(std::exchange(other.data_, nullptr)),
           size_(std::exchange(other.size_, 0)) {}
     mapped_file& operator=(mapped_file&& other) noexcept {
         mapped_file taken(std::move(other));
         std::swap(path_, taken.path_);
+        std::swap(copy_, taken.copy_);
         std::swap(data_, taken.data_);
         std::swap(size_, taken.size_);
         return *this;
     }
     ~mapped_file() {
-        if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+        if (data_ != nullptr && copy_ == nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
     }
 
     [[nodiscard]] const std::string& path() const noexcept { return path_; }
@@ -69,7 +83,26 @@ public:
     }
 
 private:
+    /// Closes the file, too.
+    void read_all(int file) {
+        struct closing {
+            int file;
+            ~closing() { ::close(file); }
+        } const closed{file};
+        copy_ = earlyout::detail::only_errors(path_, [&] { return earlyout::detail::allocate_aligned(size_); });
+        for (std::size_t at = 0; at < size_;) {
+            constexpr std::size_t step = std::size_t{1} << 30;
+            const ::ssize_t count = ::read(file, copy_.get() + at, std::min(step, size_ - at));
+            if (count < 0 && errno == EINTR) continue;
+            if (count < 0) fail(errc::io, path_, ": cannot be read: ", std::strerror(errno));
+            if (count == 0) fail(errc::io, path_, ": expected ", size_, " bytes, found ", at, ": it was shortened");
+            at += static_cast<std::size_t>(count);
+        }
+        data_ = copy_.get();
+    }
+
     std::string path_;
+    std::shared_ptr<std::byte> copy_;  ///< none: mapped
     const std::byte* data_ = nullptr;
     std::size_t size_ = 0;
 };

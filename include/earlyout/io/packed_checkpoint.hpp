@@ -43,17 +43,15 @@ inline constexpr const char* packed_tokenizer_gguf = "tokenizer.gguf";
     return std::string_view(magic, 4) != "GGUF" && magic[8] == '{';
 }
 
-/// A whole model in one file that write_packed() made: matrices packed, to be mapped and used where they lie; the rest
+/// A whole model in one file that write_packed() made: matrices packed, to be mapped and used in place; the rest
 /// as it was. A safetensors file; packed.md describes it.
 class packed_checkpoint final : public stored_checkpoint {
 public:
+    /// @param access how its matrices are read for as long as the network lives
     /// @throws error (no_such_file, malformed_file, unsupported)
-    explicit packed_checkpoint(std::filesystem::path path)
-        : path_(std::move(path)), file_(std::make_shared<const safetensors_file>(path_)) {
-        if (const std::string& format = text_of("format"); format != detail::packed_format) {
-            fail(errc::unsupported, path_.string(), ": expected a file in the format ", detail::packed_format,
-                 ", found '", detail::short_reason(format), "'");
-        }
+    explicit packed_checkpoint(std::filesystem::path path, file_access access = file_access::mapped)
+        : path_(std::move(path)), file_(std::make_shared<const safetensors_file>(path_, access)) {
+        check_format();
         if (const std::string& version = text_of("version"); version != detail::packed_version) {
             fail(errc::unsupported, path_.string(), ": expected version ", detail::packed_version, " of ",
                  detail::packed_format, ", found '", detail::short_reason(version), "'");
@@ -109,6 +107,15 @@ public:
     }
 
 private:
+    void check_format() const {
+        const auto& metadata = file_->contents().metadata();
+        const auto format = metadata.find("format");
+        if (format != metadata.end() && format->second == detail::packed_format) return;
+        const bool exits = format != metadata.end() && format->second == "earlyout-exits";
+        fail(errc::unsupported, path_.string(), ": expected a file in the format ", detail::packed_format, ", found ",
+             exits ? "exits, which are used with the model that they were fitted to"
+                   : "a safetensors file of weights: give the folder that holds it");
+    }
     [[nodiscard]] const std::string& text_of(std::string_view key) const {
         const auto found = file_->contents().metadata().find(key);
         if (found == file_->contents().metadata().end()) {
@@ -144,14 +151,11 @@ private:
             if (!type) refuse(name, "its element type and shape");
             tensor_view view{name, *type, entry[1].template get<std::vector<std::size_t>>(), {}};
             const auto bytes = stored_bytes(name);
-            // Before memory is taken for it: those without bytes lie in matrices, at most two elements in a byte.
-            const std::size_t most = bytes ? bytes->size() * 256 : file_->contents().data_bytes() * 2;
-            std::size_t elements = 1;
-            for (const std::size_t extent : view.shape) {
-                if (extent != 0 && elements > most / extent) refuse(name, "the bytes of its shape");
-                elements *= extent;
-            }
-            if (bytes && bytes->size() != bytes_of(*type, elements)) refuse(name, "the bytes of its shape");
+            const std::size_t expected = bytes_of_shape(view, path_.string());
+            // Before memory is taken for it: those without bytes are in matrices, at most two elements in a byte.
+            const bool fits =
+                bytes ? bytes->size() == expected : view.element_count() <= file_->contents().data_bytes() * 2;
+            if (!fits) refuse(name, "the bytes of its shape");
             if (bytes) view.bytes = *bytes;
             tensors_.emplace(name, std::move(view));
         }

@@ -85,13 +85,14 @@ private:
 }  // namespace detail
 
 /// Writes a model as one packed file, its matrices in the formats given. A file of that name is replaced as a whole,
-/// or, when something fails, left as it was.
+/// or, when something fails, left as it was; links are followed, pipes and devices written to.
 /// @tparam Network an architecture, or any_model
 /// @param model a Hugging Face folder or a GGUF file
+/// @return bytes written
 /// @throws error as load(), and (io) when the file cannot be written
 template <class Network>
-void write_packed(const std::filesystem::path& path, const std::filesystem::path& model,
-                  typename Network::format format, typename Network::format output_format) {
+std::size_t write_packed(const std::filesystem::path& path, const std::filesystem::path& model,
+                         typename Network::format format, typename Network::format output_format) try {
     const std::unique_ptr<stored_checkpoint> from = open_checkpoint(model);
     if (from->is_packed()) {
         fail(errc::unsupported, from->source(), ": expected a Hugging Face folder or a GGUF file, found a packed file");
@@ -134,15 +135,17 @@ void write_packed(const std::filesystem::path& path, const std::filesystem::path
     }
     if (tokenizer_json) add_bytes(detail::packed_tokenizer_json, tokenizer_json->bytes());
     if (!gguf_header.empty()) add_bytes(detail::packed_tokenizer_gguf, std::as_bytes(std::span(gguf_header)));
-    write_safetensors(path, tensors,
-                      {{"format", detail::packed_format},
-                       {"version", detail::packed_version},
-                       {"config", kept.config().dump()},
-                       {"tensors", shapes.dump()},
-                       {"matrices", matrices.dump()},
-                       {"generation", detail::to_json(text).dump()},
-                       {"fingerprint", from->fingerprint()},
-                       {"lossless_format", from->lossless_format()}});
+    return write_safetensors(path, tensors,
+                             {{"format", detail::packed_format},
+                              {"version", detail::packed_version},
+                              {"config", kept.config().dump()},
+                              {"tensors", shapes.dump()},
+                              {"matrices", matrices.dump()},
+                              {"generation", detail::to_json(text).dump()},
+                              {"fingerprint", from->fingerprint()},
+                              {"lossless_format", from->lossless_format()}});
+} catch (...) {
+    earlyout::detail::rethrow_as_error(model.native());
 }
 
 }  // namespace io

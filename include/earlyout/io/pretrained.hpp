@@ -4,6 +4,7 @@
 
 #include <earlyout/core/error.hpp>
 #include <earlyout/exit/exit_weights.hpp>
+#include <earlyout/io/detail/model_path.hpp>
 #include <earlyout/io/fill_in_the_middle.hpp>
 #include <earlyout/io/generation_config.hpp>
 #include <earlyout/io/sidecar.hpp>
@@ -19,15 +20,6 @@
 #include <vector>
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
-namespace detail {
-
-[[nodiscard]] inline bool is_file(const std::filesystem::path& path) {
-    std::error_code ignored;
-    return std::filesystem::is_regular_file(path, ignored);
-}
-
-}  // namespace detail
-
 /// Where the exits fitted to a model lie: `exits.safetensors` in its folder, `NAME.exits.safetensors` beside NAME.gguf.
 [[nodiscard]] inline std::filesystem::path sidecar_path(const std::filesystem::path& model) {
     if (!detail::is_file(model)) return model / sidecar_name;

@@ -3,6 +3,7 @@
 #define EARLYOUT_IO_SAFETENSORS_HPP
 
 #include <earlyout/core/checkpoint.hpp>
+#include <earlyout/io/detail/foreign.hpp>
 #include <earlyout/io/detail/json.hpp>
 #include <earlyout/io/mapped_file.hpp>
 
@@ -43,6 +44,7 @@ public:
         const detail::json entries = detail::parse_json(text, source_ + ": header");
         if (!entries.is_object()) fail(errc::malformed_file, source_, ": header: expected a JSON object");
         const std::span<const std::byte> data = bytes.subspan(prefix + header);
+        check_end(entries, data.size());
         std::vector<range> covered;
         for (const auto& [name, entry] : entries.items()) {
             if (name == "__metadata__") {
@@ -92,17 +94,38 @@ private:
 
     [[nodiscard]] std::size_t header_size(std::span<const std::byte> bytes) const {
         constexpr std::uint64_t largest = 100'000'000;  // as the format's reference implementation has it
+        detail::refuse_foreign(bytes, detail::content::safetensors, source_, "a safetensors file");
         if (bytes.size() < prefix) {
             fail(errc::malformed_file, source_, ": expected at least 8 bytes, found ", bytes.size());
         }
         std::uint64_t size = 0;
         for (std::size_t i = 0; i < prefix; ++i) size |= std::to_integer<std::uint64_t>(bytes[i]) << (8 * i);
         const std::uint64_t room = std::min<std::uint64_t>(bytes.size() - prefix, largest);
+        if (size > room && size <= largest && bytes.size() > prefix && bytes[prefix] == std::byte{'{'}) {
+            fail(errc::malformed_file, source_, ": expected a header of ", size, " bytes, found ", room,
+                 ": the file is cut off, such as by an incomplete download");
+        }
         if (size > room) {
             fail(errc::malformed_file, source_, ": expected a header of at most ", room, " bytes, found a length of ",
                  size);
         }
         return static_cast<std::size_t>(size);
+    }
+
+    /// Tells a file that is cut off, before any tensor is to blame.
+    void check_end(const detail::json& entries, std::size_t size) const {
+        std::uint64_t end = 0;
+        for (const auto& [name, entry] : entries.items()) {
+            if (name == "__metadata__" || !entry.is_object()) continue;
+            const auto offsets = entry.find("data_offsets");
+            if (offsets == entry.end() || !offsets->is_array() || offsets->size() != 2) continue;
+            if ((*offsets)[1].is_number_unsigned()) end = std::max(end, (*offsets)[1].template get<std::uint64_t>());
+        }
+        if (end > size) {
+            fail(errc::malformed_file, source_, ": expected ", end,
+                 " bytes of data within its tensors' data_offsets, found ", size,
+                 ": the file is cut off, such as by an incomplete download");
+        }
     }
 
     void read_metadata(const detail::json& entry) {
@@ -224,12 +247,12 @@ private:
     std::size_t data_bytes_ = 0;
 };
 
-/// A safetensors file that is mapped for as long as this lives.
+/// A safetensors file that stays mapped, or in memory, for as long as this lives.
 class safetensors_file {
 public:
     /// @throws error (no_such_file, io, malformed_file)
-    explicit safetensors_file(const std::filesystem::path& path)
-        : file_(path), contents_(file_.bytes(), file_.path()) {}
+    explicit safetensors_file(const std::filesystem::path& path, file_access access = file_access::mapped)
+        : file_(path, access), contents_(file_.bytes(), file_.path()) {}
 
     [[nodiscard]] const safetensors& contents() const noexcept { return contents_; }
     [[nodiscard]] const std::string& path() const noexcept { return file_.path(); }

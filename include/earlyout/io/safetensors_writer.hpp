@@ -3,18 +3,15 @@
 #define EARLYOUT_IO_SAFETENSORS_WRITER_HPP
 
 #include <earlyout/core/checkpoint.hpp>
+#include <earlyout/io/file_writer.hpp>
 #include <earlyout/io/safetensors.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
 #include <span>
 #include <string>
-#include <system_error>
 #include <vector>
-
-#include <unistd.h>
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
@@ -74,31 +71,25 @@ struct tensor_to_write {
     return bytes;
 }
 
-/// Writes a safetensors file. A file of that name is replaced as a whole, or, when writing fails, left as it was.
+/// Writes a safetensors file. A file of that name is replaced as a whole, or, when writing fails, left as it was; links
+/// are followed, pipes and devices written to.
+/// @return bytes written
 /// @throws error (io) when the file cannot be written, and as safetensors_header
-inline void write_safetensors(const std::filesystem::path& path, std::span<const tensor_to_write> tensors,
-                              const safetensors::text_map& metadata = {}) {
-    const std::string header = safetensors_header(tensors, metadata);
-    std::filesystem::path partial = path;
-    partial += ".partial" + std::to_string(::getpid());
-    std::ofstream file(partial, std::ios::binary | std::ios::trunc);
-    file.write(header.data(), static_cast<std::streamsize>(header.size()));
-    for (const tensor_to_write& t : tensors) {
-        file.write(reinterpret_cast<const char*>(t.bytes.data()), static_cast<std::streamsize>(t.bytes.size()));
-    }
-    file.close();
-    std::error_code problem;
-    if (file) std::filesystem::rename(partial, path, problem);
-    if (!file || problem) {
-        const std::string reason = problem ? ": " + problem.message() : std::string();
-        std::filesystem::remove(partial, problem);
-        fail(errc::io, path.string(), ": cannot be written", reason);
-    }
+inline std::size_t write_safetensors(const std::filesystem::path& path, std::span<const tensor_to_write> tensors,
+                                     const safetensors::text_map& metadata = {}) {
+    return earlyout::detail::only_errors(path.native(), [&] {
+        const std::string header = safetensors_header(tensors, metadata);
+        file_writer file(path);
+        file.write(header);
+        for (const tensor_to_write& t : tensors) file.write(t.bytes);
+        file.finish();
+        return file.bytes_written();
+    });
 }
 /// @throws error (wrong_shape) too, when a tensor's bytes are not those of its shape
-inline void write_safetensors(const std::filesystem::path& path, std::span<const tensor_view> views,
-                              const safetensors::text_map& metadata = {}) {
-    write_safetensors(path, std::vector<tensor_to_write>(views.begin(), views.end()), metadata);
+inline std::size_t write_safetensors(const std::filesystem::path& path, std::span<const tensor_view> views,
+                                     const safetensors::text_map& metadata = {}) {
+    return write_safetensors(path, std::vector<tensor_to_write>(views.begin(), views.end()), metadata);
 }
 
 }  // namespace io

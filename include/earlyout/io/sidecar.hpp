@@ -98,7 +98,7 @@ inline void expect_text(const safetensors& from, std::string_view key, std::stri
 /// Reads a sidecar.
 /// @throws error (no_such_file, io) and as above
 [[nodiscard]] inline exit_weights read_exits(const std::filesystem::path& path) {
-    return read_exits(safetensors_file(path).contents());
+    return earlyout::detail::only_errors(path.native(), [&] { return read_exits(safetensors_file(path).contents()); });
 }
 
 /// Writes a sidecar; a file of that name is replaced as a whole.

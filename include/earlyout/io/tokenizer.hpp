@@ -45,7 +45,11 @@ public:
     /// @throws error (malformed_file) when the text breaks the format, (unsupported) when it asks for a model,
     ///         a normalizer, a pre-tokenizer or a pattern that is not there
     [[nodiscard]] static tokenizer from_json(std::string_view text, std::string source) {
-        return tokenizer(detail::tokenizer_file::read(text, std::move(source)));
+        try {
+            return tokenizer(detail::tokenizer_file::read(text, source));
+        } catch (...) {
+            earlyout::detail::rethrow_as_error(source);
+        }
     }
     /// @throws error as from_json, and (no_such_file) when the file cannot be read
     [[nodiscard]] static tokenizer from_file(const std::filesystem::path& path) {
@@ -56,7 +60,8 @@ public:
     /// One that did not come as a `tokenizer.json`; `tokenizer_parts` says what the fields mean.
     /// @throws error (malformed_file, unsupported) naming `parts.source`
     [[nodiscard]] static tokenizer from_parts(tokenizer_parts parts) {
-        return tokenizer(detail::parts_reader::read(std::move(parts)));
+        return earlyout::detail::only_errors("tokenizer",
+                                             [&] { return tokenizer(detail::parts_reader::read(std::move(parts))); });
     }
 
     /// Tokens of any bytes. Added tokens in the text are found as Hugging Face finds them; nothing is added at

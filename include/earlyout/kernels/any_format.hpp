@@ -41,7 +41,7 @@ public:
     [[nodiscard]] bool is_as_stored() const noexcept { return as_stored_; }
     /// body(the format's tag)
     template <class Body>
-    decltype(auto) visit(Body&& body) const noexcept {
+    decltype(auto) visit(Body&& body) const {
         return std::visit(std::forward<Body>(body), chosen_);
     }
     friend bool operator==(const any_format& a, const any_format& b) noexcept {
@@ -76,7 +76,8 @@ public:
     /// Takes a format, where it has none yet: before any row is set, while the arena lives.
     void settle(any_format format) {
         if (settled_) return;
-        format.visit([&](auto tag) { held_.emplace<packed_matrix<decltype(tag)>>(out_, in_, tag, arena_); });
+        // Made first and then moved in, so that what throws leaves it as it was.
+        format.visit([&](auto tag) { held_ = packed_matrix<decltype(tag)>(out_, in_, tag, arena_); });
         settled_ = true;
         arena_ = nullptr;
     }
@@ -84,13 +85,13 @@ public:
 
     /// body(the matrix in its own format)
     template <class Body>
-    decltype(auto) visit(Body&& body) const noexcept {
+    decltype(auto) visit(Body&& body) const {
         return std::visit(std::forward<Body>(body), held_);
     }
 
     /// body(the matrix in its own format), to be filled
     template <class Body>
-    decltype(auto) visit(Body&& body) noexcept {
+    decltype(auto) visit(Body&& body) {
         return std::visit(std::forward<Body>(body), held_);
     }
 
@@ -141,8 +142,11 @@ public:
     }
     /// Takes the format of what it takes over, where it has none yet.
     void adopt(const packed_weights& from) {
-        settle(any_format(from.format));
-        std::visit([&](auto& m) { m.adopt(from); }, held_);
+        if (settled_) return visit([&](auto& m) { m.adopt(from); });
+        weight_arena nothing = weight_arena::without_memory();
+        packed_matrix made(out_, in_, any_format(from.format), &nothing);
+        made.visit([&](auto& m) { m.adopt(from); });
+        *this = std::move(made);
     }
 
 private:

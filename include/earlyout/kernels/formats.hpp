@@ -16,6 +16,8 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 struct f32 {
     using element = float;
     static constexpr const char* name = "f32";
+    /// Bits that are all set in NaN and infinity, and in nothing else.
+    static constexpr std::uint32_t exponent = 0x7f800000u;
 
     static constexpr element encode(float weight) noexcept { return weight; }
     static constexpr float decode(element stored) noexcept { return stored; }
@@ -28,6 +30,8 @@ struct f32 {
 struct bf16 {
     using element = std::uint16_t;
     static constexpr const char* name = "bf16";
+    /// Bits that are all set in NaN and infinity, and in nothing else.
+    static constexpr std::uint16_t exponent = 0x7f80u;
 
     /// The nearest one; ties to even.
     static constexpr element encode(float weight) noexcept { return float_to_bf16(weight); }
@@ -41,6 +45,8 @@ struct bf16 {
 struct f16 {
     using element = std::uint16_t;
     static constexpr const char* name = "f16";
+    /// Bits that are all set in NaN and infinity, and in nothing else.
+    static constexpr std::uint16_t exponent = 0x7c00u;
 
     /// The nearest one; ties to even, what is too large becomes the largest.
     static constexpr element encode(float weight) noexcept { return float_to_f16(weight); }

@@ -14,7 +14,9 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
+#include <type_traits>
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
@@ -61,11 +63,13 @@ public:
 
     /// Itself, to be taken over by another.
     [[nodiscard]] packed_weights share() const { return {format_name(), out_, in_, data_.memory(), data_.bytes()}; }
-    /// Takes over weights of this format and these sizes, which are then read where they lie.
-    /// @throws error (mismatch, wrong_shape, malformed_file)
+    /// Takes over weights of this format and these sizes, which are then read where they are. What is refused leaves
+    /// the matrix as it was.
+    /// @throws error (mismatch, wrong_shape, malformed_file), (wrong_value) when a weight is not finite
     void adopt(const packed_weights& from) {
         const std::size_t size = round_up(out_, kernels::panel_rows) * in_;
         check_packed(from, format_name(), out_, in_, size * sizeof(element));
+        check_finite(all_finite(from.memory.get(), size));
         data_ = aligned_buffer<element>::holding(from.memory, size);
     }
     /// Panels first_panel .. last_panel - 1 of this matrix: row i becomes row rows[i] of `from`, bit for bit.
@@ -97,6 +101,17 @@ public:
     }
 
 private:
+    /// Free of branches, so that compilers vectorise it.
+    [[nodiscard]] static bool all_finite(const std::byte* from, std::size_t size) noexcept {
+        using bits_type = std::remove_const_t<decltype(Format::exponent)>;
+        bits_type not_finite = 0;
+        for (std::size_t i = 0; i < size; ++i) {
+            bits_type bits;
+            std::memcpy(&bits, from + i * sizeof bits, sizeof bits);
+            not_finite = static_cast<bits_type>(not_finite | ((bits & Format::exponent) == Format::exponent ? 1 : 0));
+        }
+        return not_finite == 0;
+    }
     element& at(std::size_t row, std::size_t column) noexcept {
         return data_[(row / kernels::panel_rows * in_ + column) * kernels::panel_rows +
                      Format::place(row % kernels::panel_rows)];

@@ -86,6 +86,7 @@ public:
     void adopt(const packed_weights& from) {
         const std::size_t size = panels() * groups() * group_bytes;
         check_packed(from, format_name(), out_, in_, size);
+        check_finite(scales_finite(from.memory.get(), size));
         data_ = aligned_buffer<std::uint8_t>::holding(from.memory, size);
     }
     /// Panels first_panel .. last_panel - 1 of this matrix: row i becomes row rows[i] of `from`, bit for bit.
@@ -119,6 +120,17 @@ public:
     }
 
 private:
+    [[nodiscard]] static bool scales_finite(const std::byte* from, std::size_t size) noexcept {
+        unsigned not_finite = 0;
+        for (std::size_t at = 0; at < size; at += group_bytes) {
+            for (std::size_t r = 0; r < kernels::panel_rows; ++r) {
+                std::uint16_t scale;
+                std::memcpy(&scale, from + at + r * sizeof scale, sizeof scale);
+                not_finite |= (scale & f16::exponent) == f16::exponent ? 1u : 0u;
+            }
+        }
+        return not_finite == 0;
+    }
     static constexpr std::size_t code_offset(std::size_t row, std::size_t k) noexcept {
         constexpr std::size_t words = kernels::panel_rows * Format::bits / 8;
         return kernels::panel_rows * sizeof(std::uint16_t) + (k / 4 * words + row % words) * 4 + k % 4;

@@ -5,6 +5,7 @@
 #include <earlyout/core/aligned_buffer.hpp>
 #include <earlyout/core/blocks.hpp>
 #include <earlyout/core/dtype.hpp>
+#include <earlyout/core/error.hpp>
 #include <earlyout/core/matrix_view.hpp>
 #include <earlyout/core/token.hpp>
 #include <earlyout/kernels/half.hpp>
@@ -21,9 +22,10 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 class embedding {
 public:
     embedding() = default;
-    /// `count` rows of zeros, to be filled by set_rows() or, in block types, set_bytes(). A row is whole blocks.
+    /// `count` rows of zeros, to be filled by set_rows() or, in block types, set_bytes().
+    /// @throws error (wrong_shape) when a row is not whole blocks
     embedding(std::size_t d_model, std::size_t count, dtype stored = dtype::f32)
-        : d_model_(d_model), stored_(stored), rows_(bytes_of(stored, count * d_model)) {}
+        : d_model_(d_model), stored_(stored), rows_(bytes_of(stored, count * whole_blocks(d_model, stored))) {}
 
     /// Rounds to the element type; values that are of it already stay as they are.
     void set_rows(std::size_t first_row, matrix_view<const float> source) noexcept {
@@ -52,6 +54,15 @@ public:
     }
 
 private:
+    /// Reading a row writes whole blocks.
+    static std::size_t whole_blocks(std::size_t d_model, dtype stored) {
+        if (d_model % block_elements(stored) != 0) {
+            fail(errc::wrong_shape, "embedding: expected rows of whole blocks of ", block_elements(stored),
+                 " elements, as ", to_string(stored), " has them, found ", d_model);
+        }
+        return d_model;
+    }
+
     template <class Body>
     void visit(Body body) noexcept {
         switch (stored_) {

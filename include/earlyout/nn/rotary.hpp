@@ -44,7 +44,8 @@ struct llama3_scaling {
 /// Rotary positions (Su et al., 2021): each query and key is turned by angles proportional to its position, in the
 /// planes of element i and i + dim / 2 of its first `dim` elements. Copies share one table.
 ///
-/// The table has few rows: position p = 512 a + b is turned by the angles of 512 a plus those of b.
+/// The table has few rows: position p = 512 a + b is turned by the angles of 512 a plus those of b (beyond 262144
+/// positions a larger power of two stands for 512).
 class rotary {
 public:
     /// Most elements of a head that are turned.
@@ -53,14 +54,20 @@ public:
     rotary() = default;
     /// @param frequencies radians per position, one for each plane
     /// @param context     positions are below
-    /// @throws error (unsupported) for more than most_dim / 2 planes
+    /// @throws error (unsupported) for more than most_dim / 2 planes, (wrong_value) for a frequency that is not finite
     rotary(std::span<const double> frequencies, std::size_t context) {
         const std::size_t half = frequencies.size();
         if (2 * half > most_dim) {
             fail(errc::unsupported, "rotary positions: expected at most ", most_dim, " elements of a head, found ",
                  2 * half);
         }
-        table made{half, {}, {}};
+        for (const double frequency : frequencies) {
+            if (!std::isfinite(frequency)) {
+                fail(errc::wrong_value, "rotary positions: expected finite frequencies, found ", frequency);
+            }
+        }
+        table made{half, step_shift(context), {}, {}};
+        const std::size_t step = std::size_t{1} << made.shift;
         const auto add_row = [&](std::vector<float>& rows, std::size_t position) {
             for (const double frequency : frequencies) {
                 rows.push_back(static_cast<float>(std::cos(static_cast<double>(position) * frequency)));
@@ -80,8 +87,10 @@ public:
         const std::size_t half = table_->half;
         float cosine[most_dim / 2];
         float sine[most_dim / 2];
-        kernels::add_angles(table_->coarse.data() + position / step * 2 * half,
-                            table_->fine.data() + position % step * 2 * half, half, cosine, sine);
+        const std::size_t a = position >> table_->shift;
+        const std::size_t b = position - (a << table_->shift);
+        kernels::add_angles(table_->coarse.data() + a * 2 * half, table_->fine.data() + b * 2 * half, half, cosine,
+                            sine);
         for (std::size_t h = 0; h < heads; ++h) kernels::rotate_halves(queries + h * head_dim, cosine, sine, half);
         for (std::size_t h = 0; h < kv_heads; ++h) kernels::rotate_halves(keys + h * head_dim, cosine, sine, half);
     }
@@ -89,12 +98,19 @@ public:
     [[nodiscard]] std::size_t bytes() const noexcept { return 0; }  // of weights
 
 private:
-    static constexpr std::size_t step = 512;
+    /// 512 positions from one row of the coarse table to the next; more where the context is so long that the coarse
+    /// table would be the larger one.
+    static unsigned step_shift(std::size_t context) {
+        unsigned shift = 9;
+        while (context >> shift > std::size_t{1} << shift) ++shift;
+        return shift;
+    }
 
     struct table {
         std::size_t half = 0;
-        std::vector<float> coarse;  // [context / step][cosines | sines]
-        std::vector<float> fine;    // [step][cosines | sines]
+        unsigned shift = 9;
+        std::vector<float> coarse;  // [context >> shift][cosines | sines]
+        std::vector<float> fine;    // [1 << shift][cosines | sines]
     };
 
     std::shared_ptr<const table> table_;

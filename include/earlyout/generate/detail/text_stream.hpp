@@ -44,7 +44,9 @@ public:
     /// @param tokens most tokens that one completion pushes
     text_stream(const Model& model, std::size_t tokens)
         : model_(&model), decoder_(continuation_stream(model.tokenizer())) {
-        text_.reserve((tokens + 1) * model.tokenizer().max_piece_size());
+        // A vocabulary with one enormous piece does not get that for every token: its text takes memory as it comes.
+        constexpr std::size_t max_reserved = std::size_t{1} << 26;
+        text_.reserve(std::min((tokens + 1) * model.tokenizer().max_piece_size(), max_reserved));
     }
 
     /// Takes the memory that restart() with these needs, and changes nothing else.

@@ -3,6 +3,7 @@
 #define EARLYOUT_IO_DETAIL_JSON_HPP
 
 #include <earlyout/core/error.hpp>
+#include <earlyout/io/detail/foreign.hpp>
 #include <earlyout/io/detail/printable.hpp>
 
 #include <nlohmann/json.hpp>
@@ -87,7 +88,10 @@ enum class repeated_key {
                 return parse_json(quoted, source, repeated);
             }
         }
-        fail(errc::malformed_file, source, ": expected JSON, found a ", short_reason(e.what()));
+        refuse_foreign(text, content::json, source, "JSON");
+        const bool ends = std::string_view(e.what()).find("unexpected end of input") != std::string_view::npos;
+        fail(errc::malformed_file, source, ": expected JSON, found ", ends ? "a text that is cut off: a " : "a ",
+             short_reason(e.what()));
     }
 }
 

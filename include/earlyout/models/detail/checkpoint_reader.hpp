@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -61,7 +62,12 @@ public:
     }
     /// The constant that keeps a norm from dividing by zero.
     [[nodiscard]] float epsilon(std::string_view key, double otherwise) const {
-        return static_cast<float>(real(key, otherwise, 1.0));
+        const auto value = static_cast<float>(real(key, otherwise, 1.0));
+        if (!(value >= std::numeric_limits<float>::min())) {  // which rounds to 0, or to next to nothing
+            fail(errc::wrong_value, from_.source(), ": '", key, "': expected at least ",
+                 std::numeric_limits<float>::min(), ", found ", real(key, otherwise, 1.0));
+        }
+        return value;
     }
     [[nodiscard]] bool boolean(std::string_view key, bool otherwise) const {
         return from_.boolean(key).value_or(otherwise);
@@ -124,6 +130,18 @@ public:
     }
     [[nodiscard]] std::vector<float> tensor(const std::string& name, std::initializer_list<std::size_t> shape) const {
         return read_tensor(from_, stored_name(name), shape);
+    }
+
+    /// A tensor of numbers that others are divided by.
+    [[nodiscard]] std::vector<float> positive_tensor(const std::string& name,
+                                                     std::initializer_list<std::size_t> shape) const {
+        std::vector<float> values = tensor(name, shape);
+        for (std::size_t i = 0; i < values.size(); ++i) {
+            if (values[i] > 0.0f) continue;
+            fail(errc::wrong_value, from_.source(), ": tensor '", stored_name(name), "': element ", i,
+                 ": expected a number above 0, found ", values[i]);
+        }
+        return values;
     }
 
     /// Gives a matrix that is to be as it is stored the format that holds all of these tensors, before any row is set.

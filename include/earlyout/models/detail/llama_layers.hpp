@@ -75,7 +75,7 @@ struct llama_layers {
         const std::string type = layer_type(from, s, layer, window);
         std::vector<double> frequencies = rotary_settings_reader(from, s.context, type).read().frequencies(s.head_dim);
         if (from.has("rope_freqs.weight")) {
-            const std::vector<float> divisors = from.tensor("rope_freqs.weight", {s.head_dim / 2});
+            const std::vector<float> divisors = from.positive_tensor("rope_freqs.weight", {s.head_dim / 2});
             for (std::size_t i = 0; i < divisors.size(); ++i) frequencies[i] /= static_cast<double>(divisors[i]);
         }
         return rotary(frequencies, s.context);

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_IO_FILE_WRITER_HPP
+#define EARLYOUT_IO_FILE_WRITER_HPP
+
+#include <earlyout/core/error.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
+namespace detail {
+
+/// Names of files that are being written, for a signal handler to remove: nothing here locks.
+struct partial_files {
+    static constexpr std::size_t max_files = 64;
+    std::atomic<char*> names[max_files] = {};
+    std::atomic<bool> removed{false};
+    std::atomic<unsigned> made{0};
+
+    [[nodiscard]] static partial_files& all() noexcept {
+        static partial_files only;
+        return only;
+    }
+    /// @return where it was noted, or max_files: there is no room
+    std::size_t note(const std::string& path) {
+        char* const name = ::strdup(path.c_str());
+        if (name == nullptr) throw std::bad_alloc();
+        for (std::size_t i = 0; i < max_files; ++i) {
+            char* expected = nullptr;
+            if (names[i].compare_exchange_strong(expected, name)) return i;
+        }
+        std::free(name);
+        return max_files;
+    }
+    void forget(std::size_t place) noexcept {
+        if (place < max_files) std::free(names[place].exchange(nullptr));
+    }
+};
+
+}  // namespace detail
+
+/// Removes every file that a file_writer of this program has begun and not finished: for a program that is about to end
+/// on a signal. May be called from a signal handler, after which no writer finishes.
+inline void remove_partial_files() noexcept {
+    detail::partial_files& all = detail::partial_files::all();
+    all.removed = true;
+    for (auto& place : all.names) {
+        if (char* const name = place.exchange(nullptr)) (void)::unlink(name);  // not freed: a handler must not
+    }
+}
+
+/// A file that is there whole or not at all: written beside its place and renamed when it is finished. Links are
+/// followed, and pipes and devices are written to as they are; neither is replaced.
+class file_writer {
+public:
+    /// Opens it, so that a path that cannot be written is refused before the work that fills it.
+    /// @throws error (io) with the system's reason
+    explicit file_writer(const std::filesystem::path& path) : path_(path.string()), place_(followed(path)) {
+        struct ::stat about {};
+        const bool exists = ::stat(place_.c_str(), &about) == 0;
+        if (exists && S_ISDIR(about.st_mode)) refuse("it is a folder");
+        direct_ = exists && !S_ISREG(about.st_mode);
+        if (direct_) {
+            open_direct(S_ISFIFO(about.st_mode));
+        } else {
+            open_beside();
+        }
+    }
+    /// Removes what was not finished.
+    ~file_writer() { discard(); }
+    file_writer(const file_writer&) = delete;
+    file_writer& operator=(const file_writer&) = delete;
+
+    /// @throws error (io) with the system's reason, likewise below
+    void write(std::span<const std::byte> bytes) {
+        while (!bytes.empty()) {
+            constexpr std::size_t step = std::size_t{1} << 26;
+            const ::ssize_t count = ::write(file_, bytes.data(), std::min(bytes.size(), step));
+            if (count < 0 && errno == EINTR) continue;
+            if (count < 0) refuse(std::strerror(errno));
+            bytes = bytes.subspan(static_cast<std::size_t>(count));
+            written_ += static_cast<std::size_t>(count);
+        }
+    }
+    void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
+
+    /// Puts the file in its place. Nothing may be written afterwards.
+    void finish() {
+        const int file = std::exchange(file_, -1);
+        if (::close(file) != 0 && errno != EINTR) refuse(std::strerror(errno));
+        if (direct_) return;
+        if (::rename(partial_.c_str(), place_.c_str()) != 0) refuse(std::strerror(errno));
+        detail::partial_files::all().forget(std::exchange(noted_, detail::partial_files::max_files));
+        partial_.clear();
+    }
+
+    /// So far.
+    [[nodiscard]] std::size_t bytes_written() const noexcept { return written_; }
+
+private:
+    [[noreturn]] void refuse(std::string_view why) const {
+        fail(errc::io, path_, ": cannot be written: ", std::string(why));
+    }
+
+    /// The place that a path's links lead to, whether there is something or not.
+    [[nodiscard]] std::string followed(std::filesystem::path path) const {
+        constexpr int max_links = 40;
+        for (int links = 0; links < max_links; ++links) {
+            std::error_code problem;
+            if (!std::filesystem::is_symlink(std::filesystem::symlink_status(path, problem))) return path.string();
+            const std::filesystem::path target = std::filesystem::read_symlink(path, problem);
+            if (problem) refuse(problem.message());
+            // What /proc/self/fd/N leads to need not have a name, and is written to where it is.
+            struct ::stat about {};
+            if (::stat(path.c_str(), &about) == 0 && !S_ISREG(about.st_mode)) return path.string();
+            path = target.is_absolute() ? target : path.parent_path() / target;
+        }
+        refuse(std::strerror(ELOOP));
+    }
+    void open_direct(bool pipe) {
+        // A pipe that nobody has opened would be waited for; its reader may be starting just now.
+        constexpr int tries = 20;
+        for (int i = 0; i < tries; ++i) {
+            file_ = ::open(place_.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY | (pipe ? O_NONBLOCK : O_TRUNC));
+            if (file_ >= 0 || !pipe || errno != ENXIO) break;
+            std::this_thread::sleep_for(std::chrono::milliseconds(100));
+        }
+        if (file_ < 0) refuse(errno == ENXIO && pipe ? "it is a pipe that no program reads" : std::strerror(errno));
+        if (pipe) (void)::fcntl(file_, F_SETFL, ::fcntl(file_, F_GETFL) & ~O_NONBLOCK);
+    }
+    void open_beside() {
+        detail::partial_files& all = detail::partial_files::all();
+        do {
+            detail::partial_files::all().forget(noted_);
+            partial_ = place_ + ".partial" + std::to_string(::getpid());
+            if (const unsigned before = all.made++; before != 0) partial_ += "." + std::to_string(before);
+            noted_ = all.note(partial_);
+            file_ = ::open(partial_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        } while (file_ < 0 && errno == EEXIST);
+        const int problem = errno;
+        if (file_ >= 0 && !all.removed) return;
+        if (file_ >= 0) (void)::unlink(partial_.c_str());
+        all.forget(std::exchange(noted_, detail::partial_files::max_files));
+        if (file_ >= 0) ::close(std::exchange(file_, -1));
+        partial_.clear();
+        refuse(all.removed ? "the program is ending" : std::strerror(problem));
+    }
+    void discard() noexcept {
+        if (file_ >= 0) ::close(file_);
+        if (!partial_.empty()) (void)::unlink(partial_.c_str());
+        detail::partial_files::all().forget(noted_);
+    }
+
+    std::string path_;
+    std::string place_;
+    std::string partial_;  ///< empty: written directly, or finished
+    std::size_t noted_ = detail::partial_files::max_files;
+    std::size_t written_ = 0;
+    int file_ = -1;
+    bool direct_ = false;
+};
+
+}  // namespace io
+}}  // namespace earlyout::EARLYOUT_ABI
+
+#endif

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+// Whichever allocation fails, what leaves the library is earlyout::error, and the program goes on.
+#include <earlyout/io/packed_writer.hpp>
+#include <earlyout/models/any_model.hpp>
+
+#include <filesystem>
+#include <string>
+
+#include "support/catch.hpp"
+#include "support/failing_new.hpp"
+#include "support/golden.hpp"
+#include "support/temporary_folder.hpp"
+
+namespace eo = earlyout;
+
+TEST_CASE("a model that does not fit into memory is one error", "[io][errors]") {
+    const support::temporary_folder folder;
+    const auto source = support::golden_folder("llama_gqa");
+    const std::filesystem::path packed = folder / "model.packed";
+    CHECK(support::without_each_allocation(
+              [&] { (void)eo::io::load<eo::any_model>(source, eo::any_format("int8")); }) == "");
+    CHECK(support::without_each_allocation(
+              [&] { eo::io::write_packed<eo::any_model>(packed, source, eo::any_format("int4"), {}); }) == "");
+    CHECK(support::without_each_allocation(
+              [&] { (void)eo::io::load<eo::any_model>(packed, eo::any_format::as_stored()); }) == "");
+    CHECK(support::without_each_allocation([&] {
+              (void)eo::io::load<eo::any_model>(packed, eo::any_format::as_stored(), {}, {},
+                                                eo::io::file_access::copied);
+          }) == "");
+    CHECK(std::distance(std::filesystem::directory_iterator(folder.path()), {}) == 1);  // nothing half written
+    CHECK(support::without_each_allocation(
+              [] { (void)eo::io::tokenizer::from_file(EARLYOUT_EXAMPLE_MODEL "/tokenizer.json"); }) == "");
+    CHECK(support::without_each_allocation(
+              [] { (void)eo::io::read_exits(EARLYOUT_EXAMPLE_MODEL "/exits.safetensors"); }) == "");
+}
+
+TEST_CASE("a matrix that gets no memory stays as it was", "[io][kernels][errors]") {
+    eo::packed_matrix<eo::any_format> matrix(4, 32, eo::any_format::as_stored());
+    support::allocations_left = 0;
+    CHECK_THROWS_AS(matrix.settle(eo::any_format("int8")), std::bad_alloc);
+    support::allocations_left = std::numeric_limits<std::size_t>::max();
+    CHECK_FALSE(matrix.settled());
+    CHECK(matrix.bytes() == 0);
+    matrix.settle(eo::any_format("int8"));
+    CHECK(std::string(matrix.format_name()) == "int8");
+}

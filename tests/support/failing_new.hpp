@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+// Replaces this program's operator new by one that can be told to fail: for one source file of a program.
+#ifndef EARLYOUT_TESTS_SUPPORT_FAILING_NEW_HPP
+#define EARLYOUT_TESTS_SUPPORT_FAILING_NEW_HPP
+
+#include <earlyout/core/error.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdlib>
+#include <exception>
+#include <limits>
+#include <new>
+#include <string>
+
+namespace support {
+
+/// Allocations until one fails; the largest number: none does.
+inline std::atomic<std::size_t> allocations_left{std::numeric_limits<std::size_t>::max()};
+
+inline void* take_or_null(std::size_t size, std::size_t alignment) noexcept {
+    if (allocations_left.load(std::memory_order_relaxed) != std::numeric_limits<std::size_t>::max() &&
+        allocations_left.fetch_sub(1) == 0) {
+        return nullptr;  // those after it are served again
+    }
+    if (alignment <= alignof(std::max_align_t)) return std::malloc(size);
+    return std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+}
+inline void* take(std::size_t size, std::size_t alignment) {
+    void* const made = take_or_null(size, alignment);
+    if (made == nullptr) throw std::bad_alloc();
+    return made;
+}
+
+/// Runs an action again and again, with one allocation after the other failing: all of the first hundred, then fewer
+/// and fewer. Empty when each time it threw `error` (out_of_memory), until it had what it needs; else what happened.
+template <class Action>
+std::string without_each_allocation(Action action) {
+    std::size_t failed = 0;
+    for (std::size_t n = 0; n < 10'000'000; n += 1 + n / 100) {
+        std::string found;
+        std::size_t left = 0;
+        try {
+            allocations_left = n;
+            action();
+            left = allocations_left.exchange(std::numeric_limits<std::size_t>::max());
+            // None was short of memory, or one did without: below 0 the count wraps.
+            if (left <= n) return failed == 0 ? "nothing failed" : "";
+        } catch (const earlyout::error& e) {
+            allocations_left = std::numeric_limits<std::size_t>::max();
+            if (e.code() != earlyout::errc::out_of_memory || *e.what() == '\0') found = e.what();
+            ++failed;
+        } catch (const std::exception& e) {
+            allocations_left = std::numeric_limits<std::size_t>::max();
+            found = std::string("another exception: ") + e.what();
+        }
+        if (!found.empty()) return "allocation " + std::to_string(n) + ": " + found;
+    }
+    return "it never had enough";
+}
+
+}  // namespace support
+
+// GCC takes free() for a mismatch with the operators that it is the other half of.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
+#endif
+void* operator new(std::size_t size) { return support::take(size, 0); }
+void* operator new[](std::size_t size) { return support::take(size, 0); }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return support::take_or_null(size, 0); }
+void* operator new[](std::size_t size, const std::nothrow_t&) noexcept { return support::take_or_null(size, 0); }
+void* operator new(std::size_t size, std::align_val_t a) { return support::take(size, static_cast<std::size_t>(a)); }
+void* operator new[](std::size_t size, std::align_val_t a) { return support::take(size, static_cast<std::size_t>(a)); }
+void operator delete(void* p) noexcept { std::free(p); }
+void operator delete[](void* p) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
+void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
+void operator delete[](void* p, std::align_val_t) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+void operator delete[](void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+
+#endif
