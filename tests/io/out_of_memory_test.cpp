@@ -4,6 +4,9 @@
 #include <earlyout/models/any_model.hpp>
 
 #include <filesystem>
+#include <iterator>
+#include <limits>
+#include <new>
 #include <string>
 
 #include "support/catch.hpp"
@@ -17,21 +20,21 @@ TEST_CASE("a model that does not fit into memory is one error", "[io][errors]") 
     const support::temporary_folder folder;
     const auto source = support::golden_folder("llama_gqa");
     const std::filesystem::path packed = folder / "model.packed";
-    CHECK(support::without_each_allocation(
-              [&] { (void)eo::io::load<eo::any_model>(source, eo::any_format("int8")); }) == "");
-    CHECK(support::without_each_allocation(
-              [&] { eo::io::write_packed<eo::any_model>(packed, source, eo::any_format("int4"), {}); }) == "");
-    CHECK(support::without_each_allocation(
-              [&] { (void)eo::io::load<eo::any_model>(packed, eo::any_format::as_stored()); }) == "");
-    CHECK(support::without_each_allocation([&] {
-              (void)eo::io::load<eo::any_model>(packed, eo::any_format::as_stored(), {}, {},
-                                                eo::io::file_access::copied);
-          }) == "");
+    const std::filesystem::path tokenizer = EARLYOUT_EXAMPLE_MODEL "/tokenizer.json";
+    const std::filesystem::path exits = EARLYOUT_EXAMPLE_MODEL "/exits.safetensors";
+    const eo::any_format int8("int8"), stored = eo::any_format::as_stored();
+    const auto check = [](auto action) { CHECK(support::without_each_allocation(action) == ""); };
+    check([&] { (void)eo::io::load<eo::any_model>(source, int8, stored); });
+    check([&] { eo::io::write_packed<eo::any_model>(packed, source, int8, stored); });
     CHECK(std::distance(std::filesystem::directory_iterator(folder.path()), {}) == 1);  // nothing half written
-    CHECK(support::without_each_allocation(
-              [] { (void)eo::io::tokenizer::from_file(EARLYOUT_EXAMPLE_MODEL "/tokenizer.json"); }) == "");
-    CHECK(support::without_each_allocation(
-              [] { (void)eo::io::read_exits(EARLYOUT_EXAMPLE_MODEL "/exits.safetensors"); }) == "");
+    for (const eo::io::file_access access : {eo::io::file_access::mapped, eo::io::file_access::copied}) {
+        check([&] { (void)eo::io::load<eo::any_model>(packed, stored, stored, {}, access); });
+    }
+    check([&] { (void)eo::io::open_checkpoint(source); });
+    check([&] { (void)eo::io::hugging_face_checkpoint(source); });
+    check([&] { (void)eo::io::packed_checkpoint(packed); });
+    check([&] { (void)eo::io::tokenizer::from_file(tokenizer); });
+    check([&] { (void)eo::io::read_exits(exits); });
 }
 
 TEST_CASE("a matrix that gets no memory stays as it was", "[io][kernels][errors]") {

@@ -75,8 +75,9 @@ public:
     }
 
 private:
-    gguf_checkpoint(std::optional<mapped_file> file, std::span<const std::byte> bytes, std::filesystem::path path)
-        : path_(std::move(path)),
+    gguf_checkpoint(std::optional<mapped_file> file, std::span<const std::byte> bytes,
+                    const std::filesystem::path& path) try
+        : path_(path),
           file_(std::move(file)),
           contents_(file_ ? file_->bytes() : bytes, path_.string()),
           of_(&find_architecture()),
@@ -85,6 +86,8 @@ private:
         read_config();
         for (const auto& [name, view] : contents().tensors()) place(name);
         for (const auto& [name, type] : contents().others()) place(name);
+    } catch (...) {
+        earlyout::detail::rethrow_as_error(path.native());
     }
 
     /// What is made on demand.

@@ -49,8 +49,8 @@ namespace detail {
 class hugging_face_checkpoint final : public stored_checkpoint {
 public:
     /// @throws error (no_such_file, malformed_file, unsupported)
-    explicit hugging_face_checkpoint(std::filesystem::path folder, file_access access = file_access::mapped)
-        : folder_(std::move(folder)), access_(access) {
+    explicit hugging_face_checkpoint(const std::filesystem::path& folder, file_access access = file_access::mapped) try
+        : folder_(folder), access_(access) {
         detail::refuse_missing_model(folder_);
         if (detail::is_file(folder_)) detail::refuse_part_of_model(folder_);
         if (!detail::is_folder(folder_)) {
@@ -71,6 +71,8 @@ public:
         } else {
             refuse_without(whole, ", and no model.safetensors.index.json either");
         }
+    } catch (...) {
+        earlyout::detail::rethrow_as_error(folder.native());
     }
 
     [[nodiscard]] const std::filesystem::path& folder() const noexcept { return folder_; }

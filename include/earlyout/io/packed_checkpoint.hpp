@@ -49,8 +49,8 @@ class packed_checkpoint final : public stored_checkpoint {
 public:
     /// @param access how its matrices are read for as long as the network lives
     /// @throws error (no_such_file, malformed_file, unsupported)
-    explicit packed_checkpoint(std::filesystem::path path, file_access access = file_access::mapped)
-        : path_(std::move(path)), file_(std::make_shared<const safetensors_file>(path_, access)) {
+    explicit packed_checkpoint(const std::filesystem::path& path, file_access access = file_access::mapped) try
+        : path_(path), file_(std::make_shared<const safetensors_file>(path_, access)) {
         check_format();
         if (const std::string& version = text_of("version"); version != detail::packed_version) {
             fail(errc::unsupported, path_.string(), ": expected version ", detail::packed_version, " of ",
@@ -60,6 +60,8 @@ public:
         read_tensors();
         read_matrices();
         read_generation();
+    } catch (...) {
+        earlyout::detail::rethrow_as_error(path.native());
     }
 
     [[nodiscard]] const std::filesystem::path& path() const noexcept override { return path_; }

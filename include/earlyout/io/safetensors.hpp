@@ -251,8 +251,11 @@ private:
 class safetensors_file {
 public:
     /// @throws error (no_such_file, io, malformed_file)
-    explicit safetensors_file(const std::filesystem::path& path, file_access access = file_access::mapped)
-        : file_(path, access), contents_(file_.bytes(), file_.path()) {}
+    explicit safetensors_file(const std::filesystem::path& path, file_access access = file_access::mapped) try
+        : file_(path, access), contents_(file_.bytes(), file_.path()) {
+    } catch (...) {
+        earlyout::detail::rethrow_as_error(path.native());
+    }
 
     [[nodiscard]] const safetensors& contents() const noexcept { return contents_; }
     [[nodiscard]] const std::string& path() const noexcept { return file_.path(); }

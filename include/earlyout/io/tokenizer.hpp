@@ -53,8 +53,10 @@ public:
     }
     /// @throws error as from_json, and (no_such_file) when the file cannot be read
     [[nodiscard]] static tokenizer from_file(const std::filesystem::path& path) {
-        const mapped_file file(path);
-        return from_json(file.text(), file.path());
+        return earlyout::detail::only_errors(path.native(), [&] {
+            const mapped_file file(path);
+            return from_json(file.text(), file.path());
+        });
     }
 
     /// One that did not come as a `tokenizer.json`; `tokenizer_parts` says what the fields mean.

@@ -50,12 +50,12 @@ public:
 
 private:
     static any_format find(std::string_view name) {
-        std::string known;
-        for (const any_format format : {any_format(f32{}), any_format(bf16{}), any_format(f16{}), any_format(int8{}),
-                                        any_format(int4{}), as_stored()}) {
+        const any_format all[] = {f32{}, bf16{}, f16{}, int8{}, int4{}, as_stored()};
+        for (const any_format format : all) {
             if (name == format.name()) return format;
-            known.append(known.empty() ? "" : ", ").append(format.name());
         }
+        std::string known;
+        for (const any_format format : all) known.append(known.empty() ? "" : ", ").append(format.name());
         fail(errc::unsupported, "weight format: expected one of ", known, "; found '", name, "'");
     }
 

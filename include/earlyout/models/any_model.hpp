@@ -115,13 +115,15 @@ public:
         return from_checkpoint(from, format, format);
     }
     [[nodiscard]] static any_model_of from_checkpoint(const checkpoint& from, any_format format,
-                                                      any_format output_format) {
+                                                      any_format output_format) try {
         const detail::checkpoint_reader reader(from, "");
         const std::string type = reader.text("model_type", {Architectures::model_type...}, "");
         std::unique_ptr<any_model_of> made;
         (void)((type == Architectures::model_type && (made = read<Architectures>(from, format, output_format), true)) ||
                ...);
         return std::move(*made);
+    } catch (...) {
+        detail::rethrow_as_error(from.source());
     }
 
 private:

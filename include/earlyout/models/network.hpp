@@ -59,7 +59,7 @@ public:
         return from_checkpoint(from, format, format);
     }
     /// The same with another format for the output matrix than for the layers.
-    [[nodiscard]] static network from_checkpoint(const checkpoint& from, Format format, Format output_format) {
+    [[nodiscard]] static network from_checkpoint(const checkpoint& from, Format format, Format output_format) try {
         constexpr decoder_names names = Architecture::names;
         const detail::checkpoint_reader reader(from, names.prefix);
         (void)reader.text("model_type", {Architecture::model_type}, Architecture::model_type);
@@ -101,6 +101,8 @@ public:
             made.blocks.push_back(Architecture::template read_block<Format, fixed>(reader, s, layer, format, arena));
         }
         return network(s, std::move(made));
+    } catch (...) {
+        detail::rethrow_as_error(from.source());
     }
 
 private:

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: MIT
+// A command that is ended by a signal, a file that is overwritten while it is in use, outputs that are no files.
+#include <earlyout/io/safetensors_writer.hpp>
+
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <future>
+#include <iterator>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "cli/command.hpp"
+#include "support/catch.hpp"
+#include "support/temporary_folder.hpp"
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+namespace fs = std::filesystem;
+using support::earlyout_command;
+
+namespace {
+
+/// The command, running; its standard error goes to a file.
+class running_command {
+public:
+    running_command(std::vector<std::string> arguments, const fs::path& errors, int ignored_signal = 0) {
+        posix_spawn_file_actions_t files;
+        posix_spawn_file_actions_init(&files);
+        posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
+        posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0);
+        posix_spawn_file_actions_addopen(&files, 2, errors.c_str(), O_WRONLY | O_CREAT, 0600);
+        arguments.insert(arguments.begin(), EARLYOUT_COMMAND);
+        std::vector<char*> pointers;
+        for (std::string& argument : arguments) pointers.push_back(argument.data());
+        pointers.push_back(nullptr);
+        if (ignored_signal != 0) std::signal(ignored_signal, SIG_IGN);
+        const int failed = posix_spawn(&child_, EARLYOUT_COMMAND, &files, nullptr, pointers.data(), environ);
+        if (ignored_signal != 0) std::signal(ignored_signal, SIG_DFL);
+        posix_spawn_file_actions_destroy(&files);
+        REQUIRE(failed == 0);
+    }
+    void send(int number) const { ::kill(child_, number); }
+    /// Its exit status, or 1000 and the signal that killed it.
+    int wait() const {
+        int status = 0;
+        REQUIRE(::waitpid(child_, &status, 0) == child_);
+        return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+    }
+
+private:
+    pid_t child_ = 0;
+};
+
+/// Waits until it is true, for half a minute at most.
+bool eventually(const std::function<bool()>& is_true) {
+    for (int i = 0; i < 3000; ++i) {
+        if (is_true()) return true;
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return false;
+}
+
+std::vector<std::string> names_in(const fs::path& folder) {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::directory_iterator(folder)) names.push_back(entry.path().filename().string());
+    std::ranges::sort(names);
+    return names;
+}
+
+/// A GPT-2 of 200 MB in f32, most of it holes, which takes a while to write.
+void write_large_model(const fs::path& folder) {
+    constexpr std::size_t d = 64, vocab = 800'000;
+    std::ofstream(folder / "config.json")
+        << R"({"model_type":"gpt2","n_layer":1,"n_head":2,"n_positions":16,"n_inner":64,"n_embd":64,"vocab_size":)"
+        << vocab << "}";
+    const std::vector<float> zeros(vocab * d);
+    std::vector<earlyout::tensor_view> tensors;
+    const auto add = [&](std::string name, std::vector<std::size_t> shape) {
+        earlyout::tensor_view view{std::move(name), earlyout::dtype::f32, std::move(shape), {}};
+        view.bytes = std::as_bytes(std::span(zeros).first(view.element_count()));
+        tensors.push_back(std::move(view));
+    };
+    add("wte.weight", {vocab, d});
+    add("wpe.weight", {16, d});
+    for (const char* norm : {"ln_f", "h.0.ln_1", "h.0.ln_2"}) {
+        add(std::string(norm) + ".weight", {d});
+        add(std::string(norm) + ".bias", {d});
+    }
+    for (const auto& [name, out] :
+         {std::pair{"attn.c_attn", 3 * d}, {"attn.c_proj", d}, {"mlp.c_fc", d}, {"mlp.c_proj", d}}) {
+        add(std::string("h.0.") + name + ".weight", {d, out});
+        add(std::string("h.0.") + name + ".bias", {out});
+    }
+    earlyout::io::write_safetensors(folder / "model.safetensors", std::span<const earlyout::tensor_view>(tensors));
+}
+
+}  // namespace
+
+TEST_CASE("a signal ends quantize with nothing left behind", "[cli][signals]") {
+    const support::temporary_folder model, out;
+    write_large_model(model.path());
+    for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+        INFO(number);
+        const running_command quantize(
+            {"quantize", "--model", model.path().string(), "--dtype", "f32", "--out", (out / "m.packed").string()},
+            model / "errors");
+        const bool begun = eventually([&] { return !names_in(out.path()).empty(); });
+        quantize.send(number);
+        const int status = quantize.wait();
+        CHECK(begun);
+        // On a fast disk it may have been done already.
+        const std::vector<std::string> left = names_in(out.path());
+        CHECK((left.empty() ? status == 128 + number : left == std::vector<std::string>{"m.packed"}));
+        fs::remove(out / "m.packed");
+    }
+}
+
+TEST_CASE("a signal ends every command that computes", "[cli][signals]") {
+    const std::string text = EARLYOUT_EXAMPLE_MODEL "/recipe";
+    const support::temporary_folder out;
+    fs::create_directory(out / "made");
+    const std::string page = (out / "made/page.html").string(), table = (out / "made/table.csv").string();
+    const std::vector<std::vector<std::string>> calls = {
+        {"evaluate", "--text", text, "--samples", "1000", "--html", page, "--csv", table},
+        {"fit", "--text", text, "--out", (out / "made/exits.safetensors").string()},
+        {"bench", "--rounds", "1000"},
+        {"complete", "--prompt", "a", "--compare", "--rounds", "1000"},
+    };
+    for (const auto& call : calls) {
+        for (const int number : {SIGINT, SIGTERM}) {
+            INFO(call.front() << ' ' << number);
+            const running_command command(call, out / "errors");
+            if (call.front() == "evaluate") {
+                CHECK(eventually([&] { return names_in(out / "made").size() == 2; }));
+            } else {
+                std::this_thread::sleep_for(std::chrono::milliseconds(700));
+            }
+            // The first ends it in order; where that takes its time the second ends it at once.
+            command.send(number);
+            std::this_thread::sleep_for(std::chrono::milliseconds(100));
+            command.send(number);
+            CHECK(command.wait() == 128 + number);
+            for (const std::string& name : names_in(out / "made")) {
+                CHECK(name.find("partial") == std::string::npos);
+                fs::remove(out / "made" / name);
+            }
+        }
+    }
+}
+
+TEST_CASE("a signal that is ignored stays ignored", "[cli][signals]") {
+    const support::temporary_folder out;
+    const running_command command({"logits", "--ids", "5"}, out / "errors", SIGHUP);
+    for (int i = 0; i < 20; ++i) {
+        command.send(SIGHUP);
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    CHECK(command.wait() == 0);
+}
+
+TEST_CASE("outputs that are pipes, devices or links are written to", "[cli][errors]") {
+    const support::temporary_folder folder;
+    const auto quantize = [&](const char* name) {
+        return earlyout_command({"quantize", "--model", EARLYOUT_TEST_DATA "/gpt2/tiny", "--dtype", "int8", "--json",
+                                 "--out", (folder / name).string()});
+    };
+    CHECK(quantize("file").status == 0);
+    const std::string expected = folder.read("file");
+    fs::create_symlink("real", folder / "link");
+    CHECK(quantize("link").json().at("bytes") == expected.size());
+    CHECK(fs::is_symlink(folder / "link"));
+    CHECK(folder.read("real") == expected);
+    fs::create_symlink("/dev/null", folder / "null");
+    CHECK(quantize("null").json().at("bytes") == expected.size());
+    CHECK(fs::is_symlink(folder / "null"));
+    CHECK(fs::is_character_file("/dev/null"));
+    REQUIRE(::mkfifo((folder / "pipe").c_str(), 0600) == 0);
+    auto read = std::async(std::launch::async, [&] { return folder.read("pipe"); });
+    CHECK(quantize("pipe").status == 0);
+    CHECK(read.get() == expected);
+    CHECK(fs::is_fifo(folder / "pipe"));
+    CHECK(quantize("pipe").refused(1, {"pipe", "no program reads"}));
+    const auto full = earlyout_command({"quantize", "--model", EARLYOUT_TEST_DATA "/gpt2/tiny", "--out", "/dev/full"});
+    CHECK(full.refused(1, {"/dev/full", "cannot be written", "No space left"}));
+}
+
+TEST_CASE("a packed file that is overwritten while it is in use is told in a sentence", "[cli][signals]") {
+    const support::temporary_folder folder;
+    const std::string packed = (folder / "m.packed").string();
+    REQUIRE(earlyout_command({"quantize", "--dtype", "f32", "--out", packed}).status == 0);
+    const std::vector<std::string> bench{"bench", "--rounds", "300", "--model", packed};
+    {
+        const running_command command(bench, folder / "errors");
+        std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+        fs::resize_file(packed, 64);
+        CHECK(command.wait() == 1);
+        CHECK(folder.read("errors").find("overwritten while it was in use") != std::string::npos);
+    }
+    REQUIRE(earlyout_command({"quantize", "--dtype", "f32", "--out", packed}).status == 0);
+    std::vector<std::string> copied{"bench", "--rounds", "2", "--no-mmap", "--model", packed};
+    CHECK(earlyout_command(copied).status == 0);
+}
+
+TEST_CASE("a command without memory says so", "[cli][errors]") {
+    // What any program with this library needs to start, and some sizes beyond; with sanitizers none of them suffices.
+    for (const int kilobytes : {40'000, 60'000, 80'000, 100'000}) {
+        INFO(kilobytes);
+        const support::temporary_folder folder;
+        const std::string call = "ulimit -v " + std::to_string(kilobytes) +
+                                 "; exec " EARLYOUT_COMMAND " complete --model " EARLYOUT_EXAMPLE_MODEL
+                                 " --prompt x --max-new-tokens 2 > " +
+                                 (folder / "out").string() + " 2> " + (folder / "err").string();
+        const int status = std::system(call.c_str());
+        REQUIRE(WIFEXITED(status));
+        CHECK(WEXITSTATUS(status) < 128);
+        const std::string error = folder.read("err");
+        CHECK(error.find("terminate") == std::string::npos);
+        if (WEXITSTATUS(status) == 1) CHECK(error.starts_with("earlyout: "));
+    }
+}
