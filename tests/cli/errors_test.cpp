@@ -49,7 +49,9 @@ TEST_CASE("what is asked for wrongly is answered with one sentence", "[cli][erro
         {1, {"complete", "--prompt", "a", "--suffix", "b"}, {"--suffix", "fill-in-the-middle", "none"}},
         {2, {"complete", "--prompt", "a", "--suffix", "b", "--compare"}, {"--compare", "--suffix"}},
         {1, {"complete", "--file", "/"}, {"/", "found a folder"}},
-        {1, {"complete", "--model", EARLYOUT_COMMAND, "--prompt", "a"}, {EARLYOUT_COMMAND, "begins with GGUF", "ELF"}},
+        {1,
+         {"complete", "--model", EARLYOUT_COMMAND, "--prompt", "a"},
+         {EARLYOUT_COMMAND, "GGUF or packed file", "ELF"}},
         {2, {"complete", "--prompt", "a", "--threads", "-2"}, {"--threads", "from 0", "-2"}},
         {2, {"complete", "--prompt", "a", "--max-time", "0"}, {"--max-time", "> 0"}},
         {2, {"complete", "--prompt", "a", "--exit-gate", "foo"}, {"foo", "margin"}},
@@ -83,6 +85,7 @@ TEST_CASE("what is asked for wrongly is answered with one sentence", "[cli][erro
         {2, {"bench", "--dtype", "int3"}, {"f32", "int3"}},
         {1, {"bench", "--prompt-tokens", "1000"}, {"512", "1000"}},
         {1, {"inspect", "--model", "/"}, {"config.json"}},
+        {1, {"inspect", "--model", "Qwen/Qwen2.5-Coder-0.5B"}, {"nothing is downloaded"}},
     };
     for (const misuse& m : cases) {
         const auto result = earlyout_command(m.arguments);

@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Any bytes are a configuration with which small checkpoints of each architecture load and run, or one earlyout::error.
-#include <earlyout/core/executor.hpp>
 #include <earlyout/io/detail/json_config.hpp>
 #include <earlyout/io/hugging_face_checkpoint.hpp>
-#include <earlyout/models/any_model.hpp>
 
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -13,7 +10,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
+
+#include "fuzz/run_model.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 
@@ -59,19 +57,6 @@ const eo::checkpoint& tensors_of(const std::string& architecture) {
     return found == all.end() ? all.begin()->second : found->second;
 }
 
-void run(const eo::any_model& model) {
-    eo::inline_executor on;
-    eo::kv_cache cache(model.shape(), 3);
-    eo::workspace scratch(model.shape(), 2, 1);
-    std::vector<float> row(model.shape().d_model), logits(model.shape().vocab);
-    for (std::size_t position = 0; position < std::min<std::size_t>(3, model.shape().context); ++position) {
-        model.embed(static_cast<eo::token_id>(position % model.shape().vocab), position, row.data());
-        const eo::layer_token token{&cache, position, row.data()};
-        model.run_layers(1, model.shape().layers, {&token, 1}, scratch, on);
-        model.logits(row.data(), logits, scratch, on);
-    }
-}
-
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -79,7 +64,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         const std::string_view text(reinterpret_cast<const char*>(data), size);
         const eo::io::detail::json_config config(eo::io::detail::parse_json(text, "fuzz"), "fuzz");
         const std::string architecture = config.text("model_type").value_or("");
-        run(eo::any_model::from_checkpoint(reconfigured(config, tensors_of(architecture))));
+        fuzz::run(eo::any_model::from_checkpoint(reconfigured(config, tensors_of(architecture))));
     } catch (const eo::error&) {
     }
     return 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Any bytes are a GGUF file that is read, or one earlyout::error; likewise as a checkpoint with its
-// tokenizer.
+// tokenizer, and as a network.
 #include <earlyout/io/gguf_tokenizer.hpp>
 
 #include <cstddef>
@@ -8,6 +8,8 @@
 #include <span>
 #include <string>
 #include <vector>
+
+#include "fuzz/run_model.hpp"
 
 namespace {
 
@@ -49,6 +51,7 @@ void read_checkpoint(const eo::io::gguf_checkpoint& from) {
     for (const char* key : {"hidden_size", "n_embd", "head_dim", "vocab_size", "sliding_window"})
         (void)from.integer(key);
     (void)from.text("model_type");
+    attempt([&] { fuzz::run(eo::any_model::from_checkpoint(from, eo::any_format::as_stored())); });
     for (const char* layers : {"model.layers.", "transformer.h."}) {
         for (const char* name : {"self_attn.q_proj.weight", "self_attn.k_proj.weight", "attn.c_attn.weight"}) {
             attempt([&] {

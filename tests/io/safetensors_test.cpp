@@ -85,7 +85,7 @@ TEST_CASE("safetensors refuses header lengths that the file does not hold", "[io
         CHECK(error_of([&] { eo::io::safetensors(bytes_of(all), "m.safetensors"); }) ==
               thrown(errc::malformed_file, {"m.safetensors", "at most 2 bytes", std::to_string(size)}));
     }
-    CHECK(error_of([] { eo::io::safetensors({}, "m"); }) == thrown(errc::malformed_file, {"8 bytes", "found 0"}));
+    CHECK(error_of([] { eo::io::safetensors({}, "m"); }) == thrown(errc::malformed_file, {"found an empty file"}));
 }
 
 TEST_CASE("safetensors names the tensor that is wrong and how", "[io][safetensors]") {

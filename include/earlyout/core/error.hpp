@@ -120,11 +120,18 @@ template <class Part>
 /// shortened and made printable; the first may be a path, which stays whole.
 template <class First, class... Parts>
 [[noreturn]] void fail(errc code, const First& first, const Parts&... parts) {
-    std::ostringstream message;
-    message.imbue(std::locale::classic());  // 50257, whatever the program's locale makes of it
-    message << detail::shown_first(first);
-    ((void)(message << detail::shown(parts)), ...);
-    throw error(code, std::move(message).str());
+    std::string sentence;
+    try {
+        std::ostringstream message;
+        message.exceptions(std::ios_base::badbit);  // or it would end where memory did
+        message.imbue(std::locale::classic());      // 50257, whatever the program's locale makes of it
+        message << detail::shown_first(first);
+        ((void)(message << detail::shown(parts)), ...);
+        sentence = std::move(message).str();
+    } catch (const std::bad_alloc&) {
+        throw error(code);
+    }
+    throw error(code, sentence);
 }
 
 namespace detail {
@@ -147,11 +154,7 @@ namespace detail {
                          : errc::io,
              what, ": ", std::string(e.what()));
     }
-    try {
-        fail(errc::out_of_memory, what, ": not enough memory");
-    } catch (const std::bad_alloc&) {
-    }
-    throw error(errc::out_of_memory);
+    fail(errc::out_of_memory, what, ": not enough memory");
 }
 
 /// Returns body(), with exceptions as rethrow_as_error() throws them.

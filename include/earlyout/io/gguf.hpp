@@ -120,9 +120,7 @@ private:
             const std::uint64_t size = p.size.value_or(0);
             if (p.offset > data.size() || size > data.size() - p.offset) {
                 refuse("expected ", size, " bytes from offset ", p.offset, " on within the ", data.size(),
-                       " bytes of data",
-                       p.offset <= std::uint64_t{1} << 50 ? ": the file is cut off, such as by an incomplete download"
-                                                          : "");
+                       " bytes of data", p.offset <= std::uint64_t{1} << 50 ? detail::cut_off : "");
             }
             if (p.offset < end)
                 refuse("expected an offset from ", end, " on, where the one before ends, found ", p.offset);

@@ -4,6 +4,7 @@
 
 #include <earlyout/core/packed_weights.hpp>
 #include <earlyout/io/detail/json_config.hpp>
+#include <earlyout/io/detail/model_path.hpp>
 #include <earlyout/io/generation_config.hpp>
 #include <earlyout/io/gguf.hpp>
 #include <earlyout/io/gguf_tokenizer.hpp>
@@ -14,7 +15,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <map>
 #include <memory>
@@ -36,11 +36,9 @@ inline constexpr const char* packed_tokenizer_gguf = "tokenizer.gguf";
 
 /// True for a file that begins as safetensors files do: not with "GGUF".
 [[nodiscard]] inline bool is_packed_file(const std::filesystem::path& path) {
-    std::error_code ignored;
-    if (!std::filesystem::is_regular_file(path, ignored)) return false;
-    char magic[9] = {};
-    std::ifstream(path, std::ios::binary).read(magic, sizeof magic);
-    return std::string_view(magic, 4) != "GGUF" && magic[8] == '{';
+    if (!detail::is_file(path)) return false;
+    const std::string begin = detail::first_bytes(path);
+    return begin.size() > 8 && !begin.starts_with("GGUF") && begin[8] == '{';
 }
 
 /// A whole model in one file that write_packed() made: matrices packed, to be mapped and used in place; the rest

@@ -44,7 +44,6 @@ public:
         const detail::json entries = detail::parse_json(text, source_ + ": header");
         if (!entries.is_object()) fail(errc::malformed_file, source_, ": header: expected a JSON object");
         const std::span<const std::byte> data = bytes.subspan(prefix + header);
-        check_end(entries, data.size());
         std::vector<range> covered;
         for (const auto& [name, entry] : entries.items()) {
             if (name == "__metadata__") {
@@ -101,31 +100,12 @@ private:
         std::uint64_t size = 0;
         for (std::size_t i = 0; i < prefix; ++i) size |= std::to_integer<std::uint64_t>(bytes[i]) << (8 * i);
         const std::uint64_t room = std::min<std::uint64_t>(bytes.size() - prefix, largest);
-        if (size > room && size <= largest && bytes.size() > prefix && bytes[prefix] == std::byte{'{'}) {
-            fail(errc::malformed_file, source_, ": expected a header of ", size, " bytes, found ", room,
-                 ": the file is cut off, such as by an incomplete download");
-        }
         if (size > room) {
+            const bool cut_off = size <= largest && bytes.size() > prefix && bytes[prefix] == std::byte{'{'};
             fail(errc::malformed_file, source_, ": expected a header of at most ", room, " bytes, found a length of ",
-                 size);
+                 size, cut_off ? detail::cut_off : "");
         }
         return static_cast<std::size_t>(size);
-    }
-
-    /// Tells a file that is cut off, before any tensor is to blame.
-    void check_end(const detail::json& entries, std::size_t size) const {
-        std::uint64_t end = 0;
-        for (const auto& [name, entry] : entries.items()) {
-            if (name == "__metadata__" || !entry.is_object()) continue;
-            const auto offsets = entry.find("data_offsets");
-            if (offsets == entry.end() || !offsets->is_array() || offsets->size() != 2) continue;
-            if ((*offsets)[1].is_number_unsigned()) end = std::max(end, (*offsets)[1].template get<std::uint64_t>());
-        }
-        if (end > size) {
-            fail(errc::malformed_file, source_, ": expected ", end,
-                 " bytes of data within its tensors' data_offsets, found ", size,
-                 ": the file is cut off, such as by an incomplete download");
-        }
     }
 
     void read_metadata(const detail::json& entry) {
@@ -144,8 +124,9 @@ private:
         const std::vector<std::size_t> shape = numbers_of(name, entry, "shape");
         const std::vector<std::size_t> offsets = numbers_of(name, entry, "data_offsets");
         if (offsets.size() != 2 || offsets[0] > offsets[1] || offsets[1] > data.size()) {
+            const bool cut_off = offsets.size() == 2 && offsets[0] <= offsets[1];
             refuse(name, "data_offsets: expected [begin, end] within the ", data.size(), " bytes of data, found ",
-                   shape_to_string(offsets));
+                   shape_to_string(offsets), cut_off ? detail::cut_off : "");
         }
         const std::size_t size = offsets[1] - offsets[0];
         check_size(name, type, shape, size);

@@ -16,6 +16,9 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace io::detail {
 /// A format that a reader expects, so that it is not told that it found that one.
 enum class content { safetensors, gguf, json };
 
+/// What a message ends with when a file is shorter than it says itself.
+inline constexpr const char* cut_off = ": the file is cut off, such as by an incomplete download";
+
 /// True where a text begins so, whatever the case.
 [[nodiscard]] inline bool begins_with(std::string_view text, std::string_view lower_case) {
     return text.size() >= lower_case.size() &&
@@ -77,7 +80,7 @@ enum class content { safetensors, gguf, json };
         if (bytes.starts_with(m.begins)) return std::string(m.what);
     }
     if (bytes.size() > 262 && bytes.substr(257, 5) == "ustar") return "a tar archive: unpack it";
-    if (bytes.size() >= 8 && bytes.substr(0, 4096).find_first_not_of('\0') == bytes.npos) {
+    if (bytes.size() > 8 && bytes.substr(0, 4096).find_first_not_of('\0') == bytes.npos) {
         return "nothing but zeros: an incomplete download or copy";
     }
     std::string_view text = bytes.substr(0, 4096);

@@ -9,10 +9,12 @@
 #include <algorithm>
 #include <cstddef>
 #include <filesystem>
-#include <fstream>
 #include <string>
 #include <string_view>
 #include <system_error>
+
+#include <fcntl.h>
+#include <unistd.h>
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io::detail {
 
@@ -32,9 +34,10 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace io::detail {
 /// The first bytes of a file; none where it cannot be read.
 [[nodiscard]] inline std::string first_bytes(const std::filesystem::path& path) {
     std::string made(4096, '\0');
-    std::ifstream file(path, std::ios::binary);
-    file.read(made.data(), static_cast<std::streamsize>(made.size()));
-    made.resize(static_cast<std::size_t>(file.gcount()));
+    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    const ::ssize_t count = file < 0 ? 0 : ::read(file, made.data(), made.size());
+    if (file >= 0) ::close(file);
+    made.resize(count < 0 ? 0 : static_cast<std::size_t>(count));
     return made;
 }
 

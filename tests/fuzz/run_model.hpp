@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_TESTS_FUZZ_RUN_MODEL_HPP
+#define EARLYOUT_TESTS_FUZZ_RUN_MODEL_HPP
+
+#include <earlyout/core/executor.hpp>
+#include <earlyout/models/any_model.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <vector>
+
+namespace fuzz {
+
+/// Embeds every token, and takes a few through all layers: what a file's sizes and weights lead to in memory.
+inline void run(const earlyout::any_model& model) {
+    const earlyout::model_shape& shape = model.shape();
+    earlyout::inline_executor on;
+    earlyout::kv_cache cache(shape, 3);
+    earlyout::workspace scratch(shape, 2, 1);
+    std::vector<float> row(shape.d_model), logits(shape.vocab);
+    for (std::size_t token = 0; token < shape.vocab; ++token) {
+        model.embed(static_cast<earlyout::token_id>(token), token % shape.context, row.data());
+    }
+    for (std::size_t position = 0; position < std::min<std::size_t>(3, shape.context); ++position) {
+        model.embed(static_cast<earlyout::token_id>(position % shape.vocab), position, row.data());
+        const earlyout::layer_token token{&cache, position, row.data()};
+        model.run_layers(1, shape.layers, {&token, 1}, scratch, on);
+        model.logits(row.data(), logits, scratch, on);
+    }
+}
+
+}  // namespace fuzz
+
+#endif
