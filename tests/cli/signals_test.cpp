@@ -129,7 +129,8 @@ TEST_CASE("a signal ends every command that computes", "[cli][signals]") {
     const std::string page = (out / "made/page.html").string(), table = (out / "made/table.csv").string();
     const std::vector<std::vector<std::string>> calls = {
         {"evaluate", "--text", text, "--samples", "1000", "--html", page, "--csv", table},
-        {"fit", "--text", text, "--out", (out / "made/exits.safetensors").string()},
+        {"fit", "--text", EARLYOUT_EXAMPLE_MODEL "/../cli", "--suffix", ".cpp", "--out",
+         (out / "made/exits.safetensors").string()},
         {"bench", "--rounds", "1000"},
         {"complete", "--prompt", "a", "--compare", "--rounds", "1000"},
     };
