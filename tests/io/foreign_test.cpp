@@ -49,7 +49,7 @@ const kind foreign[] = {
     {"\0\0\0\0\0\0\0\0\0\0\0\0"sv, "nothing but zeros"},
 };
 
-auto loading(const std::filesystem::path& path) {
+auto load_error(const std::filesystem::path& path) {
     return error_of([&] { (void)eo::io::load<eo::any_model>(path, eo::any_format::as_stored()); });
 }
 
@@ -67,14 +67,14 @@ TEST_CASE("each reader tells what it was given in place of its file", "[io][erro
         for (const kind& k : foreign) {
             INFO(name << ": " << k.words);
             folder.write(name, k.bytes);
-            CHECK(loading(whole ? folder / name : folder.path()) == thrown(errc::malformed_file, {name, k.words}));
+            CHECK(load_error(whole ? folder / name : folder.path()) == thrown(errc::malformed_file, {name, k.words}));
         }
         folder.write(name, good);
         if (!before) std::filesystem::remove(folder / name);
     }
-    CHECK(loading(folder.path()).code == "none");
+    CHECK(load_error(folder.path()).code == "none");
     folder.write("config.json", "{\"error\":\"Repository not found\"}");
-    CHECK(loading(folder.path()) == thrown(errc::malformed_file, {"config.json", "Repository not found"}));
+    CHECK(load_error(folder.path()) == thrown(errc::malformed_file, {"config.json", "Repository not found"}));
 }
 
 TEST_CASE("each reader names another's format", "[io][errors]") {
@@ -82,12 +82,12 @@ TEST_CASE("each reader names another's format", "[io][errors]") {
     folder.copy(support::golden_folder("llama_gqa"));
     const std::string weights = folder.read("model.safetensors"), config = folder.read("config.json");
     folder.write("model.safetensors", "GGUF\3\0\0\0"sv);
-    CHECK(loading(folder.path()) == thrown(errc::malformed_file, {"model.safetensors", "a GGUF file"}));
+    CHECK(load_error(folder.path()) == thrown(errc::malformed_file, {"model.safetensors", "a GGUF file"}));
     folder.write("model.safetensors", config);
-    CHECK(loading(folder.path()) == thrown(errc::malformed_file, {"model.safetensors", "a JSON file"}));
+    CHECK(load_error(folder.path()) == thrown(errc::malformed_file, {"model.safetensors", "a JSON file"}));
     folder.write("model.safetensors", weights);
     folder.write("config.json", weights);
-    CHECK(loading(folder.path()) == thrown(errc::malformed_file, {"config.json", "a safetensors file"}));
+    CHECK(load_error(folder.path()) == thrown(errc::malformed_file, {"config.json", "a safetensors file"}));
 }
 
 TEST_CASE("a part of a model's folder leads to the folder", "[io][errors]") {
@@ -97,18 +97,18 @@ TEST_CASE("a part of a model's folder leads to the folder", "[io][errors]") {
     folder.write("README.txt", "a model");
     for (const char* name : {"model.safetensors", "config.json", "tokenizer.json", "README.txt"}) {
         INFO(name);
-        CHECK(loading(folder / name) == thrown(errc::unsupported, {name, "give the folder that holds it"}));
+        CHECK(load_error(folder / name) == thrown(errc::unsupported, {name, "give the folder that holds it"}));
         CHECK(error_of([&] { (void)eo::io::open_checkpoint(folder / name); }).message ==
-              loading(folder / name).message);
+              load_error(folder / name).message);
     }
-    CHECK(loading(EARLYOUT_EXAMPLE_MODEL "/exits.safetensors") == thrown(errc::unsupported, {"exits"}));
+    CHECK(load_error(EARLYOUT_EXAMPLE_MODEL "/exits.safetensors") == thrown(errc::unsupported, {"exits"}));
 }
 
 TEST_CASE("names of public repositories are not downloaded", "[io][errors]") {
     for (const char* name : {"Qwen/Qwen2.5-Coder-0.5B", "gpt2-medium", "https://huggingface.co/Qwen/Qwen3-0.6B"}) {
-        CHECK(loading(name) == thrown(errc::no_such_file, {name, "nothing is downloaded"}));
+        CHECK(load_error(name) == thrown(errc::no_such_file, {name, "nothing is downloaded"}));
     }
-    CHECK(loading("/no/such/model").message.find("downloaded") == std::string::npos);
+    CHECK(load_error("/no/such/model").message.find("downloaded") == std::string::npos);
 }
 
 TEST_CASE("what a folder without a model has is said", "[io][errors]") {
@@ -118,7 +118,7 @@ TEST_CASE("what a folder without a model has is said", "[io][errors]") {
             std::filesystem::create_directories((folder / file).parent_path());
             folder.write(file, "{\"model_type\":\"llama\"}");
         }
-        return loading(folder.path());
+        return load_error(folder.path());
     };
     CHECK(with({}) == thrown(errc::no_such_file, {"config.json", "no such file"}));
     CHECK(with({"b.gguf", "a.gguf"}) == thrown(errc::no_such_file, {"a.gguf is there", "give that file"}));
@@ -132,7 +132,7 @@ TEST_CASE("what a folder without a model has is said", "[io][errors]") {
     folder.copy(support::golden_folder("llama_gqa"));
     std::filesystem::remove(folder / "model.safetensors");
     std::filesystem::create_symlink("../blobs/0123", folder / "model.safetensors");
-    CHECK(loading(folder.path()) ==
+    CHECK(load_error(folder.path()) ==
           thrown(errc::no_such_file, {"model.safetensors", "a link to a file that is not there"}));
 }
 
@@ -140,12 +140,12 @@ TEST_CASE("parts of a split model are told", "[io][errors]") {
     const support::temporary_folder folder;
     folder.copy(support::golden_folder("sharded_bf16"));
     std::filesystem::remove(folder / "model-00002-of-00002.safetensors");
-    CHECK(loading(folder.path()) ==
+    CHECK(load_error(folder.path()) ==
           thrown(errc::no_such_file, {"model-00002-of-00002.safetensors", "index.json names it", "1 of 2 shards"}));
     support::gguf_builder second;  // has no architecture: that is in the first
     second.set("split.count", 3u).set("split.no", 1u);
     folder.write("m-00002-of-00003.gguf", second.bytes());
-    CHECK(loading(folder / "m-00002-of-00003.gguf") ==
+    CHECK(load_error(folder / "m-00002-of-00003.gguf") ==
           thrown(errc::unsupported, {"'split.count'", "part 2 of 3", "llama-gguf-split --merge"}));
 }
 
@@ -155,10 +155,10 @@ TEST_CASE("files that are cut off say so", "[io][errors]") {
     const std::string weights = folder.read("model.safetensors");
     for (const std::size_t size : {std::size_t{100}, weights.size() / 2, weights.size() - 1}) {
         folder.write("model.safetensors", weights.substr(0, size));
-        CHECK(loading(folder.path()) == thrown(errc::malformed_file, {"model.safetensors", "cut off"}));
+        CHECK(load_error(folder.path()) == thrown(errc::malformed_file, {"model.safetensors", "cut off"}));
     }
     folder.write("model.safetensors", weights);
     const std::string config = folder.read("config.json");
     folder.write("config.json", config.substr(0, config.size() / 2));
-    CHECK(loading(folder.path()) == thrown(errc::malformed_file, {"config.json", "cut off"}));
+    CHECK(load_error(folder.path()) == thrown(errc::malformed_file, {"config.json", "cut off"}));
 }
