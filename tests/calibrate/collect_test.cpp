@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <earlyout/calibrate/answer_again.hpp>
 #include <earlyout/calibrate/collect.hpp>
 
 #include <earlyout/core/thread_pool.hpp>
@@ -152,4 +153,23 @@ TEST_CASE("accuracy of exits, counted by hand", "[calibrate][collect]") {
     CHECK(a.first_agrees == std::vector<std::size_t>{2, 2});
     CHECK_THAT(a.cross_entropy[0], WithinAbs(10.0, 1e-6));
     CHECK_THAT(a.skipped_by_oracle(), WithinAbs(0.25, 1e-12));
+}
+
+TEST_CASE("logits that are not numbers are an error where a corpus is observed", "[calibrate][collect]") {
+    struct bad_head {
+        void operator()(std::size_t, std::span<const float> hidden, std::span<float> logits,
+                        const eo::model_output& output) const {
+            output(hidden, logits);
+            logits[40] = std::nanf("");
+        }
+    };
+    eo::inline_executor on;
+    calibrate::collector collect(support::small_network(), {2, 4}, 16, on, bad_head{});
+    const auto refused = support::thrown(eo::errc::wrong_value, {"logits after layer 2", "expected numbers"});
+    CHECK(support::error_of([&] { (void)collect.observe(random_text(16, 1).ids); }) == refused);
+    calibrate::collector good(support::small_network(), {2, 4}, 16, on);
+    calibrate::kept_observations seen;
+    seen.add(good.observe(random_text(16, 1).ids));
+    CHECK(support::error_of([&] { calibrate::answer_again(seen, support::small_network(), bad_head{}, on); }) ==
+          refused);
 }

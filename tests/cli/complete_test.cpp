@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: MIT
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
@@ -271,4 +275,70 @@ TEST_CASE("a prompt too long is refused, or cut when asked", "[cli][complete]") 
     for (int i = 0; i < 400; ++i) text += "x = " + std::to_string(i) + "\n";
     CHECK(complete({"--json"}, text).refused(1, {"prompt", "512"}));
     CHECK(complete({"--json", "--cut-prompt"}, text).json().at("ids").size() == 12);
+}
+
+TEST_CASE("a prompt that fits is not cut, one that does not says what was", "[cli][complete]") {
+    const auto with = [](const std::string& text, std::vector<std::string> more) {
+        more.insert(more.begin(), {"complete", "--prompt", text, "--capacity", "64", "--json"});
+        return earlyout_command(std::move(more)).json();
+    };
+    const std::string fits = "def read_file(path, mode):\n    return open(path";
+    const auto plain = with(fits, {"--max-new-tokens", "64"});
+    const auto cut = with(fits, {"--max-new-tokens", "64", "--cut-prompt"});
+    CHECK(cut.at("ids") == plain.at("ids"));
+    CHECK(cut.at("stats").at("prompt_tokens") == plain.at("stats").at("prompt_tokens"));
+    CHECK(cut.at("stats").at("cut_tokens") == 0);
+    std::string text;
+    for (int i = 0; i < 60; ++i) text += "x = " + std::to_string(i) + "\n";
+    const auto stats = with(text, {"--max-new-tokens", "64", "--cut-prompt"}).at("stats");
+    CHECK(stats.at("prompt_tokens") == 65 - 64 / 4);
+    CHECK(stats.at("cut_tokens") > 0);
+}
+
+TEST_CASE("top-p 0 takes the most likely token", "[cli][complete]") {
+    CHECK(complete({"--json", "--temperature", "0.8", "--top-p", "0"}).json().at("ids") ==
+          complete({"--json"}).json().at("ids"));
+}
+
+TEST_CASE("a stop string that is a special token ends at that token", "[cli][complete]") {
+    // Every token but this one is unlikely to come: the model's own end of text is left on as well.
+    const auto j = complete({"--json", "--stop", "<|endoftext|>"}).json();
+    const auto& ids = j.at("ids");
+    const bool ended = std::find(ids.begin(), ids.end(), 4095) != ids.end();
+    CHECK(j.at("finish_reason") == (ended ? "stop_string" : "max_new_tokens"));
+}
+
+TEST_CASE("logits that are not numbers are an error", "[cli][complete]") {
+    const support::temporary_folder folder;
+    folder.copy(EARLYOUT_EXAMPLE_MODEL);
+    std::filesystem::remove(folder / "exits.safetensors");
+    std::string bytes = folder.read("model.safetensors");
+    std::uint64_t header = 0;
+    std::memcpy(&header, bytes.data(), sizeof header);
+    const auto at = nlohmann::json::parse(bytes.substr(8, header)).at("transformer.ln_f.weight").at("data_offsets");
+    for (std::size_t i = at[0]; i < at[1]; i += 2) {
+        const std::uint16_t large = 0x7f61;  // 3e38 in bfloat16
+        std::memcpy(bytes.data() + 8 + header + i, &large, sizeof large);
+    }
+    folder.write("model.safetensors", bytes);
+    const std::string model = folder.path().string();
+    const std::vector<std::string> words{"logits after layer", "expected numbers", "NaN"};
+    const std::vector<std::string> base{"complete", "--model", model, "--prompt", "x = 1", "--json"};
+    for (const std::vector<std::string>& more : {std::vector<std::string>{},
+                                                 {"--temperature", "0.8"},
+                                                 {"--temperature", "0.8", "--top-p", "0.9"},
+                                                 {"--temperature", "0.8", "--top-k", "5", "--min-p", "0.1"},
+                                                 {"--exit-gate", "margin"},
+                                                 {"--exit-gate", "entropy", "--kv", "defer", "--prefill", "lazy"}}) {
+        std::vector<std::string> arguments = base;
+        arguments.insert(arguments.end(), more.begin(), more.end());
+        const auto r = earlyout_command(arguments);
+        CAPTURE(more, r);
+        CHECK(r.refused(1, words));
+        CHECK(r.err.find(model) != std::string::npos);
+    }
+    CHECK(earlyout_command({"logits", "--model", model, "--ids", "1,2"}).refused(1, words));
+    folder.write("text.py", std::string(400, 'x'));
+    CHECK(earlyout_command({"fit", "--model", model, "--text", (folder / "text.py").string(), "--tokens", "100"})
+              .status == 1);
 }

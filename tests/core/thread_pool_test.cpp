@@ -11,6 +11,8 @@
 #include "support/catch.hpp"
 #include "support/errors.hpp"
 
+#include <pthread.h>
+
 namespace eo = earlyout;
 
 namespace {
@@ -130,3 +132,18 @@ TEST_CASE("a pool needs a sensible number of threads", "[core][thread_pool]") {
               support::thrown(eo::errc::invalid_argument, {"threads", "1 .. 1024", std::to_string(threads)}));
     }
 }
+
+#if defined(__GLIBC__)
+TEST_CASE("threads that the system does not start are an error that says so", "[core][thread_pool]") {
+    pthread_attr_t usual, greedy;
+    REQUIRE(pthread_getattr_default_np(&usual) == 0);
+    REQUIRE(pthread_attr_init(&greedy) == 0);
+    REQUIRE(pthread_attr_setstacksize(&greedy, std::size_t{1} << 47) == 0);  // more than there are addresses
+    REQUIRE(pthread_setattr_default_np(&greedy) == 0);
+    const auto found = support::error_of([] { eo::thread_pool pool(3); });
+    REQUIRE(pthread_setattr_default_np(&usual) == 0);
+    CHECK(found == support::thrown(eo::errc::io, {"threads", "expected 3", "started 0", "unavailable"}));
+    pthread_attr_destroy(&greedy);
+    pthread_attr_destroy(&usual);
+}
+#endif

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 #include <map>
 #include <numeric>
 #include <random>
@@ -156,4 +157,58 @@ TEST_CASE("options without meaning are refused by name", "[generate][options]") 
     CHECK(checking({.min_p = -1.0f}) == thrown(eo::errc::invalid_argument, {"min_p", "-1"}));
     CHECK(checking({.repetition_penalty = 0.0f}) == thrown(eo::errc::invalid_argument, {"repetition_penalty"}));
     CHECK(checking({.max_new_tokens = 0}) == thrown(eo::errc::invalid_argument, {"max_new_tokens"}));
+}
+
+TEST_CASE("whatever the logits, a draw is a token that is not masked, or an error", "[generate][sampler]") {
+    std::mt19937 engine(5);
+    const float infinity = std::numeric_limits<float>::infinity();
+    const std::vector<float> rare{std::numeric_limits<float>::quiet_NaN(),
+                                  infinity,
+                                  -infinity,
+                                  -infinity,
+                                  3.4e38f,
+                                  -3.4e38f,
+                                  0.0f,
+                                  -0.0f,
+                                  1e-45f};
+    const auto one_of = [&](const auto& values) { return values[engine() % values.size()]; };
+    std::size_t refused = 0, drawn = 0;
+    for (int round = 0; round < 30000; ++round) {
+        const std::size_t vocab = 1 + engine() % 40;
+        std::vector<float> logits = random_logits(engine, vocab);
+        const bool all_masked = engine() % 16 == 0;
+        for (std::size_t left = engine() % 4; left != 0; --left) logits[engine() % vocab] = one_of(rare);
+        if (all_masked) std::ranges::fill(logits, -infinity);
+        std::vector<eo::token_id> history(engine() % 5);
+        for (auto& id : history) id = static_cast<eo::token_id>(engine() % vocab);
+        const eo::generate_options o{.temperature = one_of(std::vector<float>{0.0f, 1e-45f, 1e-30f, 0.7f, 1.0f, 1e30f}),
+                                     .top_k = engine() % 3 == 0 ? engine() % 50 : 0,
+                                     .top_p = one_of(std::vector<float>{0.0f, 1e-45f, 0.5f, 0.99f, 1.0f}),
+                                     .min_p = one_of(std::vector<float>{0.0f, 1e-30f, 0.1f, 1.0f}),
+                                     .repetition_penalty = one_of(std::vector<float>{1.0f, 1e-38f, 0.5f, 2.0f, 1e38f}),
+                                     .seed = engine()};
+        REQUIRE(error_of([&] { eo::check(o); }).code == "none");
+        const bool numbers = std::ranges::all_of(logits, [&](float x) { return x < infinity; }) &&
+                             std::ranges::any_of(logits, [](float x) { return std::isfinite(x); });
+        eo::sampler sampler(vocab);
+        eo::token_id id = -1;
+        const auto found = error_of([&] { id = sampler(logits, history, o, engine()); });
+        CAPTURE(round, logits, o.temperature, o.top_k, o.top_p, o.min_p, o.repetition_penalty);
+        REQUIRE(found.code == (numbers ? "none" : "wrong_value"));
+        if (!numbers) {
+            ++refused;
+            continue;
+        }
+        ++drawn;
+        REQUIRE((id >= 0 && static_cast<std::size_t>(id) < vocab));
+        REQUIRE(logits[static_cast<std::size_t>(id)] != -infinity);
+    }
+    CHECK(refused > 3000);
+    CHECK(drawn > 10000);
+    eo::sampler sampler(3);
+    CHECK(error_of([&] { (void)sampler(std::vector<float>(4), {}, {}, 0); }) ==
+          thrown(eo::errc::invalid_argument, {"logits", "expected 3", "found 4"}));
+    CHECK(error_of([&] {
+              (void)sampler(std::vector<float>(3), std::vector<eo::token_id>{3}, {.repetition_penalty = 2.0f}, 0);
+          }) == thrown(eo::errc::out_of_range, {"history", "0 .. 2", "found 3"}));
 }

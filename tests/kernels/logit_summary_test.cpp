@@ -60,3 +60,28 @@ TEST_CASE("a summary of infinities and NaNs has an index within", "[kernels][sum
         CHECK(summary_of<eo::default_arch>(misaligned(1400, value)).top.index < 1400);
     }
 }
+
+TEMPLATE_LIST_TEST_CASE("masked logits add nothing to a summary, and no NaN is missed", "[kernels][summary]",
+                        support::archs) {
+    constexpr float no_number = std::numeric_limits<float>::quiet_NaN();
+    support::random_source random(4);
+    for (const std::size_t n : {1u, 7u, 40u, 1024u, 1030u, 3000u}) {
+        const std::vector<float> logits = random.floats(n, 3.0f);
+        for (std::size_t kept = 0; kept < n; kept += 1 + n / 5) {
+            CAPTURE(n, kept);
+            misaligned masked(n, -support::infinity);
+            masked[kept] = logits[kept];
+            const auto found = summary_of<TestType>(masked);
+            REQUIRE(found.top.index == kept);
+            REQUIRE(found.log_sum() == logits[kept]);
+            for (const float value : {no_number, -no_number, support::infinity}) {
+                misaligned bad(logits), bad_among_masked(n, -support::infinity);
+                bad[kept] = bad_among_masked[kept] = value;
+                REQUIRE_FALSE(std::isfinite(summary_of<TestType>(bad).log_sum()));
+                REQUIRE(summary_of<TestType>(bad).top.index < n);
+                REQUIRE_FALSE(std::isfinite(summary_of<TestType>(bad_among_masked).log_sum()));
+            }
+        }
+        REQUIRE_FALSE(std::isfinite(summary_of<TestType>(misaligned(n, -support::infinity)).log_sum()));
+    }
+}

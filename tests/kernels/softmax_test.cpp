@@ -96,3 +96,16 @@ TEMPLATE_LIST_TEST_CASE("exp_and_sum and log_sum_exp", "[kernels][softmax]", sup
     }
     REQUIRE(eo::kernels::exp_and_sum(static_cast<float*>(nullptr), 0, 0.0f, TestType{}) == 0.0f);
 }
+
+TEMPLATE_LIST_TEST_CASE("entropy: minus infinity adds nothing", "[kernels][softmax]", support::archs) {
+    for (const std::size_t n : {2u, 16u, 33u}) {
+        misaligned x(n, -infinity);
+        x[0] = x[n - 1] = 1.0f;
+        const float log_sum = eo::kernels::log_sum_exp(x.data(), n, 1.0f, TestType{});
+        REQUIRE_THAT(eo::kernels::entropy(x.data(), n, log_sum, TestType{}),
+                     Catch::Matchers::WithinAbs(std::log(2.0), 1e-6));
+        x[0] = std::numeric_limits<float>::quiet_NaN();
+        const float no_sum = eo::kernels::log_sum_exp(x.data(), n, 1.0f, TestType{});
+        REQUIRE(std::isnan(eo::kernels::entropy(x.data(), n, no_sum, TestType{})));
+    }
+}

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <functional>
 #include <limits>
 #include <numeric>
 #include <vector>
@@ -51,5 +52,21 @@ TEMPLATE_LIST_TEST_CASE("the k largest are those of a sort", "[kernels][top_k]",
         check(x);
         for (std::size_t i = 0; i < n; i += 2) x[i] = -std::numeric_limits<float>::infinity();
         check(x);
+    }
+}
+
+TEMPLATE_LIST_TEST_CASE("the k largest among NaNs are k different ones within", "[kernels][top_k]", support::archs) {
+    support::random_source random(2);
+    for (int round = 0; round < 300; ++round) {
+        const std::size_t n = 1 + random.index(300), k = 1 + random.index(n);
+        std::vector<float> x = random.floats(n);
+        for (float& value : x) {
+            if (random.index(3) == 0) value = std::numeric_limits<float>::quiet_NaN();
+        }
+        std::vector<eo::token_id> room(2 * k);
+        eo::kernels::find_top_k(x.data(), n, k, room, TestType{});
+        room.resize(k);
+        REQUIRE(std::ranges::adjacent_find(room, std::greater_equal{}) == room.end());
+        REQUIRE((room.front() >= 0 && static_cast<std::size_t>(room.back()) < n));
     }
 }
