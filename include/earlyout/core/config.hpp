@@ -2,6 +2,14 @@
 #ifndef EARLYOUT_CORE_CONFIG_HPP
 #define EARLYOUT_CORE_CONFIG_HPP
 
+// Every header includes this one before anything else. A file that is not found ends the compilation; after #error it
+// would go on, to a thousand further errors.
+#if defined(__GNUC__) && __cplusplus < 202002L
+#include "earlyout needs C++20 or later: compile with -std=c++20"
+#elif !defined(__GNUC__) && (defined(_MSVC_LANG) ? _MSVC_LANG : __cplusplus) < 202002L
+#error "earlyout needs C++20 or later: compile with /std:c++20"
+#endif
+
 /// @file Version and the inline namespace that keeps differently compiled objects apart.
 ///
 /// Everything is declared in `namespace earlyout { inline namespace EARLYOUT_ABI {`. The tag carries the version and
@@ -43,6 +51,13 @@
 #define EARLYOUT_DETAIL_ISA sse2
 #else
 #define EARLYOUT_DETAIL_ISA generic
+#endif
+
+#if (defined(__x86_64__) || defined(__i386__)) && !(defined(__AVX2__) && defined(__FMA__)) && \
+    !defined(EARLYOUT_NO_ISA_NOTE)
+#pragma message(                                                                           \
+        "earlyout is compiled without AVX2 and FMA, which makes it several times slower: " \
+        "-march=x86-64-v3 or -march=native turns them on, EARLYOUT_NO_ISA_NOTE this note off")
 #endif
 
 #define EARLYOUT_DETAIL_CAT_(a, b) a##b

@@ -8,7 +8,9 @@
 
 #include <concepts>
 #include <cstddef>
+#include <memory>
 #include <type_traits>
+#include <utility>
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
@@ -48,17 +50,20 @@ using sequence_state_of = typename detail::sequence_state<Gate>::type;
 
 namespace detail {
 
+template <class Gate>
+inline constexpr bool keeps_token_state = !std::is_same_v<token_state_of<Gate>, no_state>;
+template <class Gate>
+inline constexpr bool keeps_sequence_state = !std::is_same_v<sequence_state_of<Gate>, no_state>;
+
 /// Calls the gate with the states it declares, in the order token, sequence.
 template <class Gate>
 constexpr auto call_gate(const Gate& gate, const signal_view<Gate::signals>& view, token_state_of<Gate>& token,
                          sequence_state_of<Gate>& sequence) {
-    constexpr bool keeps_token = !std::is_same_v<token_state_of<Gate>, no_state>;
-    constexpr bool keeps_sequence = !std::is_same_v<sequence_state_of<Gate>, no_state>;
-    if constexpr (keeps_token && keeps_sequence) {
+    if constexpr (keeps_token_state<Gate> && keeps_sequence_state<Gate>) {
         return gate(view, token, sequence);
-    } else if constexpr (keeps_token) {
+    } else if constexpr (keeps_token_state<Gate>) {
         return gate(view, token);
-    } else if constexpr (keeps_sequence) {
+    } else if constexpr (keeps_sequence_state<Gate>) {
         return gate(view, sequence);
     } else {
         return gate(view);
@@ -69,6 +74,25 @@ template <class Gate>
 concept declares_signals = requires {
     { Gate::signals } -> std::convertible_to<signal_set>;
 };
+
+/// True when a gate, const or not, takes its signals and these states.
+template <class Gate, class... States>
+concept takes = requires(Gate& g, const signal_view<std::remove_const_t<Gate>::signals>& view, States&... states) {
+    g(view, states...);
+};
+/// True when it takes the states that it declares.
+template <class Gate, class Plain = std::remove_const_t<Gate>>
+constexpr bool takes_its_states = [] {
+    if constexpr (keeps_token_state<Plain> && keeps_sequence_state<Plain>) {
+        return takes<Gate, token_state_of<Plain>, sequence_state_of<Plain>>;
+    } else if constexpr (keeps_token_state<Plain>) {
+        return takes<Gate, token_state_of<Plain>>;
+    } else if constexpr (keeps_sequence_state<Plain>) {
+        return takes<Gate, sequence_state_of<Plain>>;
+    } else {
+        return takes<Gate>;
+    }
+}();
 
 template <class Gate>
 constexpr bool state_can_be_restored =
@@ -92,26 +116,106 @@ constexpr bool state_can_be_restored =
 /// `void check(const model_shape&) const` refuses a model that the gate does not fit.
 template <class Gate>
 concept gate = detail::declares_signals<Gate> && std::copyable<Gate> && detail::state_can_be_restored<Gate> &&
+               detail::takes_its_states<const Gate> &&
                requires(const Gate& g, const signal_view<Gate::signals>& view, token_state_of<Gate>& token,
                         sequence_state_of<Gate>& sequence) {
                    { detail::call_gate(g, view, token, sequence) } -> std::same_as<decision>;
                };
+
+namespace detail {
+
+/// Explains why a gate's operator() cannot be called; one of these holds.
+template <class Gate>
+consteval void explain_call() {
+    constexpr bool not_const = takes_its_states<Gate>;
+    constexpr bool leaves_out_token_state =
+        keeps_token_state<Gate> && (takes<const Gate> || takes<const Gate, sequence_state_of<Gate>>);
+    constexpr bool leaves_out_sequence_state =
+        keeps_sequence_state<Gate> && (takes<const Gate> || takes<const Gate, token_state_of<Gate>>);
+    static_assert(!not_const,
+                  "earlyout: a gate's operator() must be const: a gate is an immutable value, which keeps what changes "
+                  "in its token_state or sequence_state");
+    if constexpr (!not_const) {
+        static_assert(!leaves_out_token_state,
+                      "earlyout: this gate declares token_state, but its operator() does not take it: expected "
+                      "`decision operator()(const auto& signals, token_state& token) const`");
+        if constexpr (!leaves_out_token_state) {
+            static_assert(!leaves_out_sequence_state,
+                          "earlyout: this gate declares sequence_state, but its operator() does not take it: expected "
+                          "`decision operator()(const auto& signals, sequence_state& sequence) const`, the latter "
+                          "behind a token_state");
+        }
+    }
+    static_assert(not_const || leaves_out_token_state || leaves_out_sequence_state,
+                  "earlyout: a gate's operator() takes its signals, `const auto&` or `const "
+                  "earlyout::signal_view<signals>&`, then by reference the token_state and sequence_state that the "
+                  "gate declares, and nothing else");
+}
+
+}  // namespace detail
 
 /// Explains, one sentence each, why a type is not a gate. Used where a gate is taken, since a failed
 /// concept alone leaves the reader with a page of notes.
 template <class Gate>
 consteval void explain_gate() {
     static_assert(detail::declares_signals<Gate>,
-                  "earlyout: a gate declares what it reads: `static constexpr earlyout::signal_set signals = ...;`");
+                  "earlyout: a gate declares what it reads: `static constexpr earlyout::signal_set signals = ...;`; "
+                  "earlyout::make_gate<signals>(lambda) makes a lambda one");
     if constexpr (detail::declares_signals<Gate>) {
         static_assert(detail::state_can_be_restored<Gate>,
                       "earlyout: a gate's token_state and sequence_state must be trivially copyable and default "
                       "constructible, so that a rollback can restore them");
-        using answer = decltype(detail::call_gate(
-            std::declval<const Gate&>(), std::declval<const signal_view<Gate::signals>&>(),
-            std::declval<token_state_of<Gate>&>(), std::declval<sequence_state_of<Gate>&>()));
-        static_assert(std::is_same_v<answer, decision>,
-                      "earlyout: a gate's operator() must return earlyout::decision (go_on, exit or stop)");
+        if constexpr (!detail::takes_its_states<const Gate>) {
+            detail::explain_call<Gate>();
+        } else {
+            using answer = decltype(detail::call_gate(
+                std::declval<const Gate&>(), std::declval<const signal_view<Gate::signals>&>(),
+                std::declval<token_state_of<Gate>&>(), std::declval<sequence_state_of<Gate>&>()));
+            static_assert(std::is_same_v<answer, decision>,
+                          "earlyout: a gate's operator() must return earlyout::decision (go_on, exit or stop)");
+        }
+    }
+}
+
+/// A gate made of a function of its signals; see make_gate.
+template <signal_set Signals, class Function>
+class function_gate {
+public:
+    static constexpr signal_set signals = Signals;
+
+    constexpr explicit function_gate(Function function) : function_(std::move(function)) {}
+    function_gate(const function_gate&) = default;
+    ~function_gate() = default;
+    /// A lambda with captures cannot be assigned, so it is replaced.
+    function_gate& operator=(const function_gate& other) noexcept
+        requires std::is_nothrow_copy_constructible_v<Function>
+    {
+        if (this != &other) {
+            std::destroy_at(&function_);
+            std::construct_at(&function_, other.function_);
+        }
+        return *this;
+    }
+
+    constexpr decision operator()(const signal_view<Signals>& s) const { return function_(s); }
+
+private:
+    Function function_;
+};
+
+/// Makes a gate of a lambda: `make_gate<signal::margin>([](const auto& s) { return s.margin() > 0.9f ? ... })`. What
+/// the lambda captures must not change; a gate with state of its own is a type (see gate).
+/// @tparam Signals what it reads
+template <signal_set Signals, class Function>
+[[nodiscard]] constexpr auto make_gate(Function function) {
+    using view = const signal_view<Signals>&;
+    constexpr bool takes_view = std::is_invocable_v<const Function&, view>;
+    static_assert(takes_view,
+                  "earlyout: make_gate takes a lambda of one parameter, `const auto&`, that is not mutable");
+    if constexpr (takes_view) {
+        constexpr bool decides = std::is_same_v<std::invoke_result_t<const Function&, view>, decision>;
+        static_assert(decides, "earlyout: the lambda of a gate must return earlyout::decision (go_on, exit or stop)");
+        if constexpr (decides) return function_gate<Signals, Function>(std::move(function));
     }
 }
 

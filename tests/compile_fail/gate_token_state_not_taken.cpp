@@ -1,0 +1,20 @@
+// EXPECT: earlyout: this gate declares token_state, but its operator() does not take it
+// SPDX-License-Identifier: MIT
+#include <earlyout/exit/exit_plan.hpp>
+#include <earlyout/exit/gate.hpp>
+
+namespace eo = earlyout;
+
+struct my_gate {
+    static constexpr eo::signal_set signals = eo::no_signals;
+    struct token_state {
+        int exits = 0;
+    };
+#ifdef EARLYOUT_MUST_COMPILE
+    eo::decision operator()(const auto&, token_state&) const { return eo::decision::exit; }
+#else
+    eo::decision operator()(const auto&) const { return eo::decision::exit; }
+#endif
+};
+
+const auto plan = eo::exit_plan{eo::after<3>(my_gate{})};

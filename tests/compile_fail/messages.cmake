@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: MIT
+# cmake -D INCLUDE=folder [-D X86=1] -P messages.cmake -- compiler flags...
+# What every header says of a standard that is too old, and of a slow instruction set.
+math(EXPR last "${CMAKE_ARGC} - 1")
+foreach(i RANGE ${last})
+  if(started)
+    list(APPEND compile "${CMAKE_ARGV${i}}")
+  elseif(CMAKE_ARGV${i} STREQUAL "--")
+    set(started TRUE)
+  endif()
+endforeach()
+
+# occurrences(OUT WORDS HEADER FLAGS...): how often the compiler says it
+function(occurrences out words header)
+  execute_process(COMMAND ${compile} ${ARGN} -x c++ ${header} OUTPUT_VARIABLE said ERROR_VARIABLE said)
+  string(REGEX MATCHALL "${words}" found "${said}")
+  list(LENGTH found count)
+  set(${out} ${count} PARENT_SCOPE)
+  set(said "${said}" PARENT_SCOPE)
+endfunction()
+
+# Every header begins with another one of the library, and so with config.hpp.
+set(config ${INCLUDE}/earlyout/core/config.hpp)
+file(GLOB_RECURSE headers ${INCLUDE}/earlyout/*.hpp)
+list(REMOVE_ITEM headers ${config})
+foreach(header IN LISTS headers)
+  file(STRINGS ${header} first LIMIT_COUNT 1 REGEX "^ *# *include ")
+  if(NOT first MATCHES "<earlyout/")
+    message(SEND_ERROR "${header}: expected a header of the library to be included first, found ${first}")
+  endif()
+endforeach()
+foreach(header IN ITEMS ${config} ${INCLUDE}/earlyout/earlyout.hpp ${INCLUDE}/earlyout/io/load.hpp)
+  occurrences(errors "error:" ${header} -std=c++17)
+  if(NOT errors EQUAL 1 OR NOT said MATCHES "earlyout needs C\\+\\+20 or later")
+    message(SEND_ERROR "${header} below C++20: expected one error that says so, found ${errors}:\n${said}")
+  endif()
+endforeach()
+
+if(X86)
+  set(note "compiled without AVX2[^\n]*turns them on")
+  occurrences(plain "${note}" ${config} -std=c++20 -march=x86-64)
+  occurrences(off "${note}" ${config} -std=c++20 -march=x86-64 -DEARLYOUT_NO_ISA_NOTE)
+  occurrences(fast "${note}" ${config} -std=c++20 -march=x86-64 -mavx2 -mfma)
+  if(plain EQUAL 0 OR off OR fast)
+    message(SEND_ERROR "note on the instruction set: expected without AVX2 only, found ${plain}, ${off} and ${fast}")
+  endif()
+endif()
