@@ -8,18 +8,19 @@ Reads OUT/STREAM.jsonl (train) and tokenizer.json of step 1 and writes OUT/STREA
 token ids. A pass over the text is SHARDS (16) shards: shards 0 to 15 hold every document once, 16 to 31 once more, in
 another order and cut elsewhere. The shard's number and SEED decide everything. Step 3 calls this as it needs rows.
 
-Documents. Each ends with <|endoftext|>. Some (GROUPED) stand behind others of their package: <|repo_name|>, the package's
-name, a line break, and <|file_sep|>, path, line break before each file. Others have their path alone before them (NAMED).
+Documents. Each ends with <|endoftext|>. Some (GROUPED) stand behind others of their package: <|repo_name|>, the
+package's name, a line break, and <|file_sep|>, path, line break before each file. Others have their path alone before
+them (NAMED).
 
-Middles. FIM of the documents are cut into pieces that fit what is left of a row, or (SHORT) a part of that. Of each piece
-a middle is taken out at characters, not tokens, so that words are cut too; half of the pieces have the part before it
-first, half the part behind it:
+Middles. FIM (a half) of the documents are cut into pieces that fit what is left of a row, or (SHORT) a part of that. Of
+each piece a middle is taken out at characters, not tokens, so that words are cut too; half of the pieces have the part
+before it first, half the part behind it:
 
     <|fim_prefix|>P<|fim_suffix|>S<|fim_middle|>M<|endoftext|>
     <|fim_suffix|>S<|fim_prefix|>P<|fim_middle|>M<|endoftext|>
 
-Half of the middles begin anywhere in a line and end with it, as an editor asks for them; 15 % end within the line, 17 % with
-one of the lines below, and the rest is between two places of the piece.
+Half of the middles begin anywhere in a line and end with it, as an editor asks for them; 15 % end within the line, 17 %
+with one of the lines below, and the rest is between two places of the piece.
 
 The other documents fill the rows one after the other. About every 600 characters their text is encoded as if it ended
 there, so that words begun are continued without a middle, too.
@@ -49,8 +50,8 @@ class Rows:
     """Writes rows of CONTEXT + 1 ids."""
 
     def __init__(self, path):
-        self.file, self.path, self.row, self.count = open(path + ".tmp", "wb"), path, [], 0
-        self.pending = []
+        self.path, self.made = path, f"{path}.{os.getpid()}"
+        self.file, self.row, self.count, self.pending = open(self.made, "wb"), [], 0, []
 
     def room(self):
         return CONTEXT + 1 - len(self.row)
@@ -80,7 +81,7 @@ class Rows:
         """What does not fill a row is left out."""
         self.flush()
         self.file.close()
-        os.replace(self.path + ".tmp", self.path)
+        os.replace(self.made, self.path)
 
 
 def middle_of(text, rng):
@@ -217,15 +218,11 @@ def units(documents, rng):
     return result
 
 
-def path_of(stream, shard, context=CONTEXT):
-    return f"{OUT}/{stream}.{context}.{shard}.u16"
-
-
 def write(stream, shard):
-    encoder, turn = Encoder.of(OUT), shard // SHARDS
-    rows = Rows(path_of(stream, shard))
-    builder = Builder(encoder, rows, random.Random(f"{SEED} shard {shard}"))
-    for unit in units(read_documents(f"{OUT}/{stream}.jsonl"), random.Random(f"{SEED} pass {turn}"))[shard % SHARDS :: SHARDS]:
+    rows = Rows(f"{OUT}/{stream}.{CONTEXT}.{shard}.u16")
+    builder = Builder(Encoder.of(OUT), rows, random.Random(f"{SEED} shard {shard}"))
+    all_of_pass = units(read_documents(f"{OUT}/{stream}.jsonl"), random.Random(f"{SEED} pass {shard // SHARDS}"))
+    for unit in all_of_pass[shard % SHARDS :: SHARDS]:
         builder.unit(unit)
     rows.close()
     return {"rows": rows.count, "tokens": rows.count * CONTEXT, "middles": builder.pieces}

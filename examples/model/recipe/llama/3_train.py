@@ -2,34 +2,35 @@
 # SPDX-License-Identifier: MIT
 """Trains a Llama with exits: all share the final norm and the tied output matrix.
 
-    OUT=work TAG=stable 3_train.py                                      run, or resume, at the full learning rate
-    OUT=work TAG=final FROM=work/stable.npz DECAY=30e6 3_train.py       the decay branch of a checkpoint
+    OUT=work TAG=stable 3_train.py                                   run, or resume, at the full learning rate
+    OUT=work TAG=final FROM=work/stable.npz DECAY=30e6 3_train.py    the decay branch of a checkpoint
+    OUT=work TAG=small TOKENS=20e6 DECAY=4e6 3_train.py              both, one after the other
 
 The loss is the last layer's cross entropy, plus that of early exits on one position in EXIT_STEP: the layers named in
-EXITS at every step, and one random layer of the others. Half of an early exit's target is the last layer's own
-distribution (self-distillation, no gradient into the teacher), half the true token. Layers are left out at random, the
-higher the more often (LayerSkip, Elhoushi et al. 2024): layer l of L with probability DROP (2^(l / (L - 1)) - 1).
+EXITS at every step, and one random layer of the others. Half (DISTILLED) of an early exit's target is the last
+layer's own distribution (self-distillation, no gradient into the teacher), half the true token. Layers are left out
+at random, the higher the more often (LayerSkip, Elhoushi et al. 2024): layer l of L with probability DROP (2^(l / (L
+- 1)) - 1).
 
-The learning rate depends on tokens seen alone: it warms up, stays, and falls linearly to zero over DECAY tokens in a decay
-branch, which ends then. The stable run goes on until it is told to stop (TOKENS, or SIGTERM): it can be paused (SIGSTOP),
-resumed and extended at will, and any of its checkpoints can be decayed. Settings may differ from one start to the next.
+The learning rate depends on tokens seen alone: it warms up, stays, and falls linearly to zero over DECAY tokens in a
+decay branch, which ends then. The stable run goes on until it is told to stop (TOKENS, or SIGTERM): it can be paused
+(SIGSTOP), resumed and extended at will, and any of its checkpoints can be decayed. Settings may differ from one start
+to the next.
 
 Rows come from step 2, a shard at a time: the next is written while this one is read. OUT/TAG.npz is written every
-SAVE_SECONDS and at SIGTERM, the one before it is kept as TAG.previous.npz; the same command resumes. OUT/TAG.log holds the log,
-core-seconds included, PIDS the process's id.
+SAVE_SECONDS and at SIGTERM, the one before it is kept as TAG.previous.npz; the same command resumes. OUT/TAG.log
+holds the log, core-seconds included, PIDS the process's id.
 
-Environment: SHAPE (layers, width, heads, inner width, vocabulary), CONTEXT, OUT, TAG, FROM, DECAY, TOKENS, BATCH (tokens per
-step), LR (AdamW), MLR (Muon), WARMUP (tokens), WORKERS (threads), EXITS (layers from 1 on), EXIT_WEIGHTS (one for each of
-them, and for the random one), EXIT_STEP, DROP, MIDDLE_WEIGHT (of targets in a middle), SEED, SAVE_SECONDS, EVAL_TOKENS, PIDS,
-and those of step 2.
+Environment: SHAPE (layers, width, heads, inner width, vocabulary), CONTEXT, OUT, TAG, FROM, DECAY, TOKENS, BATCH
+(tokens per step), LR (AdamW), MLR (Muon), WARMUP (tokens), WORKERS (threads), EXITS (layers from 1 on), EXIT_WEIGHTS
+(one for each of them, and for the random one), EXIT_STEP, DROP, DISTILLED, MIDDLE_WEIGHT (of targets in a middle),
+KEEP_ROWS (1: rows are not removed when they were read), SEED, SAVE_SECONDS, EVAL_TOKENS, PIDS, and those of step 2.
 """
 
-import importlib.util
 import json
 import math
 import os
 import pathlib
-import re
 import signal
 import subprocess
 import sys
@@ -57,13 +58,13 @@ ADAM_RATE, MUON_RATE, WARMUP = setting("LR", 2e-3), setting("MLR", 0.015), setti
 WORKERS, SEED, PIDS = setting("WORKERS", 2), setting("SEED", 0), setting("PIDS", "")
 EXITS = [int(layer) - 1 for layer in setting("EXITS", "3").split(",") if layer]
 EXIT_WEIGHTS = [float(weight) for weight in setting("EXIT_WEIGHTS", "0.2,0.1").split(",") if weight]
-EXIT_STEP, DROP, MIDDLE_WEIGHT = setting("EXIT_STEP", 4), setting("DROP", 0.1), setting("MIDDLE_WEIGHT", 1.0)
+EXIT_STEP, DROP, DISTILLED = setting("EXIT_STEP", 4), setting("DROP", 0.1), setting("DISTILLED", 0.5)
+MIDDLE_WEIGHT, KEEP_ROWS = setting("MIDDLE_WEIGHT", 1.0), setting("KEEP_ROWS", 0)
 SAVE_SECONDS, EVAL_TOKENS = setting("SAVE_SECONDS", 180), setting("EVAL_TOKENS", 2_000_000)
 
 LAYERS = SHAPE[0]
 CHECKPOINT, PREVIOUS, LOG = f"{OUT}/{TAG}.npz", f"{OUT}/{TAG}.previous.npz", f"{OUT}/{TAG}.log"
 OPTIMISER = dict(beta1=0.9, beta2=0.95, muon_momentum=0.95, weight_decay=0.05, most_norm=1.0)
-DISTILLED = 0.5  # share of the last layer's distribution in an early exit's target
 DROPPED = DROP * (2 ** (np.arange(LAYERS) / (LAYERS - 1)) - 1)
 
 
@@ -109,7 +110,7 @@ class Source:
         taken = []
         while len(taken) < n:
             if self.row == len(self.order):
-                if os.path.exists(self.path(self.shard - 1)):
+                if not KEEP_ROWS and os.path.exists(self.path(self.shard - 1)):
                     os.remove(self.path(self.shard - 1))  # a checkpoint may still want the present one
                 self.shard, self.row = self.shard + 1, 0
                 self.open()
@@ -153,7 +154,8 @@ class Validation:
     def report(self, weights):
         nats, hits = self.model.evaluate(weights, self.text, range(LAYERS))
         accuracy, bits = hits.mean((1, 2)), nats[-1].sum() / math.log(2) / self.characters
-        log("VAL accuracy", *np.round(accuracy, 3), "nats", *np.round(nats.mean((1, 2)), 3), "bits per character", round(bits, 4))
+        means = np.round(nats.mean((1, 2)), 3)
+        log("VAL accuracy", *np.round(accuracy, 3), "nats", *means, "bits per character", round(bits, 4))
         nats, hits = self.model.evaluate(weights, self.pieces, [LAYERS - 1])
         inside = in_middle(self.pieces, self.encoder)[:, 1:]
         whole = lines = right = lines_right = 0
@@ -171,7 +173,8 @@ class Validation:
                     lines, lines_right = lines + 1, lines_right + all_right
         log(
             f"VAL middles: nats {nats[0][inside].mean():.3f} accuracy {hits[0][inside].mean():.3f}",
-            f"wholly right {right / max(whole, 1):.3f} of {whole}, within a line {lines_right / max(lines, 1):.3f} of {lines}",
+            f"wholly right {right / max(whole, 1):.3f} of {whole},",
+            f"within a line {lines_right / max(lines, 1):.3f} of {lines}",
         )
 
 
@@ -181,7 +184,7 @@ class Validation:
 def schedule(tokens, decay_start):
     """The learning rate's factor after so many tokens; decay_start < 0: not decaying."""
     rate = min(1.0, (tokens + BATCH) / WARMUP)
-    return rate if decay_start < 0 else rate * max(0.0, 1 - (tokens - decay_start) / DECAY)
+    return rate if tokens <= decay_start or decay_start < 0 else rate * max(0.0, 1 - (tokens - decay_start) / DECAY)
 
 
 class State:
@@ -192,6 +195,8 @@ class State:
         self.momentum = np.zeros_like(self.weights)
         self.second = np.zeros(model.adam_parameters(), np.float32)
         self.counts = dict(step=0, tokens=0, decay_start=-1, shard=0, row=0, core_seconds=0.0, context=CONTEXT)
+        if DECAY and TOKENS:
+            self.counts["decay_start"] = int(TOKENS - DECAY)
         for path in (CHECKPOINT, PREVIOUS, FROM):
             if path and os.path.exists(path):
                 self.read(path)
@@ -244,15 +249,16 @@ def main():
     state = State(model)
     counts, validation = state.counts, Validation(model, encoder)
     source = Source(counts["shard"], counts["row"])
-    settings = dict(EXITS=EXITS, EXIT_WEIGHTS=EXIT_WEIGHTS, EXIT_STEP=EXIT_STEP, DROP=DROP, MIDDLE_WEIGHT=MIDDLE_WEIGHT)
-    log(model.parameters(), "parameters", json.dumps({**settings, "BATCH": BATCH, "LR": ADAM_RATE, "MLR": MUON_RATE}))
+    names = "EXITS EXIT_WEIGHTS EXIT_STEP DROP DISTILLED MIDDLE_WEIGHT BATCH ADAM_RATE MUON_RATE".split()
+    log(model.parameters(), "parameters", json.dumps({name: globals()[name] for name in names}))
 
     parts = BATCH // CONTEXT
     begin, begin_cpu, begin_tokens, last_save = time.time(), time.process_time(), counts["tokens"], time.time()
     counted, average = begin_cpu, None
     while True:
         tokens = counts["tokens"]
-        if stop or (TOKENS and tokens >= TOKENS) or (counts["decay_start"] >= 0 and tokens >= counts["decay_start"] + DECAY):
+        decayed = 0 <= counts["decay_start"] <= tokens - DECAY
+        if stop or decayed or (TOKENS and tokens >= TOKENS):
             break
         ids = source.next(parts)
         importance = np.ones((parts, 1, CONTEXT), np.float32)
@@ -288,7 +294,8 @@ def main():
     state.save()
     if source.writer and stop:
         source.writer.terminate()
-    validation.report(state.weights) if not stop else None
+    if not stop:
+        validation.report(state.weights)
     log("stopped", json.dumps(counts))
 
 

@@ -79,8 +79,9 @@ def main():
     gradient = np.zeros_like(flat)
     zeros = np.zeros_like(flat)
     found, norm = model.step(
-        ids, importance, skip, exits, WEIGHTS, first, EXIT_STEP, DISTILLED, gradient, weights=flat, momentum=zeros, second=zeros
-    )
+        ids, importance, skip, exits, WEIGHTS, first, EXIT_STEP, DISTILLED, gradient,
+        weights=flat, momentum=zeros, second=zeros,
+    )  # fmt: skip
 
     reference = torch.from_numpy(flat.copy()).requires_grad_()
     total, expected = 0, np.zeros(1 + len(WEIGHTS))

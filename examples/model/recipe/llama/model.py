@@ -98,7 +98,7 @@ class Model:
         return flat
 
     def step(self, ids, importance, skip, exits, exit_weights, first, exit_step, distilled, gradient=None, **optimiser):
-        """One step. ids: [parts, sequences, length + 1]. Returns the losses (last layer, exits) and the gradient's norm."""
+        """One step. ids: [parts, sequences, length + 1]. The losses (last layer, exits) and the gradient's norm."""
         parts, sequences, length = ids.shape[0], ids.shape[1], ids.shape[2] - 1
         assert length % 32 == 0 and length <= self.context and ids.min() >= 0 and ids.max() < self.vocabulary
         arrays = {

@@ -3,8 +3,9 @@
 // One training step of a Llama with exits on a few threads: forward, backward, AdamW and Muon. 3_train.py loads it.
 //
 // Products take bf16 and add in f32: AMX where the compiler knows that the processor has it, plain loops elsewhere
-// (many times slower). What is between products stays in f32: the residual stream, norms, softmax, losses. Each thread
-// takes micro-batches from one counter and adds up gradients of its own; weights are packed for the products once a step.
+// (fifteen times slower in all). What is between products stays in f32: the residual stream, norms, softmax, losses.
+// Each thread takes micro-batches from one counter and adds up gradients of its own; weights are packed for the
+// products once a step.
 //
 //   g++ -std=c++20 -O3 -ffast-math -march=native -mprefer-vector-width=512 -shared -fPIC -pthread train.cpp -o train.so
 
@@ -72,7 +73,8 @@ class buffer {
 public:
     T* get(isize n) {
         if (n > size_) {
-            data_.reset(static_cast<T*>(std::aligned_alloc(64, (static_cast<std::size_t>(n) * sizeof(T) + 63) / 64 * 64)));
+            data_.reset(
+                static_cast<T*>(std::aligned_alloc(64, (static_cast<std::size_t>(n) * sizeof(T) + 63) / 64 * 64)));
             size_ = n;
         }
         return data_.get();
@@ -242,7 +244,8 @@ inline void interleave(const bf16* from, isize stride, bf16* to) {
     }
 }
 
-/// Right operand that is `from` (rows x columns) transposed: [rows / 16][columns / 32] tiles; what is added over are columns.
+/// Right operand that is `from` (rows x columns) transposed: [rows / 16][columns / 32] tiles; what is added over are
+/// columns.
 void pack_transposed(const bf16* from, isize rows, isize columns, isize stride, bf16* to) {
     for (isize m = 0; m < rows; m += 16) {
         for (isize k = 0; k < columns; k += 32, to += tile_size) transpose_pairs(from + m * stride + k, stride, to);
@@ -254,7 +257,8 @@ void pack(const bf16* from, isize rows, isize columns, isize stride, bf16* to) {
         for (isize k = 0; k < rows; k += 32, to += tile_size) interleave(from + k * stride + n, stride, to);
     }
 }
-/// Left operand that is `from` (rows x columns) transposed: [columns / 16][rows / 32] tiles; what is added over are rows.
+/// Left operand that is `from` (rows x columns) transposed: [columns / 16][rows / 32] tiles; what is added over are
+/// rows.
 void pack_left_transposed(const bf16* from, isize rows, isize columns, isize stride, bf16* to) {
     alignas(64) bf16 pairs[tile_size];
     for (isize n = 0; n < columns; n += 16) {
@@ -318,7 +322,8 @@ struct workspace {
     std::vector<kept_layer> kept;
     std::vector<float*> states;  ///< the residual stream after each layer
     buffer<float> last, block, other, dx, dnormed, scores, dscores, dq, logits, dheads, dk;
-    buffer<bf16> dx16, dy16, packed_a, packed_b, keys, values, queries, outs, queries_t, outs_t, p, ds, ds_packed, key_t;
+    buffer<bf16> dx16, dy16, packed_a, packed_b, keys, values, queries, outs, queries_t, outs_t, p, ds, ds_packed,
+        key_t;
     buffer<bf16> head_normed, dlogits, teacher, scratch;
     buffer<float> head_inverse, deltas;
     buffer<float> gradients;
@@ -363,7 +368,8 @@ struct model {
 
 // ---------------------------------------------------------------- parts of a layer
 
-void norm_forward(const float* x, const float* weight, isize rows, isize width, double epsilon, float* inverse, bf16* y) {
+void norm_forward(const float* x, const float* weight, isize rows, isize width, double epsilon, float* inverse,
+                  bf16* y) {
     for (isize r = 0; r < rows; ++r, x += width, y += width) {
         float sum = 0;
         for (isize i = 0; i < width; ++i) sum += x[i] * x[i];
@@ -472,7 +478,8 @@ void attention_backward(const model& m, workspace& w, const bf16* qkv, const bf1
             const isize n = length - j0;
             const isize skipped = j0 / 16 * (head / 32) * tile_size;
             multiply<false>(32, n, head, rows_of(k + j0 * stride, stride), packed(q_t + skipped, head), scores, length);
-            multiply<false>(32, n, head, rows_of(v + j0 * stride, stride), packed(o_t + skipped, head), dscores, length);
+            multiply<false>(32, n, head, rows_of(v + j0 * stride, stride), packed(o_t + skipped, head), dscores,
+                            length);
             for (isize r = 0; r < 32; ++r) {
                 const float *const row = scores + r * length, *const drow = dscores + r * length;
                 bf16 *const to = p + r * p_stride, *const dto = ds + r * p_stride;
@@ -487,7 +494,8 @@ void attention_backward(const model& m, workspace& w, const bf16* qkv, const bf1
             const tiles o_from{o_p + j0 / 32 * tile_size, length / 32 * tile_size, tile_size, 32};
             const tiles q_from{q_p + j0 / 32 * tile_size, length / 32 * tile_size, tile_size, 32};
             multiply<false>(32, head, n, rows_of(p, p_stride), o_from, dk, head);
-            for (isize r = 0; r < 32; ++r) narrow_all(dk + r * head, head, dqkv + (j0 + r) * stride + 2 * s.width + h * head);
+            for (isize r = 0; r < 32; ++r)
+                narrow_all(dk + r * head, head, dqkv + (j0 + r) * stride + 2 * s.width + h * head);
             multiply<false>(32, head, n, rows_of(ds, p_stride), q_from, dk, head);
             for (isize r = 0; r < 32; ++r) {
                 rotate(dk + r * head, 1, head, &m.cosines[(j0 + r) * half], &m.sines[(j0 + r) * half], -1.0f);
@@ -548,8 +556,8 @@ void layer_forward(model& m, workspace& w, isize l, isize sequences, isize lengt
     bf16* const hidden = k.hidden.get(rows * s.inner);
     for (isize r0 = 0; r0 < rows; r0 += block_rows) {
         const isize n = std::min(block_rows, rows - r0), at = r0 * width, inner = s.inner;
-        multiply<false>(n, width, width, rows_of(attended + at, width),
-                        packed(p.attention_out.forward.data(), width), block, width);
+        multiply<false>(n, width, width, rows_of(attended + at, width), packed(p.attention_out.forward.data(), width),
+                        block, width);
         for (isize i = 0; i < n * width; ++i) middle[at + i] = x[at + i] + block[i];
         norm_forward(middle + at, m.weights + s.norm(2 * l + 1), n, width, s.epsilon, middle_inverse + r0,
                      middle_normed + at);
@@ -559,10 +567,11 @@ void layer_forward(model& m, workspace& w, isize l, isize sequences, isize lengt
         for (isize r = 0; r < n; ++r) {
             const float *const g = block + r * 2 * inner, *const u = g + inner;
             bf16* const to = hidden + (r0 + r) * inner;
-            for (isize i = 0; i < inner; ++i) to[i] = narrow(g[i] / (1.0f + exponential(std::min(-g[i], 80.0f))) * u[i]);
+            for (isize i = 0; i < inner; ++i)
+                to[i] = narrow(g[i] / (1.0f + exponential(std::min(-g[i], 80.0f))) * u[i]);
         }
-        multiply<false>(n, width, inner, rows_of(hidden + r0 * inner, inner),
-                        packed(p.down.forward.data(), inner), block, width);
+        multiply<false>(n, width, inner, rows_of(hidden + r0 * inner, inner), packed(p.down.forward.data(), inner),
+                        block, width);
         for (isize i = 0; i < n * width; ++i) y[at + i] = middle[at + i] + block[i];
     }
 }
@@ -581,8 +590,8 @@ void layer_backward(model& m, workspace& w, isize l, isize sequences, isize leng
     narrow_all(dx, rows * width, dx16);
     for (isize r0 = 0; r0 < rows; r0 += block_rows) {
         const isize n = std::min(block_rows, rows - r0);
-        multiply<false>(n, inner, width, rows_of(dx16 + r0 * width, width), packed(p.down.backward.data(), width), block,
-                        inner);
+        multiply<false>(n, inner, width, rows_of(dx16 + r0 * width, width), packed(p.down.backward.data(), width),
+                        block, inner);
         for (isize r = 0; r < n; ++r) {
             const bf16 *const g = gate_up + (r0 + r) * 2 * inner, *const u = g + inner;
             const float* const dh = block + r * inner;
@@ -600,8 +609,8 @@ void layer_backward(model& m, workspace& w, isize l, isize sequences, isize leng
         const isize n = std::min(block_rows, rows - r0);
         multiply<false>(n, width, 2 * inner, rows_of(dy + r0 * 2 * inner, 2 * inner),
                         packed(p.gate_up.backward.data(), 2 * inner), dnormed, width);
-        norm_backward(k.middle.data() + r0 * width, m.weights + s.norm(2 * l + 1), k.middle_inverse.data() + r0, dnormed, n,
-                      width, dx + r0 * width, gradients + s.norm(2 * l + 1));
+        norm_backward(k.middle.data() + r0 * width, m.weights + s.norm(2 * l + 1), k.middle_inverse.data() + r0,
+                      dnormed, n, width, dx + r0 * width, gradients + s.norm(2 * l + 1));
     }
 
     narrow_all(dx, rows * width, dx16);
@@ -609,8 +618,8 @@ void layer_backward(model& m, workspace& w, isize l, isize sequences, isize leng
     bf16* const dout = w.scratch.get(rows * width);
     for (isize r0 = 0; r0 < rows; r0 += block_rows) {
         const isize n = std::min(block_rows, rows - r0);
-        multiply<false>(n, width, width, rows_of(dx16 + r0 * width, width), packed(p.attention_out.backward.data(), width),
-                        block, width);
+        multiply<false>(n, width, width, rows_of(dx16 + r0 * width, width),
+                        packed(p.attention_out.backward.data(), width), block, width);
         narrow_all(block, n * width, dout + r0 * width);
     }
     for (isize b = 0; b < sequences; ++b) {
@@ -636,13 +645,13 @@ struct head_request {
     const std::int32_t* targets;  ///< of all rows
     const float* importance;      ///< of all rows: weight of each target
     isize rows, first, step;
-    float weight;             ///< of this exit's loss, over the number of its rows
-    const bf16* teacher;      ///< distributions for these rows, or none
-    float distilled;          ///< share of the teacher in the target
-    bf16* keep;               ///< where the distributions of rows keep_first, keep_first + keep_step, ... go, or none
+    float weight;         ///< of this exit's loss, over the number of its rows
+    const bf16* teacher;  ///< distributions for these rows, or none
+    float distilled;      ///< share of the teacher in the target
+    bf16* keep;           ///< where the distributions of rows keep_first, keep_first + keep_step, ... go, or none
     isize keep_first, keep_step;
-    float* dstate;            ///< gradient, added to; none: only losses
-    float* nats;              ///< of each row asked for, or none
+    float* dstate;  ///< gradient, added to; none: only losses
+    float* nats;    ///< of each row asked for, or none
     std::uint8_t* hits;
 };
 
@@ -708,7 +717,8 @@ double head(model& m, workspace& w, const head_request& q) {
         pack(normed, padded, width, width, b);
         for (isize v0 = 0; v0 < vocabulary; v0 += head_columns) {  // so many that both operands stay in the cache
             const isize v1 = std::min(v0 + head_columns, vocabulary);
-            const tiles matrix{m.embedding.backward.data() + v0 / 32 * tile_size, vocabulary / 32 * tile_size, tile_size, 32};
+            const tiles matrix{m.embedding.backward.data() + v0 / 32 * tile_size, vocabulary / 32 * tile_size,
+                               tile_size, 32};
             multiply<true>(padded, width, v1 - v0, rows_of(dlogits + v0, stride), matrix, dnormed, width);
             for (isize v = v0; v < v1; v += 32) {
                 pack_left_transposed(dlogits + v, padded, 32, stride, a);
@@ -734,7 +744,8 @@ void forward(model& m, workspace& w, const std::int32_t* ids, isize sequences, i
     float* x = w.kept[0].x.get(rows * s.width);
     for (isize b = 0; b < sequences; ++b) {
         for (isize t = 0; t < length; ++t) {
-            std::memcpy(x + (b * length + t) * s.width, m.weights + ids[b * id_stride + t] * s.width, sizeof(float) * s.width);
+            std::memcpy(x + (b * length + t) * s.width, m.weights + ids[b * id_stride + t] * s.width,
+                        sizeof(float) * s.width);
         }
     }
     for (isize l = 0; l < s.layers; ++l) {
@@ -759,7 +770,8 @@ struct orthogonaliser {
         for (isize i = 0; i < rows * columns; ++i) sum += x[i] * x[i];
         const float scale = 1.0f / (static_cast<float>(std::sqrt(sum)) + 1e-7f);
         for (isize i = 0; i < rows * columns; ++i) x[i] *= scale;
-        bf16 *const narrowed = x16.get(rows * columns), *const t = x_t.get(rows * columns), *const p = x_p.get(rows * columns);
+        bf16 *const narrowed = x16.get(rows * columns), *const t = x_t.get(rows * columns),
+                    *const p = x_p.get(rows * columns);
         bf16 *const n = a16.get(rows * rows), *const nt = a_t.get(rows * rows);
         float *const s = a.get(rows * rows), *const ss = aa.get(rows * rows), *const y = bx.get(rows * columns);
         for (int step = 0; step < 5; ++step) {
@@ -846,8 +858,8 @@ struct step_request {
     float* gradient;  // if given, the mean gradient goes here and no step is taken
 };
 
-void* model_new(std::int64_t layers, std::int64_t width, std::int64_t heads, std::int64_t inner, std::int64_t vocabulary,
-                std::int64_t context, double theta, double epsilon, std::int64_t threads) {
+void* model_new(std::int64_t layers, std::int64_t width, std::int64_t heads, std::int64_t inner,
+                std::int64_t vocabulary, std::int64_t context, double theta, double epsilon, std::int64_t threads) {
     auto* const m = new model(shape{layers, width, heads, inner, vocabulary, context, theta, epsilon});
     for (isize i = 0; i < threads; ++i) m->workspaces.push_back(std::make_unique<workspace>());
     return m;
@@ -968,8 +980,8 @@ void train_step(void* given, const step_request* request) {
         orthogonaliser orthogonalise;
         buffer<float> scratch;
         for (isize i; (i = next_matrix++) < static_cast<isize>(places.size());) {
-            muon(places[i], sum, q.momentum, q.weights, clip, q.muon_rate, q.muon_momentum, q.weight_decay, orthogonalise,
-                 scratch);
+            muon(places[i], sum, q.momentum, q.weights, clip, q.muon_rate, q.muon_momentum, q.weight_decay,
+                 orthogonalise, scratch);
         }
     };
     std::vector<std::thread> others;
