@@ -33,10 +33,8 @@ namespace {
 using bf16 = std::uint16_t;
 using isize = std::int64_t;
 
-inline bf16 narrow(float x) {
-    const auto bits = std::bit_cast<std::uint32_t>(x);
-    return static_cast<bf16>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
-}
+/// To the nearest; halfway, away from zero, which takes fewer instructions than ties to even.
+inline bf16 narrow(float x) { return static_cast<bf16>((std::bit_cast<std::uint32_t>(x) + 0x8000u) >> 16); }
 inline float widen(bf16 x) { return std::bit_cast<float>(static_cast<std::uint32_t>(x) << 16); }
 
 /// e^x to about 1e-7, in a form that compilers vectorise.
@@ -129,12 +127,12 @@ template <bool Add>
 void multiply(isize rows, isize columns, isize depth, tiles a, tiles b, float* c, isize stride) {
     const isize bytes = stride * 4;
     barrier_to_compiler(c);
-    for (isize n = 0; n < columns; n += 32) {
-        const bf16* const b0 = b.data + n / 16 * b.across;
-        const bf16* const b1 = b0 + b.across;
-        for (isize m = 0; m < rows; m += 32) {
-            const bf16* const a0 = a.data + m / 16 * a.across;
-            const bf16* const a1 = a0 + a.across;
+    for (isize m = 0; m < rows; m += 32) {
+        const bf16* const a0 = a.data + m / 16 * a.across;
+        const bf16* const a1 = a0 + a.across;
+        for (isize n = 0; n < columns; n += 32) {
+            const bf16* const b0 = b.data + n / 16 * b.across;
+            const bf16* const b1 = b0 + b.across;
             float* const c0 = c + m * stride + n;
             float* const c1 = c0 + 16 * stride;
             if constexpr (Add) {
