@@ -4,7 +4,8 @@
 cache policies, thread counts, prefix reuse and rollback.
 
     record.py record BUILD_DIR OUT.json     run everything with a build's command and its record program
-    record.py compare OLD.json NEW.json     say what differs; exit status 1 if anything does
+    record.py compare OLD.json NEW.json [KEY...]
+                                            say what differs, but for values of these keys; exit status 1 if anything does
 
 For changes that must not change results: record with the tree as it was and with the changed tree, each with its own
 copy of this script, on the same machine with the same compiler flags (bits depend on the instruction set). Recorded
@@ -74,13 +75,15 @@ def without_times(value):
 
 
 def tensors(path):
-    """Hashes of a safetensors file's tensors, whatever they are called."""
+    """Hashes of a safetensors file's weights, whatever they are called. Thresholds and lists of layers, of a few values
+    each, are left out: `fit` chooses them by measured speed."""
     data = pathlib.Path(path).read_bytes()
     size = struct.unpack("<Q", data[:8])[0]
     header = json.loads(data[8:8 + size])
     body = data[8 + size:]
     return sorted(hashlib.sha256(body[slice(*entry["data_offsets"])]).hexdigest()
-                  for name, entry in header.items() if name != "__metadata__")
+                  for name, entry in header.items()
+                  if name != "__metadata__" and entry["data_offsets"][1] - entry["data_offsets"][0] > 128)
 
 
 def run(arguments):
@@ -106,16 +109,26 @@ def record(build):
                                    "--samples", "12", "--threads",
                                    "2", "--out", exits, "--json", *more]))
             said.pop("out", None)
-            found[name] = {"report": without_times(said), "tensors": tensors(exits)}
+            found[name] = {"report": without(without_times(said), ("model", "choices")), "tensors": tensors(exits)}
     said = json.loads(run([command, "evaluate", "--text", *TEXT, "--tokens", "24000", "--tokens-per-file", "1500", "--samples", "6", "--gates",
                            "fixed,margin,sec", "--json"]))
-    found["evaluate"] = without_times(said)
+    found["evaluate"] = without(without_times(said), ("model",))
     program = next(pathlib.Path(build).rglob("earlyout_record"))
     found["sessions"] = run([str(program)]).splitlines()
     return found
 
 
-def compare(old, new):
+def without(value, keys):
+    if isinstance(value, dict):
+        return {k: without(v, keys) for k, v in value.items() if k not in keys}
+    if isinstance(value, list):
+        return [without(v, keys) for v in value]
+    # Lines of the program: "reused 0, layer tokens 66 17, bytes 191396 910464".
+    return value.split(", bytes")[0] if isinstance(value, str) and "weight_bytes" in keys else value
+
+
+def compare(old, new, keys):
+    old, new = without(old, keys), without(new, keys)
     differences = [name for name in sorted(old.keys() | new.keys()) if old.get(name) != new.get(name)]
     for name in differences:
         print(f"{name}:\n  old {json.dumps(old.get(name))[:600]}\n  new {json.dumps(new.get(name))[:600]}")
@@ -127,9 +140,9 @@ def main(arguments):
     if len(arguments) == 4 and arguments[1] == "record":
         pathlib.Path(arguments[3]).write_text(json.dumps(record(arguments[2]), indent=1))
         return 0
-    if len(arguments) == 4 and arguments[1] == "compare":
-        old, new = (json.loads(pathlib.Path(path).read_text()) for path in arguments[2:])
-        return compare(old, new)
+    if len(arguments) >= 4 and arguments[1] == "compare":
+        old, new = (json.loads(pathlib.Path(path).read_text()) for path in arguments[2:4])
+        return compare(old, new, arguments[4:])
     sys.exit(__doc__)
 
 
