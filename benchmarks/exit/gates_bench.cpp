@@ -27,16 +27,19 @@ namespace eo = earlyout;
 namespace {
 
 /// One exit: a hidden state and the output matrix (the final norm is too small to matter).
-struct exit_point {
+struct exit_point final : eo::logit_source {
     exit_point(std::size_t d_model, std::size_t vocab)
         : signals(d_model, vocab), output(vocab, d_model), hidden(support::random_source(1).floats(d_model)) {
         const std::vector<float> weight = support::random_source(2).floats(vocab * d_model, 0.05f);
         output.set_rows(0, {weight.data(), vocab, d_model});
     }
-    void operator()(std::size_t, std::span<const float> state, std::span<float> logits) const {
+    void logits(std::size_t, std::span<const float> state, std::span<float> out) override {
         eo::kernels::multiply(output, {state.data(), 1, state.size()}, eo::extent<>(state.size()), nullptr,
-                              {logits.data(), 1, logits.size()}, 0, output.panels());
+                              {out.data(), 1, out.size()}, 0, output.panels());
     }
+    eo::kernels::logit_summary summary(std::size_t, std::span<const float>) override { return {}; }
+    void set_shortlist(std::span<const eo::token_id>) override {}
+    void shortlist_logits(std::size_t, std::span<const float>, std::span<float>) override {}
 
     eo::exit_signals signals;
     eo::packed_matrix<> output;
@@ -46,17 +49,15 @@ struct exit_point {
 template <class Gate>
 void evaluate(benchmark::State& state, const Gate& gate) {
     exit_point at(static_cast<std::size_t>(state.range(0)), static_cast<std::size_t>(state.range(1)));
-    const eo::exit_signals::head_function head = at;
-    at.signals.set_head(head);
     constexpr bool looks_back = Gate::signals.contains(eo::signal::previous_hidden_state);
     auto sequence = eo::start_sequence(gate);
     for (auto _ : state) {
         eo::token_state_of<Gate> token{};
         at.signals.start_token(0);
-        at.signals.arrive(1, at.hidden);
+        at.signals.begin_exit(1, at.hidden, at);
         if constexpr (looks_back) {
-            at.signals.leave(true);
-            at.signals.arrive(2, at.hidden);
+            at.signals.end_exit(true);
+            at.signals.begin_exit(2, at.hidden, at);
         }
         benchmark::DoNotOptimize(eo::evaluate(gate, at.signals, token, sequence));
     }

@@ -5,7 +5,7 @@
 #include <earlyout/exit/adapter_head.hpp>
 #include <earlyout/exit/own_head.hpp>
 #include <earlyout/nn/linear.hpp>
-#include <earlyout/nn/workspace.hpp>
+#include <earlyout/nn/run_context.hpp>
 
 #include <benchmark/benchmark.h>
 
@@ -14,6 +14,7 @@
 #include <span>
 #include <vector>
 
+#include "support/forward_pass.hpp"
 #include "support/random.hpp"
 
 namespace eo = earlyout;
@@ -26,11 +27,7 @@ constexpr std::size_t rank = 16;
 template <class Format>
 struct answered {
     answered(std::size_t d, std::size_t vocab)
-        : scratch(eo::model_shape{.layers = 1, .d_model = d, .heads = 1, .vocab = vocab, .context = 1}.completed(), 1,
-                  1),
-          output(vocab, d),
-          hidden(support::random_source(1).floats(d)),
-          logits(vocab) {
+        : output(vocab, d), hidden(support::random_source(1).floats(d)), logits(vocab) {
         const std::vector<float> weight = support::random_source(2).floats(vocab * d, 0.05f);
         output.weight().set_rows(0, {weight.data(), vocab, d});
         exits.set_model({1, d, vocab, "", "f32"});
@@ -41,24 +38,25 @@ struct answered {
 
     template <class Head>
     void measure(benchmark::State& state, const Head& head) {
-        const auto own = [&](std::span<const float> from, std::span<float> into) {
-            output({from.data(), 1, from.size()}, {into.data(), 1, into.size()}, scratch.rounded(), on);
+        eo::run_context context(support::scratch_of_part<eo::linear<Format>>{&output}, 1, on,
+                                eo::head_scratch_bytes(head, 1));
+        const auto own = [&](eo::matrix_view<const float> from, eo::matrix_view<float> into) {
+            output(from, into, context);
         };
-        const eo::model_output with(own, scratch, on, bytes);
+        const eo::lm_head with(own, context);
         for (auto _ : state) {
-            head(1, hidden, logits, with);
+            head(1, eo::matrix_view<const float>{hidden.data(), 1, hidden.size()},
+                 eo::matrix_view<float>{logits.data(), 1, logits.size()}, with);
             benchmark::DoNotOptimize(logits.data());
             benchmark::ClobberMemory();
         }
     }
 
     eo::inline_executor on;
-    eo::workspace scratch;
     eo::linear<Format> output;
     std::vector<float> hidden;
     std::vector<float> logits;
     eo::exit_weights exits;
-    std::uint64_t bytes = 0;
 };
 
 template <class Format>

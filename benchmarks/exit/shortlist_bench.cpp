@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <vector>
 
+#include "support/forward_pass.hpp"
 #include "support/random.hpp"
 
 namespace eo = earlyout;
@@ -26,9 +27,8 @@ struct output {
         : matrix(static_cast<std::size_t>(state.range(1)), static_cast<std::size_t>(state.range(0))),
           few(matrix.room_for(static_cast<std::size_t>(state.range(2)))),
           x(support::random_source(1).floats(matrix.in())),
-          rounded(1, matrix.in()),
+          context(support::scratch_of_part<eo::linear<Format>>{&matrix}, 1, on),
           logits(matrix.out()),
-          blocks(matrix.out() / eo::kernels::summary_block + 1),
           ids(2 * few.out()) {
         const std::vector<float> weight = support::random_source(2).floats(matrix.out() * matrix.in(), 0.05f);
         matrix.weight().set_rows(0, {weight.data(), matrix.out(), matrix.in()});
@@ -36,20 +36,19 @@ struct output {
         find();
     }
     void answer(const eo::linear<Format>& with) {
-        with({x.data(), 1, x.size()}, {logits.data(), 1, with.out()}, rounded, on);
+        with({x.data(), 1, x.size()}, {logits.data(), 1, with.out()}, context);
         top = eo::kernels::find_top_two(logits.data(), with.out());
         benchmark::DoNotOptimize(eo::kernels::log_sum_exp(logits.data(), with.out(), top.first));
     }
-    void summarize() { top = matrix.summarize({x.data(), 1, x.size()}, blocks, rounded, on).top; }
+    void summarize() { top = matrix.summarize({x.data(), 1, x.size()}, context).top; }
     void find() { eo::kernels::find_top_k(logits.data(), logits.size(), few.out(), ids); }
-    void copy() { matrix.gather(std::span(ids).first(few.out()), few, on); }
+    void copy() { matrix.gather(std::span(ids).first(few.out()), few, context); }
 
     eo::inline_executor on;
     eo::linear<Format> matrix, few;
     std::vector<float> x;
-    eo::kernels::quantized_rows rounded;
+    eo::run_context context;
     std::vector<float> logits;
-    std::vector<eo::kernels::logit_summary> blocks;
     std::vector<eo::token_id> ids;
     eo::kernels::top_two top;
 };

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "support/random.hpp"
+#include "support/rounding.hpp"
 
 namespace eo = earlyout;
 
@@ -143,7 +144,7 @@ void gelu_tanh(benchmark::State& state) {
     });
 }
 void quantize_row(benchmark::State& state) {
-    eo::kernels::quantized_rows rounded(1, static_cast<std::size_t>(state.range(0)));
+    support::rounded_rows rounded(1, static_cast<std::size_t>(state.range(0)));
     elementwise(state, [&](std::span<float> x, std::span<float>) { rounded.set_row(0, x.data(), x.size()); });
 }
 void top_two(benchmark::State& state) {

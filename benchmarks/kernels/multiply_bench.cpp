@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "support/random.hpp"
+#include "support/rounding.hpp"
 
 namespace eo = earlyout;
 
@@ -47,7 +48,7 @@ void earlyout_product(benchmark::State& state, bool cached) {
     for (std::size_t i = copies(bytes, cached); i > 0; --i) {
         weights.emplace_back(out, in, Format{}, &arena).set_rows(0, {weight.data(), out, in});
     }
-    eo::kernels::quantized_rows scratch(tokens, in);
+    support::rounded_rows scratch(tokens, in);
     std::size_t next = 0;
     for (auto _ : state) {
         const eo::packed_matrix<Format>& w = weights[next++ % weights.size()];

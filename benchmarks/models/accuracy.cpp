@@ -56,14 +56,16 @@ struct predictions {
 
 predictions predict(const network& net, const std::vector<ids>& pieces, eo::dtype kv) {
     eo::inline_executor on;
+    eo::run_context context(net, 128, on);
     predictions made;
     std::vector<float> logits(net.shape().vocab);
     for (const ids& piece : pieces) {
-        eo::sequence<network> tokens(net, piece.size(), 128, on, kv);
-        for (const eo::token_id id : piece) tokens.push(id);
-        (void)tokens.climb(1, net.shape().layers);
+        eo::sequence tokens(net.shape(), piece.size(), kv);
+        for (const eo::token_id id : piece) tokens.push(net, id);
+        (void)eo::run_pending(net, 1, net.shape().layers, tokens, context);
         for (std::size_t p = 0; p + 1 < piece.size(); ++p) {
-            tokens.output(tokens.row(p), logits);
+            net.logits({tokens.hidden_state(p).data(), 1, net.shape().d_model}, {logits.data(), 1, logits.size()},
+                       context);
             const auto top = eo::kernels::find_top_two(logits.data(), logits.size());
             const auto truth = static_cast<std::size_t>(piece[p + 1]);
             made.cross_entropy += eo::kernels::log_sum_exp(logits.data(), logits.size(), top.first) - logits[truth];

@@ -2,6 +2,7 @@
 // Our half of agree.py. Like llama_cpp_check.c, which see, but for its arguments:
 //     earlyout_peer_check FORMAT MODEL.gguf
 #include <earlyout/core/executor.hpp>
+#include <earlyout/generate/pending.hpp>
 #include <earlyout/generate/sequence.hpp>
 #include <earlyout/io/load.hpp>
 #include <earlyout/models/any_model.hpp>
@@ -21,15 +22,17 @@ using model = eo::io::pretrained<eo::any_model>;
 void give_logits(const model& m, std::size_t first, std::size_t count) {
     const eo::model_shape& shape = m.network().shape();
     eo::inline_executor executor;
-    eo::sequence tokens(m.network(), count, 128, executor);
+    eo::run_context context(m.network(), 128, executor);
+    eo::sequence tokens(shape, count);
     std::vector<float> logits(shape.vocab);
     for (std::size_t done = 1; done <= count; ++done) {
         eo::token_id id = 0;
         std::cin >> id;
-        tokens.push(id);
+        tokens.push(m.network(), id);
         if (done < first) continue;
-        (void)tokens.climb(1, shape.layers);
-        tokens.output(tokens.row(done - 1), logits);
+        (void)eo::run_pending(m.network(), 1, shape.layers, tokens, context);
+        m.network().logits({tokens.hidden_state(done - 1).data(), 1, shape.d_model}, {logits.data(), 1, shape.vocab},
+                           context);
         for (const float logit : logits) std::printf("%.9g ", static_cast<double>(logit));
         std::puts("");
     }

@@ -6,6 +6,7 @@
 #include "report.hpp"
 
 #include <earlyout/core/executor.hpp>
+#include <earlyout/generate/pending.hpp>
 #include <earlyout/generate/sequence.hpp>
 
 #include <algorithm>
@@ -30,8 +31,8 @@ struct logits_options {
     bool json = false;
 };
 
-/// Logits after the last token, [vocab], through the model's own head. A `sequence` is the layer below a
-/// session: it runs layers and neither draws tokens nor knows gates.
+/// Returns the logits after the last token, [vocab], through the model's own head: a sequence and a run_context are the
+/// layer below a session, which neither draws tokens nor evaluates gates.
 std::vector<float> compute(const logits_options& o, const model& m) {
     const auto& network = m.network();
     const eo::model_shape& shape = network.shape();
@@ -44,16 +45,18 @@ std::vector<float> compute(const logits_options& o, const model& m) {
     }
     constexpr std::size_t block = 128;
     eo::inline_executor executor;
-    eo::sequence tokens(network, o.ids.size(), block, executor);
+    eo::run_context context(network, block, executor);
+    eo::sequence tokens(shape, o.ids.size());
     for (const eo::token_id id : o.ids) {
         if (id < 0 || std::cmp_greater_equal(id, shape.vocab)) {
             eo::fail(eo::errc::out_of_range, "--ids: expected token ids 0 .. ", shape.vocab - 1, ", found ", id);
         }
-        tokens.push(id);
+        tokens.push(network, id);
     }
-    (void)tokens.climb(1, layer);
+    (void)eo::run_pending(network, 1, layer, tokens, context);
     std::vector<float> logits(shape.vocab);
-    tokens.output(tokens.row(o.ids.size() - 1), logits);
+    network.logits({tokens.hidden_state(o.ids.size() - 1).data(), 1, shape.d_model}, {logits.data(), 1, shape.vocab},
+                   context);
     const auto is_number = [](float logit) { return logit < std::numeric_limits<float>::infinity(); };
     if (!std::ranges::all_of(logits, is_number) || !std::isfinite(std::ranges::max(logits))) {
         eo::fail(eo::errc::wrong_value, m.source(), ": logits after layer ", layer, " at position ", o.ids.size() - 1,

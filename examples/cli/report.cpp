@@ -43,7 +43,7 @@ json to_json(const eo::run_stats& s) {
             {"layers_skipped", s.layers_skipped()},
             {"prefill", {{"layer_tokens", s.prefill.layer_tokens}, {"weight_bytes", s.prefill.weight_bytes}}},
             {"decode", {{"layer_tokens", s.decode.layer_tokens}, {"weight_bytes", s.decode.weight_bytes}}},
-            {"debt_repaid", s.debt_repaid},
+            {"catch_up_layer_tokens", s.catch_up_layer_tokens},
             {"gate_evaluations", s.gate_evaluations},
             {"head_evaluations", s.head_evaluations},
             {"shortlist_evaluations", s.shortlist_evaluations},
@@ -94,7 +94,7 @@ void print_summary(std::ostream& to, const eo::completion& result) {
     line(to, "tokens/s", fixed(s.decode_tokens_per_second(), 0) + " after the first");
     line(to, "layer-tokens",
          std::to_string(s.prefill.layer_tokens) + " prompt, " + std::to_string(s.decode.layer_tokens) +
-             " decode (of which " + std::to_string(s.debt_repaid) + " repaid)");
+             " decode (of which " + std::to_string(s.catch_up_layer_tokens) + " caught up)");
     line(to, "weight bytes read",
          megabytes(static_cast<double>(s.prefill.weight_bytes)) + " prompt, " +
              megabytes(static_cast<double>(s.decode.weight_bytes)) + " decode");

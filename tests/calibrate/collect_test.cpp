@@ -27,9 +27,12 @@ calibrate::corpus_text random_text(std::size_t size, std::uint32_t seed) {
 /// Answers with the model's own output, but turned round.
 struct mirrored_head {
     template <class Output>
-    void operator()(std::size_t, std::span<const float> hidden, std::span<float> logits, Output&& output) const {
+    void operator()(std::size_t, eo::matrix_view<const float> hidden, eo::matrix_view<float> logits,
+                    Output&& output) const {
         output(hidden, logits);
-        for (float& x : logits) x = -x;
+        for (std::size_t i = 0; i < logits.rows(); ++i) {
+            for (float& x : logits[i]) x = -x;
+        }
     }
 };
 
@@ -54,7 +57,7 @@ TEST_CASE("an observation is what a session computes for the same tokens", "[cal
             CHECK(one.ids[0] == exit.argmax[size - 1]);
             CHECK(one.exit_layers[0] == exit.layer);
             CHECK_THAT(std::exp(one.log_probabilities[0]), WithinAbs(exit.max_probability[size - 1], 1e-6));
-            const auto row = s.tokens().row(size - 1);
+            const auto row = s.tokens().hidden_state(size - 1);
             CHECK(
                 std::equal(row.begin(), row.end(), exit.hidden.begin() + static_cast<std::ptrdiff_t>((size - 1) * 20)));
         }
@@ -68,11 +71,11 @@ TEST_CASE("margins, entropies and cross entropies are those of the logits", "[ca
     const auto text = random_text(64, 6);
     const auto seen = collector.observe(text.ids);
     eo::inline_executor on;
-    eo::workspace scratch(network.shape(), 1, 1);
+    eo::run_context context(network, 1, on);
     std::vector<float> logits(97);
     for (const std::size_t i : {0u, 31u, 62u}) {
         const calibrate::exit_observation& exit = seen.exits[0];
-        network.logits(exit.hidden.data() + i * 20, logits, scratch, on);
+        network.logits({exit.hidden.data() + i * 20, 1, 20}, {logits.data(), 1, 97}, context);
         double sum = 0.0, entropy = 0.0;
         for (const float x : logits) sum += std::exp(static_cast<double>(x));
         std::vector<double> p;
@@ -157,10 +160,10 @@ TEST_CASE("accuracy of exits, counted by hand", "[calibrate][collect]") {
 
 TEST_CASE("logits that are not numbers are an error where a corpus is observed", "[calibrate][collect]") {
     struct bad_head {
-        void operator()(std::size_t, std::span<const float> hidden, std::span<float> logits,
-                        const eo::model_output& output) const {
+        void operator()(std::size_t, eo::matrix_view<const float> hidden, eo::matrix_view<float> logits,
+                        const eo::lm_head& output) const {
             output(hidden, logits);
-            logits[40] = std::nanf("");
+            for (std::size_t i = 0; i < logits.rows(); ++i) logits.row(i)[40] = std::nanf("");
         }
     };
     eo::inline_executor on;

@@ -14,7 +14,7 @@ namespace support {
 namespace eo = earlyout;
 
 /// Tokens that pass exits after layers 1, 2, ..., with hidden states and logits made up by the test.
-class climb {
+class climb : public eo::logit_source {
 public:
     using rows = std::vector<std::vector<float>>;
 
@@ -23,9 +23,7 @@ public:
     explicit climb(rows logits, rows hidden = {})
         : logits_(std::move(logits)),
           hidden_(hidden.empty() ? rows(logits_.size(), {0.0f}) : std::move(hidden)),
-          signals_(hidden_.front().size(), logits_.front().size()) {
-        signals_.set_head(head_);
-    }
+          signals_(hidden_.front().size(), logits_.front().size()) {}
     climb(const climb&) = delete;
     climb& operator=(const climb&) = delete;
 
@@ -36,8 +34,8 @@ public:
         eo::token_state_of<Gate> token{};
         signals_.start_token(position);
         for (std::size_t i = 0; i < logits_.size(); ++i) {
-            if (i != 0) signals_.leave(eo::signals_of(gate).contains(eo::signal::previous_hidden_state));
-            signals_.arrive(i + 1, hidden_[i]);
+            if (i != 0) signals_.end_exit(eo::signals_of(gate).contains(eo::signal::previous_hidden_state));
+            signals_.begin_exit(i + 1, hidden_[i], *this);
             made.push_back(eo::evaluate(gate, signals_, token, sequence));
         }
         return made;
@@ -49,20 +47,18 @@ public:
     }
     std::size_t heads_run() const { return heads_run_; }
 
-private:
-    struct head {
-        climb* self;
-        void operator()(std::size_t layer, std::span<const float>, std::span<float> logits) const {
-            ++self->heads_run_;
-            for (std::size_t i = 0; i < logits.size(); ++i) logits[i] = self->logits_[layer - 1][i];
-        }
-    };
+    void logits(std::size_t layer, std::span<const float>, std::span<float> out) override {
+        ++heads_run_;
+        for (std::size_t i = 0; i < out.size(); ++i) out[i] = logits_[layer - 1][i];
+    }
+    eo::kernels::logit_summary summary(std::size_t, std::span<const float>) override { return {}; }
+    void set_shortlist(std::span<const eo::token_id>) override {}
+    void shortlist_logits(std::size_t, std::span<const float>, std::span<float>) override {}
 
+private:
     rows logits_;
     rows hidden_;
     std::size_t heads_run_ = 0;
-    head make_{this};
-    eo::exit_signals::head_function head_ = make_;
     eo::exit_signals signals_;
 };
 

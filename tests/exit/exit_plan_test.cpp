@@ -31,11 +31,12 @@ template <class Plan>
 visits climb(const Plan& plan, typename Plan::sequence_state& sequence) {
     visits seen;
     exit_point at({0.0f, 1.0f});
-    typename Plan::token_state token{};
-    plan.for_each_exit(token, sequence, [&](std::size_t layer, auto&& ask) {
-        seen.emplace_back(layer, ask(at.signals()));
-        return seen.back().second == decision::go_on;
-    });
+    typename Plan::state state{.token = {}, .sequence = sequence};
+    for (auto layer = plan.next_exit(0); layer; layer = plan.next_exit(*layer)) {
+        seen.emplace_back(*layer, plan.ask(*layer, at.signals(), state));
+        if (seen.back().second != decision::go_on) break;
+    }
+    sequence = state.sequence;
     return seen;
 }
 

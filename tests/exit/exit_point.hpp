@@ -3,6 +3,7 @@
 #define EARLYOUT_TESTS_EXIT_EXIT_POINT_HPP
 
 #include <earlyout/exit/gate.hpp>
+#include <earlyout/exit/logit_source.hpp>
 
 #include <cmath>
 #include <cstddef>
@@ -15,14 +16,13 @@ namespace support {
 namespace eo = earlyout;
 
 /// One token at one exit, with a hidden state and logits made up by the test; counts how often the head runs.
-class exit_point {
+class exit_point : public eo::logit_source {
 public:
     explicit exit_point(std::vector<float> logits, std::vector<float> hidden = {0.0f}, std::size_t layer = 1,
                         std::size_t position = 0)
         : logits_(std::move(logits)), hidden_(std::move(hidden)), signals_(hidden_.size(), logits_.size()) {
-        signals_.set_head(head_);
         signals_.start_token(position);
-        signals_.arrive(layer, hidden_);
+        signals_.begin_exit(layer, hidden_, *this);
     }
     exit_point(const exit_point&) = delete;
     exit_point& operator=(const exit_point&) = delete;
@@ -38,20 +38,30 @@ public:
         return eo::evaluate(gate, signals_, token, sequence);
     }
 
-private:
-    struct head {
-        exit_point* self;
-        void operator()(std::size_t, std::span<const float>, std::span<float> logits) const {
-            ++self->heads_run_;
-            for (std::size_t i = 0; i < logits.size(); ++i) logits[i] = self->logits_[i];
-        }
-    };
+    /// Moves on to another exit with the same logits.
+    void move_on(std::size_t layer, const std::vector<float>& hidden, bool keep_hidden_state) {
+        signals_.end_exit(keep_hidden_state);
+        signals_.begin_exit(layer, hidden, *this);
+    }
+    std::size_t summaries() const { return summaries_; }
 
+    void logits(std::size_t, std::span<const float>, std::span<float> out) override {
+        ++heads_run_;
+        for (std::size_t i = 0; i < out.size(); ++i) out[i] = logits_[i];
+    }
+    eo::kernels::logit_summary summary(std::size_t, std::span<const float>) override {
+        ++summaries_;
+        std::vector<eo::kernels::logit_summary> blocks(logits_.size() / eo::kernels::summary_block + 1);
+        return eo::kernels::summarize(logits_.data(), logits_.size(), blocks);
+    }
+    void set_shortlist(std::span<const eo::token_id>) override {}
+    void shortlist_logits(std::size_t, std::span<const float>, std::span<float>) override {}
+
+private:
     std::vector<float> logits_;
     std::vector<float> hidden_;
     std::size_t heads_run_ = 0;
-    head make_{this};
-    eo::exit_signals::head_function head_ = make_;
+    std::size_t summaries_ = 0;
     eo::exit_signals signals_;
 };
 

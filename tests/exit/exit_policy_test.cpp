@@ -13,7 +13,7 @@ TEST_CASE("a policy is made of what it is given, or of the defaults", "[exit][ex
     const eo::exit_policy short_one{eo::exit_plan{eo::after<3>(eo::always_exit{})}};
     using short_type = std::remove_const_t<decltype(short_one)>;
     static_assert(std::is_same_v<short_type::head_type, eo::shared_head>);
-    static_assert(std::is_same_v<short_type::cache_type, eo::propagate> && !short_type::cache_type::defers);
+    static_assert(std::is_same_v<short_type::cache_type, eo::propagate>);
 
     const eo::exit_policy whole{eo::exit_plan{}, eo::shared_head{}, eo::defer{.cap = 3, .prefill = eo::prefill::lazy}};
     CHECK(whole.cache.cap == 3);

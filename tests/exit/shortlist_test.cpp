@@ -19,51 +19,38 @@ namespace eo = earlyout;
 namespace {
 
 /// Exits whose logits the test makes up, [layer - 1][vocab], and a shortlist of three tokens.
-struct made_up_exits {
+struct made_up_exits : eo::logit_source {
     explicit made_up_exits(std::vector<std::vector<float>> by_layer)
-        : logits(std::move(by_layer)), signals(1, logits.front().size()) {
-        signals.set_head(all_function);
-        signals.set_shortlist(3, keep_function, few_function);
+        : by_layer_(std::move(by_layer)), signals(1, by_layer_.front().size(), 3) {
         signals.start_token(0);
     }
     made_up_exits(const made_up_exits&) = delete;
     made_up_exits& operator=(const made_up_exits&) = delete;
 
     void go_to(std::size_t layer) {
-        if (signals.layer() != 0) signals.leave(false);
-        signals.arrive(layer, hidden);
+        if (signals.layer() != 0) signals.end_exit(false);
+        signals.begin_exit(layer, hidden, *this);
     }
 
-    std::vector<std::vector<float>> logits;
+    std::vector<std::vector<float>> by_layer_;
     std::vector<float> hidden{0.0f};
     std::vector<eo::token_id> kept;
     int asked_all = 0, asked_few = 0, copied = 0;
 
-    struct all_call {
-        made_up_exits* self;
-        void operator()(std::size_t layer, std::span<const float>, std::span<float> out) const {
-            ++self->asked_all;
-            std::ranges::copy(self->logits[layer - 1], out.begin());
-        }
-    } all{this};
-    struct few_call {
-        made_up_exits* self;
-        void operator()(std::size_t layer, std::span<const float>, std::span<float> out) const {
-            ++self->asked_few;
-            for (std::size_t i = 0; i < out.size(); ++i) {
-                out[i] = self->logits[layer - 1][static_cast<std::size_t>(self->kept[i])];
-            }
-        }
-    } few{this};
-    struct keep_call {
-        made_up_exits* self;
-        void operator()(std::span<const eo::token_id> ids) const {
-            ++self->copied;
-            self->kept.assign(ids.begin(), ids.end());
-        }
-    } keep{this};
-    eo::exit_signals::head_function all_function = all, few_function = few;
-    eo::detail::kept_tokens::keep_function keep_function = keep;
+    void logits(std::size_t layer, std::span<const float>, std::span<float> out) override {
+        ++asked_all;
+        std::ranges::copy(by_layer_[layer - 1], out.begin());
+    }
+    eo::kernels::logit_summary summary(std::size_t, std::span<const float>) override { return {}; }
+    void set_shortlist(std::span<const eo::token_id> ids) override {
+        ++copied;
+        kept.assign(ids.begin(), ids.end());
+    }
+    void shortlist_logits(std::size_t layer, std::span<const float>, std::span<float> out) override {
+        ++asked_few;
+        for (std::size_t i = 0; i < out.size(); ++i) out[i] = by_layer_[layer - 1][static_cast<std::size_t>(kept[i])];
+    }
+
     eo::exit_signals signals;
 };
 
@@ -75,7 +62,7 @@ const std::vector<std::vector<float>> three_layers{
 TEST_CASE("a later exit is asked about the first one's likeliest tokens", "[exit][shortlist]") {
     made_up_exits at(three_layers);
     at.go_to(1);
-    const std::vector<double> first = probabilities(at.logits[0]);
+    const std::vector<double> first = probabilities(at.by_layer_[0]);
     CHECK_THAT(at.signals.max_probability(), WithinAbs(first[1], 1e-6));
     CHECK(at.signals.argmax() == 1);
     CHECK(at.copied == 0);  // it may leave here
@@ -115,7 +102,7 @@ TEST_CASE("who reads all logits at a later exit gets what follows from all", "[e
     const double before = static_cast<double>(at.signals.entropy());
     CHECK(at.signals.argmax() == 3);
     CHECK(at.signals.logits().size() == 6);
-    const std::vector<double> all = probabilities(at.logits[1]);
+    const std::vector<double> all = probabilities(at.by_layer_[1]);
     CHECK(at.signals.argmax() == 0);
     CHECK_THAT(at.signals.max_probability(), WithinAbs(all[0], 1e-6));
     CHECK(std::abs(static_cast<double>(at.signals.entropy()) - before) > 0.1);
@@ -123,7 +110,7 @@ TEST_CASE("who reads all logits at a later exit gets what follows from all", "[e
     CHECK(at.signals.previous_argmax() == 0);
     CHECK(at.signals.argmax() == 1);  // still among those of the first exit
     // One that is not among them costs all logits.
-    CHECK_THAT(at.signals.log_probability(4), WithinAbs(std::log(probabilities(at.logits[2])[4]), 1e-6));
+    CHECK_THAT(at.signals.log_probability(4), WithinAbs(std::log(probabilities(at.by_layer_[2])[4]), 1e-6));
     CHECK(at.signals.argmax() == 4);
 }
 

@@ -70,9 +70,9 @@ TEST_CASE("the previous exit's signals are those of this token", "[exit][signals
     CHECK_FALSE(s.previous_hidden_state());
 
     CHECK(s.argmax() == 1);
-    source.leave(true);
+    source.end_exit(true);
     const std::vector<float> next{9.0f, 10.0f};
-    source.arrive(2, next);
+    source.begin_exit(2, next, at);
     CHECK(s.layer() == 2);
     CHECK(s.previous_argmax() == 1);
     REQUIRE(s.previous_hidden_state());
@@ -81,15 +81,15 @@ TEST_CASE("the previous exit's signals are those of this token", "[exit][signals
     CHECK_FALSE(source.has_logits());
 
     // Nothing asked for logits here, and nobody keeps hidden states.
-    source.leave(false);
-    source.arrive(3, next);
+    source.end_exit(false);
+    source.begin_exit(3, next, at);
     CHECK_FALSE(s.previous_argmax());
     CHECK_FALSE(s.previous_hidden_state());
 
     (void)s.argmax();
-    source.leave(true);
+    source.end_exit(true);
     source.start_token(18);
-    source.arrive(1, next);
+    source.begin_exit(1, next, at);
     CHECK_FALSE(s.previous_argmax());
     CHECK_FALSE(s.previous_hidden_state());
     CHECK(s.position() == 18);
@@ -105,22 +105,16 @@ TEST_CASE("sets of signals", "[exit][signals]") {
     }
 }
 
-TEST_CASE("with a summary nobody makes logits until somebody reads them", "[exit][signals]") {
+TEST_CASE("with summaries no logits are computed until they are read", "[exit][signals]") {
     const std::vector<float> logits = support::random_source(9).floats(2400, 3.0f);
     exit_point stored(logits), at(logits);
-    std::size_t summaries = 0;
-    std::vector<eo::kernels::logit_summary> blocks(3);
-    const auto summary = [&](std::size_t, std::span<const float>) {
-        ++summaries;
-        return eo::kernels::summarize(logits.data(), logits.size(), blocks);
-    };
-    at.signals().set_summary(eo::exit_signals::summary_function(summary));
+    at.signals().use_summaries(true);
     const auto top = stored.signals().argmax();
     CHECK(at.signals().argmax() == top);
     CHECK(at.signals().margin() == stored.signals().margin());
     CHECK(at.signals().max_probability() == stored.signals().max_probability());
     CHECK(at.signals().log_probability(top) == stored.signals().log_probability(top));
-    CHECK(summaries == 1);
+    CHECK(at.summaries() == 1);
     CHECK(at.heads_run() == 0);
     CHECK_FALSE(at.signals().has_logits());
 
@@ -131,17 +125,17 @@ TEST_CASE("with a summary nobody makes logits until somebody reads them", "[exit
     CHECK(at.signals().logits()[5] == logits[5]);
     CHECK(at.heads_run() == 1);
 
-    at.signals().leave(false);
+    at.signals().end_exit(false);
     CHECK(at.signals().previous_argmax() == top);
     const std::vector<float> hidden{0.0f};
-    at.signals().arrive(2, hidden);
+    at.signals().begin_exit(2, hidden, at);
     CHECK(at.signals().log_probability(other) == stored.signals().log_probability(other));
-    CHECK(summaries == 2);
+    CHECK(at.summaries() == 2);
     CHECK(at.heads_run() == 2);
 
-    at.signals().set_summary({});
-    at.signals().arrive(3, hidden);
+    at.signals().use_summaries(false);
+    at.signals().begin_exit(3, hidden, at);
     CHECK(at.signals().argmax() == top);
-    CHECK(summaries == 2);
+    CHECK(at.summaries() == 2);
     CHECK(at.heads_run() == 3);
 }

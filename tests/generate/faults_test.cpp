@@ -31,11 +31,11 @@ struct faulty_head {
     std::vector<std::pair<std::size_t, float>> at;  ///< token and logit
     std::size_t layer = 0;                          ///< 0: every layer
 
-    void operator()(std::size_t l, std::span<const float> hidden, std::span<float> logits,
-                    const eo::model_output& output) const {
+    void operator()(std::size_t l, eo::matrix_view<const float> hidden, eo::matrix_view<float> logits,
+                    const eo::lm_head& output) const {
         output(hidden, logits);
         if (layer != 0 && l != layer) return;
-        for (const auto& [token, logit] : at) logits[token] = logit;
+        for (const auto& [token, logit] : at) logits.row(0)[token] = logit;
     }
 };
 

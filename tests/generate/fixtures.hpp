@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "support/buffers.hpp"
+#include "support/forward_pass.hpp"
 #include "support/random_network.hpp"
 
 namespace support {
@@ -100,7 +101,7 @@ public:
     full_run(const eo::gpt2<>& network, std::span<const eo::token_id> tokens)
         : network_(network),
           cache_(network.shape(), tokens.size()),
-          scratch_(network.shape(), 1, 1),
+          context_(network, 1, on_),
           rows_(network.shape().layers + 1) {
         std::vector<float> row(network.shape().d_model);
         for (std::size_t p = 0; p < tokens.size(); ++p) {
@@ -108,23 +109,21 @@ public:
             rows_[0].push_back(row);
             for (std::size_t layer = 1; layer < rows_.size(); ++layer) {
                 const eo::layer_token one{&cache_, p, row.data()};
-                network.run_layers(layer, layer, {&one, 1}, scratch_, on_);
+                network.run_layers(layer, layer, {&one, 1}, context_);
                 rows_[layer].push_back(row);
             }
         }
     }
     const std::vector<float>& row(std::size_t layer, std::size_t position) const { return rows_[layer][position]; }
     std::vector<float> logits(std::size_t layer, std::size_t position) {
-        std::vector<float> made(network_.shape().vocab);
-        network_.logits(row(layer, position).data(), made, scratch_, on_);
-        return made;
+        return logits_of(network_, row(layer, position), context_);
     }
 
 private:
     const eo::gpt2<>& network_;
     eo::inline_executor on_;
     eo::kv_cache cache_;
-    eo::workspace scratch_;
+    eo::run_context context_;
     std::vector<std::vector<std::vector<float>>> rows_;
 };
 
@@ -132,7 +131,7 @@ private:
 template <class Sequence>
 std::size_t depth_of(const Sequence& tokens, std::size_t position) {
     std::size_t depth = 0;
-    while (depth < tokens.layers() && tokens.passed(depth + 1) > position) ++depth;
+    while (depth < tokens.layers() && tokens.frontier(depth + 1) > position) ++depth;
     return depth;
 }
 

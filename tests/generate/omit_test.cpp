@@ -113,7 +113,7 @@ TEST_CASE("omitted tokens are masked in the layers they skipped", "[generate][om
         double matters = 0.0;
         for (std::size_t p = prompt - 1; p < all.size(); ++p) {
             CAPTURE(seed, p, depth[p]);
-            REQUIRE(reference::distance(s.tokens().row(p), masked[p]) < 1e-3);
+            REQUIRE(reference::distance(s.tokens().hidden_state(p), masked[p]) < 1e-3);
             if (depth[p] == 6) matters = std::max(matters, reference::distance(masked[p], whole[p]));
         }
         CHECK(matters > 0.05);
@@ -122,8 +122,8 @@ TEST_CASE("omitted tokens are masked in the layers they skipped", "[generate][om
         for (std::size_t layer = 1; layer <= 6; ++layer) {
             const auto came = static_cast<std::size_t>(
                 std::ranges::count_if(depth, [layer](std::size_t reached) { return reached >= layer; }));
-            CHECK(s.tokens().kept(layer) == came);
-            CHECK(s.tokens().kept(layer) <= below);  // lengths never increase with depth
+            CHECK(s.tokens().cache_length(layer) == came);
+            CHECK(s.tokens().cache_length(layer) <= below);  // lengths never increase with depth
             below = came;
         }
     }
@@ -136,16 +136,16 @@ TEST_CASE("tokens that were left out of layers are recomputed once they are prom
         const auto leaves = policy(eo::fixed_layer{layer}, eo::omit{});
         eo::session s{small_network(), leaves};
         const eo::completion made = s.complete(prompt, {.max_new_tokens = 6});
-        CHECK(s.tokens().exact() == 8);  // even where it skipped the top layer alone
-        CHECK(s.tokens().kept(6) == 8);
-        CHECK(s.tokens().kept(1) == 13);
+        CHECK(s.tokens().exact_prefix() == 8);  // even where it skipped the top layer alone
+        CHECK(s.tokens().cache_length(6) == 8);
+        CHECK(s.tokens().cache_length(1) == 13);
         ids longer = prompt;
         longer.insert(longer.end(), made.ids.begin(), made.ids.end());
         const eo::completion next = s.complete(longer, {.max_new_tokens = 6});
         CHECK(next.stats.reused_tokens == 8);
         eo::session fresh{small_network(), leaves};
         CHECK(same_output(next, fresh.complete(longer, {.max_new_tokens = 6})));
-        CHECK(s.tokens().kept(6) == 14);
+        CHECK(s.tokens().cache_length(6) == 14);
     }
 }
 
@@ -157,5 +157,5 @@ TEST_CASE("omitting reads no weights for skipped layers", "[generate][omit]") {
     CHECK(made.stats.decode.layer_tokens == 6);
     CHECK(made.stats.decode.weight_bytes ==
           3 * (network.layer_bytes(1) + network.layer_bytes(2) + network.output_bytes()));
-    CHECK(made.stats.debt_repaid == 0);
+    CHECK(made.stats.catch_up_layer_tokens == 0);
 }

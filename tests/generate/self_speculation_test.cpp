@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Stash and rollback are all that self-speculation needs: draft with the first layers, verify with the rest.
+// Stored hidden states and rollback are all that self-speculation needs: draft with the first layers, verify with the
+// rest.
 #include <earlyout/core/executor.hpp>
+#include <earlyout/generate/pending.hpp>
 #include <earlyout/generate/sequence.hpp>
 #include <earlyout/generate/session.hpp>
 
@@ -16,9 +18,8 @@ using namespace support;
 
 namespace {
 
-eo::token_id best(eo::sequence<eo::gpt2<>>& tokens, std::size_t position) {
-    std::vector<float> logits(small_network().shape().vocab);
-    tokens.output(tokens.row(position), logits);
+eo::token_id best(const eo::sequence& tokens, std::size_t position, eo::run_context& context) {
+    const std::vector<float> logits = support::logits_of(small_network(), tokens.hidden_state(position), context);
     return static_cast<eo::token_id>(std::ranges::max_element(logits) - logits.begin());
 }
 
@@ -29,24 +30,25 @@ struct speculation {
 
 speculation speculate(const ids& prompt, std::size_t count, std::size_t draft_layers, std::size_t draft_length) {
     eo::inline_executor on;
-    eo::sequence<eo::gpt2<>> tokens(small_network(), 64, 16, on);
+    eo::run_context context(small_network(), 16, on);
+    eo::sequence tokens(small_network().shape(), 64);
     speculation s;
-    for (const eo::token_id id : prompt) tokens.push(id);
-    (void)tokens.climb(1, 6);
-    s.made.push_back(best(tokens, tokens.size() - 1));
+    for (const eo::token_id id : prompt) tokens.push(small_network(), id);
+    (void)eo::run_pending(small_network(), 1, 6, tokens, context);
+    s.made.push_back(best(tokens, tokens.size() - 1, context));
     while (s.made.size() < count) {
-        // Draft: each token passes the first layers only, and waits there in the stash.
+        // Draft: each token passes the first layers only, and stays pending there.
         const std::size_t begin = tokens.size();
         eo::token_id next = s.made.back();
         for (std::size_t i = 0; i < draft_length; ++i) {
-            tokens.push(next);
-            (void)tokens.climb(1, draft_layers);
-            next = best(tokens, tokens.size() - 1);
+            tokens.push(small_network(), next);
+            (void)eo::run_pending(small_network(), 1, draft_layers, tokens, context);
+            next = best(tokens, tokens.size() - 1, context);
         }
         // Verify: the rest of the layers for all of them in one block.
-        (void)tokens.climb(draft_layers + 1, 6);
+        (void)eo::run_pending(small_network(), draft_layers + 1, 6, tokens, context);
         for (std::size_t p = begin; p < begin + draft_length; ++p) {
-            const eo::token_id truth = best(tokens, p);
+            const eo::token_id truth = best(tokens, p, context);
             s.made.push_back(truth);
             const bool drafted = p + 1 < tokens.size() && tokens.ids()[p + 1] == truth;
             if (!drafted) {

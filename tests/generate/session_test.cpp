@@ -59,8 +59,8 @@ void check_states(const Session& s) {
         INFO("position " << p << " at depth " << depth_of(held, p));
         const std::size_t depth = depth_of(held, p);
         // Nobody asked for the state of earlier tokens after the top layer, only for their keys and values there.
-        const bool below_top = depth == 6 && p + 1 != held.size() && same_bits(held.row(p), full.row(5, p));
-        REQUIRE((below_top || same_bits(held.row(p), full.row(depth, p))));
+        const bool below_top = depth == 6 && p + 1 != held.size() && same_bits(held.hidden_state(p), full.row(5, p));
+        REQUIRE((below_top || same_bits(held.hidden_state(p), full.row(depth, p))));
     }
 }
 
@@ -88,26 +88,28 @@ TEST_CASE("the top layer leaves out what nobody asked for, and no later token se
     eo::inline_executor on;
     for (const std::size_t asked :
          {std::size_t{0}, std::size_t{3}, std::size_t{4}, std::size_t{5}, std::size_t{19}, std::size_t{24}}) {
-        eo::sequence<eo::gpt2<>> tokens(small_network(), 40, 7, on), whole(small_network(), 40, 7, on);
+        eo::run_context context(small_network(), 7, on), whole_context(small_network(), 7, on);
+        eo::sequence tokens(small_network().shape(), 40), whole(small_network().shape(), 40);
         for (const eo::token_id id : std::span(all).first(25)) {
-            tokens.push(id);
-            whole.push(id);
+            tokens.push(small_network(), id);
+            whole.push(small_network(), id);
         }
-        REQUIRE(tokens.climb(1, 6, {}, asked));
-        REQUIRE(whole.climb(1, 6));
+        tokens.need_from(asked);
+        REQUIRE(eo::run_pending(small_network(), 1, 6, tokens, context));
+        REQUIRE(eo::run_pending(small_network(), 1, 6, whole, whole_context));
         CAPTURE(asked);
         for (std::size_t p = 0; p < 25; ++p) {
             const bool left_out = p < asked && asked > 4;
-            CHECK(same_bits(tokens.row(p), whole.row(p)) == !left_out);
+            CHECK(same_bits(tokens.hidden_state(p), whole.hidden_state(p)) == !left_out);
         }
-        CHECK(tokens.work().layer_tokens == whole.work().layer_tokens);
+        CHECK(context.work().layer_tokens == whole_context.work().layer_tokens);
         for (const eo::token_id id : std::span(all).subspan(25)) {
-            tokens.push(id);
-            whole.push(id);
+            tokens.push(small_network(), id);
+            whole.push(small_network(), id);
         }
-        REQUIRE(tokens.climb(1, 6));
-        REQUIRE(whole.climb(1, 6));
-        for (std::size_t p = 25; p < 30; ++p) REQUIRE(same_bits(tokens.row(p), whole.row(p)));
+        REQUIRE(eo::run_pending(small_network(), 1, 6, tokens, context));
+        REQUIRE(eo::run_pending(small_network(), 1, 6, whole, whole_context));
+        for (std::size_t p = 25; p < 30; ++p) REQUIRE(same_bits(tokens.hidden_state(p), whole.hidden_state(p)));
     }
 }
 
@@ -167,15 +169,15 @@ TEST_CASE("lazy and eager prefill differ only in the first token's layer", "[gen
     eo::session lazy{small_network(), policy(eo::always_exit{}, eo::defer{.prefill = eo::prefill::lazy})};
     const eo::completion shallow = lazy.complete(prompt, {.max_new_tokens = 5});
     CHECK(shallow.exit_layers == std::vector<std::size_t>{1, 1, 1, 1, 1});
-    CHECK(lazy.tokens().passed(1) == 34);
-    CHECK(lazy.tokens().passed(2) == 0);
+    CHECK(lazy.tokens().frontier(1) == 34);
+    CHECK(lazy.tokens().frontier(2) == 0);
     CHECK(shallow.stats.prefill.layer_tokens == 30);
     CHECK(shallow.stats.decode.layer_tokens == 4);
 
     eo::session eager{small_network(), policy(eo::always_exit{}, eo::defer{})};
     const eo::completion deep = eager.complete(prompt, {.max_new_tokens = 5});
     CHECK(deep.exit_layers == std::vector<std::size_t>{6, 1, 1, 1, 1});
-    CHECK(eager.tokens().passed(6) == 30);
+    CHECK(eager.tokens().frontier(6) == 30);
     CHECK(deep.stats.prefill.layer_tokens == 180);
 }
 
@@ -186,7 +188,7 @@ TEST_CASE("a cap counts generated tokens, and reaching it sends one all the way"
     const eo::completion made = s.complete(prompt, {.max_new_tokens = 10});
     // The prompt's 20 waiting tokens do not count; three generated ones do, and the fourth repays.
     CHECK(made.exit_layers == std::vector<std::size_t>{1, 1, 1, 1, 6, 1, 1, 1, 6, 1});
-    CHECK(made.stats.debt_repaid == 5 * 23 + 5 * 3);
+    CHECK(made.stats.catch_up_layer_tokens == 5 * 23 + 5 * 3);
     check_states(s);
 }
 
@@ -206,14 +208,14 @@ TEST_CASE("work is counted by hand", "[generate][session]") {
     std::size_t all = 0;
     std::size_t filled = 0;
     for (std::size_t l = 1; l <= 6; ++l) all += network.layer_bytes(l);
-    for (std::size_t l = 3; l <= 6; ++l) filled += network.fill_bytes(l);
+    for (std::size_t l = 3; l <= 6; ++l) filled += network.update_kv_bytes(l);
     CHECK(made.stats.prefill.weight_bytes == all + network.output_bytes());
     // Each token after the first runs two layers and the head; the one before it is propagated first.
     CHECK(made.stats.decode.weight_bytes ==
           3 * (network.layer_bytes(1) + network.layer_bytes(2) + network.output_bytes()) + 2 * filled);
     CHECK(made.stats.gate_evaluations == 6);
     CHECK(made.stats.head_evaluations == 4);
-    CHECK(made.stats.debt_repaid == 0);
+    CHECK(made.stats.catch_up_layer_tokens == 0);
 }
 
 TEST_CASE("threads and block sizes do not change a bit", "[generate][session]") {

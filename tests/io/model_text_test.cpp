@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <earlyout/io/model_text.hpp>
 
-#include <earlyout/generate/detail/model_access.hpp>
+#include <earlyout/generate/model.hpp>
 #include <earlyout/io/fill_in_the_middle.hpp>
 #include <earlyout/io/safetensors_writer.hpp>
 
@@ -190,8 +190,8 @@ TEST_CASE("a prompt begins with what the places agree on, whole or with a middle
                     CHECK(before(made.text) == expected);
                     ids whole = expected;
                     whole.push_back(64);  // a
-                    CHECK(eo::detail::encode_prompt(made, "a") == whole);
-                    CHECK(eo::detail::encode_prompt(made, "a", true) == whole);
+                    CHECK(eo::encode_prompt(made, "a") == whole);
+                    CHECK(eo::encode_prompt(made, "a", true) == whole);
                     ids middle = expected;
                     for (const token_id id : {258, 64, 259, 65, 260}) middle.push_back(id);
                     const auto tokens = eo::io::fill_in_the_middle::of(made.tokenizer());

@@ -92,7 +92,7 @@ void run(const eo::any_model& model) {
     eo::inline_executor on;
     if (model.shape().context > 1 << 20 || model.shape().vocab > 1 << 20) return;
     eo::kv_cache cache(model.shape(), 3);
-    eo::workspace scratch(model.shape(), 2, 1);
+    eo::run_context context(model, 2, on);
     std::vector<float> row(model.shape().d_model), logits(model.shape().vocab);
     for (std::size_t token = 0; token < model.shape().vocab; ++token) {
         model.embed(static_cast<eo::token_id>(token), token % model.shape().context, row.data());
@@ -100,8 +100,8 @@ void run(const eo::any_model& model) {
     for (std::size_t position = 0; position < std::min<std::size_t>(3, model.shape().context); ++position) {
         model.embed(static_cast<eo::token_id>(position % model.shape().vocab), position, row.data());
         const eo::layer_token token{&cache, position, row.data()};
-        model.run_layers(1, model.shape().layers, {&token, 1}, scratch, on);
-        model.logits(row.data(), logits, scratch, on);
+        model.run_layers(1, model.shape().layers, {&token, 1}, context);
+        model.logits({row.data(), 1, row.size()}, {logits.data(), 1, logits.size()}, context);
     }
 }
 

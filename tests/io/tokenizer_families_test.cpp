@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Files in the layout of each family of models, beside Hugging Face's library.
-#include <earlyout/generate/detail/model_access.hpp>
 #include <earlyout/generate/detail/text_stream.hpp>
+#include <earlyout/generate/model.hpp>
 #include <earlyout/io/generation_config.hpp>
 #include <earlyout/io/tokenizer.hpp>
 
@@ -108,17 +108,15 @@ TEST_CASE("a prompt begins with what its tokenizer or its configuration asks for
     ids expected = plain;
     expected.insert(expected.begin(), 1);
     CHECK(model.words.encode("a", {.add_special_tokens = true}).back() == 2);
-    CHECK(eo::detail::encode_prompt(model, "a") == expected);  // without the end
-    CHECK(eo::detail::encode_prompt(model, "<s>").size() == 1);
-    CHECK(eo::detail::begins_with_bos(model));
+    CHECK(eo::encode_prompt(model, "a") == expected);  // without the end
+    CHECK(eo::encode_prompt(model, "<s>").size() == 1);
     model.config = {.add_bos = true, .bos_token_id = 1, .eos_token_ids = {}};
-    CHECK(eo::detail::encode_prompt(model, "a") == expected);
+    CHECK(eo::encode_prompt(model, "a") == expected);
     model.words = family(golden, "Metaspace without a prefix");
     const std::size_t size = model.words.encode("a").size();
-    CHECK(eo::detail::encode_prompt(model, "a").size() == size + 1);
+    CHECK(eo::encode_prompt(model, "a").size() == size + 1);
     model.config.add_bos = false;
-    CHECK(eo::detail::encode_prompt(model, "a").size() == size);
-    CHECK_FALSE(eo::detail::begins_with_bos(model));
+    CHECK(eo::encode_prompt(model, "a").size() == size);
 }
 
 TEST_CASE("a completion keeps the space between it and its prompt", "[tokenizer_families]") {

@@ -8,6 +8,7 @@
 #include "support/catch.hpp"
 #include "support/errors.hpp"
 #include "support/random.hpp"
+#include "support/rounding.hpp"
 
 namespace eo = earlyout;
 
@@ -31,7 +32,7 @@ void check_same(Format format) {
     CHECK(chosen.panel_bytes(1) == fixed.panel_bytes(1));
     std::vector<float> a(tokens * out), b(tokens * out);
     const auto product = [&](const auto& weights, std::vector<float>& y) {
-        eo::kernels::quantized_rows scratch(tokens, in);
+        support::rounded_rows scratch(tokens, in);
         eo::kernels::with_format(weights, [&](auto tag, const auto& held) {
             CHECK(std::string(decltype(tag)::name) == Format::name);
             const auto all = [](std::size_t rows, auto body) { body(std::size_t{0}, rows); };

@@ -9,6 +9,7 @@
 #include "support/buffers.hpp"
 #include "support/catch.hpp"
 #include "support/random.hpp"
+#include "support/rounding.hpp"
 
 namespace eo = earlyout;
 
@@ -17,7 +18,7 @@ namespace {
 template <class Matrix>
 std::vector<float> product(const Matrix& weights, const std::vector<float>& x) {
     std::vector<float> y(weights.out());
-    eo::kernels::quantized_rows scratch(1, x.size());
+    support::rounded_rows scratch(1, x.size());
     eo::kernels::with_format(weights, [&](auto tag, const auto& held) {
         const auto all = [](std::size_t rows, auto body) { body(std::size_t{0}, rows); };
         const auto input = eo::kernels::prepare(tag, {x.data(), 1, x.size()}, scratch, all);

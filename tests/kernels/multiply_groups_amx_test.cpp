@@ -10,6 +10,7 @@
 #include "support/buffers.hpp"
 #include "support/catch.hpp"
 #include "support/random.hpp"
+#include "support/rounding.hpp"
 
 namespace eo = earlyout;
 using support::misaligned;
@@ -23,7 +24,7 @@ template <class Format>
 struct many_tokens {
     std::size_t out, in, tokens;
     eo::packed_matrix<Format> weights;
-    eo::kernels::quantized_rows rounded;
+    support::rounded_rows rounded;
     std::vector<float> x;
     misaligned bias{0};
 

@@ -13,6 +13,7 @@
 #include "support/buffers.hpp"
 #include "support/catch.hpp"
 #include "support/random.hpp"
+#include "support/rounding.hpp"
 
 namespace eo = earlyout;
 using eo::group_size;
@@ -31,7 +32,7 @@ struct group_product {
     std::vector<float> weight, x;
     misaligned bias, y;
     eo::packed_matrix<Format> packed;
-    eo::kernels::quantized_rows rounded;
+    support::rounded_rows rounded;
 
     group_product(std::size_t out_, std::size_t in_, std::size_t tokens_, std::uint32_t seed, float scale = 1.0f)
         : out(out_),

@@ -70,11 +70,13 @@ std::vector<float> UNIT() {
         eo::session s{network};
         const auto made = s.complete({1, 2, 3}, {.max_new_tokens = 1});
         eo::inline_executor on;
-        eo::sequence<eo::gpt2<eo::any_format>> tokens(network, 8, 8, on);
-        for (const eo::token_id id : {1, 2, 3, made.ids.front()}) tokens.push(id);
-        (void)tokens.climb(1, 2);
+        eo::run_context context(network, 8, on);
+        eo::sequence tokens(network.shape(), 8);
+        for (const eo::token_id id : {1, 2, 3, made.ids.front()}) tokens.push(network, id);
+        (void)eo::run_pending(network, 1, 2, tokens, context);
         std::vector<float> logits(network.shape().vocab);
-        tokens.output(tokens.row(3), logits);
+        network.logits({tokens.hidden_state(3).data(), 1, network.shape().d_model}, {logits.data(), 1, logits.size()},
+                       context);
         all.insert(all.end(), logits.begin(), logits.end());
     }
     return all;

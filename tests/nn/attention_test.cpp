@@ -100,14 +100,14 @@ template <class Attention>
 std::vector<float> run(const Attention& layer, const eo::model_shape& s, std::span<const float> x,
                        std::span<const std::size_t> positions, std::size_t block, eo::executor& on) {
     eo::kv_cache cache(s, positions.size());
-    eo::workspace scratch(s, block, on.concurrency());
+    eo::run_context context(layer, block, on);
     std::vector<float> y(x.size());
     for (std::size_t at = 0; at < positions.size(); at += block) {
         const std::size_t count = std::min(block, positions.size() - at);
         std::vector<eo::layer_token> tokens;
         for (std::size_t i = 0; i < count; ++i) tokens.push_back({&cache, positions[at + i], nullptr});
         layer(1, tokens, {x.data() + at * s.d_model, count, s.d_model}, {y.data() + at * s.d_model, count, s.d_model},
-              scratch, on);
+              context);
     }
     return y;
 }
@@ -180,21 +180,21 @@ TEST_CASE("filling reads the keys' and values' own rows only", "[nn][attention]"
     auto layer = made.make<eo::self_attention<>>();
     CHECK(layer.key_row() == 64);  // 40 rounded up to whole groups of rows
     CHECK(layer.value_row() == 84);
-    CHECK(layer.fill_bytes() == 4 * 64 * 40);
+    CHECK(layer.update_kv_bytes() == 4 * (64 * 40 + 40));
     CHECK(layer.bytes() == 4 * (128 * 40 + 104) + 4 * (64 * 40 + 40));
 
     const auto positions = first_positions(9);
     const std::vector<float> x = support::random_source(6).floats(9 * s.d_model);
     eo::kv_cache ran(s, 9), filled(s, 9);
-    eo::workspace scratch(s, 9, 1);
+    eo::run_context context(layer, 9, support::one_thread());
     std::vector<float> y(x.size());
     std::vector<eo::layer_token> a, b;
     for (const std::size_t p : positions) {
         a.push_back({&ran, p, nullptr});
         b.push_back({&filled, p, nullptr});
     }
-    layer(1, a, {x.data(), 9, s.d_model}, {y.data(), 9, s.d_model}, scratch, support::one_thread());
-    layer.fill(1, b, {x.data(), 9, s.d_model}, scratch, support::one_thread());
+    layer(1, a, {x.data(), 9, s.d_model}, {y.data(), 9, s.d_model}, context);
+    layer.update_kv_only(1, b, {x.data(), 9, s.d_model}, context);
     REQUIRE(filled.length(1) == 9);
     for (std::size_t head = 0; head < 5; ++head) {
         const std::size_t size = 16 * 4;  // the one block of 16 keys
@@ -238,8 +238,8 @@ TEST_CASE("tokens of several sequences attend to their own", "[nn][attention]") 
     eo::thread_pool pool(2);
     for (eo::executor* on : {static_cast<eo::executor*>(&support::one_thread()), static_cast<eo::executor*>(&pool)}) {
         for (eo::kv_cache& cache : caches) cache.truncate(0);
-        eo::workspace scratch(s, tokens.size(), on->concurrency());
-        layer(1, tokens, {x.data(), tokens.size(), s.d_model}, {y.data(), tokens.size(), s.d_model}, scratch, *on);
+        eo::run_context context(layer, tokens.size(), *on);
+        layer(1, tokens, {x.data(), tokens.size(), s.d_model}, {y.data(), tokens.size(), s.d_model}, context);
         CHECK(support::same_bits(y, alone));
     }
 }
@@ -265,12 +265,12 @@ TEST_CASE("queries and keys get their positions before they are used", "[nn][att
     const std::vector<float> x = support::random_source(9).floats(s.d_model);
     auto layer = made.make<eo::self_attention<eo::f32, eo::model_shape{}, slower_queries>>(slower_queries{});
     eo::kv_cache ran(s, 1), filled(s, 1), plain(s, 1);
-    eo::workspace scratch(s, 1, 1);
+    eo::run_context context(layer, 1, support::one_thread());
     std::vector<float> y(s.d_model);
     const auto token = [](eo::kv_cache& cache) { return std::vector<eo::layer_token>{{&cache, 0, nullptr}}; };
-    layer(1, token(ran), {x.data(), 1, s.d_model}, {y.data(), 1, s.d_model}, scratch, support::one_thread());
-    layer.fill(1, token(filled), {x.data(), 1, s.d_model}, scratch, support::one_thread());
-    made.make<eo::self_attention<>>().fill(1, token(plain), {x.data(), 1, s.d_model}, scratch, support::one_thread());
+    layer(1, token(ran), {x.data(), 1, s.d_model}, {y.data(), 1, s.d_model}, context);
+    layer.update_kv_only(1, token(filled), {x.data(), 1, s.d_model}, context);
+    made.make<eo::self_attention<>>().update_kv_only(1, token(plain), {x.data(), 1, s.d_model}, context);
     for (std::size_t k = 0; k < 16; ++k) {
         CHECK(ran.keys(1, 1)[k * 16] == 2.0f * plain.keys(1, 1)[k * 16]);
         CHECK(filled.keys(1, 1)[k * 16] == ran.keys(1, 1)[k * 16]);

@@ -25,22 +25,23 @@ struct add_one {
 struct times {
     float factor = 1.0f;
     void operator()(std::size_t layer, std::span<const eo::layer_token> tokens, eo::matrix_view<const float> normed,
-                    eo::matrix_view<float> update, eo::workspace&, eo::executor&) const {
+                    eo::matrix_view<float> update, eo::run_context&) const {
         calls.push_back("attention at layer " + std::to_string(layer) + ", " + std::to_string(tokens.size()));
         apply(normed, update);
     }
-    void operator()(eo::matrix_view<const float> normed, eo::matrix_view<float> update, eo::workspace&,
-                    eo::executor&) const {
+    void operator()(eo::matrix_view<const float> normed, eo::matrix_view<float> update, eo::run_context&) const {
         calls.push_back("feed-forward");
         apply(normed, update);
     }
-    void fill(std::size_t layer, std::span<const eo::layer_token>, eo::matrix_view<const float> normed, eo::workspace&,
-              eo::executor&) const {
-        calls.push_back("fill at layer " + std::to_string(layer) + " from " +
+    void update_kv_only(std::size_t layer, std::span<const eo::layer_token>, eo::matrix_view<const float> normed,
+                        eo::run_context&) const {
+        calls.push_back("keys and values at layer " + std::to_string(layer) + " from " +
                         std::to_string(static_cast<int>(normed.row(1)[0])));
     }
     std::size_t bytes() const { return static_cast<std::size_t>(factor); }
-    std::size_t fill_bytes() const { return 3; }
+    std::size_t d_model() const { return 2; }
+    std::size_t scratch_bytes(std::size_t, std::size_t = 1) const { return 0; }
+    std::size_t update_kv_bytes() const { return 3; }
 
 private:
     void apply(eo::matrix_view<const float> normed, eo::matrix_view<float> update) const {
@@ -50,7 +51,6 @@ private:
     }
 };
 
-constexpr eo::model_shape shape{.layers = 9, .d_model = 2, .heads = 1, .kv_heads = 1, .head_dim = 2, .d_ff = 2};
 const eo::pre_norm_block<add_one, times, times> summing_block{{}, {10.0f}, {}, {100.0f}};
 
 }  // namespace
@@ -60,8 +60,8 @@ TEST_CASE("a block adds attention of the norm, then feed-forward of the norm", "
     // Rows need not lie together.
     float first[] = {1, 2}, second[] = {3, 4};
     const std::vector<eo::layer_token> tokens{{nullptr, 0, second}, {nullptr, 1, first}};
-    eo::workspace scratch(shape, 2, 1);
-    summing_block(7, tokens, scratch, support::one_thread());
+    eo::run_context context(summing_block, 2, support::one_thread());
+    summing_block(7, tokens, context);
     // h = 1: h += 10 (h + 1) gives 21; h += 100 (h + 1) gives 2221.
     CHECK(first[0] == 2221.0f);
     CHECK(first[1] == 32.0f + 3300.0f);
@@ -70,14 +70,14 @@ TEST_CASE("a block adds attention of the norm, then feed-forward of the norm", "
     CHECK(calls == std::vector<std::string>{"attention at layer 7, 2", "feed-forward"});
 }
 
-TEST_CASE("filling a block hands attention the norm and leaves the rows", "[nn][block]") {
+TEST_CASE("updating a block's cache alone hands attention the norm and leaves the rows", "[nn][block]") {
     calls.clear();
     float rows[] = {1, 2, 3, 4};
     const std::vector<eo::layer_token> tokens{{nullptr, 0, rows}, {nullptr, 1, rows + 2}};
-    eo::workspace scratch(shape, 2, 1);
-    summing_block.fill(3, tokens, scratch, support::one_thread());
+    eo::run_context context(summing_block, 2, support::one_thread());
+    summing_block.update_kv_only(3, tokens, context);
     CHECK(std::vector<float>(rows, rows + 4) == std::vector<float>{1, 2, 3, 4});
-    CHECK(calls == std::vector<std::string>{"fill at layer 3 from 4"});
+    CHECK(calls == std::vector<std::string>{"keys and values at layer 3 from 4"});
 }
 
 TEST_CASE("the halves of a parallel block read the same norm", "[nn][block]") {
@@ -85,20 +85,21 @@ TEST_CASE("the halves of a parallel block read the same norm", "[nn][block]") {
     const eo::parallel_block<add_one, times, times> parallel{{}, {10.0f}, {100.0f}};
     float first[] = {1, 2}, second[] = {3, 4};
     const std::vector<eo::layer_token> tokens{{nullptr, 0, second}, {nullptr, 1, first}};
-    eo::workspace scratch(shape, 2, 1);
-    parallel(7, tokens, scratch, support::one_thread());
+    eo::run_context context(parallel, 2, support::one_thread());
+    parallel(7, tokens, context);
     // h = 1: h += 10 (h + 1) + 100 (h + 1) gives 221.
     CHECK(first[0] == 221.0f);
     CHECK(first[1] == 332.0f);
     CHECK(second[1] == 554.0f);
-    parallel.fill(3, tokens, scratch, support::one_thread());
-    CHECK(calls == std::vector<std::string>{"attention at layer 7, 2", "feed-forward", "fill at layer 3 from 222"});
+    parallel.update_kv_only(3, tokens, context);
+    CHECK(calls ==
+          std::vector<std::string>{"attention at layer 7, 2", "feed-forward", "keys and values at layer 3 from 222"});
     CHECK(first[0] == 221.0f);
     CHECK(parallel.bytes() == 111);
-    CHECK(parallel.fill_bytes() == 3);
+    CHECK(parallel.update_kv_bytes() == 4);
 }
 
 TEST_CASE("a block counts all its parts", "[nn][block]") {
     CHECK(summing_block.bytes() == 112);
-    CHECK(summing_block.fill_bytes() == 3);
+    CHECK(summing_block.update_kv_bytes() == 4);
 }

@@ -36,9 +36,9 @@ std::vector<float> run(FeedForward layer, const weights& w, eo::executor& on) {
     layer.down().weight().set_rows(0, {w.down.data(), d, inner});
     std::copy(w.up_bias.begin(), w.up_bias.end(), layer.up().bias().begin());
     std::copy(w.down_bias.begin(), w.down_bias.end(), layer.down().bias().begin());
-    eo::workspace scratch(small, feed_tokens, on.concurrency());
+    eo::run_context context(support::scratch_of_part{&layer}, feed_tokens, on);
     std::vector<float> y(feed_tokens * d, 99.0f);
-    layer({w.x.data(), feed_tokens, d}, {y.data(), feed_tokens, d}, scratch, on);
+    layer({w.x.data(), feed_tokens, d}, {y.data(), feed_tokens, d}, context);
     return y;
 }
 
@@ -75,10 +75,10 @@ TEST_CASE("a gated feed-forward multiplies two products", "[nn][feed_forward]") 
     CHECK(layer.bytes() == 4 * (640 * d + 620 + 32 * inner + d));
 
     const auto run_on = [&](eo::executor& on, std::size_t block) {
-        eo::workspace scratch(shape, block, on.concurrency());
+        eo::run_context context(support::scratch_of_part{&layer}, block, on);
         std::vector<float> y(feed_tokens * d, 99.0f);
         for (std::size_t t = 0; t < feed_tokens; t += block) {
-            layer({w.x.data() + t * d, block, d}, {y.data() + t * d, block, d}, scratch, on);
+            layer({w.x.data() + t * d, block, d}, {y.data() + t * d, block, d}, context);
         }
         return y;
     };

@@ -25,6 +25,12 @@ void set(Linear& into, const std::vector<float>& weight, const std::vector<float
     std::copy(bias.begin(), bias.end(), into.bias().begin());
 }
 
+/// A context with the scratch memory that one layer takes.
+template <class Linear>
+eo::run_context context_of(const Linear& layer, std::size_t tokens, eo::executor& on = support::one_thread()) {
+    return eo::run_context(support::scratch_of_part<Linear>{&layer}, tokens, on);
+}
+
 }  // namespace
 
 TEST_CASE("linear is W x + b for any size", "[nn][linear]") {
@@ -43,7 +49,8 @@ TEST_CASE("linear is W x + b for any size", "[nn][linear]") {
     constexpr float untouched = 77.0f;
     const std::size_t stride = out + 3;  // room beside the rows stays as it is
     std::vector<float> y(tokens * stride, untouched);
-    layer({x.data(), tokens, in}, {y.data(), tokens, out, stride}, support::no_rounding(), support::one_thread());
+    auto one = context_of(layer, tokens);
+    layer({x.data(), tokens, in}, {y.data(), tokens, out, stride}, one);
     for (std::size_t t = 0; t < tokens; ++t) {
         const std::span<const float> row(x.data() + t * in, in);
         CHECK(reference::distance(std::span(y.data() + t * stride, out), reference::linear(weight, bias, row, out)) <
@@ -57,7 +64,8 @@ TEST_CASE("a new linear layer is all zero", "[nn][linear]") {
     eo::linear<> layer(5, 3);
     const std::vector<float> x{1, 2, 3};
     std::vector<float> y(5, 9.0f);
-    layer({x.data(), 1, 3}, {y.data(), 1, 5}, support::no_rounding(), support::one_thread());
+    auto one = context_of(layer, 1);
+    layer({x.data(), 1, 3}, {y.data(), 1, 5}, one);
     CHECK(y == std::vector<float>(5, 0.0f));
 }
 
@@ -69,9 +77,11 @@ TEST_CASE("the upper rows alone are the same bits, and the lower ones stay", "[n
     const std::vector<float> x = random.floats(tokens * in);
     std::vector<float> all(tokens * out);
     std::vector<float> part(tokens * out, 5.0f);
-    layer({x.data(), tokens, in}, {all.data(), tokens, out}, support::no_rounding(), support::one_thread());
-    layer.rows_from(first, {x.data(), tokens, in}, {part.data(), tokens, out}, support::no_rounding(),
-                    support::one_thread());
+    auto one = context_of(layer, tokens);
+    layer({x.data(), tokens, in}, {all.data(), tokens, out}, one);
+    CHECK(one.work().weight_bytes == layer.bytes());
+    layer.rows_from(first, {x.data(), tokens, in}, {part.data(), tokens, out}, one);
+    CHECK(one.work().weight_bytes == layer.bytes() + 4 * (96 * in + out - first));
     for (std::size_t t = 0; t < tokens; ++t) {
         const std::span<const float> row(part.data() + t * out, out);
         CHECK(std::ranges::count(row.first(first), 5.0f) == first);
@@ -92,9 +102,10 @@ TEST_CASE("threads and a size known at compile time do not change a bit", "[nn][
     set(fixed, weight, bias);
     std::vector<float> a(tokens * out), b(tokens * out), c(tokens * out);
     eo::thread_pool pool(3);
-    dynamic({x.data(), tokens, in}, {a.data(), tokens, out}, support::no_rounding(), support::one_thread());
-    dynamic({x.data(), tokens, in}, {b.data(), tokens, out}, support::no_rounding(), pool);
-    fixed({x.data(), tokens, in}, {c.data(), tokens, out}, support::no_rounding(), pool);
+    auto one = context_of(dynamic, tokens), many = context_of(dynamic, tokens, pool);
+    dynamic({x.data(), tokens, in}, {a.data(), tokens, out}, one);
+    dynamic({x.data(), tokens, in}, {b.data(), tokens, out}, many);
+    fixed({x.data(), tokens, in}, {c.data(), tokens, out}, many);
     CHECK(support::same_bits(a, b));
     CHECK(support::same_bits(a, c));
 }
@@ -106,14 +117,14 @@ TEMPLATE_TEST_CASE("formats that round activations: threads and blocks do not ch
     eo::linear<TestType> layer(out, in);
     set(layer, random.floats(out * in), random.floats(out));
     const std::vector<float> x = random.floats(tokens * in);
-    eo::kernels::quantized_rows scratch(tokens, in);
     std::vector<float> a(tokens * out), b(tokens * out), c(tokens * out);
     eo::thread_pool pool(3);
-    layer({x.data(), tokens, in}, {a.data(), tokens, out}, scratch, support::one_thread());
-    layer({x.data(), tokens, in}, {b.data(), tokens, out}, scratch, pool);
+    auto one = context_of(layer, tokens), many = context_of(layer, tokens, pool);
+    layer({x.data(), tokens, in}, {a.data(), tokens, out}, one);
+    layer({x.data(), tokens, in}, {b.data(), tokens, out}, many);
     CHECK(support::same_bits(a, b));
     for (std::size_t t = 0; t < tokens; ++t) {
-        layer({x.data() + t * in, 1, in}, {c.data() + t * out, 1, out}, scratch, pool);
+        layer({x.data() + t * in, 1, in}, {c.data() + t * out, 1, out}, many);
     }
     CHECK(support::same_bits(a, c));
 }
@@ -137,12 +148,13 @@ TEST_CASE("a summary is that of the product's own bits, on any threads", "[nn][l
     for (const char* format : {"f32", "bf16", "int8", "int4"}) {
         eo::linear<eo::any_format> layer(out, in, "output", eo::any_format(format));
         set(layer, weight, bias);
-        eo::kernels::quantized_rows scratch(1, in);
         std::vector<float> y(out);
-        layer({x.data(), 1, in}, {y.data(), 1, out}, scratch, support::one_thread());
+        auto one = context_of(layer, 1);
+        layer({x.data(), 1, in}, {y.data(), 1, out}, one);
         const auto expected = eo::kernels::summarize(y.data(), out, blocks);
         for (eo::executor* on : {&support::one_thread(), static_cast<eo::executor*>(&two)}) {
-            const auto found = layer.summarize({x.data(), 1, in}, blocks, scratch, *on);
+            auto context = context_of(layer, 1, *on);
+            const auto found = layer.summarize({x.data(), 1, in}, context);
             CAPTURE(format, on->concurrency());
             CHECK(found.top.index == expected.top.index);
             CHECK(found.top.first == expected.top.first);

@@ -89,8 +89,7 @@ using plan = decltype(eo::exit_plan{eo::after<5>(plain{}), eo::after<2, 3>(eo::m
 static_assert(plan::deepest_layer == 5 && plan::layers().size() == 3 && plan::layers()[0] == 2);
 static_assert(eo::exit_head<eo::shared_head> && !eo::exit_head<eo::margin>);
 static_assert(eo::cache_policy<eo::propagate> && eo::cache_policy<eo::defer> && !eo::cache_policy<eo::margin>);
-static_assert(eo::defer::defers && !eo::propagate::defers && !eo::omit::defers);
-static_assert(eo::omit::omits && !eo::propagate::omits && !eo::defer::omits);
+static_assert(eo::cache_policy<eo::omit>);
 
 }  // namespace
 

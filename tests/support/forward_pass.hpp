@@ -6,7 +6,7 @@
 #include <earlyout/core/token.hpp>
 #include <earlyout/nn/kv_cache.hpp>
 #include <earlyout/nn/layer_token.hpp>
-#include <earlyout/nn/workspace.hpp>
+#include <earlyout/nn/run_context.hpp>
 
 #include <cstddef>
 #include <span>
@@ -19,10 +19,25 @@ inline earlyout::executor& one_thread() {
     return on;
 }
 
-/// Scratch for layers whose format does not round activations.
-inline earlyout::kernels::quantized_rows& no_rounding() {
-    static earlyout::kernels::quantized_rows none;
-    return none;
+/// For a context without layers: so many bytes of scratch memory.
+struct scratch_of {
+    std::size_t bytes = 0;
+    std::size_t scratch_bytes(std::size_t, std::size_t) const { return bytes; }
+};
+
+/// For a context of one part of a layer, which is not split into pieces.
+template <class Part>
+struct scratch_of_part {
+    const Part* part;
+    std::size_t scratch_bytes(std::size_t tokens, std::size_t) const { return part->scratch_bytes(tokens); }
+};
+
+/// The network's logits of one hidden state.
+template <class Network>
+std::vector<float> logits_of(const Network& network, std::span<const float> hidden, earlyout::run_context& context) {
+    std::vector<float> made(network.shape().vocab);
+    network.logits({hidden.data(), 1, hidden.size()}, {made.data(), 1, made.size()}, context);
+    return made;
 }
 
 /// One sequence going through a network, in steps that the test chooses.
@@ -33,8 +48,7 @@ public:
                  earlyout::executor& on = one_thread())
         : cache(network.shape(), text.size()),
           network_(&network),
-          on_(&on),
-          scratch_(network.shape(), block, on.concurrency()),
+          context_(network, block, on),
           rows_(text.size() * network.shape().d_model) {
         for (std::size_t p = 0; p < text.size(); ++p) {
             network.embed(text[p], p, row(p));
@@ -46,10 +60,10 @@ public:
 
     /// Takes positions begin .. end - 1 through layers first .. last.
     void run(std::size_t first, std::size_t last, std::size_t begin, std::size_t end) {
-        network_->run_layers(first, last, tokens(begin, end), scratch_, *on_);
+        network_->run_layers(first, last, tokens(begin, end), context_);
     }
-    void fill(std::size_t first, std::size_t last, std::size_t begin, std::size_t end) {
-        network_->fill_layers(first, last, tokens(begin, end), scratch_, *on_);
+    void update_kv_only(std::size_t first, std::size_t last, std::size_t begin, std::size_t end) {
+        network_->update_kv_only(first, last, tokens(begin, end), context_);
     }
 
     std::span<const earlyout::layer_token> tokens(std::size_t begin, std::size_t end) const {
@@ -59,11 +73,8 @@ public:
         const std::size_t d = network_->shape().d_model;
         return std::span(rows_).subspan(position * d, d);
     }
-    std::vector<float> logits(std::size_t position) {
-        std::vector<float> made(network_->shape().vocab);
-        network_->logits(hidden(position).data(), made, scratch_, *on_);
-        return made;
-    }
+    std::vector<float> logits(std::size_t position) { return logits_of(*network_, hidden(position), context_); }
+    const earlyout::work_count& work() const { return context_.work(); }
 
     earlyout::kv_cache cache;
 
@@ -71,8 +82,7 @@ private:
     float* row(std::size_t position) { return rows_.data() + position * network_->shape().d_model; }
 
     const Network* network_;
-    earlyout::executor* on_;
-    earlyout::workspace scratch_;
+    earlyout::run_context context_;
     std::vector<float> rows_;
     std::vector<earlyout::layer_token> tokens_;
 };

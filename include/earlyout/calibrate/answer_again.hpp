@@ -6,7 +6,8 @@
 #include <earlyout/core/executor.hpp>
 #include <earlyout/core/function_ref.hpp>
 #include <earlyout/exit/heads.hpp>
-#include <earlyout/nn/workspace.hpp>
+#include <earlyout/nn/network.hpp>
+#include <earlyout/nn/run_context.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -23,19 +24,19 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 /// @param progress told how many answers are done
 /// @throws error (wrong_value) when logits are not numbers
 /// @return false when cancelled: some exits then still have their earlier answers
-template <class Network, exit_head Head>
+template <network Network, exit_head Head>
 bool answer_again(
     kept_observations& seen, const Network& network, const Head& head, executor& on, const std::stop_token& cancel = {},
     function_ref<void(std::size_t)> progress = [](std::size_t) {}) try {
     struct place {
-        explicit place(const model_shape& shape) : scratch(shape, 1, 1), logits(shape.vocab) {}
+        place(const Network& network, const Head& head)
+            : context(network, 1, on, head_scratch_bytes(head, 1)), logits(network.shape().vocab) {}
         inline_executor on;
-        workspace scratch;
+        run_context context;
         std::vector<float> logits;
-        std::uint64_t bytes = 0;
     };
     std::deque<place> places;
-    for (std::size_t p = 0; p < pieces_per_thread * on.concurrency(); ++p) places.emplace_back(network.shape());
+    for (std::size_t p = 0; p < pieces_per_thread * on.concurrency(); ++p) places.emplace_back(network, head);
     constexpr std::size_t rows_between_looks = 2048;
     std::size_t done = 0;
     for (std::size_t e = 0; e + 1 < seen.exit_count(); ++e) {
@@ -44,12 +45,13 @@ bool answer_again(
             const std::size_t count = std::min(rows_between_looks, seen.size() - first);
             parallel_for(on, count, 8, [&](std::size_t piece, std::size_t begin, std::size_t end) {
                 place& at = places[piece];
-                const auto own = [&](std::span<const float> row, std::span<float> logits) {
-                    network.logits(row.data(), logits, at.scratch, at.on);
+                const auto own = [&](matrix_view<const float> rows, matrix_view<float> logits) {
+                    network.logits(rows, logits, at.context);
                 };
-                const model_output output(own, at.scratch, at.on, at.bytes);
                 for (std::size_t i = first + begin; i < first + end; ++i) {
-                    head(seen.layer(e), seen.hidden(e, i), std::span<float>(at.logits), output);
+                    const std::span<const float> hidden = seen.hidden(e, i);
+                    head(seen.layer(e), matrix_view<const float>{hidden.data(), 1, hidden.size()},
+                         matrix_view<float>{at.logits.data(), 1, at.logits.size()}, lm_head(own, at.context));
                     seen.answer_again(e, i, at.logits);
                 }
             });

@@ -9,11 +9,13 @@
 #include <earlyout/core/matrix_view.hpp>
 #include <earlyout/exit/heads.hpp>
 #include <earlyout/exit/jei_dnn.hpp>
+#include <earlyout/generate/pending.hpp>
+#include <earlyout/generate/sequence.hpp>
 #include <earlyout/kernels/argmax.hpp>
 #include <earlyout/kernels/softmax.hpp>
-#include <earlyout/nn/kv_cache.hpp>
 #include <earlyout/nn/layer_token.hpp>
-#include <earlyout/nn/workspace.hpp>
+#include <earlyout/nn/network.hpp>
+#include <earlyout/nn/run_context.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -96,7 +98,7 @@ struct window_observation {
 /// Runs texts through a network and shows what each exit would have answered. Holds one window at a time:
 /// window * (exits * d_model + block * vocab / window) floats, whatever the corpus.
 /// @tparam Head what an exit answers with
-template <class Network, class Head = shared_head>
+template <network Network, exit_head Head = shared_head>
 class collector {
 public:
     /// @param layers after which to look, increasing; the last layer is always looked at
@@ -105,14 +107,11 @@ public:
     collector(const Network& network, std::vector<std::size_t> layers, std::size_t window, executor& on,
               Head head = {}) try
         : network_(&network),
-          on_(&on),
           head_(std::move(head)),
           window_(checked_window(network.shape(), window)),
-          cache_(network.shape(), window_),
-          scratch_(network.shape(), std::min(window_, most_rows), on.concurrency()),
-          rows_(window_ * network.shape().d_model),
-          tokens_(window_),
-          logits_(scratch_.block() * network.shape().vocab) {
+          tokens_(network.shape(), window_),
+          context_(network, std::min(window_, max_rows), on, head_scratch_bytes(head_, max_rows)),
+          logits_(context_.chunk() * network.shape().vocab) {
         if (layers.empty() || layers.back() != network.shape().layers) layers.push_back(network.shape().layers);
         std::size_t previous = 0;
         for (const std::size_t layer : layers) {
@@ -141,19 +140,18 @@ public:
     /// @throws error (wrong_value) when logits are not numbers
     window_observation observe(std::span<const token_id> tokens) {
         const std::size_t d = network_->shape().d_model;
-        cache_.truncate(0);
-        for (std::size_t p = 0; p < tokens.size(); ++p) {
-            network_->embed(tokens[p], p, rows_.data() + p * d);
-            tokens_[p] = {&cache_, p, rows_.data() + p * d};
-        }
-        std::size_t depth = 0;
-        for (exit_observation& exit : exits_) {
-            network_->run_layers(depth + 1, exit.layer, std::span<const layer_token>(tokens_).first(tokens.size()),
-                                 scratch_, *on_);
-            depth = exit.layer;
-            exit.hidden.assign(rows_.begin(), rows_.begin() + static_cast<std::ptrdiff_t>(tokens.size() * d));
-            answer(exit, tokens);
-        }
+        tokens_.rollback(0);
+        for (const token_id id : tokens) tokens_.push(*network_, id);
+        for (exit_observation& exit : exits_) exit.hidden.resize(tokens.size() * d);
+        const auto keep_hidden = [&](std::size_t layer, std::span<const layer_token> chunk) {
+            const auto exit = std::ranges::find(exits_, layer, &exit_observation::layer);
+            if (exit == exits_.end()) return;
+            for (const layer_token& token : chunk) std::copy_n(token.row, d, exit->hidden.data() + token.position * d);
+        };
+        context_.observe_layers(layer_observer(keep_hidden));
+        (void)run_pending(*network_, 1, network_->shape().layers, tokens_, context_);
+        context_.observe_layers({});
+        for (exit_observation& exit : exits_) compute_outputs(exit, tokens);
         return {tokens, exits_};
     }
 
@@ -178,7 +176,7 @@ public:
     }
 
 private:
-    static constexpr std::size_t most_rows = 64;  // whose logits are held at a time
+    static constexpr std::size_t max_rows = 64;  // whose logits are held at a time
 
     static std::size_t checked_window(const model_shape& shape, std::size_t window) {
         if (window < 2 || window > shape.context) {
@@ -187,7 +185,7 @@ private:
         return window;
     }
 
-    void answer(exit_observation& exit, std::span<const token_id> tokens) {
+    void compute_outputs(exit_observation& exit, std::span<const token_id> tokens) {
         const std::size_t d = network_->shape().d_model;
         const std::size_t vocab = network_->shape().vocab;
         for (auto* values : {&exit.max_probability, &exit.margin, &exit.entropy, &exit.square_entropy}) {
@@ -195,12 +193,12 @@ private:
         }
         exit.argmax.resize(tokens.size());
         exit.cross_entropy.resize(tokens.size() - 1);
-        for (std::size_t at = 0; at < tokens.size(); at += scratch_.block()) {
-            const std::size_t count = std::min(scratch_.block(), tokens.size() - at);
+        for (std::size_t at = 0; at < tokens.size(); at += context_.chunk()) {
+            const std::size_t count = std::min(context_.chunk(), tokens.size() - at);
             const matrix_view<const float> hidden{exit.hidden.data() + at * d, count, d};
             const matrix_view<float> logits{logits_.data(), count, vocab};
             fill_logits(exit.layer, hidden, logits);
-            parallel_for(*on_, count, 4, [&](std::size_t, std::size_t begin, std::size_t end) {
+            parallel_for(context_.threads(), count, 4, [&](std::size_t, std::size_t begin, std::size_t end) {
                 for (std::size_t i = begin; i < end; ++i) read(exit, tokens, at + i, logits.row(i));
             });
         }
@@ -208,24 +206,11 @@ private:
     }
 
     void fill_logits(std::size_t layer, matrix_view<const float> hidden, matrix_view<float> logits) {
-        if (is_shared() || layer == network_->shape().layers) {
-            network_->logits(hidden, logits, scratch_, *on_);
-            return;
-        }
-        const auto own = [&](std::span<const float> row, std::span<float> out) {
-            network_->logits(row.data(), out, scratch_, *on_);
+        const auto own = [&](matrix_view<const float> rows, matrix_view<float> out) {
+            network_->logits(rows, out, context_);
         };
-        std::uint64_t bytes_nobody_counts = 0;
-        const model_output output(own, scratch_, *on_, bytes_nobody_counts);
-        for (std::size_t i = 0; i < hidden.rows(); ++i) head_(layer, hidden[i], logits[i], output);
-    }
-    /// The model's own output answers for many rows at once.
-    [[nodiscard]] bool is_shared() const noexcept {
-        if constexpr (requires { head_.is_shared(); }) {
-            return head_.is_shared();
-        } else {
-            return std::is_same_v<Head, shared_head>;
-        }
+        if (layer == network_->shape().layers) return own(hidden, logits);
+        head_(layer, hidden, logits, lm_head(own, context_));
     }
 
     void read(exit_observation& exit, std::span<const token_id> tokens, std::size_t i, const float* logits) const {
@@ -241,13 +226,10 @@ private:
     }
 
     const Network* network_;
-    executor* on_;
     Head head_;
     std::size_t window_;
-    kv_cache cache_;
-    workspace scratch_;
-    std::vector<float> rows_;
-    std::vector<layer_token> tokens_;
+    sequence tokens_;
+    run_context context_;
     std::vector<float> logits_;
     std::vector<exit_observation> exits_;
 };

@@ -4,7 +4,7 @@
 
 #include <earlyout/core/error.hpp>
 #include <earlyout/core/token.hpp>
-#include <earlyout/generate/detail/model_access.hpp>
+#include <earlyout/generate/model.hpp>
 
 #include <algorithm>
 #include <cerrno>
@@ -115,7 +115,7 @@ namespace detail {
 /// @tparam Model what io::load returns
 /// @throws error (no_such_file, io)
 template <class Model>
-    requires earlyout::detail::has_tokenizer<Model>
+    requires text_model<Model>
 [[nodiscard]] std::vector<corpus_text> read_corpus(const Model& model, const std::vector<std::filesystem::path>& paths,
                                                    const corpus_options& options = {}) try {
     std::vector<std::filesystem::path> files = find_texts(paths, options);
@@ -129,7 +129,7 @@ template <class Model>
         const std::string text = detail::read_text(path);
         const std::uint64_t hash = detail::hash_text(text);
         if (text.empty() || !seen.insert(hash).second) continue;
-        std::vector<token_id> ids = earlyout::detail::encode_prompt(model, text, true);
+        std::vector<token_id> ids = encode_prompt(model, text, true);
         ids.resize(std::min({ids.size(), options.most_tokens_of_one, options.most_tokens - tokens}));
         tokens += ids.size();
         texts.push_back({path.string(), hash, std::move(ids)});

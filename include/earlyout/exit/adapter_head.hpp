@@ -43,19 +43,33 @@ public:
     }
 
     template <class Output>
-    void operator()(std::size_t layer, std::span<const float> hidden, std::span<float> logits, Output&& output) const {
+    void operator()(std::size_t layer, matrix_view<const float> hidden, matrix_view<float> logits,
+                    Output&& output) const {
         const auto found = adapters_->find(layer);
         if (found == adapters_->end()) {
             output(hidden, logits);
             return;
         }
         const auto& [down, up] = found->second;
-        const std::span<float> inner = output.row(0).first(down.out());
-        const std::span<float> adapted = output.row(1);
+        scratch_frame frame = output.frame();
+        const matrix_view<float> inner = frame.matrix(hidden.rows(), down.out());
+        const matrix_view<float> adapted = frame.matrix(hidden.rows(), up.out());
         output.multiply(down, hidden, inner);
         output.multiply(up, inner, adapted);
-        for (std::size_t k = 0; k < adapted.size(); ++k) adapted[k] += hidden[k];
+        for (std::size_t i = 0; i < hidden.rows(); ++i) {
+            for (std::size_t k = 0; k < adapted.cols(); ++k) adapted.row(i)[k] += hidden.row(i)[k];
+        }
         output(adapted, logits);
+    }
+
+    [[nodiscard]] std::size_t scratch_bytes(std::size_t rows) const noexcept {
+        std::size_t most = 0;
+        for (const auto& [layer, maps] : *adapters_) {
+            most = std::max(most, earlyout::scratch_bytes<float>(rows * maps.down.out()) +
+                                      earlyout::scratch_bytes<float>(rows * maps.up.out()) +
+                                      maps.down.scratch_bytes(rows) + maps.up.scratch_bytes(rows));
+        }
+        return most;
     }
 
     /// Of all layers' maps.

@@ -26,34 +26,35 @@ public:
         static_assert(exit_head<Head>, "earlyout: any_head holds an exit head, such as shared_head{}");
     }
 
-    void operator()(std::size_t layer, std::span<const float> hidden, std::span<float> logits,
-                    const model_output& output) const {
-        held_->answer(layer, hidden, logits, output);
+    void operator()(std::size_t layer, matrix_view<const float> hidden, matrix_view<float> logits,
+                    const lm_head& output) const {
+        held_->compute(layer, hidden, logits, output);
     }
     void check(const model_shape& shape) const { held_->check(shape); }
-    /// True where it holds shared_head, whose answers to many states at once are the model's own.
-    [[nodiscard]] bool is_shared() const noexcept { return held_->is_shared(); }
+    [[nodiscard]] std::size_t scratch_bytes(std::size_t rows) const { return held_->scratch_bytes(rows); }
 
 private:
     struct interface {
         virtual ~interface() = default;
-        virtual void answer(std::size_t layer, std::span<const float> hidden, std::span<float> logits,
-                            const model_output& output) const = 0;
+        virtual void compute(std::size_t layer, matrix_view<const float> hidden, matrix_view<float> logits,
+                             const lm_head& output) const = 0;
         virtual void check(const model_shape& shape) const = 0;
-        [[nodiscard]] virtual bool is_shared() const noexcept = 0;
+        [[nodiscard]] virtual std::size_t scratch_bytes(std::size_t rows) const = 0;
     };
 
     template <class Head>
     struct holder final : interface {
         explicit holder(Head h) : held(std::move(h)) {}
-        void answer(std::size_t layer, std::span<const float> hidden, std::span<float> logits,
-                    const model_output& output) const override {
+        void compute(std::size_t layer, matrix_view<const float> hidden, matrix_view<float> logits,
+                     const lm_head& output) const override {
             held(layer, hidden, logits, output);
         }
         void check(const model_shape& shape) const override {
             if constexpr (requires { held.check(shape); }) held.check(shape);
         }
-        [[nodiscard]] bool is_shared() const noexcept override { return std::is_same_v<Head, shared_head>; }
+        [[nodiscard]] std::size_t scratch_bytes(std::size_t rows) const override {
+            return head_scratch_bytes(held, rows);
+        }
 
         Head held;
     };

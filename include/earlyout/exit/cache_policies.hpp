@@ -17,42 +17,54 @@ enum class prefill : std::uint8_t {
     lazy    ///< as deep as the first token needs; the rest runs when, and only when, a token goes deeper
 };
 
-/// What the layers that a token skipped keep of it. A policy fills them at once, defers them, or leaves them without.
+namespace detail {
+
+/// What a cache policy is given, for the concept; see skipped_layers.
+struct any_skipped_layers {
+    void propagate() const;
+    void omit() const;
+    void defer() const;
+};
+
+}  // namespace detail
+
+/// Determines what becomes of the layers that a token skipped. `before_token(skipped)` is called before the next token
+/// of the sequence enters the first layer, with something that offers propagate(), omit() and defer(). `cap` is the max
+/// number of generated tokens that may be deferred; at that many the next token passes all layers and catches them up.
+/// `prefill` says how deep the prompt goes. The default implementation is propagate.
 template <class Policy>
-concept cache_policy = std::copyable<Policy> && requires(const Policy& policy) {
-    { Policy::defers } -> std::convertible_to<bool>;
-    { Policy::omits } -> std::convertible_to<bool>;
+concept cache_policy = std::copyable<Policy> && requires(const Policy& policy, detail::any_skipped_layers& skipped) {
+    policy.before_token(skipped);
     { policy.prefill } -> std::convertible_to<prefill>;
     { policy.cap } -> std::convertible_to<std::size_t>;
 };
 
-/// Skipped layers get keys and values computed from the hidden state the token left with (CALM, SEC).
-/// Cheap and immediate; deeper tokens later see an approximation.
+/// Skipped layers get keys and values computed from the hidden state that the token exited with (CALM, SEC). Cheap and
+/// immediate; deeper tokens later see an approximation.
 struct propagate {
-    static constexpr bool defers = false;
-    static constexpr bool omits = false;
     static constexpr earlyout::prefill prefill = earlyout::prefill::eager;
     static constexpr std::size_t cap = std::numeric_limits<std::size_t>::max();
+
+    void before_token(const auto& skipped) const { skipped.propagate(); }
 };
 
-/// Skipped layers run later, for all waiting tokens in one block, when a token needs to go there (FREE,
-/// EE-LLM). Exact: deep states equal the full model's on the same tokens.
+/// Skipped layers run later, for all deferred tokens in one chunk, when a token needs to go there (FREE, EE-LLM).
+/// Exact: deep states equal the full model's on the same tokens.
 struct defer {
-    static constexpr bool defers = true;
-    static constexpr bool omits = false;
-
-    /// Most generated tokens that may wait; at that many the next token goes all the way.
+    /// Max generated tokens that may be deferred; at that many the next token passes all layers.
     std::size_t cap = std::numeric_limits<std::size_t>::max();
     earlyout::prefill prefill = earlyout::prefill::eager;
+
+    void before_token(const auto& skipped) const { skipped.defer(); }
 };
 
 /// Skipped layers keep nothing of the token, and deeper tokens do not see it there: a mask for each layer, as in
 /// SpecEE. Costs nothing, and their caches stay shorter; what deeper tokens see is not what the model was trained on.
 struct omit {
-    static constexpr bool defers = false;
-    static constexpr bool omits = true;
     static constexpr earlyout::prefill prefill = earlyout::prefill::eager;
     static constexpr std::size_t cap = std::numeric_limits<std::size_t>::max();
+
+    void before_token(const auto& skipped) const { skipped.omit(); }
 };
 
 }}  // namespace earlyout::EARLYOUT_ABI

@@ -11,6 +11,7 @@
 #include <concepts>
 #include <cstddef>
 #include <initializer_list>
+#include <optional>
 #include <ranges>
 #include <span>
 #include <tuple>
@@ -72,6 +73,15 @@ inline constexpr bool is_gated_layers = false;
 template <class Gate, std::size_t... Layers>
 inline constexpr bool is_gated_layers<gated_layers<Gate, Layers...>> = true;
 
+/// Returns the first of increasing layers above `depth`.
+[[nodiscard]] constexpr std::optional<std::size_t> next_exit(std::span<const std::size_t> layers,
+                                                             std::size_t depth) noexcept {
+    for (const std::size_t layer : layers) {
+        if (layer > depth) return layer;
+    }
+    return std::nullopt;
+}
+
 inline void check_exit_layers(std::span<const std::size_t> layers, const model_shape& shape) {
     if (!layers.empty() && layers.back() > shape.layers) {
         fail(errc::out_of_range, "exit plan: expected layers 1 .. ", shape.layers, ", found ", layers.back());
@@ -80,7 +90,8 @@ inline void check_exit_layers(std::span<const std::size_t> layers, const model_s
 
 }  // namespace detail
 
-/// Which gate is asked after which layer, in order of depth. Either gates and layers are part of the type,
+/// Which gate is evaluated after which layer, in order of depth. A plan answers queries and never runs anything: a step
+/// drives the layers and asks. Either gates and layers are part of the type,
 ///
 ///     exit_plan{after<3>(margin{.threshold = 0.6f}), after<5, 6>(other_gate)}
 ///
@@ -139,6 +150,11 @@ public:
     struct sequence_state {
         typename detail::states_of<typename group_traits<Groups>::gate...>::sequence states;
     };
+    /// What the gates keep for one token and for one completion.
+    struct state {
+        token_state token{};
+        sequence_state sequence{};
+    };
 
     constexpr explicit exit_plan(Groups... groups) : groups_(std::move(groups)...) {}
 
@@ -161,23 +177,25 @@ public:
         return all;
     }
 
-    /// Calls visit(layer, ask) for each exit in order of depth until it returns false; ask(signals) is the
-    /// gate's decision there.
-    template <class Visit>
-    void for_each_exit(token_state& token, sequence_state& sequence, Visit visit) const {
+    /// Returns the layer after which the next gate below `depth` layers is placed; nothing when there is none.
+    [[nodiscard]] static constexpr std::optional<std::size_t> next_exit(std::size_t depth) noexcept {
+        return detail::next_exit(layers(), depth);
+    }
+    /// Returns the decision of the gate after a layer, one of layers().
+    [[nodiscard]] decision ask(std::size_t layer, exit_signals& signals, state& at) const {
+        decision made = decision::go_on;
         [&]<std::size_t... I>(std::index_sequence<I...>) {
-            (void)(visit_exit<I>(token, sequence, visit) && ...);
+            (void)((exits[I].layer == layer && (made = ask_exit<I>(signals, at), true)) || ...);
         }(std::make_index_sequence<count>{});
+        return made;
     }
 
 private:
-    template <std::size_t I, class Visit>
-    bool visit_exit(token_state& token, sequence_state& sequence, Visit& visit) const {
+    template <std::size_t I>
+    [[nodiscard]] decision ask_exit(exit_signals& signals, state& at) const {
         constexpr std::size_t group = exits[I].group;
-        return visit(exits[I].layer, [&](exit_signals& signals) {
-            return evaluate(std::get<group>(groups_).gate, signals, detail::state_at<group>(token.states),
-                            detail::state_at<group>(sequence.states));
-        });
+        return evaluate(std::get<group>(groups_).gate, signals, detail::state_at<group>(at.token.states),
+                        detail::state_at<group>(at.sequence.states));
     }
 
     std::tuple<Groups...> groups_;
@@ -190,6 +208,10 @@ public:
     static constexpr std::size_t deepest_layer = 0;  ///< not known when compiling
     using token_state = token_state_of<Gate>;
     using sequence_state = sequence_state_of<Gate>;
+    struct state {
+        token_state token{};
+        sequence_state sequence{};
+    };
 
     exit_plan(exit_layers layers, Gate g) : layers_(std::move(layers)), gate_(std::move(g)) { explain_gate<Gate>(); }
 
@@ -201,13 +223,11 @@ public:
     }
     [[nodiscard]] sequence_state start_sequence() const { return earlyout::start_sequence(gate_); }
 
-    template <class Visit>
-    void for_each_exit(token_state& token, sequence_state& sequence, Visit visit) const {
-        for (const std::size_t layer : layers_.layers()) {
-            const bool more =
-                visit(layer, [&](exit_signals& signals) { return evaluate(gate_, signals, token, sequence); });
-            if (!more) return;
-        }
+    [[nodiscard]] std::optional<std::size_t> next_exit(std::size_t depth) const noexcept {
+        return detail::next_exit(layers(), depth);
+    }
+    [[nodiscard]] decision ask(std::size_t, exit_signals& signals, state& at) const {
+        return evaluate(gate_, signals, at.token, at.sequence);
     }
 
 private:

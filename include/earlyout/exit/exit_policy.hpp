@@ -53,6 +53,17 @@ inline constexpr bool is_exit_policy = false;
 template <class Plan, class Head, class Cache>
 inline constexpr bool is_exit_policy<exit_policy<Plan, Head, Cache>> = true;
 
+/// False when a plan's exits are known at compile time, and the network's layers, and there are too few of these.
+template <class Network, class Policy>
+inline constexpr bool exits_exist = [] {
+    if constexpr (requires { Network::static_shape; }) {
+        constexpr std::size_t layers = Network::static_shape.layers;
+        return layers == 0 || Policy::plan_type::deepest_layer <= layers;
+    } else {
+        return true;
+    }
+}();
+
 }  // namespace detail
 
 }}  // namespace earlyout::EARLYOUT_ABI

@@ -5,7 +5,7 @@
 #include <earlyout/core/executor.hpp>
 #include <earlyout/core/function_ref.hpp>
 #include <earlyout/nn/linear.hpp>
-#include <earlyout/nn/workspace.hpp>
+#include <earlyout/nn/run_context.hpp>
 
 #include <concepts>
 #include <cstddef>
@@ -14,53 +14,61 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// What a head computes with: the model's own output, and products with weights of the head's own, which run on the
-/// session's threads and count among the weight bytes it reads. Lent for one answer.
-class model_output {
+/// What an exit head computes with: the model's own final norm and output matrix, products with weights of the head's
+/// own, and scratch memory. Lent for one call.
+class lm_head {
 public:
-    using function = function_ref<void(std::span<const float> hidden, std::span<float> logits)>;
+    using function = function_ref<void(matrix_view<const float> hidden, matrix_view<float> logits)>;
 
-    /// @param weight_bytes where the bytes of multiply() are added; those of `own` are its own matter
-    model_output(function own, workspace& scratch, executor& on, std::uint64_t& weight_bytes) noexcept
-        : own_(own), scratch_(&scratch), on_(&on), weight_bytes_(&weight_bytes) {}
+    lm_head(function own, run_context& context) noexcept : own_(own), context_(&context) {}
 
-    /// logits = the model's output matrix times its final norm of a hidden state
-    void operator()(std::span<const float> hidden, std::span<float> logits) const { own_(hidden, logits); }
+    /// Computes the model's own logits of hidden states. hidden: [n, d_model], logits: [n, vocab]
+    void operator()(matrix_view<const float> hidden, matrix_view<float> logits) const { own_(hidden, logits); }
 
-    /// y = W x + b. x: [in], at most the widest row of a layer; y: [out]
+    /// Computes y = x Wᵀ + b. x: [n, in], y: [n, out]
     template <class Format, std::size_t In>
-    void multiply(const linear<Format, In>& map, std::span<const float> x, std::span<float> y) const {
-        map({x.data(), 1, x.size()}, {y.data(), 1, y.size()}, scratch_->rounded(), *on_);
-        *weight_bytes_ += map.bytes();
+    void multiply(const linear<Format, In>& map, matrix_view<const float> x, matrix_view<float> y) const {
+        map(x, y, *context_);
     }
 
-    /// Room for two rows, [d_model] each, that the model's own output leaves alone.
-    [[nodiscard]] std::span<float> row(std::size_t which) const noexcept { return scratch_->head_row(which); }
+    /// Returns scratch memory until the end of the caller's scope; the head declares it in `scratch_bytes`.
+    [[nodiscard]] scratch_frame frame() const noexcept { return scratch_frame(context_->scratch()); }
 
 private:
     function own_;
-    workspace* scratch_;
-    executor* on_;
-    std::uint64_t* weight_bytes_;
+    run_context* context_;
 };
 
-/// What turns the hidden state after a layer into logits. A head is called with the layer, the hidden
-/// state [d_model], room for the logits [vocab] and what it may compute with: the model's own output (final norm and
-/// output matrix), products with its own weights. `void check(const model_shape&) const`, where it has one, refuses a
-/// model that it does not fit. It is asked after the last layer too, for which most have nothing of their own.
+/// Turns hidden states after a layer into logits: called with the layer, hidden: [n, d_model], logits: [n, vocab] and
+/// the model's own output. Each row's logits must not depend on the others. It is called after the last layer too, for
+/// which most have nothing of their own. Optional members:
+///
+///     static constexpr bool through_output = true;            // ends in the model's output and leaves its logits
+///     alone void check(const model_shape&) const;                   // refuses a model that it does not fit: throws
+///     error std::size_t scratch_bytes(std::size_t rows) const;      // of scratch memory that a call for n rows takes
+///
+/// The default implementation is shared_head.
 template <class Head>
-concept exit_head = std::copyable<Head> && requires(const Head& head, std::size_t layer, std::span<const float> hidden,
-                                                    std::span<float> logits, const model_output& output) {
-    head(layer, hidden, logits, output);
-};
+concept exit_head = std::copyable<Head> &&
+                    requires(const Head& head, std::size_t layer, matrix_view<const float> hidden,
+                             matrix_view<float> logits, const lm_head& output) { head(layer, hidden, logits, output); };
 
-/// Every exit answers through the model's own final norm and output matrix. For models trained with a
-/// loss at their exits.
+/// Returns the bytes of scratch memory that a head takes for so many rows.
+template <exit_head Head>
+[[nodiscard]] std::size_t head_scratch_bytes(const Head& head, std::size_t rows) {
+    if constexpr (requires { head.scratch_bytes(rows); }) {
+        return head.scratch_bytes(rows);
+    } else {
+        return 0;
+    }
+}
+
+/// Every exit uses the model's own final norm and output matrix. For models trained with a loss at their exits.
 struct shared_head {
-    static constexpr bool through_output = true;  ///< ends in the model's output and leaves its logits alone
+    static constexpr bool through_output = true;
 
     template <class Output>
-    void operator()(std::size_t, std::span<const float> hidden, std::span<float> logits, Output&& output) const {
+    void operator()(std::size_t, matrix_view<const float> hidden, matrix_view<float> logits, Output&& output) const {
         output(hidden, logits);
     }
 };

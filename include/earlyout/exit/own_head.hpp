@@ -43,12 +43,19 @@ public:
     }
 
     template <class Output>
-    void operator()(std::size_t layer, std::span<const float> hidden, std::span<float> logits, Output&& output) const {
+    void operator()(std::size_t layer, matrix_view<const float> hidden, matrix_view<float> logits,
+                    Output&& output) const {
         if (const auto found = heads_->find(layer); found != heads_->end()) {
             output.multiply(found->second, hidden, logits);
         } else {
             output(hidden, logits);
         }
+    }
+
+    [[nodiscard]] std::size_t scratch_bytes(std::size_t rows) const noexcept {
+        std::size_t most = 0;
+        for (const auto& [layer, map] : *heads_) most = std::max(most, map.scratch_bytes(rows));
+        return most;
     }
 
     /// Of all layers' matrices.

@@ -44,9 +44,10 @@ public:
     [[nodiscard]] std::size_t tokens() const noexcept { return tokens_; }
     [[nodiscard]] shortlist_reach reach() const noexcept { return reach_; }
 
-    /// @param logits [vocab], or [tokens()] where `output` gives those
+    /// @param logits [n, vocab], or [n, tokens()] where `output` computes those
     template <class Output>
-    void operator()(std::size_t layer, std::span<const float> hidden, std::span<float> logits, Output&& output) const {
+    void operator()(std::size_t layer, matrix_view<const float> hidden, matrix_view<float> logits,
+                    Output&& output) const {
         head_(layer, hidden, logits, std::forward<Output>(output));
     }
 

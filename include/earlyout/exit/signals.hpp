@@ -2,9 +2,9 @@
 #ifndef EARLYOUT_EXIT_SIGNALS_HPP
 #define EARLYOUT_EXIT_SIGNALS_HPP
 
-#include <earlyout/core/function_ref.hpp>
 #include <earlyout/core/token.hpp>
-#include <earlyout/exit/detail/kept_tokens.hpp>
+#include <earlyout/exit/detail/vocab_shortlist.hpp>
+#include <earlyout/exit/logit_source.hpp>
 #include <earlyout/kernels/logit_summary.hpp>
 
 #include <algorithm>
@@ -53,23 +53,24 @@ inline constexpr signal_set no_signals{};
 /// Every signal.
 inline constexpr signal_set all_signals{(1u << 8) - 1};
 
-/// What is known of one token at one exit. Each signal is computed when first read and kept until the
-/// token moves on; an exit answers from the logits that its gate already made.
+/// The signals of one token at one exit. Each is computed when first read and memoised until the token moves on; a
+/// token that exits is drawn from the logits that its gate already computed.
 class exit_signals {
 public:
-    /// Fills in the logits of a row of the residual stream after a layer.
-    using head_function = function_ref<void(std::size_t layer, std::span<const float> hidden, std::span<float> logits)>;
-
-    /// What matters of those logits, without any of them; see kernels::logit_summary.
-    using summary_function = function_ref<kernels::logit_summary(std::size_t layer, std::span<const float> hidden)>;
-
-    exit_signals(std::size_t d_model, std::size_t vocab)
+    /// @param shortlist tokens whose logits later exits compute alone; 0: later exits compute all. See shortlist.
+    exit_signals(std::size_t d_model, std::size_t vocab, std::size_t shortlist = 0)
         : summary_blocks_((vocab + kernels::summary_block - 1) / kernels::summary_block),
+          shortlist_(std::min(shortlist, vocab)),
           previous_hidden_(d_model),
           logits_(vocab) {}
 
-    /// A completion of a prompt of so many tokens begins.
+    /// Starts a completion of a prompt of so many tokens.
     void start_completion(std::size_t prompt_tokens) noexcept { prompt_tokens_ = prompt_tokens; }
+    /// Computes argmax, probabilities and margin from the source's summary() from now on, or from stored logits.
+    /// logits() that are read all the same are then computed separately.
+    void use_summaries(bool used) noexcept { summaries_ = used; }
+    /// Lets a token's later exits use the shortlist, where there is one, or does not.
+    void use_shortlist(bool used) noexcept { shortlist_.enable(used); }
     /// Forgets everything: a new token starts at the first layer.
     void start_token(std::size_t position) noexcept {
         position_ = position;
@@ -78,35 +79,22 @@ public:
         has_logits_ = has_top_ = has_entropy_ = false;
         has_previous_hidden_ = false;
         previous_argmax_.reset();
-        kept_.start_token();
+        shortlist_.start_token();
     }
-    /// Keeps what `previous_*` will show. Call before the hidden state moves on from an evaluated exit.
-    void leave(bool keep_hidden_state) noexcept {
+    /// Keeps what `previous_*` will return. Call before the hidden state moves on from an evaluated exit.
+    void end_exit(bool keep_hidden_state) noexcept {
         previous_argmax_ = has_top_ ? std::optional(argmax_) : std::nullopt;
         has_previous_hidden_ = keep_hidden_state;
         if (keep_hidden_state) std::copy(hidden_.begin(), hidden_.end(), previous_hidden_.begin());
     }
-    /// The token has passed `layer` layers and its state is `hidden`, which stays put until leave().
-    void arrive(std::size_t layer, std::span<const float> hidden) noexcept {
-        if (has_logits_) kept_.left_with_all();
+    /// Sets the layer that has run, the hidden state after it and where its logits come from; both must stay in place
+    /// until end_exit() or the last read.
+    void begin_exit(std::size_t layer, std::span<const float> hidden, logit_source& source) noexcept {
+        if (has_logits_) shortlist_.end_exit_with_all_logits();
         layer_ = layer;
         hidden_ = hidden;
+        source_ = &source;
         has_logits_ = has_top_ = has_entropy_ = false;
-    }
-    /// Where logits come from; must outlive the reads.
-    void set_head(const head_function& head) noexcept { head_.emplace(head); }
-    /// From here on argmax, probabilities and margin come from `summary`, which must outlive the reads; logits, where
-    /// somebody reads them after all, are computed anew. Nothing: from stored logits again.
-    void set_summary(const std::optional<summary_function>& summary) noexcept {
-        summary_.reset();
-        if (summary) summary_.emplace(*summary);
-    }
-    /// A token's later exits are asked about the likeliest tokens of the first alone; see shortlist.
-    /// @param tokens how many of them
-    /// @param keep   called with them, in increasing order, before the first call of `head`
-    /// @param head   fills in their logits; both must outlive the reads
-    void set_shortlist(std::size_t tokens, const detail::kept_tokens::keep_function& keep, const head_function& head) {
-        kept_ = detail::kept_tokens(std::min(tokens, logits_.size()), keep, head);
     }
 
     [[nodiscard]] std::size_t layer() const noexcept { return layer_; }
@@ -120,10 +108,10 @@ public:
     [[nodiscard]] std::optional<token_id> previous_argmax() const noexcept { return previous_argmax_; }
     [[nodiscard]] std::span<const float> logits() {
         if (!has_logits_) {
-            (*head_)(layer_, hidden_, logits_);
+            source_->logits(layer_, hidden_, logits_);
             has_logits_ = true;
             has_entropy_ = false;
-            if (std::exchange(has_top_, false)) find_top();  // what a shortlist said is forgotten
+            if (std::exchange(has_top_, false)) find_top();  // the shortlist's is superseded
         }
         return logits_;
     }
@@ -153,7 +141,7 @@ public:
         find_top();
         if (token == argmax_) return top_.first - log_sum_;
         if (!has_logits_) {
-            if (const auto place = kept_.find(token)) return known_[*place] - log_sum_;
+            if (const auto place = shortlist_.find(token)) return known_[*place] - log_sum_;
             (void)logits();
             find_top();
         }
@@ -177,18 +165,18 @@ public:
 private:
     void find_top() {
         if (has_top_) return;
-        const bool few = !has_logits_ && kept_.ready();
+        const bool few = !has_logits_ && shortlist_.ready();
         kernels::logit_summary found;
-        if (!has_logits_ && !few && summary_) {
+        if (!has_logits_ && !few && summaries_) {
             known_ = {};
-            found = (*summary_)(layer_, hidden_);
+            found = source_->summary(layer_, hidden_);
         } else {
-            known_ = few ? kept_.logits(layer_, hidden_, logits_) : logits();
+            known_ = few ? shortlist_.logits(*source_, layer_, hidden_, logits_) : logits();
             found = kernels::summarize(known_.data(), known_.size(), summary_blocks_);
         }
         top_ = found.top;
         log_sum_ = found.log_sum();
-        argmax_ = few ? kept_.ids()[top_.index] : static_cast<token_id>(top_.index);
+        argmax_ = few ? shortlist_.ids()[top_.index] : static_cast<token_id>(top_.index);
         has_top_ = true;
     }
 
@@ -196,8 +184,8 @@ private:
     std::size_t position_ = 0;
     std::size_t prompt_tokens_ = 0;
     std::span<const float> hidden_;
-    std::optional<head_function> head_;
-    std::optional<summary_function> summary_;
+    logit_source* source_ = nullptr;
+    bool summaries_ = false;
     bool has_logits_ = false;
     bool has_top_ = false;
     bool has_entropy_ = false;
@@ -208,7 +196,7 @@ private:
     token_id argmax_ = 0;
     std::span<const float> known_;  // what top_ was found in: all logits, those of a shortlist, or none of them
     std::vector<kernels::logit_summary> summary_blocks_;
-    detail::kept_tokens kept_;
+    detail::vocab_shortlist shortlist_;
     std::optional<token_id> previous_argmax_;
     std::vector<float> previous_hidden_;
     std::vector<float> logits_;

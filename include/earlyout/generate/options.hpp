@@ -6,13 +6,16 @@
 #include <earlyout/core/error.hpp>
 #include <earlyout/core/executor.hpp>
 #include <earlyout/core/token.hpp>
+#include <earlyout/nn/layer_token.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -43,6 +46,12 @@ struct generate_options {
     bool emit_at_stop = false;  ///< when a gate ends it, produce that exit's arg-max as the last token
 
     bool plain_text = false;  ///< what a text has that looks like a special token is text, as in a user's files
+
+    /// Changes logits before anything reads them, at exits too: adds a bias, forbids tokens (-infinity), follows a
+    /// grammar. Called with the ids so far, the prompt's included, and the logits, [vocab]. Must not throw.
+    std::function<void(std::span<const token_id> ids, std::span<float> logits)> on_logits{};
+    /// Is called after each layer with the tokens that passed it, their rows as the layer left them. Must not throw.
+    std::function<void(std::size_t layer, std::span<const layer_token> tokens)> after_layer{};
 
     /// Drop the start of a prompt that is longer than the capacity, instead of refusing it, such that `max_new_tokens`
     /// fit behind the rest, or a quarter of the capacity if that is fewer. What the model begins every text with stays.

@@ -2,27 +2,16 @@
 #ifndef EARLYOUT_GENERATE_RUN_STATS_HPP
 #define EARLYOUT_GENERATE_RUN_STATS_HPP
 
-#include <earlyout/core/config.hpp>
+#include <earlyout/generate/generation.hpp>
+#include <earlyout/nn/run_context.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <numeric>
+#include <span>
 #include <vector>
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
-
-/// Work that passed through layers: one layer-token is one token through one layer.
-struct work_count {
-    std::uint64_t layer_tokens = 0;
-    std::uint64_t weight_bytes = 0;  ///< read from the weights, output matrix included
-
-    friend constexpr work_count operator+(const work_count& a, const work_count& b) noexcept {
-        return {a.layer_tokens + b.layer_tokens, a.weight_bytes + b.weight_bytes};
-    }
-    friend constexpr work_count operator-(const work_count& a, const work_count& b) noexcept {
-        return {a.layer_tokens - b.layer_tokens, a.weight_bytes - b.weight_bytes};
-    }
-};
 
 /// What one completion did and what it cost, counted as it ran.
 struct run_stats {
@@ -36,8 +25,8 @@ struct run_stats {
     std::size_t stop_layer = 0;  ///< layer at which a gate ended the completion, 0 if none did
 
     work_count prefill;
-    work_count decode;              ///< layers repaid to waiting tokens included
-    std::uint64_t debt_repaid = 0;  ///< layer-tokens of `decode` that earlier tokens had skipped
+    work_count decode;                        ///< caught-up layers of deferred tokens included
+    std::uint64_t catch_up_layer_tokens = 0;  ///< layer-tokens of `decode` that earlier tokens had skipped
     std::uint64_t gate_evaluations = 0;
     std::uint64_t head_evaluations = 0;       ///< times the logits of an exit were computed
     std::uint64_t shortlist_evaluations = 0;  ///< times only those of a shortlist were
@@ -57,7 +46,7 @@ struct run_stats {
         const std::size_t count = predictions();
         return count == 0 ? 0.0 : static_cast<double>(sum) / static_cast<double>(count);
     }
-    /// 1 - mean exit layer / layers (the SEC paper's measure). Layers repaid later are not in it; see
+    /// 1 - mean exit layer / layers (the SEC paper's measure). Layers caught up later are not in it; see
     /// `decode.layer_tokens` for those.
     [[nodiscard]] double layers_skipped() const noexcept {
         return layers == 0 || predictions() == 0 ? 0.0 : 1.0 - mean_exit_layer() / static_cast<double>(layers);
@@ -67,6 +56,25 @@ struct run_stats {
         return new_tokens < 2 || decode_seconds <= 0.0 ? 0.0 : static_cast<double>(new_tokens - 1) / decode_seconds;
     }
 };
+
+/// Completes the statistics of a completion with what is derived from its tokens.
+/// @param exit_layers of the new tokens
+[[nodiscard]] inline run_stats complete_stats(run_stats stats, const step_counts& counts,
+                                              std::span<const std::size_t> exit_layers, std::size_t layers,
+                                              bool emits_at_stop) {
+    stats.layers = layers;
+    stats.new_tokens = exit_layers.size();
+    stats.exit_histogram.assign(layers + 1, 0);
+    for (const std::size_t layer : exit_layers) ++stats.exit_histogram[layer];
+    if (stats.stop_layer != 0 && !emits_at_stop) ++stats.exit_histogram[stats.stop_layer];
+    stats.catch_up_layer_tokens = counts.catch_up_layer_tokens;
+    stats.gate_evaluations = counts.gate_evaluations;
+    stats.head_evaluations = counts.head_evaluations;
+    stats.shortlist_evaluations = counts.shortlist_evaluations;
+    stats.gate_seconds = counts.gate_seconds;
+    stats.head_seconds = counts.head_seconds;
+    return stats;
+}
 
 }}  // namespace earlyout::EARLYOUT_ABI
 

@@ -165,13 +165,19 @@ void quantize_row(const float* x, std::size_t n, std::int8_t* codes, float* scal
     }
 }
 
-/// Room for the rounded activations of one product.
+/// Rounds the activations of one product into memory that it is given.
 class quantized_rows {
 public:
-    quantized_rows() = default;
-    quantized_rows(std::size_t rows, std::size_t cols)
-        : codes_(rows * groups(cols) * group_size), scales_(rows * groups(cols)), sums_(rows * groups(cols)) {}
+    /// @param memory bytes(rows, cols) of it, aligned to a cache line
+    quantized_rows(std::byte* memory, std::size_t rows, std::size_t cols) noexcept
+        : codes_(reinterpret_cast<std::int8_t*>(memory)),
+          scales_(reinterpret_cast<float*>(memory + rows * groups(cols) * group_size)),
+          sums_(reinterpret_cast<std::int32_t*>(scales_ + rows * groups(cols))) {}
 
+    /// Returns the bytes that [rows, cols] activations take.
+    [[nodiscard]] static constexpr std::size_t bytes(std::size_t rows, std::size_t cols) noexcept {
+        return rows * groups(cols) * (group_size + sizeof(float) + sizeof(std::int32_t));
+    }
     /// Groups of a row of `cols` values.
     [[nodiscard]] static constexpr std::size_t groups(std::size_t cols) noexcept {
         return (cols + group_size - 1) / group_size;
@@ -180,17 +186,16 @@ public:
     /// Rounds row `index` of [rows, cols] activations to its place.
     void set_row(std::size_t index, const float* x, std::size_t cols) noexcept {
         const std::size_t count = groups(cols);
-        quantize_row(x, cols, codes_.data() + index * count * group_size, scales_.data() + index * count,
-                     sums_.data() + index * count);
+        quantize_row(x, cols, codes_ + index * count * group_size, scales_ + index * count, sums_ + index * count);
     }
     [[nodiscard]] quantized_view view(std::size_t rows, std::size_t cols) const noexcept {
-        return {codes_.data(), scales_.data(), sums_.data(), rows, groups(cols)};
+        return {codes_, scales_, sums_, rows, groups(cols)};
     }
 
 private:
-    aligned_buffer<std::int8_t> codes_;
-    aligned_buffer<float> scales_;
-    aligned_buffer<std::int32_t> sums_;
+    std::int8_t* codes_;
+    float* scales_;
+    std::int32_t* sums_;
 };
 
 }  // namespace kernels

@@ -30,38 +30,44 @@ public:
     template <class Block>
     explicit any_block(Block block) : held_(std::make_unique<model<Block>>(std::move(block))) {}
 
-    void operator()(std::size_t layer, std::span<const layer_token> tokens, workspace& scratch, executor& on) const {
-        held_->run(layer, tokens, scratch, on);
+    void operator()(std::size_t layer, std::span<const layer_token> tokens, run_context& context) const {
+        held_->run(layer, tokens, context);
     }
-    void fill(std::size_t layer, std::span<const layer_token> tokens, workspace& scratch, executor& on) const {
-        held_->fill(layer, tokens, scratch, on);
+    void update_kv_only(std::size_t layer, std::span<const layer_token> tokens, run_context& context) const {
+        held_->update_kv_only(layer, tokens, context);
+    }
+    [[nodiscard]] std::size_t scratch_bytes(std::size_t tokens, std::size_t pieces) const noexcept {
+        return held_->scratch_bytes(tokens, pieces);
     }
     [[nodiscard]] std::size_t bytes() const noexcept { return held_->bytes(); }
-    [[nodiscard]] std::size_t fill_bytes() const noexcept { return held_->fill_bytes(); }
+    [[nodiscard]] std::size_t update_kv_bytes() const noexcept { return held_->update_kv_bytes(); }
     [[nodiscard]] const char* format_name() const noexcept { return held_->format_name(); }
 
 private:
     struct interface {
         virtual ~interface() = default;
-        virtual void run(std::size_t, std::span<const layer_token>, workspace&, executor&) const = 0;
-        virtual void fill(std::size_t, std::span<const layer_token>, workspace&, executor&) const = 0;
+        virtual void run(std::size_t, std::span<const layer_token>, run_context&) const = 0;
+        virtual void update_kv_only(std::size_t, std::span<const layer_token>, run_context&) const = 0;
+        [[nodiscard]] virtual std::size_t scratch_bytes(std::size_t, std::size_t) const noexcept = 0;
         [[nodiscard]] virtual std::size_t bytes() const noexcept = 0;
-        [[nodiscard]] virtual std::size_t fill_bytes() const noexcept = 0;
+        [[nodiscard]] virtual std::size_t update_kv_bytes() const noexcept = 0;
         [[nodiscard]] virtual const char* format_name() const noexcept = 0;
     };
     template <class Block>
     struct model final : interface {
         explicit model(Block made) : block(std::move(made)) {}
-        void run(std::size_t layer, std::span<const layer_token> tokens, workspace& scratch,
-                 executor& on) const override {
-            block(layer, tokens, scratch, on);
+        void run(std::size_t layer, std::span<const layer_token> tokens, run_context& context) const override {
+            block(layer, tokens, context);
         }
-        void fill(std::size_t layer, std::span<const layer_token> tokens, workspace& scratch,
-                  executor& on) const override {
-            block.fill(layer, tokens, scratch, on);
+        void update_kv_only(std::size_t layer, std::span<const layer_token> tokens,
+                            run_context& context) const override {
+            block.update_kv_only(layer, tokens, context);
+        }
+        [[nodiscard]] std::size_t scratch_bytes(std::size_t tokens, std::size_t pieces) const noexcept override {
+            return block.scratch_bytes(tokens, pieces);
         }
         [[nodiscard]] std::size_t bytes() const noexcept override { return block.bytes(); }
-        [[nodiscard]] std::size_t fill_bytes() const noexcept override { return block.fill_bytes(); }
+        [[nodiscard]] std::size_t update_kv_bytes() const noexcept override { return block.update_kv_bytes(); }
         [[nodiscard]] const char* format_name() const noexcept override { return block.format_name(); }
         Block block;
     };
@@ -99,17 +105,17 @@ private:
 
 }  // namespace detail
 
-/// A decoder of whichever of these architectures a checkpoint's `model_type` names, in a weight format chosen at run
-/// time: for programs that take any model. One that knows its architecture names it instead, and pays for no other.
+/// A language model of whichever of these architectures a checkpoint's `model_type` names, in a weight format chosen at
+/// run time: for programs that take any model. One that knows its architecture names it instead, and pays for no other.
 template <architecture... Architectures>
-class any_model_of : public decoder<detail::any_block, detail::any_norm, any_format> {
-    using base = decoder<detail::any_block, detail::any_norm, any_format>;
+class any_model_of : public language_model<detail::any_block, detail::any_norm, any_format> {
+    using base = language_model<detail::any_block, detail::any_norm, any_format>;
 
 public:
     /// Name of the architecture.
     [[nodiscard]] std::string_view architecture() const noexcept { return architecture_; }
 
-    /// As network::from_checkpoint, which it calls.
+    /// As transformer::from_checkpoint, which it calls.
     /// @throws error as that, and (unsupported) for another `model_type`
     [[nodiscard]] static any_model_of from_checkpoint(const checkpoint& from, any_format format = {}) {
         return from_checkpoint(from, format, format);
@@ -132,7 +138,7 @@ private:
 
     template <class Architecture>
     static std::unique_ptr<any_model_of> read(const checkpoint& from, any_format format, any_format output_format) {
-        auto concrete = network<Architecture, any_format>::from_checkpoint(from, format, output_format);
+        auto concrete = transformer<Architecture, any_format>::from_checkpoint(from, format, output_format);
         const model_shape shape = concrete.shape();
         auto parts_of = std::move(concrete).release();
         parts made;

@@ -2,7 +2,7 @@
 #ifndef EARLYOUT_MODELS_CODEGEN_HPP
 #define EARLYOUT_MODELS_CODEGEN_HPP
 
-#include <earlyout/models/network.hpp>
+#include <earlyout/models/transformer.hpp>
 #include <earlyout/nn/attention.hpp>
 #include <earlyout/nn/block.hpp>
 #include <earlyout/nn/rotary.hpp>
@@ -104,9 +104,9 @@ private:
     }
 };
 
-/// CodeGen. See network for the parameters.
+/// CodeGen. See transformer for the parameters.
 template <class Format = f32, model_shape Shape = model_shape{}>
-using codegen = network<codegen_architecture, Format, Shape>;
+using codegen = transformer<codegen_architecture, Format, Shape>;
 
 }}  // namespace earlyout::EARLYOUT_ABI
 

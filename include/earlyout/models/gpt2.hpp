@@ -2,7 +2,7 @@
 #ifndef EARLYOUT_MODELS_GPT2_HPP
 #define EARLYOUT_MODELS_GPT2_HPP
 
-#include <earlyout/models/network.hpp>
+#include <earlyout/models/transformer.hpp>
 #include <earlyout/nn/attention.hpp>
 #include <earlyout/nn/block.hpp>
 
@@ -124,9 +124,9 @@ private:
     }
 };
 
-/// GPT-2. See network for the parameters.
+/// GPT-2. See transformer for the parameters.
 template <class Format = f32, model_shape Shape = model_shape{}>
-using gpt2 = network<gpt2_architecture, Format, Shape>;
+using gpt2 = transformer<gpt2_architecture, Format, Shape>;
 
 }}  // namespace earlyout::EARLYOUT_ABI
 

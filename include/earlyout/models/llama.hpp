@@ -17,9 +17,9 @@ struct llama_architecture : detail::gated_llama_layers<llama_architecture> {
     static bool feed_forward_bias(const reader& from) { return from.boolean("mlp_bias", false); }
 };
 
-/// Llama. See network for the parameters.
+/// Llama. See transformer for the parameters.
 template <class Format = f32, model_shape Shape = model_shape{}>
-using llama = network<llama_architecture, Format, Shape>;
+using llama = transformer<llama_architecture, Format, Shape>;
 
 }}  // namespace earlyout::EARLYOUT_ABI
 

@@ -23,9 +23,9 @@ struct mistral_architecture : detail::gated_llama_layers<mistral_architecture> {
     }
 };
 
-/// Mistral. See network for the parameters.
+/// Mistral. See transformer for the parameters.
 template <class Format = f32, model_shape Shape = model_shape{}>
-using mistral = network<mistral_architecture, Format, Shape>;
+using mistral = transformer<mistral_architecture, Format, Shape>;
 
 }}  // namespace earlyout::EARLYOUT_ABI
 

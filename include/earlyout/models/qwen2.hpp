@@ -18,9 +18,9 @@ struct qwen2_architecture : detail::gated_llama_layers<qwen2_architecture> {
     static std::size_t window(const reader& from, std::size_t layer) { return detail::qwen_window(from, layer); }
 };
 
-/// Qwen2. See network for the parameters.
+/// Qwen2. See transformer for the parameters.
 template <class Format = f32, model_shape Shape = model_shape{}>
-using qwen2 = network<qwen2_architecture, Format, Shape>;
+using qwen2 = transformer<qwen2_architecture, Format, Shape>;
 
 }}  // namespace earlyout::EARLYOUT_ABI
 

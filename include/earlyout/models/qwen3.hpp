@@ -35,9 +35,9 @@ struct qwen3_architecture : detail::gated_llama_layers<qwen3_architecture, detai
     static std::size_t window(const reader& from, std::size_t layer) { return detail::qwen_window(from, layer); }
 };
 
-/// Qwen3. See network for the parameters.
+/// Qwen3. See transformer for the parameters.
 template <class Format = f32, model_shape Shape = model_shape{}>
-using qwen3 = network<qwen3_architecture, Format, Shape>;
+using qwen3 = transformer<qwen3_architecture, Format, Shape>;
 
 }}  // namespace earlyout::EARLYOUT_ABI
 

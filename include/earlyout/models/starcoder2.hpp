@@ -52,9 +52,9 @@ struct starcoder2_architecture : detail::llama_layers {
     }
 };
 
-/// StarCoder2. See network for the parameters.
+/// StarCoder2. See transformer for the parameters.
 template <class Format = f32, model_shape Shape = model_shape{}>
-using starcoder2 = network<starcoder2_architecture, Format, Shape>;
+using starcoder2 = transformer<starcoder2_architecture, Format, Shape>;
 
 }}  // namespace earlyout::EARLYOUT_ABI
 

@@ -5,7 +5,7 @@
 #include <earlyout/kernels/attention.hpp>
 #include <earlyout/nn/layer_token.hpp>
 #include <earlyout/nn/linear.hpp>
-#include <earlyout/nn/workspace.hpp>
+#include <earlyout/nn/run_context.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -56,64 +56,80 @@ public:
     /// @param normed [tokens, d_model]
     /// @param update [tokens, d_model], what to add to the residual stream
     void operator()(std::size_t layer, std::span<const layer_token> tokens, matrix_view<const float> normed,
-                    matrix_view<float> update, workspace& scratch, executor& on) const {
-        const matrix_view<float> projected = scratch.projected(tokens.size());
-        query_key_value_(normed, projected, scratch.rounded(), on);
-        append(layer, tokens, projected, heads_, on);
+                    matrix_view<float> update, run_context& context) const {
+        scratch_frame frame(context.scratch());
+        const matrix_view<float> projected = frame.matrix(tokens.size(), query_key_value_.out());
+        query_key_value_(normed, projected, context);
+        append(layer, tokens, projected, heads_, context);
 
-        const matrix_view<float> attended = scratch.attended(tokens.size());
+        const matrix_view<float> attended = frame.matrix(tokens.size(), output_.in());
+        const std::size_t piece_scratch = kernels::attention_scratch<>(head_dim_);
+        float* const scratch = frame.take<float>(context.pieces() * piece_scratch).data();
         const std::size_t group = heads_ / kv_heads_;
         const std::size_t cached = tokens.back().cache->length(layer);
         const std::size_t grain = 1 + (std::size_t{1} << 14) / (head_dim_ * (cached + 1));
         // Queries in the order of the keys they share: by key-value head, then token, then head of the group.
         const std::size_t of_head = tokens.size() * group;
-        parallel_for(on, kv_heads_ * of_head, grain, [&](std::size_t piece, std::size_t begin, std::size_t end) {
-            kernels::head_query queries[kernels::most_queries<default_arch>];
-            for (std::size_t i = begin; i < end;) {
-                const std::size_t kv_head = i / of_head, head_end = std::min(end, (kv_head + 1) * of_head);
-                const kv_cache& cache = *tokens[i % of_head / group].cache;
-                std::size_t count = 0;
-                for (; i < head_end && count < std::size(queries); ++i, ++count) {
-                    const std::size_t t = i % of_head / group, column = (kv_head * group + i % group) * head_dim_;
-                    if (tokens[t].cache != &cache) break;
-                    queries[count] = {projected.row(t) + column, attended.row(t) + column,
-                                      cache.hidden(layer, tokens[t].position, window_),
-                                      cache.visible(layer, tokens[t].position)};
+        parallel_for(
+            context.threads(), kv_heads_ * of_head, grain, [&](std::size_t piece, std::size_t begin, std::size_t end) {
+                kernels::head_query queries[kernels::most_queries<default_arch>];
+                for (std::size_t i = begin; i < end;) {
+                    const std::size_t kv_head = i / of_head, head_end = std::min(end, (kv_head + 1) * of_head);
+                    const kv_cache& cache = *tokens[i % of_head / group].cache;
+                    std::size_t count = 0;
+                    for (; i < head_end && count < std::size(queries); ++i, ++count) {
+                        const std::size_t t = i % of_head / group, column = (kv_head * group + i % group) * head_dim_;
+                        if (tokens[t].cache != &cache) break;
+                        queries[count] = {projected.row(t) + column, attended.row(t) + column,
+                                          cache.hidden(layer, tokens[t].position, window_),
+                                          cache.visible(layer, tokens[t].position)};
+                    }
+                    cache.visit_format([&]<class Stored>(Stored stored) {
+                        kernels::attend(stored, std::span(std::as_const(queries)).first(count),
+                                        cache.template keys<Stored>(layer, kv_head),
+                                        cache.template values<Stored>(layer, kv_head), cache.value_stride(), head_dim_,
+                                        scale_, scratch + piece * piece_scratch);
+                    });
                 }
-                cache.visit_format([&]<class Stored>(Stored stored) {
-                    kernels::attend(stored, std::span(std::as_const(queries)).first(count),
-                                    cache.template keys<Stored>(layer, kv_head),
-                                    cache.template values<Stored>(layer, kv_head), cache.value_stride(), head_dim_,
-                                    scale_, scratch.attention(piece));
-                });
-            }
-        });
-        output_(attended, update, scratch.rounded(), on);
+            });
+        output_(attended, update, context);
     }
 
-    /// Appends keys and values only: what a skipped layer keeps of a token.
-    void fill(std::size_t layer, std::span<const layer_token> tokens, matrix_view<const float> normed,
-              workspace& scratch, executor& on) const {
-        const matrix_view<float> projected = scratch.projected(tokens.size());
-        query_key_value_.rows_from(key_column_, normed, projected, scratch.rounded(), on);
-        append(layer, tokens, projected, 0, on);
+    /// Appends the tokens' keys and values and computes nothing else.
+    void update_kv_only(std::size_t layer, std::span<const layer_token> tokens, matrix_view<const float> normed,
+                        run_context& context) const {
+        scratch_frame frame(context.scratch());
+        const matrix_view<float> projected = frame.matrix(tokens.size(), query_key_value_.out());
+        query_key_value_.rows_from(key_column_, normed, projected, context);
+        append(layer, tokens, projected, 0, context);
     }
 
+    [[nodiscard]] std::size_t d_model() const noexcept { return output_.out(); }
+    /// Returns the bytes of scratch memory that so many tokens take.
+    /// @param pieces run_context::pieces()
+    [[nodiscard]] std::size_t scratch_bytes(std::size_t tokens, std::size_t pieces) const noexcept {
+        return earlyout::scratch_bytes<float>(tokens * query_key_value_.out()) +
+               earlyout::scratch_bytes<float>(tokens * output_.in()) +
+               earlyout::scratch_bytes<float>(pieces * kernels::attention_scratch<>(head_dim_)) +
+               std::max(query_key_value_.scratch_bytes(tokens), output_.scratch_bytes(tokens));
+    }
     [[nodiscard]] std::size_t bytes() const noexcept {
         return positions_.bytes() + query_key_value_.bytes() + output_.bytes();
     }
-    /// Weight bytes that fill() reads.
-    [[nodiscard]] std::size_t fill_bytes() const noexcept {
+    /// Returns the weight bytes that update_kv_only() reads.
+    [[nodiscard]] std::size_t update_kv_bytes() const noexcept {
         const auto& weight = query_key_value_.weight();
-        return weight.panel_bytes(weight.panels() - key_column_ / kernels::panel_rows);
+        return positions_.bytes() + weight.panel_bytes(weight.panels() - key_column_ / kernels::panel_rows) +
+               2 * d_kv_ * sizeof(float);
     }
 
 private:
     /// Gives the queries of `heads` heads and the keys their positions; keys and values go into the caches.
     void append(std::size_t layer, std::span<const layer_token> tokens, matrix_view<float> projected, std::size_t heads,
-                executor& on) const {
+                run_context& context) const {
+        context.count_bytes(positions_.bytes());
         const std::size_t grain = 1 + (std::size_t{1} << 13) / ((heads + kv_heads_) * head_dim_);
-        parallel_for(on, tokens.size(), grain, [&](std::size_t, std::size_t begin, std::size_t end) {
+        parallel_for(context.threads(), tokens.size(), grain, [&](std::size_t, std::size_t begin, std::size_t end) {
             for (std::size_t i = begin; i < end; ++i) {
                 float* const row = projected.row(i);
                 positions_(tokens[i].position, row, heads, row + key_column_, kv_heads_, head_dim_);
@@ -121,7 +137,7 @@ private:
         });
         for (const layer_token& token : tokens) token.cache->push(layer, token.position);
         const std::size_t heads_grain = 1 + (std::size_t{1} << 13) / (tokens.size() * head_dim_);
-        parallel_for(on, kv_heads_, heads_grain, [&](std::size_t, std::size_t begin, std::size_t end) {
+        parallel_for(context.threads(), kv_heads_, heads_grain, [&](std::size_t, std::size_t begin, std::size_t end) {
             for (std::size_t i = 0; i < tokens.size(); ++i) {
                 kv_cache& cache = *tokens[i].cache;
                 const std::size_t entry = cache.visible(layer, tokens[i].position) - 1;

@@ -3,17 +3,19 @@
 #define EARLYOUT_NN_BLOCK_HPP
 
 #include <earlyout/nn/layer_token.hpp>
-#include <earlyout/nn/workspace.hpp>
+#include <earlyout/nn/run_context.hpp>
 
 #include <earlyout/core/executor.hpp>
 
+#include <algorithm>
+#include <cstddef>
 #include <span>
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
 namespace detail {
 
-/// body(i) for each token, on any threads where there are many.
+/// Calls body(i) for each token, on all threads where there are many.
 template <class Body>
 void for_each_token(std::size_t tokens, std::size_t d_model, executor& on, Body body) {
     const std::size_t grain = 1 + (std::size_t{1} << 13) / (d_model + 1);
@@ -22,17 +24,29 @@ void for_each_token(std::size_t tokens, std::size_t d_model, executor& on, Body 
     });
 }
 
+/// normed = norm(rows). normed: [tokens, d_model]
 template <class Norm>
-void normalize(const Norm& norm, std::span<const layer_token> tokens, matrix_view<float> normed, executor& on) {
-    for_each_token(tokens.size(), normed.cols(), on, [&](std::size_t i) { norm(tokens[i].row, normed.row(i)); });
+void normalize(const Norm& norm, std::span<const layer_token> tokens, matrix_view<float> normed, run_context& context) {
+    context.count_bytes(norm.bytes());
+    for_each_token(tokens.size(), normed.cols(), context.threads(),
+                   [&](std::size_t i) { norm(tokens[i].row, normed.row(i)); });
 }
 
-inline void add(matrix_view<const float> update, std::span<const layer_token> tokens, executor& on) {
-    for_each_token(tokens.size(), update.cols(), on, [&](std::size_t i) {
+/// rows += update. update: [tokens, d_model]
+inline void add(matrix_view<const float> update, std::span<const layer_token> tokens, run_context& context) {
+    for_each_token(tokens.size(), update.cols(), context.threads(), [&](std::size_t i) {
         const float* from = update.row(i);
         float* row = tokens[i].row;
         for (std::size_t k = 0; k < update.cols(); ++k) row[k] += from[k];
     });
+}
+
+/// The normed input, the update, and whatever half takes more.
+template <class Attention, class FeedForward>
+[[nodiscard]] std::size_t block_scratch_bytes(const Attention& attention, const FeedForward& feed_forward,
+                                              std::size_t tokens, std::size_t pieces) noexcept {
+    return 2 * scratch_bytes<float>(tokens * attention.d_model()) +
+           std::max(attention.scratch_bytes(tokens, pieces), feed_forward.scratch_bytes(tokens));
 }
 
 }  // namespace detail
@@ -45,32 +59,41 @@ struct pre_norm_block {
     Norm feed_forward_norm;
     FeedForward feed_forward;
 
-    /// Takes at most scratch.block() tokens through the layer; their rows are updated, their keys and
-    /// values appended.
-    void operator()(std::size_t layer, std::span<const layer_token> tokens, workspace& scratch, executor& on) const {
-        const matrix_view<float> normed = scratch.normed(tokens.size());
-        const matrix_view<float> update = scratch.update(tokens.size());
-        detail::normalize(attention_norm, tokens, normed, on);
-        attention(layer, tokens, normed, update, scratch, on);
-        detail::add(update, tokens, on);
-        detail::normalize(feed_forward_norm, tokens, normed, on);
-        feed_forward(normed, update, scratch, on);
-        detail::add(update, tokens, on);
+    /// Runs the layer for at most context.chunk() tokens: updates their rows and appends their keys and values.
+    void operator()(std::size_t layer, std::span<const layer_token> tokens, run_context& context) const {
+        scratch_frame frame(context.scratch());
+        const matrix_view<float> normed = frame.matrix(tokens.size(), attention.d_model());
+        const matrix_view<float> update = frame.matrix(tokens.size(), attention.d_model());
+        detail::normalize(attention_norm, tokens, normed, context);
+        attention(layer, tokens, normed, update, context);
+        detail::add(update, tokens, context);
+        detail::normalize(feed_forward_norm, tokens, normed, context);
+        feed_forward(normed, update, context);
+        detail::add(update, tokens, context);
     }
 
-    /// Appends the tokens' keys and values as this layer would see them, and leaves their rows alone.
-    void fill(std::size_t layer, std::span<const layer_token> tokens, workspace& scratch, executor& on) const {
-        const matrix_view<float> normed = scratch.normed(tokens.size());
-        detail::normalize(attention_norm, tokens, normed, on);
-        attention.fill(layer, tokens, normed, scratch, on);
+    /// Appends the tokens' keys and values computed from their present rows, which stay as they are.
+    void update_kv_only(std::size_t layer, std::span<const layer_token> tokens, run_context& context) const {
+        scratch_frame frame(context.scratch());
+        const matrix_view<float> normed = frame.matrix(tokens.size(), attention.d_model());
+        detail::normalize(attention_norm, tokens, normed, context);
+        attention.update_kv_only(layer, tokens, normed, context);
     }
 
+    /// Returns the bytes of scratch memory that so many tokens take.
+    /// @param pieces run_context::pieces()
+    [[nodiscard]] std::size_t scratch_bytes(std::size_t tokens, std::size_t pieces) const noexcept {
+        return detail::block_scratch_bytes(attention, feed_forward, tokens, pieces);
+    }
+    /// Returns the weight bytes that one chunk reads.
     [[nodiscard]] std::size_t bytes() const noexcept {
         return attention_norm.bytes() + attention.bytes() + feed_forward_norm.bytes() + feed_forward.bytes();
     }
-    /// Weight bytes that fill() reads.
-    [[nodiscard]] std::size_t fill_bytes() const noexcept { return attention.fill_bytes(); }
-    /// Of the weight matrices.
+    /// Returns the weight bytes that update_kv_only() reads.
+    [[nodiscard]] std::size_t update_kv_bytes() const noexcept {
+        return attention_norm.bytes() + attention.update_kv_bytes();
+    }
+    /// Returns the format of the weight matrices.
     [[nodiscard]] const char* format_name() const noexcept { return feed_forward.format_name(); }
 };
 
@@ -83,23 +106,28 @@ struct parallel_block {
     FeedForward feed_forward;
 
     /// As pre_norm_block's.
-    void operator()(std::size_t layer, std::span<const layer_token> tokens, workspace& scratch, executor& on) const {
-        const matrix_view<float> normed = scratch.normed(tokens.size());
-        const matrix_view<float> update = scratch.update(tokens.size());
-        detail::normalize(norm, tokens, normed, on);
-        attention(layer, tokens, normed, update, scratch, on);
-        detail::add(update, tokens, on);
-        feed_forward(normed, update, scratch, on);
-        detail::add(update, tokens, on);
+    void operator()(std::size_t layer, std::span<const layer_token> tokens, run_context& context) const {
+        scratch_frame frame(context.scratch());
+        const matrix_view<float> normed = frame.matrix(tokens.size(), attention.d_model());
+        const matrix_view<float> update = frame.matrix(tokens.size(), attention.d_model());
+        detail::normalize(norm, tokens, normed, context);
+        attention(layer, tokens, normed, update, context);
+        detail::add(update, tokens, context);
+        feed_forward(normed, update, context);
+        detail::add(update, tokens, context);
     }
-    void fill(std::size_t layer, std::span<const layer_token> tokens, workspace& scratch, executor& on) const {
-        const matrix_view<float> normed = scratch.normed(tokens.size());
-        detail::normalize(norm, tokens, normed, on);
-        attention.fill(layer, tokens, normed, scratch, on);
+    void update_kv_only(std::size_t layer, std::span<const layer_token> tokens, run_context& context) const {
+        scratch_frame frame(context.scratch());
+        const matrix_view<float> normed = frame.matrix(tokens.size(), attention.d_model());
+        detail::normalize(norm, tokens, normed, context);
+        attention.update_kv_only(layer, tokens, normed, context);
     }
 
+    [[nodiscard]] std::size_t scratch_bytes(std::size_t tokens, std::size_t pieces) const noexcept {
+        return detail::block_scratch_bytes(attention, feed_forward, tokens, pieces);
+    }
     [[nodiscard]] std::size_t bytes() const noexcept { return norm.bytes() + attention.bytes() + feed_forward.bytes(); }
-    [[nodiscard]] std::size_t fill_bytes() const noexcept { return attention.fill_bytes(); }
+    [[nodiscard]] std::size_t update_kv_bytes() const noexcept { return norm.bytes() + attention.update_kv_bytes(); }
     [[nodiscard]] const char* format_name() const noexcept { return feed_forward.format_name(); }
 };
 

@@ -4,7 +4,7 @@
 
 #include <earlyout/kernels/activations.hpp>
 #include <earlyout/nn/linear.hpp>
-#include <earlyout/nn/workspace.hpp>
+#include <earlyout/nn/run_context.hpp>
 
 #include <cstdint>
 
@@ -38,17 +38,22 @@ public:
     [[nodiscard]] linear<Format, Shape.d_ff>& down() noexcept { return down_; }
 
     /// normed, update: [tokens, d_model].
-    void operator()(matrix_view<const float> normed, matrix_view<float> update, workspace& scratch,
-                    executor& on) const {
-        const matrix_view<float> inner = scratch.inner(normed.rows());
-        up_(normed, inner, scratch.rounded(), on);
+    void operator()(matrix_view<const float> normed, matrix_view<float> update, run_context& context) const {
+        scratch_frame frame(context.scratch());
+        const matrix_view<float> inner = frame.matrix(normed.rows(), up_.out());
+        up_(normed, inner, context);
         const std::size_t grain = 1 + (std::size_t{1} << 14) / inner.cols();
-        parallel_for(on, inner.rows(), grain, [&](std::size_t, std::size_t begin, std::size_t end) {
+        parallel_for(context.threads(), inner.rows(), grain, [&](std::size_t, std::size_t begin, std::size_t end) {
             apply(activation_, inner.row(begin), (end - begin) * inner.cols());
         });
-        down_(inner, update, scratch.rounded(), on);
+        down_(inner, update, context);
     }
 
+    /// Returns the bytes of scratch memory that so many tokens take.
+    [[nodiscard]] std::size_t scratch_bytes(std::size_t tokens) const noexcept {
+        return earlyout::scratch_bytes<float>(tokens * up_.out()) +
+               std::max(up_.scratch_bytes(tokens), down_.scratch_bytes(tokens));
+    }
     [[nodiscard]] std::size_t bytes() const noexcept { return up_.bytes() + down_.bytes(); }
     [[nodiscard]] const char* format_name() const noexcept { return up_.weight().format_name(); }
 
@@ -67,31 +72,36 @@ public:
     /// All-zero weights, to be filled through gate_up() and down().
     gated_feed_forward(const model_shape& shape, activation f, Format format = {}, weight_arena* arena = nullptr)
         : activation_(f),
-          up_column_(gated_up_column(shape.d_ff)),
+          up_column_(round_up(shape.d_ff, kernels::panel_rows)),
           gate_up_(up_column_ + shape.d_ff, shape.d_model, "feed-forward input", format, arena),
           down_(shape.d_model, shape.d_ff, "feed-forward output", format, arena) {}
 
-    /// Rows [0, d_ff) are W1, the rows from up_row() on W2.
+    /// Rows [0, d_ff) are W1, the rows from up_row() on W2, which begin a panel.
     [[nodiscard]] linear<Format, Shape.d_model>& gate_up() noexcept { return gate_up_; }
     [[nodiscard]] std::size_t up_row() const noexcept { return up_column_; }
     [[nodiscard]] linear<Format, Shape.d_ff>& down() noexcept { return down_; }
 
     /// normed, update: [tokens, d_model].
-    void operator()(matrix_view<const float> normed, matrix_view<float> update, workspace& scratch,
-                    executor& on) const {
-        const matrix_view<float> both = scratch.inner(normed.rows());
-        gate_up_(normed, both, scratch.rounded(), on);
+    void operator()(matrix_view<const float> normed, matrix_view<float> update, run_context& context) const {
+        scratch_frame frame(context.scratch());
+        const matrix_view<float> both = frame.matrix(normed.rows(), gate_up_.out());
+        gate_up_(normed, both, context);
         const std::size_t d_ff = both.cols() - up_column_;
         const std::size_t grain = 1 + (std::size_t{1} << 14) / d_ff;
-        parallel_for(on, both.rows(), grain, [&](std::size_t, std::size_t begin, std::size_t end) {
+        parallel_for(context.threads(), both.rows(), grain, [&](std::size_t, std::size_t begin, std::size_t end) {
             for (std::size_t i = begin; i < end; ++i) {
                 apply(activation_, both.row(i), d_ff);
                 kernels::multiply_elements(both.row(i), both.row(i) + up_column_, d_ff);
             }
         });
-        down_(both.cols(0, d_ff), update, scratch.rounded(), on);
+        down_(both.cols(0, d_ff), update, context);
     }
 
+    /// Returns the bytes of scratch memory that so many tokens take.
+    [[nodiscard]] std::size_t scratch_bytes(std::size_t tokens) const noexcept {
+        return earlyout::scratch_bytes<float>(tokens * gate_up_.out()) +
+               std::max(gate_up_.scratch_bytes(tokens), down_.scratch_bytes(tokens));
+    }
     [[nodiscard]] std::size_t bytes() const noexcept { return gate_up_.bytes() + down_.bytes(); }
     [[nodiscard]] const char* format_name() const noexcept { return down_.weight().format_name(); }
 

@@ -2,11 +2,13 @@
 #ifndef EARLYOUT_NN_LINEAR_HPP
 #define EARLYOUT_NN_LINEAR_HPP
 
+#include <earlyout/core/aligned_buffer.hpp>
 #include <earlyout/core/executor.hpp>
 #include <earlyout/core/extent.hpp>
 #include <earlyout/core/token.hpp>
 #include <earlyout/kernels/any_format.hpp>
 #include <earlyout/kernels/logit_summary.hpp>
+#include <earlyout/nn/run_context.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -33,27 +35,38 @@ public:
     [[nodiscard]] std::span<float> bias() noexcept { return bias_.span(); }
     [[nodiscard]] std::size_t bytes() const noexcept { return weight_.bytes() + bias_.bytes(); }
 
-    /// x: [tokens, in], y: [tokens, out]. `scratch` has room for x where the format rounds activations.
-    void operator()(matrix_view<const float> x, matrix_view<float> y, kernels::quantized_rows& scratch,
-                    executor& on) const {
-        rows_from(0, x, y, scratch, on);
+    /// Returns the bytes of scratch memory that a product of so many tokens takes: their rounded activations, where
+    /// the format rounds them.
+    [[nodiscard]] std::size_t scratch_bytes(std::size_t tokens) const noexcept {
+        return earlyout::scratch_bytes<std::byte>(kernels::quantized_rows::bytes(tokens, in())) +
+               earlyout::scratch_bytes<kernels::logit_summary>(summary_blocks());
     }
 
-    /// The same for the output rows from `first_row` (a multiple of 32) on; the other columns of y keep
-    /// their values.
+    /// Computes y = x Wᵀ + b. x: [tokens, in], y: [tokens, out]
+    void operator()(matrix_view<const float> x, matrix_view<float> y, run_context& context) const {
+        rows_from(0, x, y, context);
+    }
+
+    /// Computes the output rows from `first_row` (a multiple of 32) on; the other columns of y keep their values.
     void rows_from(std::size_t first_row, matrix_view<const float> x, matrix_view<float> y,
-                   kernels::quantized_rows& scratch, executor& on) const {
+                   run_context& context) const {
         constexpr std::size_t products_worth_a_piece = 1 << 17;
         constexpr std::size_t values_worth_a_piece = 1 << 13;
         const std::size_t first_panel = first_row / kernels::panel_rows;
         const std::size_t grain =
             std::max<std::size_t>(1, products_worth_a_piece / (kernels::panel_rows * in() * x.rows() + 1));
+        context.count_bytes(first_panel == 0 ? bytes()
+                                             : weight_.panel_bytes(weight_.panels() - first_panel) +
+                                                   (out() - std::min(first_row, out())) * sizeof(float));
+        scratch_frame frame(context.scratch());
+        kernels::quantized_rows rounded = rounded_rows(frame, x);
+        executor& on = context.threads();
         const auto for_rows = [&](std::size_t rows, auto body) {
             parallel_for(on, rows, 1 + values_worth_a_piece / (in() + 1),
                          [&](std::size_t, std::size_t begin, std::size_t end) { body(begin, end); });
         };
         kernels::with_format(weight_, [&](auto format, const auto& weights) {
-            const auto inputs = kernels::prepare(format, x, scratch, for_rows);
+            const auto inputs = kernels::prepare(format, x, rounded, for_rows);
             const auto body = [&](std::size_t, std::size_t begin, std::size_t end) {
                 kernels::multiply(weights, inputs, in_, bias_.data(), y, first_panel + begin, first_panel + end);
             };
@@ -61,18 +74,20 @@ public:
         });
     }
 
-    /// What matters of y, made block by block as they are computed: no y is stored.
-    /// @param x      [1, in]
-    /// @param blocks room for out() / summary_block of them, rounded up
-    [[nodiscard]] kernels::logit_summary summarize(matrix_view<const float> x, std::span<kernels::logit_summary> blocks,
-                                                   kernels::quantized_rows& scratch, executor& on) const {
+    /// Summarizes y block by block as it is computed: no y is stored.
+    /// @param x [1, in]
+    [[nodiscard]] kernels::logit_summary summarize(matrix_view<const float> x, run_context& context) const {
         constexpr std::size_t products_worth_a_piece = 1 << 17;
         constexpr std::size_t block = kernels::summary_block, panels = block / kernels::panel_rows;
-        const std::size_t count = (out() + block - 1) / block;
+        const std::size_t count = summary_blocks();
+        context.count_bytes(bytes());
+        scratch_frame frame(context.scratch());
+        kernels::quantized_rows rounded = rounded_rows(frame, x);
+        const std::span<kernels::logit_summary> blocks = frame.take<kernels::logit_summary>(count);
         const auto here = [](std::size_t rows, auto body) { body(std::size_t{0}, rows); };
         kernels::with_format(weight_, [&](auto format, const auto& weights) {
-            const auto input = kernels::prepare(format, x, scratch, here);
-            parallel_for(on, count, 1 + products_worth_a_piece / (block * in() + 1),
+            const auto input = kernels::prepare(format, x, rounded, here);
+            parallel_for(context.threads(), count, 1 + products_worth_a_piece / (block * in() + 1),
                          [&](std::size_t, std::size_t begin, std::size_t end) {
                              alignas(64) float values[block];
                              for (std::size_t b = begin; b < end; ++b) {
@@ -83,24 +98,33 @@ public:
                              }
                          });
         });
-        return kernels::merge(blocks.first(count));
+        return kernels::merge(blocks);
     }
 
-    /// Room for so many rows of this one, in its format; see gather().
+    /// Allocates a matrix for `rows` rows of this one, in its format; see gather().
     [[nodiscard]] linear room_for(std::size_t rows) const {
         return linear(rows, in(), "gathered rows", weight_.format());
     }
-    /// Row i of `into` becomes row rows[i] of this one, bit for bit, and so do products with it.
+    /// Copies row rows[i] of this one to row i of `into`, with the same bits in products.
     /// @param rows as many as `into` has
-    void gather(std::span<const token_id> rows, linear& into, executor& on) const {
+    void gather(std::span<const token_id> rows, linear& into, run_context& context) const {
         constexpr std::size_t weights_worth_a_piece = 1 << 15;
         for (std::size_t i = 0; i < rows.size(); ++i) into.bias_[i] = bias_[static_cast<std::size_t>(rows[i])];
+        context.count_bytes(weight_.gather_bytes(rows.size()));
         parallel_for(
-            on, into.weight_.panels(), 1 + weights_worth_a_piece / (kernels::panel_rows * in() + 1),
+            context.threads(), into.weight_.panels(), 1 + weights_worth_a_piece / (kernels::panel_rows * in() + 1),
             [&](std::size_t, std::size_t begin, std::size_t end) { into.weight_.gather(weight_, rows, begin, end); });
     }
 
 private:
+    [[nodiscard]] std::size_t summary_blocks() const noexcept {
+        return (out() + kernels::summary_block - 1) / kernels::summary_block;
+    }
+    [[nodiscard]] static kernels::quantized_rows rounded_rows(scratch_frame& frame,
+                                                              matrix_view<const float> x) noexcept {
+        return {frame.take<std::byte>(kernels::quantized_rows::bytes(x.rows(), x.cols())).data(), x.rows(), x.cols()};
+    }
+
     [[no_unique_address]] extent<In> in_;
     packed_matrix<Format> weight_;
     aligned_buffer<float> bias_;

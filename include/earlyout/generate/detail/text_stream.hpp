@@ -2,7 +2,7 @@
 #ifndef EARLYOUT_GENERATE_DETAIL_TEXT_STREAM_HPP
 #define EARLYOUT_GENERATE_DETAIL_TEXT_STREAM_HPP
 
-#include <earlyout/generate/detail/model_access.hpp>
+#include <earlyout/generate/model.hpp>
 #include <earlyout/generate/stop_matcher.hpp>
 
 #include <algorithm>
@@ -38,7 +38,7 @@ public:
 };
 
 template <class Model>
-    requires has_tokenizer<Model>
+    requires text_model<Model>
 class text_stream<Model> {
 public:
     /// @param tokens most tokens that one completion pushes

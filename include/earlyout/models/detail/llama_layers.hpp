@@ -4,7 +4,7 @@
 
 #include <earlyout/models/detail/checkpoint_reader.hpp>
 #include <earlyout/models/detail/rotary_settings.hpp>
-#include <earlyout/models/network.hpp>
+#include <earlyout/models/transformer.hpp>
 #include <earlyout/nn/attention.hpp>
 #include <earlyout/nn/block.hpp>
 #include <earlyout/nn/rotary.hpp>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <earlyout/core/thread_pool.hpp>
-#include <earlyout/nn/decoder.hpp>
+#include <earlyout/nn/language_model.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -77,7 +77,7 @@ bool same_cache(const pass& a, const pass& b) {
 
 }  // namespace
 
-TEST_CASE("the size of a block does not change a bit", "[nn][decoder]") {
+TEST_CASE("the size of a block does not change a bit", "[nn][language_model]") {
     const auto expected = whole(ids());
     for (const std::size_t block : {1u, 2u, 3u, 5u, 8u, 11u, 12u, 13u, 16u, 36u}) {
         INFO("block " << block);
@@ -88,7 +88,7 @@ TEST_CASE("the size of a block does not change a bit", "[nn][decoder]") {
     }
 }
 
-TEST_CASE("the number of threads does not change a bit", "[nn][decoder]") {
+TEST_CASE("the number of threads does not change a bit", "[nn][language_model]") {
     const auto expected = whole(ids());
     for (const std::size_t threads : {1u, 2u, 3u, 7u}) {
         eo::thread_pool pool(threads);
@@ -102,7 +102,7 @@ TEST_CASE("the number of threads does not change a bit", "[nn][decoder]") {
     }
 }
 
-TEST_CASE("layers and tokens may be taken in any pieces that keep their order", "[nn][decoder]") {
+TEST_CASE("layers and tokens may be taken in any pieces that keep their order", "[nn][language_model]") {
     const auto expected = whole(ids());
     support::random_source random(5);
     for (int round = 0; round < 10; ++round) {
@@ -125,7 +125,7 @@ TEST_CASE("layers and tokens may be taken in any pieces that keep their order", 
     }
 }
 
-TEST_CASE("tokens of other sequences in the block do not change a bit", "[nn][decoder]") {
+TEST_CASE("tokens of other sequences in the block do not change a bit", "[nn][language_model]") {
     const auto a_alone = whole(ids(6));
     const auto b_alone = whole(ids(7));
     pass a(network(), ids(6), count);
@@ -136,15 +136,15 @@ TEST_CASE("tokens of other sequences in the block do not change a bit", "[nn][de
         mixed.push_back(a.tokens(p, p + 1)[0]);
     }
     eo::thread_pool pool(2);
-    eo::workspace scratch(network().shape(), 10, pool.concurrency());
-    network().run_layers(1, decoder_layers, mixed, scratch, pool);
+    eo::run_context context(network(), 10, pool);
+    network().run_layers(1, decoder_layers, mixed, context);
     CHECK(same_rows(a, *a_alone));
     CHECK(same_rows(b, *b_alone));
     CHECK(same_cache(a, *a_alone));
     CHECK(same_cache(b, *b_alone));
 }
 
-TEST_CASE("sequences of different lengths share a block", "[nn][decoder]") {
+TEST_CASE("sequences of different lengths share a block", "[nn][language_model]") {
     const auto a_alone = whole(ids(6));
     const auto b_alone = whole(ids(7));
     pass a(network(), ids(6), count);
@@ -153,13 +153,13 @@ TEST_CASE("sequences of different lengths share a block", "[nn][decoder]") {
     a.run(1, decoder_layers, 0, count - 1);
     const std::vector<eo::layer_token> uneven{a.tokens(count - 1, count)[0], b.tokens(0, 1)[0]};
     eo::thread_pool pool(2);
-    eo::workspace scratch(network().shape(), 2, pool.concurrency());
-    network().run_layers(1, decoder_layers, uneven, scratch, pool);
+    eo::run_context context(network(), 2, pool);
+    network().run_layers(1, decoder_layers, uneven, context);
     CHECK(same_bits(a.hidden(count - 1), a_alone->hidden(count - 1)));
     CHECK(same_bits(b.hidden(0), b_alone->hidden(0)));
 }
 
-TEST_CASE("later tokens do not change earlier ones", "[nn][decoder]") {
+TEST_CASE("later tokens do not change earlier ones", "[nn][language_model]") {
     std::vector<eo::token_id> other = ids();
     other.back() = (other.back() + 1) % 4001;
     const auto a = whole(ids());
@@ -168,14 +168,14 @@ TEST_CASE("later tokens do not change earlier ones", "[nn][decoder]") {
     CHECK_FALSE(same_bits(a->hidden(count - 1), b->hidden(count - 1)));
 }
 
-TEST_CASE("filling leaves what the layer itself would have left", "[nn][decoder]") {
+TEST_CASE("updating the cache alone leaves what the layer itself would have left", "[nn][language_model]") {
     // Layer 3 computes its keys and values from the same rows, whether or not it then runs.
     pass filled(network(), ids(), 5);
     filled.run(1, 2, 0, count);
     std::vector<float> before;
     for (std::size_t p = 0; p < count; ++p)
         before.insert(before.end(), filled.hidden(p).begin(), filled.hidden(p).end());
-    filled.fill(3, 4, 0, count);
+    filled.update_kv_only(3, 4, 0, count);
 
     pass ran(network(), ids(), 16);
     ran.run(1, 3, 0, count);
@@ -192,7 +192,7 @@ TEST_CASE("filling leaves what the layer itself would have left", "[nn][decoder]
     CHECK(same_bits(before, after));
 }
 
-TEST_CASE("a rolled back sequence goes on as if nothing had been", "[nn][decoder]") {
+TEST_CASE("a rolled back sequence goes on as if nothing had been", "[nn][language_model]") {
     const auto expected = whole(ids());
     std::vector<eo::token_id> wrong = ids();
     for (std::size_t p = 20; p < count; ++p) wrong[p] = 1;
@@ -203,13 +203,13 @@ TEST_CASE("a rolled back sequence goes on as if nothing had been", "[nn][decoder
     pass right(network(), ids(), 7);
     std::vector<eo::layer_token> rest(right.tokens(20, count).begin(), right.tokens(20, count).end());
     for (eo::layer_token& token : rest) token.cache = &detour.cache;
-    eo::workspace scratch(network().shape(), 7, 1);
-    network().run_layers(1, decoder_layers, rest, scratch, support::one_thread());
+    eo::run_context context(network(), 7, support::one_thread());
+    network().run_layers(1, decoder_layers, rest, context);
     for (std::size_t p = 20; p < count; ++p) CHECK(same_bits(right.hidden(p), expected->hidden(p)));
     CHECK(same_cache(detour, *expected));
 }
 
-TEST_CASE("nothing to run changes nothing", "[nn][decoder]") {
+TEST_CASE("nothing to run changes nothing", "[nn][language_model]") {
     pass p(network(), ids(), 5);
     const std::vector<float> before(p.hidden(0).begin(), p.hidden(0).end());
     p.run(1, decoder_layers, 0, 0);
@@ -218,7 +218,7 @@ TEST_CASE("nothing to run changes nothing", "[nn][decoder]") {
     CHECK(p.cache.length(1) == 0);
 }
 
-TEST_CASE("a decoder says how many bytes it reads", "[nn][decoder]") {
+TEST_CASE("a language model says how many bytes it reads", "[nn][language_model]") {
     // Rows are stored 32 at a time; keys begin a group of their own.
     const auto rows = [](std::size_t n) { return eo::round_up(n, 32); };
     constexpr std::size_t d = 84, inner = 333, vocab = 4001, context = 64;
@@ -229,10 +229,21 @@ TEST_CASE("a decoder says how many bytes it reads", "[nn][decoder]") {
     const std::size_t norms = 2 * 2 * d;
     for (std::size_t layer = 1; layer <= decoder_layers; ++layer) {
         CHECK(network().layer_bytes(layer) == 4 * (attention_in + attention_out + feed_forward + norms));
-        CHECK(network().fill_bytes(layer) == 4 * key_and_value);
+        CHECK(network().update_kv_bytes(layer) == 4 * (key_and_value + 2 * d + 2 * d));
     }
     CHECK(network().output_bytes() == 4 * (rows(vocab) * d + vocab + 2 * d));
     CHECK(network().embedding_bytes() == 4 * context * d);
     CHECK(network().tied());
+    // And it counts them where it reads them.
+    pass counted(network(), ids(), 16);
+    counted.run(2, 3, 0, 16);
+    CHECK(counted.work() == eo::work_count{2 * 16, network().layer_bytes(2) + network().layer_bytes(3)});
+    counted.run(2, 2, 16, 33);  // two chunks
+    CHECK(counted.work().weight_bytes == 3 * network().layer_bytes(2) + network().layer_bytes(3));
+    const eo::work_count before = counted.work();
+    counted.update_kv_only(4, 4, 0, 16);
+    CHECK(counted.work() - before == eo::work_count{0, network().update_kv_bytes(4)});
+    (void)counted.logits(0);
+    CHECK(counted.work().weight_bytes - before.weight_bytes == network().update_kv_bytes(4) + network().output_bytes());
     CHECK(network().weight_format() == "f32");
 }

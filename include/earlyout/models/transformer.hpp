@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-#ifndef EARLYOUT_MODELS_NETWORK_HPP
-#define EARLYOUT_MODELS_NETWORK_HPP
+#ifndef EARLYOUT_MODELS_TRANSFORMER_HPP
+#define EARLYOUT_MODELS_TRANSFORMER_HPP
 
 #include <earlyout/models/detail/checkpoint_reader.hpp>
 #include <earlyout/models/detail/unsupported_settings.hpp>
-#include <earlyout/nn/decoder.hpp>
+#include <earlyout/nn/language_model.hpp>
 
 #include <concepts>
 #include <cstddef>
@@ -33,16 +33,16 @@ concept architecture = requires(const detail::checkpoint_reader& reader, const m
     { A::shape(reader) } -> std::same_as<model_shape>;
 };
 
-/// A decoder of an architecture, read from a checkpoint.
+/// A language model of an architecture, read from a checkpoint.
 /// @tparam Format weight format: f32, bf16, f16, int8, int4, or any_format to choose at run time
 /// @tparam Shape  sizes fixed at compile time; those left 0 come from the checkpoint
 template <architecture Architecture, class Format = f32, model_shape Shape = model_shape{}>
-class network : public decoder<typename Architecture::template block<Format, Architecture::complete(Shape)>,
-                               typename Architecture::template norm<Architecture::complete(Shape)>, Format> {
+class transformer : public language_model<typename Architecture::template block<Format, Architecture::complete(Shape)>,
+                                          typename Architecture::template norm<Architecture::complete(Shape)>, Format> {
     static constexpr model_shape fixed = Architecture::complete(Shape);
     using block = typename Architecture::template block<Format, fixed>;
     using norm = typename Architecture::template norm<fixed>;
-    using base = decoder<block, norm, Format>;
+    using base = language_model<block, norm, Format>;
 
 public:
     /// Sizes known at compile time (0 where not), for plans that check their layers against them.
@@ -55,11 +55,11 @@ public:
     /// are not the output matrix as the checkpoint stores them.
     /// @throws error when the configuration asks for something else, or a tensor is missing, mis-shaped or
     ///         not finite
-    [[nodiscard]] static network from_checkpoint(const checkpoint& from, Format format = {}) {
+    [[nodiscard]] static transformer from_checkpoint(const checkpoint& from, Format format = {}) {
         return from_checkpoint(from, format, format);
     }
     /// The same with another format for the output matrix than for the layers.
-    [[nodiscard]] static network from_checkpoint(const checkpoint& from, Format format, Format output_format) try {
+    [[nodiscard]] static transformer from_checkpoint(const checkpoint& from, Format format, Format output_format) try {
         constexpr decoder_names names = Architecture::names;
         const detail::checkpoint_reader reader(from, names.prefix);
         (void)reader.text("model_type", {Architecture::model_type}, Architecture::model_type);
@@ -100,7 +100,7 @@ public:
         for (std::size_t layer = 1; layer <= s.layers; ++layer) {
             made.blocks.push_back(Architecture::template read_block<Format, fixed>(reader, s, layer, format, arena));
         }
-        return network(s, std::move(made));
+        return transformer(s, std::move(made));
     } catch (...) {
         detail::rethrow_as_error(from.source());
     }

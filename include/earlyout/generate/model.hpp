@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-#ifndef EARLYOUT_GENERATE_DETAIL_MODEL_ACCESS_HPP
-#define EARLYOUT_GENERATE_DETAIL_MODEL_ACCESS_HPP
+#ifndef EARLYOUT_GENERATE_MODEL_HPP
+#define EARLYOUT_GENERATE_MODEL_HPP
 
 #include <earlyout/core/token.hpp>
+#include <earlyout/nn/network.hpp>
 
 #include <algorithm>
 #include <concepts>
@@ -14,12 +15,12 @@
 #include <utility>
 #include <vector>
 
-namespace earlyout { inline namespace EARLYOUT_ABI { namespace detail {
+namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// The layers of a model: its network() where it has one, else the model itself. This is how a session
-/// takes both a bare network and what io::load returns without knowing io.
+/// Returns the network of a model: its network() where it has one, else the model itself. This is how a session takes
+/// both a bare network and what io::load returns without knowing io.
 template <class Model>
-[[nodiscard]] const auto& network(const Model& model) noexcept {
+[[nodiscard]] const auto& network_of(const Model& model) noexcept {
     if constexpr (requires { model.network(); }) {
         return model.network();
     } else {
@@ -28,12 +29,24 @@ template <class Model>
 }
 
 template <class Model>
-using network_of = std::remove_cvref_t<decltype(network(std::declval<const Model&>()))>;
+using network_type_of = std::remove_cvref_t<decltype(network_of(std::declval<const Model&>()))>;
 
+/// What a session continues sequences with: a network, or something that holds one. The default implementation is
+/// io::pretrained. Optional members:
+///
+///     const auto& network() const;      // the network
+///     const auto& tokenizer() const;    // see text_model
+///     const auto& generation() const;   // eos_token_ids, add_bos, bos_token_id: see io::generation_config
+///     std::string source() const;       // where it comes from, for errors
 template <class Model>
-concept has_tokenizer = requires(const Model& model, std::string_view text) {
-    { model.tokenizer().encode(text) } -> std::convertible_to<std::vector<token_id>>;
-    model.tokenizer().stream();
+concept model = network<network_type_of<Model>>;
+
+/// A model with a tokenizer: `encode(text)` returns token ids, `stream()` a decoder that takes them one by one. It may
+/// also have `tokens_before()`, what every text begins with, `continuation_stream()` and `is_special(id)`.
+template <class Model>
+concept text_model = model<Model> && requires(const Model& m, std::string_view text) {
+    { m.tokenizer().encode(text) } -> std::convertible_to<std::vector<token_id>>;
+    m.tokenizer().stream();
 };
 
 /// What the model's tokenizer puts before a text.
@@ -43,17 +56,6 @@ template <class Model>
         return model.tokenizer().tokens_before();
     } else {
         return {};
-    }
-}
-
-/// True when texts of this model begin with its beginning-of-text token, as its tokenizer or its configuration says.
-template <class Model>
-[[nodiscard]] bool begins_with_bos(const Model& model) noexcept {
-    if (!tokens_before_text(model).empty()) return true;
-    if constexpr (requires { model.generation(); }) {
-        return model.generation().add_bos && model.generation().bos_token_id.has_value();
-    } else {
-        return false;
     }
 }
 
@@ -117,7 +119,7 @@ template <class Model>
 
 /// "FILE: ", for errors; nothing for a model that does not know where it comes from.
 template <class Model>
-[[nodiscard]] std::string name_of(const Model& model) {
+[[nodiscard]] std::string source_of(const Model& model) {
     if constexpr (requires { std::string(model.source()); }) {
         return std::string(model.source()) + ": ";
     } else {
@@ -145,7 +147,6 @@ template <class Model>
     }
 }
 
-}  // namespace detail
 }}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -12,8 +12,10 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdlib>
+#include <memory>
 #include <new>
 #include <random>
+#include <type_traits>
 
 #include "generate/fixtures.hpp"
 #include "support/catch.hpp"
@@ -81,7 +83,7 @@ void check_steps(const Policy& policy, const eo::generate_options& options, std:
 
 }  // namespace
 
-TEST_CASE("the counter counts", "[generate][decode_step]") {
+TEST_CASE("the counter counts", "[generate][early_exit]") {
     allocations = 0;
     counting = true;
     std::vector<int>* const made = new std::vector<int>(100);
@@ -90,7 +92,7 @@ TEST_CASE("the counter counts", "[generate][decode_step]") {
     CHECK(allocations == 2);
 }
 
-TEST_CASE("a decode step allocates nothing", "[generate][decode_step]") {
+TEST_CASE("a step allocates nothing", "[generate][early_exit]") {
     const eo::generate_options greedy{.max_new_tokens = 30};
     const eo::generate_options sampling{.max_new_tokens = 30,
                                         .temperature = 0.9f,
@@ -113,7 +115,7 @@ TEST_CASE("a decode step allocates nothing", "[generate][decode_step]") {
     }
 }
 
-TEST_CASE("a decode step with heads that were fitted allocates nothing either", "[generate][decode_step]") {
+TEST_CASE("a step with heads that were fitted allocates nothing either", "[generate][early_exit]") {
     random_source random(4);
     eo::exit_weights exits;
     exits.set_model({6, 20, 97, "", "f32"});
@@ -126,7 +128,7 @@ TEST_CASE("a decode step with heads that were fitted allocates nothing either", 
     }
 }
 
-TEST_CASE("an exit's token and the bytes it reads are those of its head", "[generate][decode_step]") {
+TEST_CASE("an exit's token and the bytes it reads are those of its head", "[generate][early_exit]") {
     random_source random(6);
     eo::exit_weights exits;
     exits.set_model({6, 20, 97, "", "f32"});
@@ -159,7 +161,7 @@ TEST_CASE("an exit's token and the bytes it reads are those of its head", "[gene
     CHECK_THROWS_AS((eo::session{small_network(), eo::exit_policy{plan, eo::own_head(wider), eo::defer{}}}), eo::error);
 }
 
-TEST_CASE("a gate's stop ends the completion without a token", "[generate][decode_step]") {
+TEST_CASE("a gate's stop ends the completion without a token", "[generate][early_exit]") {
     std::mt19937 engine(2);
     for (std::uint32_t seed = 0; seed < 8; ++seed) {
         const eo::prefill order = seed % 2 == 0 ? eo::prefill::lazy : eo::prefill::eager;
@@ -185,7 +187,7 @@ TEST_CASE("a gate's stop ends the completion without a token", "[generate][decod
     }
 }
 
-TEST_CASE("a spent budget ends the completion and is not a stop", "[generate][decode_step]") {
+TEST_CASE("a spent budget ends the completion and is not a stop", "[generate][early_exit]") {
     std::mt19937 engine(3);
     const ids prompt = random_prompt(engine, 6);
     for (const eo::prefill order : {eo::prefill::eager, eo::prefill::lazy}) {
@@ -216,4 +218,53 @@ TEST_CASE("a spent budget ends the completion and is not a stop", "[generate][de
     eo::session late{small_network(), policy(eo::time_budget{std::chrono::seconds(0)}, eo::propagate{})};
     CHECK(late.complete(prompt, {.max_new_tokens = 20}).ids.size() == 1);
     CHECK(late.finish_reason() == eo::finish_reason::budget_spent);
+}
+
+TEST_CASE("sequences that exit at different depths run together as they run alone", "[generate][early_exit]") {
+    std::mt19937 engine(12);
+    const auto run_all = [&](const auto& exits) {
+        using policy_type = std::remove_cvref_t<decltype(exits)>;
+        using running = eo::generation<eo::gpt2<>, policy_type>;
+        eo::inline_executor on;
+        eo::run_context context(small_network(), 7, on, eo::head_scratch_bytes(exits.head, 7));
+        const eo::early_exit step{small_network(), exits};
+        constexpr std::size_t count = 4, new_tokens = 12;
+        std::vector<ids> prompts;
+        std::vector<std::unique_ptr<running>> batch;
+        for (std::size_t i = 0; i < count; ++i) {
+            prompts.push_back(random_prompt(engine, 3 + i * 3));
+            batch.push_back(std::make_unique<running>(small_network(), exits, 40, eo::dtype::f32));
+            running& g = *batch.back();
+            g.options = {.max_new_tokens = new_tokens, .temperature = i == 2 ? 0.9f : 0.0f, .seed = i};
+            g.gates.sequence = exits.plan.start_sequence();
+            g.signals.start_completion(prompts[i].size());
+            g.signals.use_summaries(step.summarized(g));
+            for (const eo::token_id id : prompts[i]) g.tokens.push(small_network(), id);
+        }
+        std::vector<std::vector<eo::prediction>> made(count);
+        for (std::size_t token = 0; token < new_tokens; ++token) {
+            std::vector<running*> sequences;
+            for (auto& g : batch) sequences.push_back(g.get());
+            step.predict(context, sequences);
+            for (std::size_t i = 0; i < count; ++i) {
+                REQUIRE(batch[i]->accepted.size() == 1);
+                made[i].push_back(batch[i]->accepted.front());
+                batch[i]->is_prompt = false;
+                batch[i]->tokens.push(small_network(), made[i].back().token);
+            }
+        }
+        for (std::size_t i = 0; i < count; ++i) {
+            eo::session alone{small_network(), exits};
+            const eo::completion expected = alone.complete(prompts[i], batch[i]->options);
+            for (std::size_t token = 0; token < new_tokens; ++token) {
+                CHECK(made[i][token].token == expected.ids[token]);
+                CHECK(made[i][token].exit_layer == expected.exit_layers[token]);
+                CHECK(made[i][token].log_probability == expected.log_probabilities[token]);
+            }
+        }
+    };
+    run_all(policy(hash_gate{}, eo::defer{}));
+    run_all(policy(remembering_gate{}, eo::propagate{}));
+    run_all(policy(remembering_gate{}, eo::omit{}));
+    run_all(eo::exit_policy{eo::exit_plan{every_layer, hash_gate{.seed = 4}}, eo::shortlist{9}, eo::defer{}});
 }

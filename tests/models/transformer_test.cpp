@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <earlyout/models/llama.hpp>
-#include <earlyout/models/network.hpp>
+#include <earlyout/models/transformer.hpp>
 
 #include <string>
 

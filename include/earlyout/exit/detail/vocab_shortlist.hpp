@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_EXIT_DETAIL_VOCAB_SHORTLIST_HPP
+#define EARLYOUT_EXIT_DETAIL_VOCAB_SHORTLIST_HPP
+
+#include <earlyout/core/token.hpp>
+#include <earlyout/exit/logit_source.hpp>
+#include <earlyout/kernels/top_k.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace detail {
+
+/// The most likely tokens of a token's first evaluated exit; later exits compute the logits of these alone. They are
+/// selected, and their output rows gathered, when a later exit first needs them: a token that exits at its first exit
+/// pays nothing.
+class vocab_shortlist {
+public:
+    vocab_shortlist() = default;
+    /// @param count 1 .. vocab; 0: never used
+    explicit vocab_shortlist(std::size_t count) : ids_(2 * count), logits_(count) {}
+
+    /// Uses the list from the next token on, or does not.
+    void enable(bool used) noexcept { enabled_ = used; }
+    /// Forgets the tokens: a new token starts at the first layer.
+    void start_token() noexcept { state_ = state::none; }
+    /// Notes that the exit just evaluated computed all logits; they stay in place until the next exit that does.
+    void end_exit_with_all_logits() noexcept {
+        if (enabled_ && !logits_.empty() && state_ == state::none) state_ = state::selectable;
+    }
+    /// Returns true when exits can be evaluated on the shortlist.
+    [[nodiscard]] bool ready() const noexcept { return state_ != state::none; }
+
+    /// Computes the shortlist's logits at an exit, [count].
+    /// @param all those of all tokens at the first evaluated exit
+    [[nodiscard]] std::span<const float> logits(logit_source& source, std::size_t layer, std::span<const float> hidden,
+                                                std::span<const float> all) {
+        if (state_ == state::selectable) {
+            kernels::find_top_k(all.data(), all.size(), logits_.size(), ids_);
+            source.set_shortlist(ids());
+            state_ = state::gathered;
+        }
+        source.shortlist_logits(layer, hidden, logits_);
+        return logits_;
+    }
+    /// Returns the tokens in increasing order, [count].
+    [[nodiscard]] std::span<const token_id> ids() const noexcept { return std::span(ids_).first(logits_.size()); }
+    /// Returns a token's place among them; nothing where it is not.
+    [[nodiscard]] std::optional<std::size_t> find(token_id token) const noexcept {
+        const auto found = std::ranges::lower_bound(ids(), token);
+        if (found == ids().end() || *found != token) return std::nullopt;
+        return static_cast<std::size_t>(found - ids().begin());
+    }
+
+private:
+    enum class state : unsigned char { none, selectable, gathered };
+
+    state state_ = state::none;
+    bool enabled_ = true;
+    std::vector<token_id> ids_;  // the second half is room for the selection
+    std::vector<float> logits_;
+};
+
+}  // namespace detail
+}}  // namespace earlyout::EARLYOUT_ABI
+
+#endif

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_GENERATE_EXIT_LOGITS_HPP
+#define EARLYOUT_GENERATE_EXIT_LOGITS_HPP
+
+#include <earlyout/exit/heads.hpp>
+#include <earlyout/exit/logit_source.hpp>
+#include <earlyout/generate/generation.hpp>
+#include <earlyout/nn/run_context.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <span>
+
+namespace earlyout { inline namespace EARLYOUT_ABI {
+
+/// The logits of one generation's exits: the policy's head over the network, timed and counted.
+template <network Network, class Policy>
+class exit_logits final : public logit_source {
+public:
+    using generation_type = generation<Network, Policy>;
+
+    /// True where a head's logits are the model's own output of some hidden state, so that they can be summarised as
+    /// they are computed.
+    static constexpr bool summarizes =
+        requires { requires Policy::head_type::through_output; } && !generation_type::has_shortlist;
+
+    exit_logits(const Network& network, const Policy& policy, generation_type& of, run_context& context) noexcept
+        : network_(&network), policy_(&policy), of_(&of), context_(&context) {}
+
+    void logits(std::size_t layer, std::span<const float> hidden, std::span<float> out) override {
+        ++of_->counts.head_evaluations;
+        run_head(layer, hidden, out, [&](matrix_view<const float> rows, matrix_view<float> logits) {
+            network_->logits(rows, logits, *context_);
+        });
+        if (of_->options.on_logits) of_->options.on_logits(of_->tokens.ids(), out);
+    }
+    kernels::logit_summary summary(std::size_t layer, std::span<const float> hidden) override {
+        kernels::logit_summary found;
+        ++of_->counts.head_evaluations;
+        run_head(layer, hidden, {}, [&](matrix_view<const float> rows, matrix_view<float>) {
+            found = network_->logit_summary(rows.row(0), *context_);
+        });
+        return found;
+    }
+    void set_shortlist(std::span<const token_id> ids) override {
+        const timer timed(of_->counts.head_seconds);
+        network_->gather_output_rows(ids, of_->shortlist_rows, *context_);
+    }
+    void shortlist_logits(std::size_t layer, std::span<const float> hidden, std::span<float> out) override {
+        ++of_->counts.shortlist_evaluations;
+        run_head(layer, hidden, out, [&](matrix_view<const float> rows, matrix_view<float> logits) {
+            network_->gathered_logits(of_->shortlist_rows, rows, logits, *context_);
+        });
+    }
+
+private:
+    /// Adds the seconds of its scope.
+    class timer {
+    public:
+        explicit timer(double& seconds) noexcept : seconds_(&seconds), begun_(clock::now()) {}
+        timer(const timer&) = delete;
+        timer& operator=(const timer&) = delete;
+        ~timer() { *seconds_ += std::chrono::duration<double>(clock::now() - begun_).count(); }
+
+    private:
+        using clock = std::chrono::steady_clock;
+        double* seconds_;
+        clock::time_point begun_;
+    };
+
+    template <class Output>
+    void run_head(std::size_t layer, std::span<const float> hidden, std::span<float> out, const Output& output) {
+        const timer timed(of_->counts.head_seconds);
+        policy_->head(layer, matrix_view<const float>{hidden.data(), 1, hidden.size()},
+                      matrix_view<float>{out.data(), 1, out.size()}, lm_head(output, *context_));
+    }
+
+    const Network* network_;
+    const Policy* policy_;
+    generation_type* of_;
+    run_context* context_;
+};
+
+}}  // namespace earlyout::EARLYOUT_ABI
+
+#endif

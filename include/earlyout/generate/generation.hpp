@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_GENERATE_GENERATION_HPP
+#define EARLYOUT_GENERATE_GENERATION_HPP
+
+#include <earlyout/core/dtype.hpp>
+#include <earlyout/core/token.hpp>
+#include <earlyout/exit/exit_policy.hpp>
+#include <earlyout/exit/shortlist.hpp>
+#include <earlyout/exit/signals.hpp>
+#include <earlyout/generate/options.hpp>
+#include <earlyout/generate/sampler.hpp>
+#include <earlyout/generate/sequence.hpp>
+#include <earlyout/nn/network.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace earlyout { inline namespace EARLYOUT_ABI {
+
+/// What a step found out about the token that follows.
+struct prediction {
+    enum class outcome : std::uint8_t {
+        token,         ///< a token was drawn
+        stopped,       ///< a gate said that the model is about to be wrong
+        budget_spent,  ///< a gate said that a budget is used up
+        cancelled,     ///< the options' stop token was triggered
+        not_a_number   ///< the logits hold NaN or infinity, or nothing that is finite
+    };
+
+    outcome result = outcome::token;
+    std::size_t exit_layer = 0;  ///< layers that ran
+    token_id token = 0;          ///< drawn; at a stop the exit's arg-max, where the options ask for it
+    float log_probability = 0.0f;
+};
+
+/// What steps count beside the context's work.
+struct step_counts {
+    std::uint64_t catch_up_layer_tokens = 0;  ///< of deferred tokens
+    std::uint64_t gate_evaluations = 0;
+    std::uint64_t head_evaluations = 0;
+    std::uint64_t shortlist_evaluations = 0;
+    double gate_seconds = 0.0;
+    double head_seconds = 0.0;
+};
+
+/// One sequence being continued: its tokens and what gates, sampler and shortlist keep of it between steps. The
+/// network, the policy and the run_context it runs on are the step's.
+template <network Network, class Policy>
+struct generation {
+    /// Allocates everything that steps need.
+    generation(const Network& network, const Policy& policy, std::size_t capacity, dtype kv)
+        : tokens(network.shape(), capacity, kv),
+          signals(network.shape().d_model, network.shape().vocab, shortlist_size(policy)),
+          sample(network.shape().vocab) {
+        if constexpr (has_shortlist) {
+            shortlist_rows = network.allocate_output_rows(std::min(shortlist_size(policy), network.shape().vocab));
+        }
+        accepted.reserve(1);
+    }
+
+    static constexpr bool has_shortlist = detail::is_shortlist<typename Policy::head_type>;
+
+    sequence tokens;
+    exit_signals signals;
+    typename Policy::plan_type::state gates{};
+    sampler sample;
+    typename Network::output_matrix shortlist_rows;
+
+    generate_options options;          ///< of the present completion
+    bool is_prompt = true;             ///< the pending tokens are the prompt: nothing was skipped yet
+    std::size_t deferred = 0;          ///< generated tokens before the last one that have not passed all layers
+    std::vector<prediction> accepted;  ///< what the last step added
+    step_counts counts;
+
+private:
+    [[nodiscard]] static std::size_t shortlist_size([[maybe_unused]] const Policy& policy) noexcept {
+        if constexpr (has_shortlist) {
+            return policy.head.tokens();
+        } else {
+            return 0;
+        }
+    }
+};
+
+}}  // namespace earlyout::EARLYOUT_ABI
+
+#endif

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_GENERATE_STEPS_EARLY_EXIT_HPP
+#define EARLYOUT_GENERATE_STEPS_EARLY_EXIT_HPP
+
+#include <earlyout/exit/decision.hpp>
+#include <earlyout/exit/exit_policy.hpp>
+#include <earlyout/generate/exit_logits.hpp>
+#include <earlyout/generate/generation.hpp>
+#include <earlyout/generate/pending.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <utility>
+
+namespace earlyout { inline namespace EARLYOUT_ABI {
+
+/// The step that takes each token as deep as it needs to go.
+template <network Network, class Policy>
+class early_exit {
+public:
+    using generation_type = generation<Network, Policy>;
+
+    /// Both must outlive the step.
+    early_exit(const Network& network, const Policy& policy) noexcept : network_(&network), policy_(&policy) {}
+
+    /// Predicts the token that follows each sequence's last one: the complete path of a token. All sequences go through
+    /// the layers together; one whose token exits leaves the others to go on.
+    /// @param sequences reordered
+    void predict(run_context& context, std::span<generation_type*> sequences) const {
+        std::span<generation_type*> running = sequences;
+        for (generation_type* const g : running) {
+            const std::size_t position = g->tokens.size() - 1;
+            // The layers that earlier tokens skipped get keys and values now, never will, or stay pending.
+            if (!g->is_prompt) policy_->cache.before_token(skipped_layers(*network_, g->tokens, context));
+            g->tokens.need_from(position);
+            g->gates.token = {};
+            g->signals.start_token(position);
+            g->accepted.clear();
+        }
+
+        for (std::size_t depth = 0; !running.empty();) {
+            // A cancelled completion ends between two layers.
+            running = without(running, [&](generation_type& g) {
+                if (!g.options.cancel.stop_requested()) return false;
+                g.accepted.push_back({.result = prediction::outcome::cancelled, .exit_layer = depth});
+                return true;
+            });
+
+            // The tokens pass the next layer, and with them those that are pending below it.
+            ++depth;
+            for (generation_type* const g : running) {
+                if (!g->is_prompt) g->counts.catch_up_layer_tokens += g->tokens.size() - 1 - g->tokens.frontier(depth);
+            }
+            run_pending(*network_, depth, std::span<generation_type* const>(running), context);
+
+            running = without(running, [&](generation_type& g) {
+                const bool at_exit = !full_depth(g) && policy_->plan.next_exit(depth - 1) == depth;
+                const bool at_top = depth == network_->shape().layers;
+                if (!at_exit && !at_top) return false;
+
+                // At an exit the gate decides: go on, exit here, or stop. The last layer needs no decision.
+                exit_logits<Network, Policy> logits(*network_, *policy_, g, context);
+                g.signals.begin_exit(depth, g.tokens.hidden_state(g.tokens.size() - 1), logits);
+                const decision decided = at_exit ? evaluate_gate(g, depth) : decision::exit;
+                if (decided == decision::go_on && !at_top && (!g.signals.has_summary() || g.signals.are_numbers())) {
+                    g.signals.end_exit(policy_->plan.signals().contains(signal::previous_hidden_state));
+                    return false;
+                }
+
+                // The token that follows is drawn from this exit's logits.
+                g.accepted.push_back(draw(g, decided, depth));
+                return true;
+            });
+        }
+    }
+
+private:
+    /// Removes the sequences for which `finished` returns true.
+    template <class Finished>
+    static std::span<generation_type*> without(std::span<generation_type*> running, Finished finished) {
+        const auto kept =
+            std::partition(running.begin(), running.end(), [&](generation_type* const g) { return !finished(*g); });
+        return running.first(static_cast<std::size_t>(kept - running.begin()));
+    }
+
+    /// True for a token that passes all layers without an exit: the prompt's last where the prompt runs eagerly, and
+    /// one that has to catch up as many deferred tokens as the policy allows.
+    [[nodiscard]] bool full_depth(const generation_type& g) const noexcept {
+        return (g.is_prompt && policy_->cache.prefill == prefill::eager) || g.deferred >= policy_->cache.cap;
+    }
+
+    [[nodiscard]] decision evaluate_gate(generation_type& g, std::size_t layer) const {
+        using clock = std::chrono::steady_clock;
+        const clock::time_point begun = clock::now();
+        const decision decided = policy_->plan.ask(layer, g.signals, g.gates);
+        g.counts.gate_seconds += std::chrono::duration<double>(clock::now() - begun).count();
+        ++g.counts.gate_evaluations;
+        return decided;
+    }
+
+    [[nodiscard]] prediction draw(generation_type& g, decision decided, std::size_t layer) const {
+        prediction made{.result = prediction::outcome::token, .exit_layer = layer};
+        if (decided == decision::stop) made.result = prediction::outcome::stopped;
+        if (decided == decision::spent) made.result = prediction::outcome::budget_spent;
+        const bool stopped = made.result != prediction::outcome::token;
+        if (!g.signals.computed_are_numbers()) {
+            made.result = prediction::outcome::not_a_number;
+            return made;
+        }
+        if (stopped && !g.options.emit_at_stop) return made;
+        const bool takes_argmax = sampler::takes_argmax(g.options);
+        if (!takes_argmax || !(summarized(g) || shortlist_answers(layer))) (void)g.signals.logits();
+        if (!g.signals.are_numbers()) {
+            made.result = prediction::outcome::not_a_number;
+            return made;
+        }
+        made.token = stopped || takes_argmax
+                         ? g.signals.argmax()
+                         : g.sample(g.signals.logits(), g.tokens.ids(), g.options, g.signals.new_tokens());
+        made.log_probability = g.signals.log_probability(made.token);
+        return made;
+    }
+
+public:
+    /// Returns true where the most likely token is all that is needed of an exit's logits, so that none are stored.
+    [[nodiscard]] bool summarized(const generation_type& g) const noexcept {
+        const signal_set read = policy_->plan.signals();
+        return exit_logits<Network, Policy>::summarizes && sampler::takes_argmax(g.options) && !g.options.on_logits &&
+               !read.contains(signal::logits) && !read.contains(signal::entropy);
+    }
+
+private:
+    /// True where a token may be drawn from the shortlist's logits at a later exit.
+    [[nodiscard]] bool shortlist_answers(std::size_t layer) const noexcept {
+        if constexpr (generation_type::has_shortlist) {
+            return layer < network_->shape().layers || policy_->head.reach() == shortlist_reach::full_depth;
+        } else {
+            return false;
+        }
+    }
+
+    const Network* network_;
+    const Policy* policy_;
+};
+
+}}  // namespace earlyout::EARLYOUT_ABI
+
+#endif
