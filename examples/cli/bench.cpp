@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // `earlyout bench`: tokens per second of prompt and of decoding, whatever the weights say.
-#include "any_session.hpp"
 #include "commands.hpp"
 #include "interrupt.hpp"
+#include "make_session.hpp"
 #include "report.hpp"
 
 #include <cstddef>
@@ -52,16 +52,16 @@ void check(const bench_options& o, const eo::model_shape& shape) {
 
 samples measure(const bench_options& o, const model& m, const std::stop_token& cancel) {
     const std::size_t vocab = m.network().shape().vocab;
-    const auto session = make_session(m, o.exits, o.run);
+    auto session = make_session(m, o.exits, o.run);
     eo::generate_options options;
     options.end_of_text.emplace();  // goes on whatever the model says
     options.cancel = cancel;
     samples s;
     for (std::size_t round = 0; round <= o.rounds; ++round) {
         options.max_new_tokens = 1;
-        const auto prompt = session->complete(some_ids(o.prompt_tokens, round, vocab), options).stats;
+        const auto prompt = session.complete(some_ids(o.prompt_tokens, round, vocab), options).stats;
         options.max_new_tokens = o.new_tokens;
-        const auto decode = session->complete(some_ids(1, round, vocab), options).stats;
+        const auto decode = session.complete(some_ids(1, round, vocab), options).stats;
         if (cancel.stop_requested()) break;
         if (round == 0) continue;  // wakes threads and caches
         s.prefill_tokens_per_s.push_back(static_cast<double>(o.prompt_tokens) / prompt.prefill_seconds);

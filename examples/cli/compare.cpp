@@ -12,7 +12,7 @@ namespace {
 /// A session of its own for each run, so that none finds the prompt already computed.
 void measure(comparison::side& into, const model& m, const exit_options& exits, const run_options& run,
              std::string_view prompt, const eo::generate_options& options) {
-    into.result = make_session(m, exits, run)->complete(prompt, options);
+    into.result = make_session(m, exits, run).complete(prompt, options);
     const eo::run_stats& s = into.result.stats;
     const std::size_t steps = std::max<std::size_t>(s.predictions(), 2) - 1;
     into.seconds_per_token.push_back(s.decode_seconds / static_cast<double>(steps));

@@ -2,7 +2,7 @@
 #ifndef EARLYOUT_EXAMPLES_CLI_COMPARE_HPP
 #define EARLYOUT_EXAMPLES_CLI_COMPARE_HPP
 
-#include "any_session.hpp"
+#include "make_session.hpp"
 #include "report.hpp"
 
 #include <iosfwd>

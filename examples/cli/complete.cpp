@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // `earlyout complete`: continues a text and shows how deep each token went.
-#include "any_session.hpp"
 #include "commands.hpp"
 #include "compare.hpp"
 #include "interrupt.hpp"
+#include "make_session.hpp"
 #include "report.hpp"
 
 #include <earlyout/io/fill_in_the_middle.hpp>
@@ -88,11 +88,11 @@ std::vector<eo::token_id> middle_prompt(complete_options& o, const model& m, con
 void stream(const complete_options& o, const model& m, const std::string& prompt,
             const std::vector<eo::token_id>& ids) {
     const std::size_t layers = m.network().shape().layers;
-    const auto session = make_session(m, o.exits, o.run);
+    auto session = make_session(m, o.exits, o.run);
     const token_printer printer(o, layers);
     printer.prompt(prompt);
     const eo::completion result =
-        o.suffix ? session->complete(ids, o.generate, printer) : session->complete(prompt, o.generate, printer);
+        o.suffix ? session.complete(ids, o.generate, printer) : session.complete(prompt, o.generate, printer);
     std::cout << (is_terminal(STDOUT_FILENO) ? printable(result.unstreamed) : result.unstreamed) << std::endl;
 
     std::cerr << '\n';
@@ -111,9 +111,9 @@ int run(complete_options& o) {
     o.generate.cancel = interrupted.token();
 
     if (o.json) {
-        const auto session = make_session(m, o.exits, o.run);
+        auto session = make_session(m, o.exits, o.run);
         const eo::completion result =
-            o.suffix ? session->complete(ids, o.generate) : session->complete(prompt, o.generate);
+            o.suffix ? session.complete(ids, o.generate) : session.complete(prompt, o.generate);
         json object = to_json(result);
         if (o.compare) object["compare"] = to_json(compare(m, o.exits, o.run, prompt, o.generate, o.rounds));
         print(std::cout, object);

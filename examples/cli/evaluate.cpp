@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // `earlyout evaluate`: what early exits are worth on text the model did not see, beside full depth.
-#include "any_session.hpp"
 #include "commands.hpp"
 #include "interrupt.hpp"
+#include "make_session.hpp"
 #include "output_file.hpp"
 #include "page.hpp"
 #include "progress.hpp"
@@ -322,9 +322,9 @@ int run(evaluate_options& o) {
         print_head(std::cout, r.samples.size(), width);
     }
 
-    const auto full = make_session(m, exit_options{}, o.run);
+    auto full = make_session(m, exit_options{}, o.run);
     const auto complete_full = [&](std::span<const eo::token_id> prompt, const eo::generate_options& options) {
-        return full->complete(prompt, options);
+        return full.complete(prompt, options);
     };
     const auto text_of = [&](std::span<const eo::token_id> ids) { return m.tokenizer().decode(ids); };
     eo::generate_options generate;
@@ -332,9 +332,9 @@ int run(evaluate_options& o) {
     for (const exit_options& config : configs) {
         progress("measuring " + name_of(config) + " (" + std::to_string(r.sweep.size() + 1) + " of " +
                  std::to_string(configs.size()) + ")");
-        const auto early = make_session(m, config, o.run, head);
+        auto early = make_session(m, config, o.run, head);
         const auto complete_early = [&](std::span<const eo::token_id> prompt, const eo::generate_options& options) {
-            return early->complete(prompt, options);
+            return early.complete(prompt, options);
         };
         swept done{config, calibrate::evaluate_pair(r.samples, complete_early, complete_full, text_of, generate)};
         if (interrupted.token().stop_requested()) break;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // From a model and a pile of text to fitted exits, calibrated and with their thresholds chosen.
 #include "fitting.hpp"
-#include "any_session.hpp"
 #include "interrupt.hpp"
+#include "make_session.hpp"
 #include "progress.hpp"
 #include "thresholds.hpp"
 

@@ -2,7 +2,7 @@
 #ifndef EARLYOUT_EXAMPLES_CLI_SWEEP_HPP
 #define EARLYOUT_EXAMPLES_CLI_SWEEP_HPP
 
-#include "any_session.hpp"
+#include "make_session.hpp"
 #include "report.hpp"
 
 #include <earlyout/calibrate/evaluate.hpp>

@@ -157,14 +157,14 @@ std::vector<std::vector<std::size_t>> threshold_search::layer_sets() const {
 measured_threshold threshold_search::measure(const model& m, const std::vector<calibrate::sample>& samples,
                                              const exit_options& config) {
     const run_options run;
-    const auto full = make_session(m, exit_options{}, run);
-    const auto early = &m == &model_ ? make_session(m, config, run, heads_) : make_session(m, config, run);
+    auto full = make_session(m, exit_options{}, run);
+    auto early = &m == &model_ ? make_session(m, config, run, heads_) : make_session(m, config, run);
     const auto text_of = [&](std::span<const eo::token_id> ids) { return m.tokenizer().decode(ids); };
     eo::generate_options generate;
     generate.cancel = stop_.token();
     const auto done = calibrate::evaluate_pair(
-        samples, [&](std::span<const eo::token_id> p, const eo::generate_options& g) { return early->complete(p, g); },
-        [&](std::span<const eo::token_id> p, const eo::generate_options& g) { return full->complete(p, g); }, text_of,
+        samples, [&](std::span<const eo::token_id> p, const eo::generate_options& g) { return early.complete(p, g); },
+        [&](std::span<const eo::token_id> p, const eo::generate_options& g) { return full.complete(p, g); }, text_of,
         generate);
     check_cancel();
     return {.layers = exit_layers(m, config),
@@ -180,16 +180,16 @@ measured_threshold threshold_search::measure(const model& m, const std::vector<c
 calibrate::sample_losses threshold_search::losses_of(const std::vector<calibrate::sample>& samples,
                                                      const exit_options& config) {
     const run_options run;
-    const auto full = make_session(model_, exit_options{}, run);
-    const auto early = make_session(model_, config, run, heads_);
+    auto full = make_session(model_, exit_options{}, run);
+    auto early = make_session(model_, config, run, heads_);
     calibrate::sample_losses losses;
     for (const calibrate::sample& s : samples) {
         check_cancel();
         const eo::generate_options options{.max_new_tokens = s.reference.size()};
-        const auto score = [&](any_session& session) {
+        const auto score = [&](eo::any_session& session) {
             return calibrate::rouge_l(session.complete(s.prompt, options).ids, s.reference);
         };
-        losses.push_back(std::max(0.0, score(*full) - score(*early)));
+        losses.push_back(std::max(0.0, score(full) - score(early)));
     }
     return losses;
 }

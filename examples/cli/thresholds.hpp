@@ -2,10 +2,10 @@
 #ifndef EARLYOUT_EXAMPLES_CLI_THRESHOLDS_HPP
 #define EARLYOUT_EXAMPLES_CLI_THRESHOLDS_HPP
 
-#include "any_session.hpp"
 #include "fit_report.hpp"
 #include "fitting.hpp"
 #include "interrupt.hpp"
+#include "make_session.hpp"
 #include "progress.hpp"
 
 #include <earlyout/calibrate/corpus.hpp>

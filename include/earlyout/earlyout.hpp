@@ -35,6 +35,8 @@
 #include <earlyout/exit/saturation.hpp>
 #include <earlyout/exit/sec_gate.hpp>
 #include <earlyout/exit/shortlist.hpp>
+#include <earlyout/generate/any_session.hpp>
 #include <earlyout/generate/session.hpp>
+#include <earlyout/nn/network.hpp>
 
 #endif

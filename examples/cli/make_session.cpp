@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "any_session.hpp"
+#include "make_session.hpp"
 
 #include <earlyout/exit/adapter_head.hpp>
 #include <earlyout/exit/always.hpp>
@@ -30,29 +30,11 @@ namespace cli {
 namespace {
 
 template <class Policy>
-class session final : public any_session {
-public:
-    session(const model& m, Policy policy, const eo::session_options& options) : held_(m, std::move(policy), options) {}
-
-    eo::completion complete(std::string_view prompt, const eo::generate_options& options,
-                            eo::token_callback on_token) override {
-        return held_.complete(prompt, options, on_token);
-    }
-    eo::completion complete(std::span<const eo::token_id> prompt, const eo::generate_options& options,
-                            eo::token_callback on_token) override {
-        return held_.complete(prompt, options, on_token);
-    }
-
-private:
-    eo::session<model, Policy> held_;
-};
-
-template <class Policy>
-std::unique_ptr<any_session> make(const model& m, Policy policy, const run_options& run) {
+eo::any_session make(const model& m, Policy policy, const run_options& run) {
     const eo::dtype kv = run.kv_dtype == "f16"    ? eo::dtype::f16
                          : run.kv_dtype == "bf16" ? eo::dtype::bf16
                                                   : eo::dtype::f32;
-    return std::make_unique<session<Policy>>(
+    return eo::any_session(
         m, std::move(policy),
         eo::session_options{
             .capacity = run.capacity, .threads = run.threads, .prefill_threads = run.prefill_threads, .kv = kv});
@@ -138,7 +120,7 @@ eo::any_gate gate(const model& m, const exit_options& chosen) {
 }
 
 template <class Head>
-std::unique_ptr<any_session> make(const model& m, const exit_options& chosen, Head head, const run_options& run) {
+eo::any_session make(const model& m, const exit_options& chosen, Head head, const run_options& run) {
     const eo::exit_plan plan{eo::exit_layers(exit_layers(m, chosen)), gate(m, chosen)};
     if (chosen.kv == "propagate") return make(m, eo::exit_policy{plan, head, eo::propagate{}}, run);
     if (chosen.kv == "omit") return make(m, eo::exit_policy{plan, head, eo::omit{}}, run);
@@ -202,12 +184,12 @@ eo::any_head make_head(const model& m, const std::string& chosen) {
     return eo::own_head(m.exits(), format);
 }
 
-std::unique_ptr<any_session> make_session(const model& m, const exit_options& chosen, const run_options& run) {
+eo::any_session make_session(const model& m, const exit_options& chosen, const run_options& run) {
     return make_session(m, chosen, run, chosen.gate == "none" ? eo::any_head() : make_head(m, chosen.head));
 }
 
-std::unique_ptr<any_session> make_session(const model& m, const exit_options& chosen, const run_options& run,
-                                          const eo::any_head& head) {
+eo::any_session make_session(const model& m, const exit_options& chosen, const run_options& run,
+                             const eo::any_head& head) {
     if (chosen.prefill == "lazy" && chosen.kv != "defer") {
         eo::fail(eo::errc::invalid_argument, "--prefill lazy: expected --kv defer, found --kv ", chosen.kv);
     }
