@@ -301,8 +301,8 @@ TEST_CASE("top-p 0 takes the most likely token", "[cli][complete]") {
 }
 
 TEST_CASE("a stop string that is a special token ends at that token", "[cli][complete]") {
-    // Every token but this one is unlikely to come: the model's own end of text is left on as well.
-    const auto j = complete({"--json", "--stop", "<|endoftext|>"}).json();
+    // Behind this the model ends the text, for which it would stop anyhow: the user's reason comes first.
+    const auto j = complete({"--json", "--stop", "<|endoftext|>"}, "    sys.exit(main())").json();
     const auto& ids = j.at("ids");
     const bool ended = std::find(ids.begin(), ids.end(), 4095) != ids.end();
     CHECK(j.at("finish_reason") == (ended ? "stop_string" : "max_new_tokens"));

@@ -10,6 +10,7 @@
 #include <limits>
 #include <random>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -229,4 +230,48 @@ TEST_CASE("a session that the system has no memory for is an error", "[generate]
     CHECK(error_of([] {
               eo::session{small_network(), eo::full_depth(), {.block = std::size_t{1} << 44}};
           }) == thrown(errc::io, {"session", "64 tokens", "memory"}));
+}
+
+TEST_CASE("a gate that throws ends the completion, and the session goes on", "[generate][faults]") {
+    std::size_t at = 7;
+    const auto throwing = eo::make_gate<eo::no_signals>([&at](const auto& s) {
+        if (s.position() == at) throw std::runtime_error("gate");
+        return eo::decision::go_on;
+    });
+    for (const auto order : {eo::prefill::eager, eo::prefill::lazy}) {
+        eo::session s{small_network(), policy(throwing, eo::defer{.prefill = order})};
+        CHECK_FALSE(s.next());  // before there is a completion
+        for (const std::size_t position : {std::size_t{7}, std::size_t{9}}) {
+            at = position;
+            CHECK(error_of([&] { (void)s.complete(ids(8, 3), {.max_new_tokens = 9}); }).code ==
+                  (position == 7 && order == eo::prefill::eager ? "none" : "other"));
+            CHECK(s.finish_reason());
+            CHECK_FALSE(s.next());
+            at = 64;
+            const eo::completion made = s.complete(ids(8, 3), {.max_new_tokens = 9});
+            CHECK(made.ids == eo::session{small_network()}.complete(ids(8, 3), {.max_new_tokens = 9}).ids);
+        }
+    }
+}
+
+TEST_CASE("a sequence refuses what it has no place for", "[generate][faults]") {
+    eo::inline_executor on;
+    eo::run_context context(small_network(), 4, on);
+    eo::sequence tokens(small_network().shape(), 2);
+    eo::skipped_layers(small_network(), tokens, context).propagate();
+    eo::skipped_layers(small_network(), tokens, context).omit();
+    tokens.push(small_network(), 1);
+    const auto pushing = [&](eo::token_id id) { return error_of([&] { tokens.push(small_network(), id); }); };
+    CHECK(pushing(-1) == thrown(eo::errc::out_of_range, {"0 .. 96", "-1"}));
+    CHECK(pushing(97) == thrown(eo::errc::out_of_range, {"0 .. 96", "97"}));
+    tokens.push(small_network(), 96);
+    CHECK(pushing(1) == thrown(eo::errc::out_of_range, {"at most 2 tokens"}));
+    CHECK(tokens.size() == 2);
+    const auto running = [&](std::size_t first, std::size_t last) {
+        return error_of([&] { (void)eo::run_pending(small_network(), first, last, tokens, context); });
+    };
+    CHECK(running(0, 2) == thrown(eo::errc::out_of_range, {"1 .. 6", "0 .. 2"}));
+    CHECK(running(1, 7) == thrown(eo::errc::out_of_range, {"1 .. 6", "1 .. 7"}));
+    CHECK(error_of([] { eo::sequence(small_network().shape(), 0); }) ==
+          thrown(eo::errc::invalid_argument, {"capacity"}));
 }

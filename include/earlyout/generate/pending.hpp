@@ -2,6 +2,7 @@
 #ifndef EARLYOUT_GENERATE_PENDING_HPP
 #define EARLYOUT_GENERATE_PENDING_HPP
 
+#include <earlyout/core/error.hpp>
 #include <earlyout/generate/sequence.hpp>
 #include <earlyout/nn/network.hpp>
 #include <earlyout/nn/run_context.hpp>
@@ -85,10 +86,14 @@ void run_pending(const Network& network, std::size_t layer, std::span<Holder* co
 }
 
 /// Takes the pending tokens of one sequence through layers first .. last.
+/// @throws error (out_of_range) for layers that the network does not have
 /// @return false when cancelled between two layers, which leaves everything consistent
 template <network Network>
 bool run_pending(const Network& network, std::size_t first, std::size_t last, sequence& tokens, run_context& context,
                  const std::stop_token& cancel = {}) {
+    if (first == 0 || last > tokens.layers()) {
+        fail(errc::out_of_range, "layers: expected 1 .. ", tokens.layers(), ", found ", first, " .. ", last);
+    }
     sequence* const one = &tokens;
     for (std::size_t layer = first; layer <= last; ++layer) {
         if (cancel.stop_requested()) return false;
@@ -107,6 +112,7 @@ public:
 
     /// Appends keys and values computed from the hidden states that the tokens exited with; the model's own are lost.
     void propagate() const {
+        if (tokens_->size() == 0) return;
         const std::size_t last = tokens_->size() - 1;
         // A token that skipped only the last layer loses nothing: that layer sees the state it would have seen.
         const std::size_t layers = tokens_->layers();
@@ -123,6 +129,7 @@ public:
     }
     /// Leaves the tokens out of the layers they skipped.
     void omit() const noexcept {
+        if (tokens_->size() == 0) return;
         const std::size_t last = tokens_->size() - 1;
         tokens_->mark_inexact(below(last, tokens_->frontier(tokens_->layers())));
         for (std::size_t layer = 1; layer <= tokens_->layers(); ++layer) {

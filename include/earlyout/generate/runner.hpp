@@ -111,6 +111,8 @@ public:
         predict_from_prompt();
     }
 
+    /// True once a completion has begun.
+    [[nodiscard]] bool has_started() const noexcept { return prompt_size_ != 0; }
     /// True when no position is left for another token.
     [[nodiscard]] bool is_full() const noexcept { return tokens().size() == tokens().capacity(); }
     [[nodiscard]] const generate_options& options() const noexcept { return generation_.options; }

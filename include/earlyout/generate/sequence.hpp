@@ -3,6 +3,7 @@
 #define EARLYOUT_GENERATE_SEQUENCE_HPP
 
 #include <earlyout/core/aligned_buffer.hpp>
+#include <earlyout/core/error.hpp>
 #include <earlyout/core/shape.hpp>
 #include <earlyout/core/token.hpp>
 #include <earlyout/nn/kv_cache.hpp>
@@ -12,6 +13,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
@@ -26,12 +28,14 @@ public:
     /// Allocates everything.
     /// @param capacity max positions
     /// @param kv       format of keys and values
+    /// @throws error (invalid_argument) for a capacity of 0
     explicit sequence(const model_shape& shape, std::size_t capacity, dtype kv = dtype::f32)
         : d_model_(shape.d_model),
           cache_(shape, capacity, kv),
           hidden_(capacity * shape.d_model),
           frontier_(shape.layers),
           exact_(capacity) {
+        if (capacity == 0) fail(errc::invalid_argument, "sequence: expected a capacity of at least 1 token, found 0");
         ids_.reserve(capacity);
     }
 
@@ -52,10 +56,16 @@ public:
     [[nodiscard]] std::size_t exact_prefix() const noexcept { return std::min(exact_, size()); }
 
     /// Appends a token below the first layer.
-    /// @param id within the vocabulary; the capacity must not be exceeded
+    /// @throws error (out_of_range) when no position is left, or for an id outside the vocabulary
     template <network Network>
-    void push(const Network& network, token_id id) noexcept {
+    void push(const Network& network, token_id id) {
         const std::size_t position = ids_.size();
+        if (position == capacity()) {
+            fail(errc::out_of_range, "sequence: expected at most ", capacity(), " tokens, found another");
+        }
+        if (id < 0 || std::cmp_greater_equal(id, network.shape().vocab)) {
+            fail(errc::out_of_range, "sequence: expected token ids 0 .. ", network.shape().vocab - 1, ", found ", id);
+        }
         ids_.push_back(id);  // within the reserve
         network.embed(id, position, hidden_.data() + position * d_model_);
     }

@@ -109,8 +109,9 @@ public:
         const auto gates = runner_.initial_gates();
 
         started_ = started;
-        finished_.reset();
+        finished_ = finish_reason::cancelled;  // for when a gate throws
         runner_.start(prompt, std::move(taken), gates);
+        finished_.reset();
         runner_.note_cut(given - prompt.size());
         end_of_text_ = this->options().end_of_text ? std::span<const token_id>(*this->options().end_of_text)
                                                    : end_of_text_of(*model_);
@@ -120,8 +121,10 @@ public:
     /// Returns the next token, or nothing when the completion has ended; finish_reason() says why. The event's
     /// piece is valid until the next call.
     std::optional<token_event> next() {
-        if (finished_) return std::nullopt;
+        if (finished_ || !runner_.has_started()) return std::nullopt;
+        finished_ = finish_reason::cancelled;  // for when a gate throws
         const std::optional<prediction> made = runner_.next();
+        finished_.reset();
         if (!made) return finish(finish_reason::context_full);
         if (made->result == prediction::outcome::cancelled || made->result == prediction::outcome::not_a_number) {
             return finish(reason_of(made->result));
