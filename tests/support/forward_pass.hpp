@@ -31,6 +31,8 @@ struct scratch_of_part {
     const Part* part;
     std::size_t scratch_bytes(std::size_t tokens, std::size_t) const { return part->scratch_bytes(tokens); }
 };
+template <class Part>
+scratch_of_part(const Part*) -> scratch_of_part<Part>;
 
 /// The network's logits of one hidden state.
 template <class Network>

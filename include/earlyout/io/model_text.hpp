@@ -55,15 +55,18 @@ public:
         }
         add_ends_by_name(given, words_);
         std::vector<token_id> before(words_.tokens_before().begin(), words_.tokens_before().end());
-        const auto add = files_.empty() ? std::nullopt : files_.front().boolean("add_bos_token");
+        // The two answers apart, because GCC 12 takes an optional<bool> that is empty for one that is not initialised.
+        const auto adds = [&](bool answer) {
+            return !files_.empty() && files_.front().boolean("add_bos_token") == answer;
+        };
         const std::optional<token_id> named = token("bos_token");
         if (named) given.bos_token_id = named;
         const auto bos = given.bos_token_id;
         const bool known = bos && words_.has(*bos);
-        if (add && known) {
+        if (known) {
             const auto there = std::ranges::find(before, *bos);
-            if (*add && there == before.end()) before.insert(before.begin(), *bos);
-            if (!*add && there != before.end()) before.erase(there);
+            if (adds(true) && there == before.end()) before.insert(before.begin(), *bos);
+            if (adds(false) && there != before.end()) before.erase(there);
         }
         given.add_bos = known && std::ranges::find(before, *bos) != before.end();
         return {std::move(given), words_.with_tokens_before(std::move(before))};
