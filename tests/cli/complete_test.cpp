@@ -66,7 +66,7 @@ TEST_CASE("--end-of-text adds a token, by its id or its text", "[cli][complete]"
     CHECK(ended.at("finish_reason") == "end_of_text");
     CHECK(ended.at("ids").size() <= 3);
     CHECK(ended.at("ids").back() == whole["ids"][2]);
-    CHECK(complete({"--end-of-text", "no token"}).refused(1, {"--end-of-text", "'no token'"}));
+    CHECK(complete({"--end-of-text", "no token"}).refused(2, {"--end-of-text", "'no token'"}));
 }
 
 TEST_CASE("--plain-text reads no special tokens", "[cli][complete]") {
@@ -338,7 +338,12 @@ TEST_CASE("logits that are not numbers are an error", "[cli][complete]") {
         CHECK(r.err.find(model) != std::string::npos);
     }
     CHECK(earlyout_command({"logits", "--model", model, "--ids", "1,2"}).refused(1, words));
-    folder.write("text.py", std::string(400, 'x'));
-    CHECK(earlyout_command({"fit", "--model", model, "--text", (folder / "text.py").string(), "--tokens", "100"})
-              .status == 1);
+    // Texts of which each part of the corpus gets some.
+    std::filesystem::create_directory(folder / "texts");
+    for (int i = 0; i < 24; ++i) {
+        folder.write("texts/" + std::to_string(i) + ".py", "x = " + std::to_string(i) + std::string(200, '1'));
+    }
+    CHECK(earlyout_command(
+              {"fit", "--model", model, "--text", (folder / "texts").string(), "--out", (folder / "exits").string()})
+              .refused(1, words));
 }

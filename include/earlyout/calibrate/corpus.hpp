@@ -115,7 +115,7 @@ namespace detail {
 /// @tparam Model what io::load returns
 /// @throws error (no_such_file, io)
 template <class Model>
-    requires text_model<Model>
+    requires tokenizes<Model>
 [[nodiscard]] std::vector<corpus_text> read_corpus(const Model& model, const std::vector<std::filesystem::path>& paths,
                                                    const corpus_options& options = {}) try {
     std::vector<std::filesystem::path> files = find_texts(paths, options);

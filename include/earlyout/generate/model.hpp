@@ -41,13 +41,17 @@ using network_type_of = std::remove_cvref_t<decltype(network_of(std::declval<con
 template <class Model>
 concept model = network<network_type_of<Model>>;
 
-/// A model with a tokenizer: `encode(text)` returns token ids, `stream()` a decoder that takes them one by one. It may
-/// also have `tokens_before()`, what every text begins with, `continuation_stream()` and `is_special(id)`.
+/// Holds a tokenizer: `encode(text)` returns token ids, `stream()` a decoder that takes them one by one. It may also
+/// have `tokens_before()`, what every text begins with, `continuation_stream()` and `is_special(id)`.
 template <class Model>
-concept text_model = model<Model> && requires(const Model& m, std::string_view text) {
+concept tokenizes = requires(const Model& m, std::string_view text) {
     { m.tokenizer().encode(text) } -> std::convertible_to<std::vector<token_id>>;
     m.tokenizer().stream();
 };
+
+/// A model that completes text.
+template <class Model>
+concept text_model = model<Model> && tokenizes<Model>;
 
 /// What the model's tokenizer puts before a text.
 template <class Model>

@@ -38,7 +38,7 @@ public:
 };
 
 template <class Model>
-    requires text_model<Model>
+    requires tokenizes<Model>
 class text_stream<Model> {
 public:
     /// @param tokens most tokens that one completion pushes
