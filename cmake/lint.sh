@@ -33,10 +33,12 @@ base_of_branch() {
     git rev-parse --verify --quiet HEAD~1 || true
 }
 
+only_these=  # of --changed: not what else they include
 files=()
 case ${1:---changed} in
     --all) mapfile -t files < <(git ls-files 'examples/*.cpp' 'benchmarks/*.cpp' 'tests/*.cpp') ;;
     --changed)
+        only_these=--header-filter='^$'
         base=${2:-$(base_of_branch)}
         if ! git rev-parse --verify --quiet "$base^{commit}" >/dev/null; then
             echo "lint: the history does not go back far enough to say what changed"
@@ -62,10 +64,10 @@ lint_one() {
         echo "lint: no time left for $1"
         return
     fi
-    clang-tidy-16 --quiet -p "$build" "$1" 2> >(grep -Ev '^[0-9]+ warnings? (generated|treated)|^Suppressed|^Use -h' >&2 || true)
+    clang-tidy-16 --quiet ${only_these:+"$only_these"} -p "$build" "$1" 2> >(grep -Ev '^[0-9]+ warnings? (generated|treated)|^Suppressed|^Use -h' >&2 || true)
 }
 export -f lint_one
-export build limit
+export build limit only_these
 start=$(date +%s)
 export start
 printf '%s\0' "${files[@]}" | xargs -0 -n 1 -P "$(nproc)" bash -c 'lint_one "$1"' lint
