@@ -19,7 +19,7 @@ inline earlyout::executor& one_thread() {
     return on;
 }
 
-/// For a context without layers: so many bytes of scratch memory.
+/// For a context without layers: the given bytes of scratch memory.
 struct scratch_of {
     std::size_t bytes = 0;
     std::size_t scratch_bytes(std::size_t, std::size_t) const { return bytes; }

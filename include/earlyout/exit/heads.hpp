@@ -53,7 +53,7 @@ concept exit_head = std::copyable<Head> &&
                     requires(const Head& head, std::size_t layer, matrix_view<const float> hidden,
                              matrix_view<float> logits, const lm_head& output) { head(layer, hidden, logits, output); };
 
-/// Returns the bytes of scratch memory that a head takes for so many rows.
+/// Returns the bytes of scratch memory that a head takes for `rows` rows.
 template <exit_head Head>
 [[nodiscard]] std::size_t head_scratch_bytes(const Head& head, std::size_t rows) {
     if constexpr (requires { head.scratch_bytes(rows); }) {

@@ -64,7 +64,7 @@ public:
           previous_hidden_(d_model),
           logits_(vocab) {}
 
-    /// Starts a completion of a prompt of so many tokens.
+    /// Starts a completion of a prompt of `prompt_tokens` tokens.
     void start_completion(std::size_t prompt_tokens) noexcept { prompt_tokens_ = prompt_tokens; }
     /// Computes argmax, probabilities and margin from the source's summary() from now on, or from stored logits.
     /// logits() that are read all the same are then computed separately.

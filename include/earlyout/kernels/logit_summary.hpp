@@ -18,7 +18,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 /// has the same bits whether the logits were stored, and on however many threads.
 inline constexpr std::size_t summary_block = 32 * panel_rows;
 
-/// What is left of logits when nobody asks for each of them. A masked logit is -infinity; a NaN, +infinity, or nothing
+/// Summarizes logits where the single values are not needed. A masked logit is -infinity; a NaN, +infinity, or nothing
 /// but -infinity makes log_sum() NaN.
 struct logit_summary {
     top_two top;

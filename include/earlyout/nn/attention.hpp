@@ -105,7 +105,7 @@ public:
     }
 
     [[nodiscard]] std::size_t d_model() const noexcept { return output_.out(); }
-    /// Returns the bytes of scratch memory that so many tokens take.
+    /// Returns the bytes of scratch memory that `tokens` tokens take.
     /// @param pieces run_context::pieces()
     [[nodiscard]] std::size_t scratch_bytes(std::size_t tokens, std::size_t pieces) const noexcept {
         return earlyout::scratch_bytes<float>(tokens * query_key_value_.out()) +

@@ -80,7 +80,7 @@ struct pre_norm_block {
         attention.update_kv_only(layer, tokens, normed, context);
     }
 
-    /// Returns the bytes of scratch memory that so many tokens take.
+    /// Returns the bytes of scratch memory that `tokens` tokens take.
     /// @param pieces run_context::pieces()
     [[nodiscard]] std::size_t scratch_bytes(std::size_t tokens, std::size_t pieces) const noexcept {
         return detail::block_scratch_bytes(attention, feed_forward, tokens, pieces);

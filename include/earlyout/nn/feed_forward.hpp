@@ -49,7 +49,7 @@ public:
         down_(inner, update, context);
     }
 
-    /// Returns the bytes of scratch memory that so many tokens take.
+    /// Returns the bytes of scratch memory that `tokens` tokens take.
     [[nodiscard]] std::size_t scratch_bytes(std::size_t tokens) const noexcept {
         return earlyout::scratch_bytes<float>(tokens * up_.out()) +
                std::max(up_.scratch_bytes(tokens), down_.scratch_bytes(tokens));
@@ -97,7 +97,7 @@ public:
         down_(both.cols(0, d_ff), update, context);
     }
 
-    /// Returns the bytes of scratch memory that so many tokens take.
+    /// Returns the bytes of scratch memory that `tokens` tokens take.
     [[nodiscard]] std::size_t scratch_bytes(std::size_t tokens) const noexcept {
         return earlyout::scratch_bytes<float>(tokens * gate_up_.out()) +
                std::max(gate_up_.scratch_bytes(tokens), down_.scratch_bytes(tokens));

@@ -107,7 +107,7 @@ public:
         project(gathered, rows, logits, context);
     }
 
-    /// Returns the bytes of scratch memory that a chunk of so many tokens takes, in a layer or at the output.
+    /// Returns the bytes of scratch memory that a chunk of `tokens` tokens takes, in a layer or at the output.
     [[nodiscard]] std::size_t scratch_bytes(std::size_t tokens, std::size_t pieces) const noexcept {
         return std::max(layers_.scratch_bytes(tokens, pieces),
                         earlyout::scratch_bytes<float>(tokens * shape_.d_model) + output_.scratch_bytes(tokens));

@@ -48,7 +48,7 @@ public:
         }
     }
 
-    /// Returns the bytes of scratch memory that a chunk of so many tokens takes in any layer.
+    /// Returns the bytes of scratch memory that a chunk of `tokens` tokens takes in any layer.
     [[nodiscard]] std::size_t scratch_bytes(std::size_t tokens, std::size_t pieces) const noexcept {
         std::size_t most = 0;
         for (const Block& block : blocks_) most = std::max(most, block.scratch_bytes(tokens, pieces));

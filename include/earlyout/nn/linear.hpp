@@ -35,7 +35,7 @@ public:
     [[nodiscard]] std::span<float> bias() noexcept { return bias_.span(); }
     [[nodiscard]] std::size_t bytes() const noexcept { return weight_.bytes() + bias_.bytes(); }
 
-    /// Returns the bytes of scratch memory that a product of so many tokens takes: their rounded activations, where
+    /// Returns the bytes of scratch memory that a product of `tokens` tokens takes: their rounded activations, where
     /// the format rounds them.
     [[nodiscard]] std::size_t scratch_bytes(std::size_t tokens) const noexcept {
         return earlyout::scratch_bytes<std::byte>(kernels::quantized_rows::bytes(tokens, in())) +

@@ -64,7 +64,7 @@ SAVE_SECONDS, EVAL_TOKENS = setting("SAVE_SECONDS", 180), setting("EVAL_TOKENS",
 
 LAYERS = SHAPE[0]
 CHECKPOINT, PREVIOUS, LOG = f"{OUT}/{TAG}.npz", f"{OUT}/{TAG}.previous.npz", f"{OUT}/{TAG}.log"
-OPTIMISER = dict(beta1=0.9, beta2=0.95, muon_momentum=0.95, weight_decay=0.05, most_norm=1.0)
+OPTIMISER = dict(beta1=0.9, beta2=0.95, muon_momentum=0.95, weight_decay=0.05, max_norm=1.0)
 DROPPED = DROP * (2 ** (np.arange(LAYERS) / (LAYERS - 1)) - 1)
 
 

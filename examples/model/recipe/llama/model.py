@@ -39,7 +39,7 @@ class StepRequest(ctypes.Structure):
         ("distilled", c_float),
         *((name, c_void_p) for name in ("weights", "momentum", "second")),
         ("steps", c_int64),
-        *((n, c_float) for n in "adam_rate muon_rate beta1 beta2 muon_momentum weight_decay most_norm".split()),
+        *((n, c_float) for n in "adam_rate muon_rate beta1 beta2 muon_momentum weight_decay max_norm".split()),
         *((name, c_void_p) for name in ("losses", "norm", "gradient")),
     ]
 

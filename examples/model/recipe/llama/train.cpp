@@ -713,7 +713,7 @@ double head(model& m, workspace& w, const head_request& q) {
         std::fill(dnormed, dnormed + padded * width, 0.0f);
         bf16 *const b = w.packed_b.get(padded * width), *const a = w.packed_a.get(padded * 32);
         pack(normed, padded, width, width, b);
-        for (isize v0 = 0; v0 < vocabulary; v0 += head_columns) {  // so many that both operands stay in the cache
+        for (isize v0 = 0; v0 < vocabulary; v0 += head_columns) {  // both operands stay in the cache
             const isize v1 = std::min(v0 + head_columns, vocabulary);
             const tiles matrix{m.embedding.backward.data() + v0 / 32 * tile_size, vocabulary / 32 * tile_size,
                                tile_size, 32};
@@ -849,7 +849,7 @@ struct step_request {
     // The optimiser: flat vectors, and the step's rates.
     float *weights, *momentum, *second;
     std::int64_t steps;  // before this one, for AdamW's corrections
-    float adam_rate, muon_rate, beta1, beta2, muon_momentum, weight_decay, most_norm;
+    float adam_rate, muon_rate, beta1, beta2, muon_momentum, weight_decay, max_norm;
     // Results: mean loss of the last layer, then of each exit; norm of the gradient.
     double* losses;
     double* norm;
@@ -965,7 +965,7 @@ void train_step(void* given, const step_request* request) {
 
         double all = 0;
         for (const double each : squares) all += each;
-        const float clip = std::min(1.0f, q.most_norm / (static_cast<float>(std::sqrt(all)) + 1e-6f));
+        const float clip = std::min(1.0f, q.max_norm / (static_cast<float>(std::sqrt(all)) + 1e-6f));
         const float correct1 = 1.0f - std::pow(q.beta1, static_cast<float>(q.steps + 1));
         const float correct2 = 1.0f - std::pow(q.beta2, static_cast<float>(q.steps + 1));
         const isize adam = s.adam();
