@@ -2,15 +2,15 @@
 // What one evaluation of a gate costs, exit head included, at the size of the example model and of GPT-2.
 // `layer` is what it may save: one layer for one token, its weights from memory unless they fit the cache.
 #include <earlyout/exit/any_gate.hpp>
-#include <earlyout/exit/decaying.hpp>
-#include <earlyout/exit/entropy_gate.hpp>
-#include <earlyout/exit/jei_dnn.hpp>
-#include <earlyout/exit/learn_to_exit.hpp>
-#include <earlyout/exit/margin.hpp>
-#include <earlyout/exit/max_probability.hpp>
-#include <earlyout/exit/patience.hpp>
-#include <earlyout/exit/saturation.hpp>
-#include <earlyout/exit/sec_gate.hpp>
+#include <earlyout/exit/gates/decaying.hpp>
+#include <earlyout/exit/gates/entropy.hpp>
+#include <earlyout/exit/gates/jei_dnn.hpp>
+#include <earlyout/exit/gates/learn_to_exit.hpp>
+#include <earlyout/exit/gates/margin.hpp>
+#include <earlyout/exit/gates/max_probability.hpp>
+#include <earlyout/exit/gates/patience.hpp>
+#include <earlyout/exit/gates/saturation.hpp>
+#include <earlyout/exit/gates/sec_gate.hpp>
 #include <earlyout/exit/signals.hpp>
 #include <earlyout/kernels/multiply.hpp>
 

@@ -2,8 +2,9 @@
 // What an exit's answer costs with each head, at the size of the example model and of GPT-2, in f32 and int8: an own
 // matrix reads as much as the shared one, an adapter of rank 16 hardly more.
 #include <earlyout/core/executor.hpp>
-#include <earlyout/exit/adapter_head.hpp>
-#include <earlyout/exit/own_head.hpp>
+#include <earlyout/exit/heads/adapter_head.hpp>
+#include <earlyout/exit/heads/own_head.hpp>
+#include <earlyout/exit/heads/shared_head.hpp>
 #include <earlyout/nn/linear.hpp>
 #include <earlyout/nn/run_context.hpp>
 

@@ -3,7 +3,7 @@
 // tokens and copying their rows (once for each token that a second exit is asked about), then each further answer.
 //
 //     earlyout_exit_benchmarks --benchmark_filter='full_head|find|copy|short_head'
-#include <earlyout/exit/shortlist.hpp>
+#include <earlyout/exit/heads/shortlist.hpp>
 #include <earlyout/kernels/argmax.hpp>
 #include <earlyout/kernels/top_k.hpp>
 #include <earlyout/nn/linear.hpp>

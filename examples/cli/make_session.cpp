@@ -1,21 +1,25 @@
 // SPDX-License-Identifier: MIT
 #include "make_session.hpp"
 
-#include <earlyout/exit/adapter_head.hpp>
-#include <earlyout/exit/always.hpp>
 #include <earlyout/exit/any_gate.hpp>
-#include <earlyout/exit/budget.hpp>
-#include <earlyout/exit/combinators.hpp>
-#include <earlyout/exit/entropy_gate.hpp>
-#include <earlyout/exit/jei_dnn.hpp>
-#include <earlyout/exit/learn_to_exit.hpp>
-#include <earlyout/exit/margin.hpp>
-#include <earlyout/exit/max_probability.hpp>
-#include <earlyout/exit/own_head.hpp>
-#include <earlyout/exit/patience.hpp>
-#include <earlyout/exit/saturation.hpp>
-#include <earlyout/exit/sec_gate.hpp>
-#include <earlyout/exit/shortlist.hpp>
+#include <earlyout/exit/cache/defer.hpp>
+#include <earlyout/exit/cache/omit.hpp>
+#include <earlyout/exit/cache/propagate.hpp>
+#include <earlyout/exit/gates/always.hpp>
+#include <earlyout/exit/gates/budget.hpp>
+#include <earlyout/exit/gates/combinators.hpp>
+#include <earlyout/exit/gates/entropy.hpp>
+#include <earlyout/exit/gates/jei_dnn.hpp>
+#include <earlyout/exit/gates/learn_to_exit.hpp>
+#include <earlyout/exit/gates/margin.hpp>
+#include <earlyout/exit/gates/max_probability.hpp>
+#include <earlyout/exit/gates/patience.hpp>
+#include <earlyout/exit/gates/saturation.hpp>
+#include <earlyout/exit/gates/sec_gate.hpp>
+#include <earlyout/exit/heads/adapter_head.hpp>
+#include <earlyout/exit/heads/own_head.hpp>
+#include <earlyout/exit/heads/shared_head.hpp>
+#include <earlyout/exit/heads/shortlist.hpp>
 
 #include <algorithm>
 #include <chrono>

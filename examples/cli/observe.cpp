@@ -3,8 +3,8 @@
 
 #include <earlyout/calibrate/labels.hpp>
 #include <earlyout/core/thread_pool.hpp>
-#include <earlyout/exit/learn_to_exit.hpp>
-#include <earlyout/exit/sec_gate.hpp>
+#include <earlyout/exit/gates/learn_to_exit.hpp>
+#include <earlyout/exit/gates/sec_gate.hpp>
 
 #include <algorithm>
 #include <cmath>

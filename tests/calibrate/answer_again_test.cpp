@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include <earlyout/calibrate/answer_again.hpp>
+#include <earlyout/exit/heads/shared_head.hpp>
 
 #include <earlyout/core/thread_pool.hpp>
-#include <earlyout/exit/own_head.hpp>
+#include <earlyout/exit/heads/own_head.hpp>
 
 #include <algorithm>
 #include <random>

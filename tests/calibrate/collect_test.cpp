@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <earlyout/calibrate/answer_again.hpp>
 #include <earlyout/calibrate/collect.hpp>
+#include <earlyout/exit/cache/defer.hpp>
+#include <earlyout/exit/heads/shared_head.hpp>
 
 #include <earlyout/core/thread_pool.hpp>
 #include <earlyout/generate/session.hpp>

@@ -1,10 +1,10 @@
 // EXPECT: earlyout: all_of needs at least one gate
 // SPDX-License-Identifier: MIT
-#include <earlyout/exit/always.hpp>
-#include <earlyout/exit/combinators.hpp>
 #include <earlyout/exit/exit_plan.hpp>
 #include <earlyout/exit/exit_policy.hpp>
-#include <earlyout/exit/margin.hpp>
+#include <earlyout/exit/gates/always.hpp>
+#include <earlyout/exit/gates/combinators.hpp>
+#include <earlyout/exit/gates/margin.hpp>
 
 namespace eo = earlyout;
 

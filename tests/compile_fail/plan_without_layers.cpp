@@ -1,7 +1,7 @@
 // EXPECT: earlyout: an exit plan is made of after<LAYERS...>(gate) parts, or of exit layers and one gate
 // SPDX-License-Identifier: MIT
 #include <earlyout/exit/exit_plan.hpp>
-#include <earlyout/exit/margin.hpp>
+#include <earlyout/exit/gates/margin.hpp>
 
 namespace eo = earlyout;
 

@@ -1,10 +1,12 @@
 // EXPECT: earlyout: the second part of an exit_policy is an exit head, such as shared_head{}
 // SPDX-License-Identifier: MIT
-#include <earlyout/exit/always.hpp>
-#include <earlyout/exit/combinators.hpp>
+#include <earlyout/exit/cache/defer.hpp>
 #include <earlyout/exit/exit_plan.hpp>
 #include <earlyout/exit/exit_policy.hpp>
-#include <earlyout/exit/margin.hpp>
+#include <earlyout/exit/gates/always.hpp>
+#include <earlyout/exit/gates/combinators.hpp>
+#include <earlyout/exit/gates/margin.hpp>
+#include <earlyout/exit/heads/shared_head.hpp>
 
 namespace eo = earlyout;
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include <earlyout/exit/any_gate.hpp>
-#include <earlyout/exit/combinators.hpp>
-#include <earlyout/exit/decaying.hpp>
-#include <earlyout/exit/jei_dnn.hpp>
-#include <earlyout/exit/learn_to_exit.hpp>
-#include <earlyout/exit/margin.hpp>
-#include <earlyout/exit/patience.hpp>
-#include <earlyout/exit/saturation.hpp>
+#include <earlyout/exit/gates/combinators.hpp>
+#include <earlyout/exit/gates/decaying.hpp>
+#include <earlyout/exit/gates/jei_dnn.hpp>
+#include <earlyout/exit/gates/learn_to_exit.hpp>
+#include <earlyout/exit/gates/margin.hpp>
+#include <earlyout/exit/gates/patience.hpp>
+#include <earlyout/exit/gates/saturation.hpp>
 
 #include <vector>
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <earlyout/exit/any_head.hpp>
+#include <earlyout/exit/heads/shared_head.hpp>
 
-#include <earlyout/exit/adapter_head.hpp>
+#include <earlyout/exit/heads/adapter_head.hpp>
 
 #include <vector>
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-#include <earlyout/exit/always.hpp>
 #include <earlyout/exit/any_gate.hpp>
 #include <earlyout/exit/exit_plan.hpp>
-#include <earlyout/exit/margin.hpp>
+#include <earlyout/exit/gates/always.hpp>
+#include <earlyout/exit/gates/margin.hpp>
 
 #include <array>
 #include <utility>

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include <earlyout/exit/always.hpp>
+#include <earlyout/exit/cache/defer.hpp>
+#include <earlyout/exit/cache/propagate.hpp>
 #include <earlyout/exit/exit_policy.hpp>
+#include <earlyout/exit/gates/always.hpp>
+#include <earlyout/exit/heads/shared_head.hpp>
 
 #include <limits>
 #include <type_traits>

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include <earlyout/exit/any_gate.hpp>
-#include <earlyout/exit/combinators.hpp>
+#include <earlyout/exit/cache/defer.hpp>
 #include <earlyout/exit/gate.hpp>
-#include <earlyout/exit/margin.hpp>
+#include <earlyout/exit/gates/combinators.hpp>
+#include <earlyout/exit/gates/margin.hpp>
 #include <earlyout/generate/session.hpp>
 
 #include <random>

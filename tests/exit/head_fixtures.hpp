@@ -3,8 +3,8 @@
 #define EARLYOUT_TESTS_EXIT_HEAD_FIXTURES_HPP
 
 #include <earlyout/core/executor.hpp>
+#include <earlyout/exit/exit_head.hpp>
 #include <earlyout/exit/exit_weights.hpp>
-#include <earlyout/exit/heads.hpp>
 
 #include <cstddef>
 #include <cstdint>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <earlyout/exit/cache/defer.hpp>
 #include <earlyout/generate/any_session.hpp>
 
 #include <utility>

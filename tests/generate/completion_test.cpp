@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // How a completion begins, streams and ends.
-#include <earlyout/exit/always.hpp>
+#include <earlyout/exit/cache/defer.hpp>
+#include <earlyout/exit/gates/always.hpp>
+#include <earlyout/exit/heads/shared_head.hpp>
 #include <earlyout/generate/session.hpp>
 
 #include <chrono>

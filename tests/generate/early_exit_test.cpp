@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MIT
 // A step allocates nothing: every operator new of this program counts.
-#include <earlyout/exit/adapter_head.hpp>
-#include <earlyout/exit/always.hpp>
 #include <earlyout/exit/any_gate.hpp>
 #include <earlyout/exit/any_head.hpp>
-#include <earlyout/exit/budget.hpp>
-#include <earlyout/exit/own_head.hpp>
+#include <earlyout/exit/cache/defer.hpp>
+#include <earlyout/exit/cache/omit.hpp>
+#include <earlyout/exit/cache/propagate.hpp>
+#include <earlyout/exit/gates/always.hpp>
+#include <earlyout/exit/gates/budget.hpp>
+#include <earlyout/exit/heads/adapter_head.hpp>
+#include <earlyout/exit/heads/own_head.hpp>
+#include <earlyout/exit/heads/shared_head.hpp>
 #include <earlyout/generate/session.hpp>
 
 #include <atomic>

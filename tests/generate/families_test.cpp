@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include <earlyout/exit/cache/defer.hpp>
+#include <earlyout/exit/heads/shared_head.hpp>
 #include <earlyout/generate/session.hpp>
 #include <earlyout/models/any_model.hpp>
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What a session does with options, logits and a system that are not as they should be.
-#include <earlyout/exit/always.hpp>
+#include <earlyout/exit/cache/defer.hpp>
+#include <earlyout/exit/cache/propagate.hpp>
+#include <earlyout/exit/gates/always.hpp>
 #include <earlyout/generate/session.hpp>
 
 #include <algorithm>

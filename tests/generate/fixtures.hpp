@@ -3,6 +3,7 @@
 #define EARLYOUT_TESTS_GENERATE_FIXTURES_HPP
 
 #include <earlyout/exit/exit_policy.hpp>
+#include <earlyout/exit/heads/shared_head.hpp>
 #include <earlyout/generate/session.hpp>
 
 #include <cstddef>

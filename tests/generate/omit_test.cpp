@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Layers that keep nothing of the tokens that skipped them, against GPT-2 from its definition with a mask for each
 // layer.
-#include <earlyout/exit/always.hpp>
-#include <earlyout/exit/fixed_layer.hpp>
+#include <earlyout/exit/cache/omit.hpp>
+#include <earlyout/exit/gates/always.hpp>
+#include <earlyout/exit/gates/fixed_layer.hpp>
 #include <earlyout/generate/session.hpp>
 
 #include <cmath>

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Rollback and the reuse of a common prefix leave no trace.
-#include <earlyout/exit/always.hpp>
+#include <earlyout/exit/cache/defer.hpp>
+#include <earlyout/exit/cache/omit.hpp>
+#include <earlyout/exit/cache/propagate.hpp>
+#include <earlyout/exit/gates/always.hpp>
 #include <earlyout/generate/session.hpp>
 
 #include <cstddef>

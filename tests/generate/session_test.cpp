@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: MIT
-#include <earlyout/exit/always.hpp>
 #include <earlyout/exit/any_gate.hpp>
-#include <earlyout/exit/fixed_layer.hpp>
-#include <earlyout/exit/margin.hpp>
+#include <earlyout/exit/cache/defer.hpp>
+#include <earlyout/exit/cache/omit.hpp>
+#include <earlyout/exit/cache/propagate.hpp>
+#include <earlyout/exit/gates/always.hpp>
+#include <earlyout/exit/gates/fixed_layer.hpp>
+#include <earlyout/exit/gates/margin.hpp>
+#include <earlyout/exit/heads/shared_head.hpp>
 #include <earlyout/generate/session.hpp>
 
 #include <array>

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 // A completion whose later exits are asked about a few tokens, against the same worked out plainly.
-#include <earlyout/exit/always.hpp>
-#include <earlyout/exit/margin.hpp>
-#include <earlyout/exit/shortlist.hpp>
+#include <earlyout/exit/cache/defer.hpp>
+#include <earlyout/exit/cache/propagate.hpp>
+#include <earlyout/exit/gates/always.hpp>
+#include <earlyout/exit/gates/margin.hpp>
+#include <earlyout/exit/heads/shared_head.hpp>
+#include <earlyout/exit/heads/shortlist.hpp>
 #include <earlyout/generate/session.hpp>
 
 #include <algorithm>

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Prints the ids, exit layers and bits of probabilities of sessions that reuse prefixes and roll back, for record.py.
-#include <earlyout/exit/margin.hpp>
-#include <earlyout/exit/patience.hpp>
-#include <earlyout/exit/shortlist.hpp>
+#include <earlyout/exit/cache/defer.hpp>
+#include <earlyout/exit/cache/omit.hpp>
+#include <earlyout/exit/cache/propagate.hpp>
+#include <earlyout/exit/gates/margin.hpp>
+#include <earlyout/exit/gates/patience.hpp>
+#include <earlyout/exit/heads/shared_head.hpp>
+#include <earlyout/exit/heads/shortlist.hpp>
 #include <earlyout/generate/session.hpp>
 
 #include <bit>

@@ -5,7 +5,7 @@
 #include <earlyout/calibrate/kept_observations.hpp>
 #include <earlyout/core/executor.hpp>
 #include <earlyout/core/function_ref.hpp>
-#include <earlyout/exit/heads.hpp>
+#include <earlyout/exit/exit_head.hpp>
 #include <earlyout/nn/network.hpp>
 #include <earlyout/nn/run_context.hpp>
 

@@ -7,8 +7,9 @@
 #include <earlyout/core/executor.hpp>
 #include <earlyout/core/function_ref.hpp>
 #include <earlyout/core/matrix_view.hpp>
-#include <earlyout/exit/heads.hpp>
-#include <earlyout/exit/jei_dnn.hpp>
+#include <earlyout/exit/exit_head.hpp>
+#include <earlyout/exit/gates/jei_dnn.hpp>
+#include <earlyout/exit/heads/shared_head.hpp>
 #include <earlyout/generate/pending.hpp>
 #include <earlyout/generate/sequence.hpp>
 #include <earlyout/kernels/argmax.hpp>

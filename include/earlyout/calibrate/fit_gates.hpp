@@ -6,10 +6,10 @@
 #include <earlyout/calibrate/kept_observations.hpp>
 #include <earlyout/calibrate/labels.hpp>
 #include <earlyout/calibrate/reliability.hpp>
-#include <earlyout/exit/jei_dnn.hpp>
-#include <earlyout/exit/learn_to_exit.hpp>
-#include <earlyout/exit/logistic_maps.hpp>
-#include <earlyout/exit/sec_gate.hpp>
+#include <earlyout/exit/gates/jei_dnn.hpp>
+#include <earlyout/exit/gates/learn_to_exit.hpp>
+#include <earlyout/exit/gates/logistic_maps.hpp>
+#include <earlyout/exit/gates/sec_gate.hpp>
 #include <earlyout/kernels/dot.hpp>
 
 #include <boost/math/tools/minima.hpp>

@@ -3,7 +3,8 @@
 #define EARLYOUT_EXIT_ANY_HEAD_HPP
 
 #include <earlyout/core/shape.hpp>
-#include <earlyout/exit/heads.hpp>
+#include <earlyout/exit/exit_head.hpp>
+#include <earlyout/exit/heads/shared_head.hpp>
 
 #include <cstddef>
 #include <memory>

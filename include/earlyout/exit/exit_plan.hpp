@@ -3,8 +3,8 @@
 #define EARLYOUT_EXIT_EXIT_PLAN_HPP
 
 #include <earlyout/core/error.hpp>
-#include <earlyout/exit/combinators.hpp>
 #include <earlyout/exit/gate.hpp>
+#include <earlyout/exit/gates/combinators.hpp>
 
 #include <algorithm>
 #include <array>

@@ -2,10 +2,11 @@
 #ifndef EARLYOUT_EXIT_EXIT_POLICY_HPP
 #define EARLYOUT_EXIT_EXIT_POLICY_HPP
 
-#include <earlyout/exit/always.hpp>
-#include <earlyout/exit/cache_policies.hpp>
+#include <earlyout/exit/cache/propagate.hpp>
+#include <earlyout/exit/cache_policy.hpp>
+#include <earlyout/exit/exit_head.hpp>
 #include <earlyout/exit/exit_plan.hpp>
-#include <earlyout/exit/heads.hpp>
+#include <earlyout/exit/heads/shared_head.hpp>
 
 #include <utility>
 

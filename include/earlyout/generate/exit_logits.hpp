@@ -2,7 +2,7 @@
 #ifndef EARLYOUT_GENERATE_EXIT_LOGITS_HPP
 #define EARLYOUT_GENERATE_EXIT_LOGITS_HPP
 
-#include <earlyout/exit/heads.hpp>
+#include <earlyout/exit/exit_head.hpp>
 #include <earlyout/exit/logit_source.hpp>
 #include <earlyout/generate/generation.hpp>
 #include <earlyout/nn/run_context.hpp>

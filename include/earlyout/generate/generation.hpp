@@ -5,7 +5,7 @@
 #include <earlyout/core/dtype.hpp>
 #include <earlyout/core/token.hpp>
 #include <earlyout/exit/exit_policy.hpp>
-#include <earlyout/exit/shortlist.hpp>
+#include <earlyout/exit/heads/shortlist.hpp>
 #include <earlyout/exit/signals.hpp>
 #include <earlyout/generate/options.hpp>
 #include <earlyout/generate/sampler.hpp>

@@ -4,7 +4,7 @@
 
 #include <earlyout/core/error.hpp>
 #include <earlyout/core/token.hpp>
-#include <earlyout/exit/heads.hpp>
+#include <earlyout/exit/exit_head.hpp>
 #include <earlyout/generate/generation.hpp>
 #include <earlyout/generate/options.hpp>
 #include <earlyout/generate/prompt.hpp>

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_EXIT_CACHE_POLICY_HPP
+#define EARLYOUT_EXIT_CACHE_POLICY_HPP
+
+#include <earlyout/core/config.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+
+namespace earlyout { inline namespace EARLYOUT_ABI {
+
+/// How far the prompt goes before the first token is drawn.
+enum class prefill : std::uint8_t {
+    eager,  ///< prompt and first token at full depth, as in the SEC paper
+    lazy    ///< as deep as the first token needs; the rest runs when, and only when, a token goes deeper
+};
+
+namespace detail {
+
+/// What a cache policy is given, for the concept; see skipped_layers.
+struct any_skipped_layers {
+    void propagate() const;
+    void omit() const;
+    void defer() const;
+};
+
+}  // namespace detail
+
+/// Determines what becomes of the layers that a token skipped. `before_token(skipped)` is called before the next token
+/// of the sequence enters the first layer, with something that offers propagate(), omit() and defer(). `cap` is the max
+/// number of generated tokens that may be deferred; at that many the next token passes all layers and catches them up.
+/// `prefill` says how deep the prompt goes. The default implementation is propagate.
+template <class Policy>
+concept cache_policy = std::copyable<Policy> && requires(const Policy& policy, detail::any_skipped_layers& skipped) {
+    policy.before_token(skipped);
+    { policy.prefill } -> std::convertible_to<prefill>;
+    { policy.cap } -> std::convertible_to<std::size_t>;
+};
+
+}}  // namespace earlyout::EARLYOUT_ABI
+
+#endif

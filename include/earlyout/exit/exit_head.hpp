@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_EXIT_EXIT_HEAD_HPP
+#define EARLYOUT_EXIT_EXIT_HEAD_HPP
+
+#include <earlyout/core/executor.hpp>
+#include <earlyout/core/function_ref.hpp>
+#include <earlyout/nn/linear.hpp>
+#include <earlyout/nn/run_context.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace earlyout { inline namespace EARLYOUT_ABI {
+
+/// What an exit head computes with: the model's own final norm and output matrix, products with weights of the head's
+/// own, and scratch memory. Lent for one call.
+class lm_head {
+public:
+    using function = function_ref<void(matrix_view<const float> hidden, matrix_view<float> logits)>;
+
+    lm_head(function own, run_context& context) noexcept : own_(own), context_(&context) {}
+
+    /// Computes the model's own logits of hidden states. hidden: [n, d_model], logits: [n, vocab]
+    void operator()(matrix_view<const float> hidden, matrix_view<float> logits) const { own_(hidden, logits); }
+
+    /// Computes y = x Wᵀ + b. x: [n, in], y: [n, out]
+    template <class Format, std::size_t In>
+    void multiply(const linear<Format, In>& map, matrix_view<const float> x, matrix_view<float> y) const {
+        map(x, y, *context_);
+    }
+
+    /// Returns scratch memory until the end of the caller's scope; the head declares it in `scratch_bytes`.
+    [[nodiscard]] scratch_frame frame() const noexcept { return scratch_frame(context_->scratch()); }
+
+private:
+    function own_;
+    run_context* context_;
+};
+
+/// Turns hidden states after a layer into logits: called with the layer, hidden: [n, d_model], logits: [n, vocab] and
+/// the model's own output. Each row's logits must not depend on the others. It is called after the last layer too, for
+/// which most have nothing of their own. Optional members:
+///
+///     static constexpr bool through_output = true;            // ends in the model's output and leaves its logits
+///     alone void check(const model_shape&) const;                   // refuses a model that it does not fit: throws
+///     error std::size_t scratch_bytes(std::size_t rows) const;      // of scratch memory that a call for n rows takes
+///
+/// The default implementation is shared_head.
+template <class Head>
+concept exit_head = std::copyable<Head> &&
+                    requires(const Head& head, std::size_t layer, matrix_view<const float> hidden,
+                             matrix_view<float> logits, const lm_head& output) { head(layer, hidden, logits, output); };
+
+/// Returns the bytes of scratch memory that a head takes for `rows` rows.
+template <exit_head Head>
+[[nodiscard]] std::size_t head_scratch_bytes(const Head& head, std::size_t rows) {
+    if constexpr (requires { head.scratch_bytes(rows); }) {
+        return head.scratch_bytes(rows);
+    } else {
+        return 0;
+    }
+}
+
+}}  // namespace earlyout::EARLYOUT_ABI
+
+#endif

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_EXIT_GATES_ALWAYS_HPP
+#define EARLYOUT_EXIT_GATES_ALWAYS_HPP
+
+#include <earlyout/exit/gate.hpp>
+
+namespace earlyout { inline namespace EARLYOUT_ABI {
+
+/// Exits at every exit of its plan: `exit_plan{after<3>(always_exit{})}` is a three-layer model. Costs nothing.
+struct always_exit {
+    static constexpr signal_set signals = no_signals;
+
+    constexpr decision operator()(const auto&) const noexcept { return decision::exit; }
+};
+
+/// Never exits: full depth, through the same code. Costs nothing.
+struct never_exit {
+    static constexpr signal_set signals = no_signals;
+
+    constexpr decision operator()(const auto&) const noexcept { return decision::go_on; }
+};
+
+}}  // namespace earlyout::EARLYOUT_ABI
+
+#endif

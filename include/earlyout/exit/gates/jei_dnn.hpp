@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_EXIT_GATES_JEI_DNN_HPP
+#define EARLYOUT_EXIT_GATES_JEI_DNN_HPP
+
+#include <earlyout/exit/gate.hpp>
+#include <earlyout/exit/gates/logistic_maps.hpp>
+#include <earlyout/kernels/argmax.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace earlyout { inline namespace EARLYOUT_ABI {
+
+namespace detail {
+
+/// H(q) in nats of q = p^2 / sum p^2, p = softmax(x): since q = softmax(2 x), with y = x - largest,
+/// H(q) = log sum exp(2 y) - 2 sum y exp(2 y) / sum exp(2 y).
+template <class Arch = default_arch>
+[[nodiscard]] float entropy_of_squares(std::span<const float> x, float largest) noexcept {
+    using batch = float_batch<Arch>;
+    constexpr std::size_t w = kernels::lanes<Arch>;
+    constexpr float least = std::numeric_limits<float>::lowest() / 2;  // of y: 0 * -infinity would be NaN
+    const batch centre(largest);
+    batch sums(0.0f);
+    batch products(0.0f);
+    std::size_t i = 0;
+    for (; i + w <= x.size(); i += w) {
+        const batch y = xsimd::max(batch::load_unaligned(x.data() + i) - centre, batch(least));
+        const batch e = xsimd::exp(y + y);
+        sums += e;
+        products = kernels::multiply_add<Arch>(y, e, products);
+    }
+    float sum = kernels::sum_lanes<Arch>(sums);
+    float product = kernels::sum_lanes<Arch>(products);
+    for (; i < x.size(); ++i) {
+        const float y = std::max(x[i] - largest, least);
+        const float e = std::exp(2.0f * y);
+        sum += e;
+        product += y * e;
+    }
+    return std::log(sum) - 2.0f * product / sum;
+}
+
+}  // namespace detail
+
+/// What JEI-DNN's gates look at: p1, H(p), p1 - p2 and H(q) with q = p^2 / sum p^2, p = softmax(logits),
+/// entropies in nats. For fitting such gates. logits: [vocab], vocab >= 1
+[[nodiscard]] inline std::array<float, 4> jei_features(std::span<const float> logits) noexcept {
+    const kernels::top_two top = kernels::find_top_two(logits.data(), logits.size());
+    const float log_sum = kernels::log_sum_exp(logits.data(), logits.size(), top.first);
+    const float p1 = std::exp(top.first - log_sum);
+    return {p1, kernels::entropy(logits.data(), logits.size(), log_sum), p1 - std::exp(top.second - log_sum),
+            detail::entropy_of_squares(logits, top.first)};
+}
+
+/// Gates fitted together with each other and with their exits (JEI-DNN, arXiv 2310.09163). After each exit
+/// layer g = sigmoid(w . u + b) of u = jei_features(logits) is the share of tokens that should leave there.
+/// With S the sum of the earlier g and P the product of the earlier (1 - a), the share still to be had is
+/// max(0, min(g, 1 - S)), a token that came this far leaves with probability a = that / P, at most 1, and
+/// the gate exits when a >= threshold. Once S >= 1 nobody is left: a = 1.
+///
+/// S sums g itself, as the paper's program does; summing the shares instead gives the same, since they are g
+/// until S reaches 1 and 0 afterwards. Earlier exits are those at which this gate was asked, and had weights;
+/// it goes on after a layer without. Costs the exit's logits and three exponentials for each.
+class jei_dnn {
+public:
+    static constexpr signal_set signals =
+        signal::logits | signal::argmax | signal::max_probability | signal::margin | signal::entropy;
+    static constexpr safer safer_threshold = safer::higher;
+
+    struct token_state {
+        float sum = 0.0f;      ///< S, of the earlier exits' g
+        float staying = 1.0f;  ///< P, product of the earlier exits' 1 - a
+    };
+
+    /// @param weights [1, 4] and a bias [1] or none, for all layers; they must outlive the gate
+    /// @param threshold a probability of leaving, .5 in the paper; > 1 never exits
+    /// @throws error (wrong_shape)
+    explicit jei_dnn(const linear_weights& weights, float threshold = 0.5f)
+        : maps_("jei_dnn", weights), threshold_(threshold) {
+        maps_.check_inputs(features);
+    }
+    /// @param weights as above for each exit layer, in any order
+    /// @throws error (wrong_shape, invalid_argument)
+    explicit jei_dnn(std::vector<layer_weights> weights, float threshold = 0.5f)
+        : maps_("jei_dnn", std::move(weights)), threshold_(threshold) {
+        maps_.check_inputs(features);
+    }
+
+    decision operator()(const auto& s, token_state& state) const {
+        const std::span<const float> logits = s.logits();
+        const float largest = logits[static_cast<std::size_t>(s.argmax())];
+        const std::array<float, features> u{s.max_probability(), s.entropy(), s.margin(),
+                                            detail::entropy_of_squares(logits, largest)};
+        const std::optional<float> g = maps_(s.layer(), u.data());
+        if (!g) return decision::go_on;
+        const float leaving = probability_of_leaving(*g, state);
+        state.sum += *g;
+        state.staying *= 1.0f - leaving;
+        return leaving >= threshold_ ? decision::exit : decision::go_on;
+    }
+
+    /// @throws error (mismatch) when there are weights for a layer that the model does not have
+    void check(const model_shape& shape) const { maps_.check_depth(shape); }
+
+private:
+    static constexpr std::size_t features = 4;
+
+    /// a
+    static float probability_of_leaving(float g, const token_state& state) noexcept {
+        if (state.sum >= 1.0f || state.staying <= 0.0f) return 1.0f;
+        return std::clamp(std::min(g, 1.0f - state.sum) / state.staying, 0.0f, 1.0f);
+    }
+
+    detail::logistic_maps maps_;
+    float threshold_;
+};
+
+}}  // namespace earlyout::EARLYOUT_ABI
+
+#endif

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_EXIT_GATES_PATIENCE_HPP
+#define EARLYOUT_EXIT_GATES_PATIENCE_HPP
+
+#include <earlyout/core/token.hpp>
+#include <earlyout/exit/gate.hpp>
+
+namespace earlyout { inline namespace EARLYOUT_ABI {
+
+/// Exits when the arg-max has not changed for a while (PABEE, arXiv 2006.04152). Counting as there: a token's
+/// first exit starts at 0, each further exit with the same arg-max as the one before it adds 1, another
+/// arg-max starts again at 0, and the token leaves when the count reaches `exits_in_a_row`. So 2 takes three
+/// exits in a row that agree, 1 takes two, and 0 leaves at the first. Exits are those at which this gate is
+/// asked; others of the plan do not count. Costs the exit's logits.
+struct patience {
+    static constexpr signal_set signals = signal::argmax;
+    static constexpr safer safer_threshold = safer::higher;
+
+    struct token_state {
+        token_id last = -1;   ///< arg-max at the exit before; -1 before the first
+        unsigned agreed = 0;  ///< further exits in a row that gave it
+    };
+
+    unsigned exits_in_a_row = 2;  ///< further exits that must agree with one before them
+
+    decision operator()(const auto& s, token_state& state) const {
+        const token_id now = s.argmax();
+        state.agreed = now == state.last ? state.agreed + 1 : 0;
+        state.last = now;
+        return state.agreed >= exits_in_a_row ? decision::exit : decision::go_on;
+    }
+};
+
+}}  // namespace earlyout::EARLYOUT_ABI
+
+#endif

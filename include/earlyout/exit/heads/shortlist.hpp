@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_EXIT_HEADS_SHORTLIST_HPP
+#define EARLYOUT_EXIT_HEADS_SHORTLIST_HPP
+
+#include <earlyout/core/error.hpp>
+#include <earlyout/exit/heads/shared_head.hpp>
+
+#include <cstddef>
+#include <span>
+#include <utility>
+
+namespace earlyout { inline namespace EARLYOUT_ABI {
+
+/// Where a shortlist answers: at later exits, or after the last layer too, whose answer then is not quite full depth's.
+enum class shortlist_reach : unsigned char { exits, full_depth };
+
+/// An exit head that asks a token's first exit about the whole vocabulary and later ones about the first's likeliest
+/// tokens alone ("dynamic vocabulary pruning", arXiv 2410.18952), so that a confidence costs a few rows of the output
+/// matrix instead of all. Those rows are copied once per token, when a second exit asks.
+///
+/// At later exits argmax, max_probability, margin and entropy are those of softmax over the shortlist. A gate that
+/// reads logits() there gets all of them, and from then on at that exit what follows from all of them.
+///
+/// A token that leaves at a later exit becomes the shortlist's arg-max where a completion takes arg-maxes, and its
+/// log probability is the shortlist's; where tokens are sampled or repetition is penalised, all logits are computed. A
+/// token that goes all the way is full depth's, from all logits, or the shortlist's arg-max too where the list is to
+/// reach that far: then an exit that was asked in vain costs little more than the layers themselves. With as many
+/// tokens as the vocabulary has, nothing differs from the head it holds.
+template <class Head = shared_head>
+class shortlist {
+public:
+    /// @param tokens how many; a vocabulary that has fewer is taken whole
+    /// @param head   what exits answer with; it must end in the model's own output matrix
+    /// @throws error (invalid_argument) for fewer than 2, which have no margin
+    explicit shortlist(std::size_t tokens = 256, Head head = {}, shortlist_reach reach = shortlist_reach::exits)
+        : tokens_(tokens), head_(std::move(head)), reach_(reach) {
+        static_assert(
+            requires { requires Head::through_output; },
+            "earlyout: a shortlist is made of rows of the model's output matrix, which this exit head does "
+            "not end in; a head that does says so: `static constexpr bool through_output = true;`");
+        if (tokens < 2) fail(errc::invalid_argument, "shortlist: expected at least 2 tokens, found ", tokens);
+    }
+
+    [[nodiscard]] std::size_t tokens() const noexcept { return tokens_; }
+    [[nodiscard]] shortlist_reach reach() const noexcept { return reach_; }
+
+    /// @param logits [n, vocab], or [n, tokens()] where `output` computes those
+    template <class Output>
+    void operator()(std::size_t layer, matrix_view<const float> hidden, matrix_view<float> logits,
+                    Output&& output) const {
+        head_(layer, hidden, logits, std::forward<Output>(output));
+    }
+
+private:
+    std::size_t tokens_;
+    [[no_unique_address]] Head head_;
+    shortlist_reach reach_;
+};
+
+namespace detail {
+
+template <class Head>
+inline constexpr bool is_shortlist = false;
+template <class Head>
+inline constexpr bool is_shortlist<shortlist<Head>> = true;
+
+}  // namespace detail
+
+}}  // namespace earlyout::EARLYOUT_ABI
+
+#endif

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+#include <earlyout/exit/heads/shortlist.hpp>
+#include <earlyout/exit/signals.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "exit/exit_point.hpp"
+#include "support/catch.hpp"
+#include "support/errors.hpp"
+
+using Catch::Matchers::WithinAbs;
+using support::probabilities;
+namespace eo = earlyout;
+
+namespace {
+
+/// Exits whose logits the test makes up, [layer - 1][vocab], and a shortlist of three tokens.
+struct made_up_exits : eo::logit_source {
+    explicit made_up_exits(std::vector<std::vector<float>> by_layer)
+        : by_layer_(std::move(by_layer)), signals(1, by_layer_.front().size(), 3) {
+        signals.start_token(0);
+    }
+    made_up_exits(const made_up_exits&) = delete;
+    made_up_exits& operator=(const made_up_exits&) = delete;
+
+    void go_to(std::size_t layer) {
+        if (signals.layer() != 0) signals.end_exit(false);
+        signals.begin_exit(layer, hidden, *this);
+    }
+
+    std::vector<std::vector<float>> by_layer_;
+    std::vector<float> hidden{0.0f};
+    std::vector<eo::token_id> kept;
+    int asked_all = 0, asked_few = 0, copied = 0;
+
+    void logits(std::size_t layer, std::span<const float>, std::span<float> out) override {
+        ++asked_all;
+        std::ranges::copy(by_layer_[layer - 1], out.begin());
+    }
+    eo::kernels::logit_summary summary(std::size_t, std::span<const float>) override { return {}; }
+    void set_shortlist(std::span<const eo::token_id> ids) override {
+        ++copied;
+        kept.assign(ids.begin(), ids.end());
+    }
+    void shortlist_logits(std::size_t layer, std::span<const float>, std::span<float> out) override {
+        ++asked_few;
+        for (std::size_t i = 0; i < out.size(); ++i) out[i] = by_layer_[layer - 1][static_cast<std::size_t>(kept[i])];
+    }
+
+    eo::exit_signals signals;
+};
+
+const std::vector<std::vector<float>> three_layers{
+    {1.0f, 4.0f, -2.0f, 3.0f, 0.0f, 2.0f}, {9.0f, 1.0f, 0.0f, 2.5f, 9.0f, 2.0f}, {0.0f, 0.5f, 0.0f, 0.0f, 7.0f, 0.25f}};
+
+}  // namespace
+
+TEST_CASE("a later exit is asked about the first one's likeliest tokens", "[exit][shortlist]") {
+    made_up_exits at(three_layers);
+    at.go_to(1);
+    const std::vector<double> first = probabilities(at.by_layer_[0]);
+    CHECK_THAT(at.signals.max_probability(), WithinAbs(first[1], 1e-6));
+    CHECK(at.signals.argmax() == 1);
+    CHECK(at.copied == 0);  // it may leave here
+
+    at.go_to(2);
+    CHECK(at.signals.previous_argmax() == 1);
+    const std::vector<double> second = probabilities({1.0f, 2.5f, 2.0f});  // of tokens 1, 3 and 5
+    CHECK_THAT(at.signals.margin(), WithinAbs(second[1] - second[2], 1e-6));
+    CHECK(at.kept == std::vector<eo::token_id>{1, 3, 5});
+    CHECK(at.signals.argmax() == 3);
+    CHECK_THAT(at.signals.max_probability(), WithinAbs(second[1], 1e-6));
+    double entropy = 0.0;
+    for (const double p : second) entropy -= p * std::log(p);
+    CHECK_THAT(at.signals.entropy(), WithinAbs(entropy, 1e-6));
+    CHECK_THAT(at.signals.log_probability(5), WithinAbs(std::log(second[2]), 1e-6));
+    CHECK_FALSE(at.signals.has_logits());
+
+    at.go_to(3);
+    CHECK(at.signals.previous_argmax() == 3);
+    CHECK(at.signals.argmax() == 1);
+    CHECK(at.asked_all == 1);
+    CHECK(at.asked_few == 2);
+    CHECK(at.copied == 1);
+
+    at.signals.start_token(1);
+    at.go_to(2);
+    CHECK(at.signals.argmax() == 0);  // a new token asks about all again
+    CHECK(at.asked_all == 2);
+    CHECK(at.asked_few == 2);
+}
+
+TEST_CASE("who reads all logits at a later exit gets what follows from all", "[exit][shortlist]") {
+    made_up_exits at(three_layers);
+    at.go_to(1);
+    (void)at.signals.logits();
+    at.go_to(2);
+    const double before = static_cast<double>(at.signals.entropy());
+    CHECK(at.signals.argmax() == 3);
+    CHECK(at.signals.logits().size() == 6);
+    const std::vector<double> all = probabilities(at.by_layer_[1]);
+    CHECK(at.signals.argmax() == 0);
+    CHECK_THAT(at.signals.max_probability(), WithinAbs(all[0], 1e-6));
+    CHECK(std::abs(static_cast<double>(at.signals.entropy()) - before) > 0.1);
+    at.go_to(3);
+    CHECK(at.signals.previous_argmax() == 0);
+    CHECK(at.signals.argmax() == 1);  // still among those of the first exit
+    // One that is not among them costs all logits.
+    CHECK_THAT(at.signals.log_probability(4), WithinAbs(std::log(probabilities(at.by_layer_[2])[4]), 1e-6));
+    CHECK(at.signals.argmax() == 4);
+}
+
+TEST_CASE("the first exit that asks is asked about all tokens, whichever it is", "[exit][shortlist]") {
+    made_up_exits at(three_layers);
+    at.go_to(1);
+    at.go_to(2);
+    CHECK(at.signals.argmax() == 0);
+    CHECK(at.asked_all == 1);
+    at.go_to(3);
+    CHECK(at.signals.argmax() == 4);
+    CHECK(at.kept == std::vector<eo::token_id>{0, 3, 4});
+    CHECK(at.asked_all == 1);
+}
+
+TEST_CASE("a shortlist needs two tokens", "[exit][shortlist]") {
+    CHECK_THROWS_AS(eo::shortlist(1), eo::error);
+    CHECK(eo::shortlist{}.tokens() == 256);
+    static_assert(eo::exit_head<eo::shortlist<>>);
+}
