@@ -13,7 +13,7 @@ int main(int argc, char** argv) try {
     auto model = eo::io::load<eo::gpt2<>>(argc > 1 ? argv[1] : "examples/model");  // immutable, shared by threads
     auto policy = eo::exit_policy{
         eo::exit_plan{eo::after<3>(eo::margin{.threshold = 0.6f}),  // gates and their layers known at compile time ...
-                      eo::after<5>(eo::sec_gate{model.exits().gate(), {.exit = 0.9f, .stop = 0.8f}})},
+                      eo::after<5>(eo::sec_gate{model.exits().linear("sec"), {.exit = 0.9f, .stop = 0.8f}})},
         eo::shared_head{}, eo::defer{}};  // ... or exit_plan{layers, gate} chosen at run time
     eo::session s{model, policy, {.capacity = 256}};
     auto r = s.complete("def add(a, b):\n    return", {.max_new_tokens = 24}, [](const eo::token_event& t) {

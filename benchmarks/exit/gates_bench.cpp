@@ -56,7 +56,7 @@ void evaluate(benchmark::State& state, const Gate& gate) {
         at.signals.start_token(0);
         at.signals.begin_exit(1, at.hidden, at);
         if constexpr (looks_back) {
-            at.signals.end_exit(true);
+            at.signals.end_exit();
             at.signals.begin_exit(2, at.hidden, at);
         }
         benchmark::DoNotOptimize(eo::evaluate(gate, at.signals, token, sequence));

@@ -96,7 +96,9 @@ auto policy(const Gate& gate, std::vector<std::size_t> layers, Cache cache) {
 const std::vector<std::size_t> every{1, 2, 3, 4, 5, 6, 7};
 
 /// The model's own gate, which never stops here: tokens are compared, not completions.
-eo::sec_gate sec(float threshold) { return eo::sec_gate{model().exits().gate(), {.exit = threshold, .stop = 1.0f}}; }
+eo::sec_gate sec(float threshold) {
+    return eo::sec_gate{model().exits().linear("sec"), {.exit = threshold, .stop = 1.0f}};
+}
 
 void full_depth(benchmark::State& state) { complete(state, eo::full_depth()); }
 void full_depth_bf16(benchmark::State& state) { complete<eo::bf16>(state, eo::full_depth()); }

@@ -2,7 +2,7 @@
 // `earlyout bench`: tokens per second of prompt and of decoding, whatever the weights say.
 #include "commands.hpp"
 #include "interrupt.hpp"
-#include "make_session.hpp"
+#include "policy.hpp"
 #include "report.hpp"
 
 #include <cstddef>

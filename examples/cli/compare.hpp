@@ -2,7 +2,7 @@
 #ifndef EARLYOUT_EXAMPLES_CLI_COMPARE_HPP
 #define EARLYOUT_EXAMPLES_CLI_COMPARE_HPP
 
-#include "make_session.hpp"
+#include "policy.hpp"
 #include "report.hpp"
 
 #include <iosfwd>

@@ -3,7 +3,7 @@
 #include "commands.hpp"
 #include "compare.hpp"
 #include "interrupt.hpp"
-#include "make_session.hpp"
+#include "policy.hpp"
 #include "report.hpp"
 
 #include <earlyout/io/fill_in_the_middle.hpp>

@@ -1,28 +1,296 @@
 // SPDX-License-Identifier: MIT
 // `earlyout fit`: from a model and a pile of text to an exits.safetensors.
 #include "commands.hpp"
-#include "fitting.hpp"
+#include "fit_report.hpp"
+#include "interrupt.hpp"
+#include "model.hpp"
+#include "options.hpp"
+#include "progress.hpp"
 
+#include <earlyout/calibrate/corpus.hpp>
+#include <earlyout/calibrate/fit_exits.hpp>
+#include <earlyout/calibrate/results_json.hpp>
+#include <earlyout/core/thread_pool.hpp>
+#include <earlyout/io/sidecar.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <iomanip>
 #include <iostream>
 #include <memory>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <unistd.h>
 
 namespace cli {
 
 namespace {
 
-int run(fit_options& o) {
-    try {
-        const fit_report report = fit_exits(o);
-        if (o.json) {
-            print(std::cout, to_json(report));
-        } else {
-            print(std::cout, report);
-        }
-        return 0;
-    } catch (const interrupted_error& e) {
-        std::cerr << "earlyout: interrupted, nothing was written\n";
-        return e.status;
+namespace calibrate = eo::calibrate;
+
+struct fit_options {
+    model_options model;
+    weight_options weights;
+    std::vector<std::string> also_formats;
+    std::size_t threads = std::max(1u, std::thread::hardware_concurrency());
+    std::string out;
+    std::vector<std::string> texts;
+    calibrate::corpus_options corpus{.suffixes = {".py"}, .most_tokens = 400'000};
+    calibrate::fit_options fit;
+    std::size_t megabytes = 512;
+    std::string head_target = "full-depth";
+    std::string labels = "agrees";
+    std::string sec_labels = "right";
+    std::string kv = "propagate";
+    std::string guarantee_in = "probability";
+    bool paper = false;
+    bool json = false;
+};
+
+std::filesystem::path out_path(const fit_options& o) {
+    return o.out.empty() ? eo::io::sidecar_path(o.model.folder) : std::filesystem::path(o.out);
+}
+
+void check_out(const std::filesystem::path& out) {
+    const std::filesystem::path parent = std::filesystem::absolute(out).parent_path();
+    if (!eo::io::detail::exists(out) && access(parent.c_str(), W_OK) != 0) {
+        eo::fail(eo::errc::io, out.string(), ": cannot be written to that folder: ", std::strerror(errno));
     }
+}
+
+/// What the library's options are called on the command line.
+calibrate::fit_options library_options(fit_options& o) {
+    if (o.paper) {
+        o.fit.heads = "own";
+        o.head_target = "truth";
+        o.fit.gates = {std::string(calibrate::sec_fit::gate)};
+        o.sec_labels = "paper";
+        std::get<calibrate::sec_fit>(o.fit.fits).bias = false;
+        std::get<calibrate::sec_fit>(o.fit.fits).each = false;
+    }
+    calibrate::fit_options made = o.fit;
+    const auto rule = calibrate::find_label_rule(o.labels).value();
+    std::get<calibrate::learn_to_exit_fit>(made.fits).labels = rule;
+    std::get<calibrate::mlp_router_fit>(made.fits).labels = rule;
+    std::get<calibrate::sec_fit>(made.fits).labels = calibrate::find_label_rule(o.sec_labels).value();
+    std::get<calibrate::sec_fit>(made.fits).is_calibrated = !o.paper;
+    made.head_fit.target =
+        o.head_target == "truth" ? calibrate::head_target::truth : calibrate::head_target::full_depth;
+    made.memory = o.megabytes << 20;
+    made.thresholds.base.cache = o.kv;
+    made.thresholds.few_layers = !o.paper;
+    made.guarantee.in_expectation = o.guarantee_in == "expectation";
+    return made;
+}
+
+/// What would give the same exits again, beside the texts, which are told by their contents.
+json settings(const fit_options& o, std::uint64_t texts_hash) {
+    std::ostringstream hash;
+    hash << std::hex << std::setw(16) << std::setfill('0') << texts_hash;
+    const auto& sec = std::get<calibrate::sec_fit>(o.fit.fits);
+    const auto& router = std::get<calibrate::mlp_router_fit>(o.fit.fits);
+    json all{{"corpus", hash.str()},
+             {"suffixes", o.corpus.suffixes},
+             {"tokens", o.corpus.most_tokens},
+             {"tokens_per_file", o.corpus.most_tokens_of_one},
+             {"memory", o.megabytes},
+             {"heads", o.fit.heads},
+             {"gates", o.fit.gates},
+             {"labels", o.labels},
+             {"sec_labels", o.sec_labels},
+             {"sec_bias", sec.bias},
+             {"sec_each", sec.each},
+             {"jei_lambda", std::get<calibrate::jei_dnn_fit>(o.fit.fits).lambda},
+             {"router_hidden", router.hidden},
+             {"router_epochs", router.epochs},
+             {"kv", o.kv},
+             {"loss", o.fit.thresholds.loss},
+             {"check_margins", o.fit.thresholds.check_margins},
+             {"samples", o.fit.samples.count},
+             {"sample_tokens", o.fit.samples.length},
+             {"max_new_tokens", o.fit.samples.new_tokens}};
+    if (o.fit.heads != "shared") {
+        all["head_target"] = o.head_target;
+        all["rank"] = o.fit.head_fit.rank;
+        all["epochs"] = o.fit.head_fit.epochs;
+        all["learning_rate"] = o.fit.head_fit.learning_rate;
+        all["seed"] = o.fit.head_fit.seed;
+    }
+    return all;
+}
+
+/// Says what the library's error is about in the words of the command line.
+[[noreturn]] void fail_in_options(const eo::error& e) {
+    static constexpr std::pair<std::string_view, const char*> names[]{
+        {"texts:", "--text:"}, {"rank:", "--rank:"}, {"exit layers:", "--exit-layers:"}};
+    const std::string_view what = e.what();
+    for (const auto& [library, option] : names) {
+        if (what.starts_with(library)) eo::fail(e.code(), option, what.substr(library.size()));
+    }
+    throw e;
+}
+
+int run(fit_options& o) {
+    const interrupt interrupted;
+    model m = load(o.model, o.weights);
+    const eo::model_shape shape = m.network().shape();
+    (void)tokenizer_of(m, o.model.folder);
+    const std::filesystem::path out = out_path(o);
+    check_out(out);
+    const calibrate::fit_options options = library_options(o);
+    const auto from = eo::io::open_checkpoint(o.model.folder);
+    const auto format_of = [&](const model& loaded) {
+        return eo::io::computed_format(*from, loaded.network().weight_format());
+    };
+    const auto texts = calibrate::read_corpus(m, {o.texts.begin(), o.texts.end()}, o.corpus);
+
+    std::vector<std::pair<std::string, std::unique_ptr<model>>> loaded;
+    std::vector<std::pair<std::string, model*>> others;
+    for (const std::string& name : o.also_formats) {
+        weight_options weights = o.weights;
+        weights.dtype = name;
+        auto other = std::make_unique<model>(load(o.model, weights));
+        const std::string format = format_of(*other);
+        if (format == format_of(m)) continue;
+        others.emplace_back(format, other.get());
+        loaded.emplace_back(format, std::move(other));
+    }
+
+    eo::thread_pool threads(o.threads);
+    progress_line line(!o.json);
+    const calibrate::monitor watch{interrupted.token(), timed_progress(line)};
+    std::optional<calibrate::fit_result> made;
+    try {
+        made = calibrate::fit_exits(m, texts, options,
+                                    {shape.layers, shape.d_model, shape.vocab, from->fingerprint(), format_of(m)},
+                                    others, threads, watch);
+    } catch (const eo::error& e) {
+        fail_in_options(e);
+    }
+    line.clear();
+    if (!made) {
+        std::cerr << "earlyout: interrupted, nothing was written\n";
+        return interrupted.status();
+    }
+    made->exits.set_metadata("settings", settings(o, made->texts_hash).dump());
+    made->exits.set_metadata("metrics", summary(*made).dump());
+    eo::io::write_exits(out, made->exits);
+    if (o.json) {
+        json object{{"model", o.model.folder}, {"weight_format", m.network().weight_format()}, {"out", out.string()}};
+        object.update(calibrate::to_json(*made));
+        print(std::cout, object);
+    } else {
+        print(std::cout, *made, o.model.folder, m.network().weight_format(), out.string());
+    }
+    return 0;
+}
+
+void add_what(CLI::App& app, fit_options& o) {
+    const std::string fitted = "What is fitted";
+    calibrate::fit_options& fit = o.fit;
+    add_layers(app, "--exit-layers", fit.layers, "Layers to fit exits after; left out: all but the last")
+        ->group(fitted);
+    app.add_option(
+           "--heads", fit.heads,
+           "What computes an exit's logits: shared (the model's own output, nothing to fit), adapter (a low-rank "
+           "map before it) or own (an output matrix for each exit)")
+        ->check(CLI::IsMember({"shared", "adapter", "own"}))
+        ->capture_default_str()
+        ->group(fitted);
+    app.add_option("--head-target", o.head_target,
+                   "What heads are fitted to: full-depth (its distribution) or truth (the next token)")
+        ->check(CLI::IsMember({"full-depth", "truth"}))
+        ->capture_default_str()
+        ->group(fitted);
+    add_number(app, "--rank", fit.head_fit.rank, "Of adapters", 1)->group(fitted);
+    add_number(app, "--epochs", fit.head_fit.epochs, "Times that heads see each kept token", 1)->group(fitted);
+    app.add_option("--learning-rate", fit.head_fit.learning_rate, "Of heads, at the first step; falls to 0")
+        ->check(CLI::Range(1e-7, 1.0))
+        ->capture_default_str()
+        ->group(fitted);
+    add_number(app, "--seed", fit.head_fit.seed, "Of the order in which heads see tokens")->group(fitted);
+    app.add_option("--gates", fit.gates, "Gates to fit")
+        ->delimiter(',')
+        ->check(CLI::IsMember(calibrate::fitted_gate_names()))
+        ->type_name("GATE,...")
+        ->capture_default_str()
+        ->group(fitted);
+    app.add_option("--jei-lambda", std::get<calibrate::jei_dnn_fit>(fit.fits).lambda,
+                   "jei-dnn: nats that the whole depth costs; more exits earlier")
+        ->check(CLI::Range(0.0, 100.0))
+        ->capture_default_str()
+        ->group(fitted);
+    add_number(app, "--router-hidden", std::get<calibrate::mlp_router_fit>(fit.fits).hidden,
+               "mlp-router: units of the hidden layer", 1)
+        ->group(fitted);
+    add_number(app, "--router-epochs", std::get<calibrate::mlp_router_fit>(fit.fits).epochs,
+               "mlp-router: times that it sees each kept token", 1)
+        ->group(fitted);
+    app.add_flag("--sec-each", std::get<calibrate::sec_fit>(fit.fits).each,
+                 "sec: a gate for each exit, in place of one for all")
+        ->group(fitted);
+    app.add_flag("--paper", o.paper,
+                 "The Stop&Exit paper's configuration: --heads own --head-target truth --gates sec --sec-labels paper, "
+                 "one gate without bias; by a convex fit in place of the paper's AdamW")
+        ->group(fitted);
+    app.add_option(
+           "--labels", o.labels,
+           "When learn-to-exit and mlp-router should exit: paper (from the first exit that is right on), right, "
+           "agrees (with full depth), harmless (unless only full depth is right)")
+        ->check(CLI::IsMember({"paper", "right", "agrees", "harmless"}))
+        ->capture_default_str()
+        ->group(fitted);
+    app.add_option("--sec-labels", o.sec_labels, "The same for sec")
+        ->check(CLI::IsMember({"paper", "right", "agrees", "harmless"}))
+        ->capture_default_str()
+        ->group(fitted);
+    app.add_flag("--sec-bias", std::get<calibrate::sec_fit>(fit.fits).bias,
+                 "Give sec a bias, which the paper's does not have")
+        ->group(fitted);
+    add_number(app, "--memory", o.megabytes, "Megabytes of observations to keep; of more tokens every n-th is kept", 1)
+        ->group(fitted);
+}
+
+void add_how(CLI::App& app, fit_options& o) {
+    const std::string thresholds = "How thresholds are chosen";
+    calibrate::fit_options& fit = o.fit;
+    add_fraction(app, "--loss", fit.thresholds.loss,
+                 "Share of ROUGE-L that may be lost on texts that nothing was fitted to")
+        ->group(thresholds);
+    app.add_option("--kv", o.kv, "Cache policy to complete with: keys and values of skipped layers")
+        ->check(CLI::IsMember({"propagate", "defer", "omit"}))
+        ->type_name("POLICY")
+        ->capture_default_str()
+        ->group(thresholds);
+    add_fraction(app, "--guarantee", fit.guarantee.eps,
+                 "Mean share of ROUGE-L a completion may lose against full depth, tested on a fifth of the texts, one "
+                 "prompt of each: every gate's threshold becomes one that passes, or full depth. 0: no test")
+        ->group(thresholds);
+    app.add_option("--guarantee-in", o.guarantee_in,
+                   "probability: it holds, except with probability --delta (Learn-then-Test); expectation: it holds "
+                   "on average over texts (conformal risk control), which takes fewer")
+        ->check(CLI::IsMember({"probability", "expectation"}))
+        ->type_name("WHAT")
+        ->capture_default_str()
+        ->group(thresholds);
+    add_fraction(app, "--delta", fit.guarantee.delta, "Probability with which the guarantee may fail")
+        ->group(thresholds);
+    app.add_option("--check-margins", fit.thresholds.check_margins,
+                   "Margins to try as the check of learn-to-exit and mlp-router")
+        ->delimiter(',')
+        ->check(CLI::Range(0.0, 1.0))
+        ->type_name("P,...")
+        ->group(thresholds);
+    add_number(app, "--samples", fit.samples.count, "Prompts to complete", 1)->group(thresholds);
+    add_number(app, "--sample-tokens", fit.samples.length, "Tokens of a piece of text, prompt and what follows it")
+        ->group(thresholds);
+    add_number(app, "--max-new-tokens", fit.samples.new_tokens, "Tokens to complete", 1)->group(thresholds);
 }
 
 }  // namespace
@@ -42,84 +310,8 @@ command fit(CLI::App& app) {
         ->check(CLI::IsMember({"f32", "bf16", "f16", "int8", "int4"}))
         ->type_name("FORMAT,...");
     add_corpus_options(*sub, o->texts, o->corpus);
-    const std::string fitted = "What is fitted";
-    add_layers(*sub, "--exit-layers", o->layers, "Layers to fit exits after; left out: all but the last")
-        ->group(fitted);
-    sub->add_option("--heads", o->heads,
-                    "What exits answer with: shared (the model's own output, nothing to fit), adapter (a low-rank map "
-                    "before it) or own (an output matrix for each exit)")
-        ->check(CLI::IsMember({"shared", "adapter", "own"}))
-        ->capture_default_str()
-        ->group(fitted);
-    sub->add_option("--head-target", o->head_target,
-                    "What heads are fitted to: full-depth (its distribution) or truth (the next token)")
-        ->check(CLI::IsMember({"full-depth", "truth"}))
-        ->capture_default_str()
-        ->group(fitted);
-    add_number(*sub, "--rank", o->head_fit.rank, "Of adapters", 1)->group(fitted);
-    add_number(*sub, "--epochs", o->head_fit.epochs, "Times that heads see each kept token", 1)->group(fitted);
-    sub->add_option("--learning-rate", o->head_fit.learning_rate, "Of heads, at the first step; falls to 0")
-        ->check(CLI::Range(1e-7, 1.0))
-        ->capture_default_str()
-        ->group(fitted);
-    add_number(*sub, "--seed", o->head_fit.seed, "Of the order in which heads see tokens")->group(fitted);
-    sub->add_option("--gates", o->gates, "Gates to fit")
-        ->delimiter(',')
-        ->check(CLI::IsMember({"learn-to-exit", "sec", "jei-dnn"}))
-        ->type_name("GATE,...")
-        ->capture_default_str()
-        ->group(fitted);
-    sub->add_option("--jei-lambda", o->jei_lambda, "jei-dnn: nats that the whole depth costs; more leaves earlier")
-        ->check(CLI::Range(0.0, 100.0))
-        ->capture_default_str()
-        ->group(fitted);
-    sub->add_flag("--sec-each", o->sec_each, "A gate for each exit as sec, in place of one for all")->group(fitted);
-    sub->add_flag(
-           "--paper", o->paper,
-           "The Stop&Exit paper's configuration: --heads own --head-target truth --gates sec --sec-labels paper, "
-           "one gate without bias; by a convex fit in place of the paper's AdamW")
-        ->group(fitted);
-    sub->add_option("--labels", o->labels,
-                    "When learn-to-exit should leave: paper (from the first exit that is right on), right, agrees "
-                    "(with full depth), harmless (unless only full depth is right)")
-        ->check(CLI::IsMember({"paper", "right", "agrees", "harmless"}))
-        ->capture_default_str()
-        ->group(fitted);
-    sub->add_option("--sec-labels", o->sec_labels, "The same for sec")
-        ->check(CLI::IsMember({"paper", "right", "agrees", "harmless"}))
-        ->capture_default_str()
-        ->group(fitted);
-    sub->add_flag("--sec-bias", o->sec_bias, "Give sec a bias, which the paper's has not")->group(fitted);
-    add_number(*sub, "--memory", o->memory, "Megabytes of observations to keep; of more tokens every n-th is kept", 1)
-        ->group(fitted);
-    const std::string thresholds = "How thresholds are chosen";
-    add_fraction(*sub, "--loss", o->loss, "Share of ROUGE-L that may be lost on texts that nothing was fitted to")
-        ->group(thresholds);
-    sub->add_option("--kv", o->kv, "Cache policy to complete with: keys and values of skipped layers")
-        ->check(CLI::IsMember({"propagate", "defer", "omit"}))
-        ->type_name("POLICY")
-        ->capture_default_str()
-        ->group(thresholds);
-    add_fraction(*sub, "--guarantee", o->guarantee,
-                 "Mean share of ROUGE-L a completion may lose against full depth, tested on a fifth of the texts, one "
-                 "prompt of each: every gate's threshold becomes one that passes, or full depth. 0: no test")
-        ->group(thresholds);
-    sub->add_option("--guarantee-in", o->guarantee_in,
-                    "probability: it holds, except with probability --delta (Learn-then-Test); expectation: it holds "
-                    "on average over texts (conformal risk control), which takes fewer")
-        ->check(CLI::IsMember({"probability", "expectation"}))
-        ->type_name("WHAT")
-        ->capture_default_str()
-        ->group(thresholds);
-    add_fraction(*sub, "--delta", o->delta, "Probability with which the guarantee may fail")->group(thresholds);
-    sub->add_option("--check-margins", o->check_margins, "Margins to try as learn-to-exit's check")
-        ->delimiter(',')
-        ->type_name("P,...")
-        ->group(thresholds);
-    add_number(*sub, "--samples", o->samples.count, "Prompts to complete", 1)->group(thresholds);
-    add_number(*sub, "--sample-tokens", o->samples.length, "Tokens of a piece of text, prompt and what follows it")
-        ->group(thresholds);
-    add_number(*sub, "--max-new-tokens", o->samples.new_tokens, "Tokens to complete", 1)->group(thresholds);
+    add_what(*sub, *o);
+    add_how(*sub, *o);
     add_json(*sub, o->json);
     return {sub, [o] { return run(*o); }};
 }

@@ -70,8 +70,6 @@ int run(int argc, char** argv) {
     } catch (const eo::error& e) {
         return report(e.what(), e.code() == eo::errc::invalid_argument ? usage : failure);
     } catch (const std::bad_alloc&) {
-        return report("memory: expected more than the system gives", failure);
-    } catch (const std::bad_alloc&) {
         return report("not enough memory", failure);
     } catch (const std::exception& e) {
         return report(e.what(), failure);

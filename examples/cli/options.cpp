@@ -2,6 +2,7 @@
 #include "options.hpp"
 
 #include <earlyout/core/error.hpp>
+#include <earlyout/exit/catalogue.hpp>
 
 #include <cerrno>
 #include <charconv>
@@ -130,44 +131,52 @@ std::string read(const text_options& from) {
 
 void add_options(CLI::App& app, exit_options& into) {
     const std::string group = "Early exits";
+    std::string names;
+    std::vector<std::string> gates{"none"};
+    for (const eo::gate_entry& entry : eo::gate_catalogue()) {
+        if (entry.info.name.ends_with("-budget")) continue;  // they have options of their own
+        gates.emplace_back(entry.info.name);
+        names.append("; ").append(entry.info.name).append(": ").append(entry.info.brief);
+    }
+    CLI::Option* const policy =
+        app.add_option("--policy", into.policy,
+                       "The whole policy as one text, as evaluate and fit print it: "
+                       "'margin(0.9) @ 2,4; cache=defer', 'fitted' (what fit chose), 'full-depth'")
+            ->type_name("POLICY")
+            ->group(group);
     CLI::Option* const gate =
-        app.add_option("--exit-gate", into.gate,
-                       "What decides where a token leaves: none (full depth), fixed, max-probability, margin, "
-                       "entropy, saturation (the hidden state hardly turns any more), patience (exits in a row "
-                       "agree), or what was fitted to the model: learn-to-exit (predicted error) or sec "
-                       "(stop or exit) or jei-dnn (the share of tokens that should leave)")
-            ->check(CLI::IsMember({"none", "fixed", "max-probability", "margin", "entropy", "saturation", "patience",
-                                   "learn-to-exit", "sec", "jei-dnn"}))
+        app.add_option("--exit-gate", into.gate, "What decides where a token exits. none: full depth" + names)
+            ->check(CLI::IsMember(gates))
+            ->excludes(policy)
             ->type_name("GATE")
             ->capture_default_str()
             ->group(group);
     add_list(app, "--exit-layers", into.layers,
-             "Layers, from 1, after which the gate is asked; `fixed` leaves after the first of them. Left out: "
-             "for learn-to-exit, sec and jei-dnn those they were fitted to, else a quarter, half and three quarters of "
-             "the depth")
+             "Layers, from 1, after which the gate is evaluated; `fixed` exits after the first of them. Left out: "
+             "for a fitted gate those that fit chose, else a quarter, half and three quarters of the depth")
         ->needs(gate)
         ->group(group);
-    app.add_option(
-           "--threshold", into.threshold,
-           "A token leaves when the gate's measure reaches this; for entropy, when it is at or below this many nats, "
-           "for learn-to-exit this predicted error. For patience a whole number: how many further exits in a row must "
-           "name the same token. Left out: the fitted one for learn-to-exit, sec and jei-dnn, 0.5 for entropy, 2 for "
-           "patience, "
-           "else 0.9")
+    app.add_option("--threshold", into.threshold,
+                   "A token exits when the gate's measure reaches this; for entropy, kl-divergence and learn-to-exit "
+                   "when it is "
+                   "at most this. For patience the number of further exits in a row that must name the same token. "
+                   "Left out: the "
+                   "fitted one for a fitted gate, 0.5 for entropy, 0.1 for kl-divergence, 2 for patience, else 0.9")
         ->check(finite)
         ->needs(gate)
         ->type_name("P")
         ->group(group);
     app.add_option("--check-margin", into.check_margin,
-                   "learn-to-exit: where it would leave, look at the exit's answer, and leave if its two likeliest "
-                   "tokens are this far apart in probability. Left out: the fitted one; 0 does not look")
+                   "learn-to-exit, mlp-router: where they would exit, compute the exit's logits, and exit if its two "
+                   "most likely tokens are this far apart in probability. Left out: the fitted one; 0 does not check")
         ->check(finite)
         ->needs(gate)
         ->type_name("P")
         ->group(group);
-    app.add_option("--stop-threshold", into.stop_threshold,
-                   "sec: the completion ends when the gate's probability of an error exceeds this. Left out: the model "
-                   "folder's; 1 never ends it")
+    app.add_option(
+           "--stop-threshold", into.stop_threshold,
+           "sec: the completion ends when the gate's probability of an error exceeds this. Left out: the fitted "
+           "one; 1 never ends it")
         ->check(finite)
         ->needs(gate)
         ->type_name("P")
@@ -181,21 +190,21 @@ void add_options(CLI::App& app, exit_options& into) {
         ->type_name("SECONDS")
         ->group(group);
     app.add_option("--over-budget", into.over_budget,
-                   "When a budget is used up: end (the completion ends at the next exit) or leave (every token leaves "
-                   "at its first exit from there on)")
-        ->check(CLI::IsMember({"end", "leave"}))
+                   "When a budget is used up: end (the completion ends at the next exit) or exit (every token exits at "
+                   "its first exit from there on)")
+        ->check(CLI::IsMember({"end", "exit"}))
         ->type_name("WHAT")
         ->capture_default_str()
         ->group(group);
     add_number(app, "--shortlist", into.shortlist,
-               "Gates that look at an exit's answer: the first exit that a token is asked at looks at the whole "
-               "vocabulary, later ones only at its N likeliest tokens there; 0: always all")
+               "Gates that read an exit's logits: a token's first exit computes those of the whole vocabulary, later "
+               "ones only those of its N most likely tokens there; 0: always all")
         ->needs(gate)
         ->group(group);
     app.add_option(
            "--shortlist-reach", into.shortlist_reach,
-           "Where the shortlist answers: exits (full depth looks at the whole vocabulary) or full-depth (it looks "
-           "at the shortlist too, where an exit was asked)")
+           "Where the shortlist is used: exits (full depth computes all logits) or full-depth (it uses the shortlist "
+           "too, where an exit was evaluated)")
         ->check(CLI::IsMember({"exits", "full-depth"}))
         ->type_name("WHERE")
         ->capture_default_str()
@@ -225,9 +234,10 @@ void add_cache_options(CLI::App& app, exit_options& into) {
         ->type_name("POLICY")
         ->capture_default_str()
         ->group(group);
-    add_number(app, "--defer-cap", into.defer_cap,
-               "With --kv defer: most generated tokens that may wait below a layer; at that many the next goes all the "
-               "way and takes them along; 0: any number")
+    add_number(
+        app, "--defer-cap", into.defer_cap,
+        "With --kv defer: max generated tokens that may be deferred; at that many the next goes to full depth and "
+        "catches them up; 0: any number")
         ->group(group);
     app.add_option("--prefill", into.prefill,
                    "Prompt: eager (all layers first) or lazy (as deep as tokens need; with "

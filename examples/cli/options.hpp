@@ -43,13 +43,14 @@ void add_options(CLI::App& app, text_options& into, const std::string& name);
 /// @throws earlyout::error (no_such_file)
 [[nodiscard]] std::string read(const text_options& from);
 
-/// --exit-gate and what belongs to it.
+/// --policy, or --exit-gate and what belongs to it.
 struct exit_options {
+    std::string policy;  ///< everything below as one text; see earlyout::policy_spec
     std::string gate = "none";
     std::vector<std::size_t> layers;
     std::optional<float> threshold;
     std::optional<float> stop_threshold;
-    std::optional<float> check_margin;  ///< an exit also wants this margin
+    std::optional<float> check_margin;  ///< an exit also needs this margin
     std::size_t token_budget = 0;       ///< new tokens; 0: any number
     double time_budget = 0.0;           ///< seconds; 0: any number
     std::string over_budget = "end";

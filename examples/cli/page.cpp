@@ -14,9 +14,13 @@ namespace page {
 
 namespace {
 
-std::size_t gate_number(const exit_options& config) {
-    const std::vector<std::string> gates = gates_to_sweep();
-    return static_cast<std::size_t>(std::ranges::find(gates, config.gate) - gates.begin()) % 8;
+std::size_t gate_number(const eo::policy_spec& policy) {
+    const eo::gate_spec* const gate = policy.main_gate();
+    if (gate == nullptr) return 0;
+    const auto gates = eo::gate_catalogue();
+    const auto found =
+        std::ranges::find(gates, gate->name, [](const eo::gate_entry& entry) { return entry.info.name; });
+    return static_cast<std::size_t>(found - gates.begin()) % 8;
 }
 
 void replace_all(std::string& in, std::string_view what, std::string_view by) {
@@ -28,7 +32,7 @@ void replace_all(std::string& in, std::string_view what, std::string_view by) {
 std::string best_cards(const evaluation_report& r) {
     std::string cards;
     for (const double loss : {0.0, 0.011, 0.03, 0.05}) {
-        const swept* const best = best_at_loss(r.sweep, loss);
+        const eo::calibrate::swept_policy* const best = eo::calibrate::best_at_loss(r.sweep, loss);
         const std::string limit = loss == 0.0 ? "no loss" : "loss up to " + percentage(loss, loss == 0.011 ? 1 : 0);
         const std::string value = fixed_digits(best != nullptr ? best->measured.decode_speedup() : 1.0, 2) + "\u00d7";
         const std::string more = best == nullptr
@@ -38,7 +42,7 @@ std::string best_cards(const evaluation_report& r) {
         cards += element("li", {},
                          element("div", {{"class", "loss"}}, limit) + element("div", {{"class", "value"}}, value) +
                              element("div", {{"class", "policy"}},
-                                     best == nullptr ? "full depth" : escape(shown_name(best->config))) +
+                                     best == nullptr ? "full depth" : escape(shown_name(best->policy))) +
                              element("div", {{"class", "more"}}, more));
     }
     return element("ul", {{"class", "cards"}}, cards);
@@ -70,8 +74,8 @@ std::string top(const evaluation_report& r) {
 
 }  // namespace
 
-std::string shown_name(const exit_options& config) {
-    std::string name = name_of(config);
+std::string shown_name(const eo::policy_spec& policy) {
+    std::string name = to_string(policy);
     replace_all(name, ">=", "\u2265");
     replace_all(name, "<=", "\u2264");
     return name;
@@ -83,23 +87,27 @@ std::string last_parts(const std::string& path) {
     return (p.parent_path().filename() / p.filename()).string();
 }
 
-std::string gate_style(const exit_options& config) { return "g" + std::to_string(gate_number(config)); }
+std::string gate_style(const eo::policy_spec& policy) { return "g" + std::to_string(gate_number(policy)); }
 
-std::size_t gate_shape(const exit_options& config) {
+std::size_t gate_shape(const eo::policy_spec& policy) {
     constexpr std::size_t shapes[] = {1, 0, 2, 3, 4, 5, 6, 7};
-    return shapes[gate_number(config)];
+    return shapes[gate_number(policy)];
 }
 
-std::string cache_style(const exit_options& config) {
-    return config.kv == "propagate" ? " hollow" : config.kv == "omit" ? " hollow dashed" : "";
+std::string cache_style(const eo::policy_spec& policy) {
+    return policy.cache == "propagate" ? " hollow" : policy.cache == "omit" ? " hollow dashed" : "";
 }
 
-bool only_stops(const exit_options& config) { return config.gate == "sec" && config.threshold == 1.0f; }
+bool only_stops(const eo::policy_spec& policy) {
+    const eo::gate_spec* const gate = policy.main_gate();
+    return gate != nullptr && gate->name == eo::sec_gate::info.name && gate->values[0] == 1.0f && gate->values[1] &&
+           *gate->values[1] < 1.0f;
+}
 
-std::string inline_mark(const exit_options& config) {
-    const std::string style = gate_style(config) + cache_style(config) + (only_stops(config) ? " faint" : " best");
+std::string inline_mark(const eo::policy_spec& policy) {
+    const std::string style = gate_style(policy) + cache_style(policy) + (only_stops(policy) ? " faint" : " best");
     return element("svg", {{"viewBox", "0 0 16 16"}, {"class", "mark"}, {"aria-hidden", "true"}},
-                   svg::marker(gate_shape(config), 8, 8, style, {}, 4.6));
+                   svg::marker(gate_shape(policy), 8, 8, style, {}, 4.6));
 }
 
 std::string section(std::string_view heading, std::string_view words, std::string_view content) {
@@ -120,15 +128,15 @@ std::string figure(std::string_view title, std::string_view picture, std::string
 
 std::string table_of_policies(const evaluation_report& r) {
     if (r.sweep.empty()) return {};
-    const std::vector<const swept*> front = pareto_front(r.sweep);
+    const std::vector<const eo::calibrate::swept_policy*> front = eo::calibrate::pareto_front(r.sweep);
     std::string rows;
-    for (const swept& s : r.sweep) {
+    for (const eo::calibrate::swept_policy& s : r.sweep) {
         const eo::calibrate::paired_evaluation& p = s.measured;
         std::string stops = std::to_string(p.early.stops);
         if (p.early.stops != 0) stops += " (" + percentage(p.stops(r.samples).precision(), 0) + ")";
         const auto cell = [](const std::string& text) { return element("td", {}, text); };
         rows += element("tr", {{"class", std::ranges::find(front, &s) != front.end() ? "front" : "off"}},
-                        element("th", {{"scope", "row"}}, inline_mark(s.config) + escape(shown_name(s.config))) +
+                        element("th", {{"scope", "row"}}, inline_mark(s.policy) + escape(shown_name(s.policy))) +
                             cell(percentage(p.early.layers_skipped())) + cell(fixed_digits(p.decode_speedup(), 2)) +
                             cell(fixed_digits(p.request_speedup(), 2)) + cell(percentage(p.rouge_l_loss())) +
                             cell(percentage(p.agreement())) + cell(stops)) +
@@ -160,14 +168,14 @@ std::vector<std::size_t> spread(const std::vector<std::size_t>& indices, std::si
 
 }  // namespace
 
-const swept* policy_to_show(const evaluation_report& r) {
-    const swept* const best = best_at_loss(r.sweep, 0.011);
-    return best != nullptr ? best : fastest(r.sweep);
+const eo::calibrate::swept_policy* policy_to_show(const evaluation_report& r) {
+    const eo::calibrate::swept_policy* const best = eo::calibrate::best_at_loss(r.sweep, 0.011);
+    return best != nullptr ? best : eo::calibrate::fastest(r.sweep);
 }
 
 std::vector<shown_completion> completions_to_show(const evaluation_report& r) {
     constexpr std::size_t wanted = 12;
-    const swept* const chosen = policy_to_show(r);
+    const eo::calibrate::swept_policy* const chosen = policy_to_show(r);
     if (chosen == nullptr) return {};
     std::vector<std::size_t> same, different;
     for (std::size_t i = 0; i < chosen->measured.early.results.size(); ++i) {
@@ -185,9 +193,9 @@ std::vector<shown_completion> completions_to_show(const evaluation_report& r) {
 
 std::vector<shown_completion> stops_to_show(const evaluation_report& r) {
     constexpr std::size_t wanted = 4;
-    const swept* best = nullptr;
+    const eo::calibrate::swept_policy* best = nullptr;
     double most = -1.0;
-    for (const swept& s : r.sweep) {
+    for (const eo::calibrate::swept_policy& s : r.sweep) {
         if (s.measured.early.stops == 0) continue;
         if (const double f1 = s.measured.stops(r.samples).f1(); f1 > most) {
             most = f1;

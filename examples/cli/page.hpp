@@ -2,8 +2,12 @@
 #ifndef EARLYOUT_EXAMPLES_CLI_PAGE_HPP
 #define EARLYOUT_EXAMPLES_CLI_PAGE_HPP
 
-#include "observe.hpp"
-#include "sweep.hpp"
+#include "report.hpp"
+
+#include <earlyout/calibrate/corpus.hpp>
+#include <earlyout/calibrate/evaluate.hpp>
+#include <earlyout/calibrate/observe.hpp>
+#include <earlyout/calibrate/sweep.hpp>
 
 #include <string>
 #include <vector>
@@ -17,15 +21,15 @@ struct evaluation_report {
     std::size_t threads = 1;
     std::size_t texts = 0;
     eo::calibrate::sample_options cut;
-    observation observed;
+    eo::calibrate::observation observed;
     std::vector<eo::calibrate::sample> samples;
-    std::vector<swept> sweep;
+    std::vector<eo::calibrate::swept_policy> sweep;
     bool complete = true;  ///< false when it was interrupted
 };
 
 /// A completion to show, and what every layer would have said on the way.
 struct shown_completion {
-    const swept* policy = nullptr;
+    const eo::calibrate::swept_policy* policy = nullptr;
     std::size_t sample = 0;
     std::vector<std::vector<eo::token_id>> answers;  ///< [new tokens + 1][layers]; empty: not known
 
@@ -34,7 +38,7 @@ struct shown_completion {
 };
 
 /// The policy that the page shows in detail: the best at 1.1 % loss, else the fastest; nothing without policies.
-[[nodiscard]] const swept* policy_to_show(const evaluation_report& r);
+[[nodiscard]] const eo::calibrate::swept_policy* policy_to_show(const evaluation_report& r);
 
 /// Six whose text is not full depth's and six whose text is, evenly spread over the samples; more of one kind where
 /// there are fewer of the other.

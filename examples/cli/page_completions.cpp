@@ -174,13 +174,13 @@ std::string layer_legend(std::size_t layers) {
 
 std::string completions(const evaluation_report& r, const std::vector<shown_completion>& shown,
                         eo::calibrate::to_text text) {
-    const swept* const chosen = policy_to_show(r);
+    const eo::calibrate::swept_policy* const chosen = policy_to_show(r);
     std::vector<const shown_completion*> exits, stops;
     for (const shown_completion& s : shown) (s.policy == chosen ? exits : stops).push_back(&s);
     const std::string legend = layer_legend(r.observed.accuracy.layers.empty() ? 0 : r.observed.accuracy.layers.back());
     std::string out;
     if (!exits.empty()) {
-        out += section("Completions by " + escape(shown_name(chosen->config)),
+        out += section("Completions by " + escape(shown_name(chosen->policy)),
                        "Each token in the colour of the layer it left at; hover for what every layer would have said. "
                        "Below a token, after \u2260: what full depth would have said at this place instead. Then full "
                        "depth's own completion, dotted from where the two part, and what really follows. Six that "
@@ -189,7 +189,7 @@ std::string completions(const evaluation_report& r, const std::vector<shown_comp
                        legend + cards(r, exits, text));
     }
     if (!stops.empty()) {
-        out += section("Completions that " + escape(shown_name(stops.front()->policy->config)) + " ended",
+        out += section("Completions that " + escape(shown_name(stops.front()->policy->policy)) + " ended",
                        "The policy whose stops score the highest F1, and four completions it ended, evenly spread.",
                        legend + cards(r, stops, text));
     }

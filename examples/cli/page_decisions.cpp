@@ -14,11 +14,11 @@ namespace {
 
 using eo::calibrate::decision_sweep;
 
-exit_options gate_of(const decision_sweep& d) {
-    exit_options config;
-    config.gate = d.gate;
-    config.kv = "defer";  // whose marks are filled
-    return config;
+eo::policy_spec gate_of(const decision_sweep& d) {
+    eo::policy_spec policy;
+    policy.gates = {{eo::make_gate_spec(d.gate)}};
+    policy.cache = "defer";  // whose marks are filled
+    return policy;
 }
 
 std::string threshold_text(float threshold) {
@@ -28,7 +28,7 @@ std::string threshold_text(float threshold) {
     return text;
 }
 
-std::string chart(const observation& o, const std::string& decision) {
+std::string chart(const eo::calibrate::observation& o, const std::string& decision) {
     constexpr double left = 38, right = 420, top = 14, bottom = 250;
     svg::axis x, y;
     x.at_low = left;
@@ -60,7 +60,7 @@ std::string chart(const observation& o, const std::string& decision) {
 }
 
 /// The thresholds of the best F1, and those beside them.
-std::string table(const observation& o) {
+std::string table(const eo::calibrate::observation& o) {
     std::string rows;
     for (const decision_sweep& d : o.decisions) {
         const auto best = std::ranges::max_element(d.counts, {}, &eo::calibrate::yes_no_counts::f1);
@@ -82,12 +82,13 @@ std::string table(const observation& o) {
 std::string stops(const evaluation_report& r) {
     std::string items;
     for (const double precision : {0.8, 0.9}) {
-        const swept* const best = best_stop_at_precision(r.sweep, r.samples, precision);
+        const eo::calibrate::swept_policy* const best =
+            eo::calibrate::best_stop_at_precision(r.sweep, r.samples, precision);
         if (best == nullptr) continue;
         items +=
             element("p", {{"class", "remark"}},
                     "Stops that were right in at least " + percentage(precision, 0) + ": " +
-                        element("b", {}, escape(shown_name(best->config))) + " ended " +
+                        element("b", {}, escape(shown_name(best->policy))) + " ended " +
                         grouped(best->measured.early.stops) + " completions, " +
                         percentage(best->measured.stops(r.samples).precision(), 0) + " of them rightly, and saved " +
                         percentage(best->measured.work_saved()) + " of all work, prompts counted.");
@@ -98,7 +99,7 @@ std::string stops(const evaluation_report& r) {
 }  // namespace
 
 std::string decisions(const evaluation_report& r) {
-    const observation& o = r.observed;
+    const eo::calibrate::observation& o = r.observed;
     if (o.decisions.empty() || o.accuracy.tokens == 0) return {};
     std::vector<std::string> pictures{figure("Exit", chart(o, "exit"))};
     const bool has_stops = std::ranges::find(o.decisions, "stop", &decision_sweep::decision) != o.decisions.end();

@@ -127,7 +127,7 @@ std::string accuracy_chart(const eo::calibrate::exit_accuracy& a, double width) 
     return svg::picture(width, 270, "Lines: accuracy of every exit", out, width < wide_width ? "narrow" : "wide");
 }
 
-std::string histogram(const swept& s, double most) {
+std::string histogram(const eo::calibrate::swept_policy& s, double most) {
     const eo::calibrate::evaluation& e = s.measured.early;
     const std::size_t layers = e.layers;
     const svg::axis y = share_axis(most, 128, 26, "% of the tokens", 3);
@@ -145,16 +145,17 @@ std::string histogram(const swept& s, double most) {
     const std::string remark = fixed_digits(s.measured.decode_speedup(), 2) + "\u00d7 \u00b7 loss " +
                                percentage(s.measured.rouge_l_loss()) + " \u00b7 mean layer " +
                                fixed_digits(e.mean_exit_layer(), 1);
-    return figure(shown_name(s.config), svg::picture(260, 168, "Columns: where tokens left", out), remark);
+    return figure(shown_name(s.policy), svg::picture(260, 168, "Columns: where tokens left", out), remark);
 }
 
 struct said {
-    const reliability* found;
+    const eo::calibrate::reliability* found;
     std::string style;
     std::string name;
 };
 
 std::string reliability_chart(const std::vector<said>& series) {
+    constexpr std::size_t parts = 10;
     constexpr double left = 34, right = 250, top = 26, bottom = 214, strip = 34;
     svg::axis x, y;
     x.at_low = left;
@@ -167,34 +168,35 @@ std::string reliability_chart(const std::vector<said>& series) {
     x.label = y.label = percent_label;
     std::string out = svg::axes(x, y);
     out += svg::line(x(0), y(0), x(1), y(1), "reference");
-    const double columns = static_cast<double>(reliability::parts * series.size());
+    const double columns = static_cast<double>(parts * series.size());
     for (std::size_t i = 0; i < series.size(); ++i) {
-        const reliability& r = *series[i].found;
-        const auto total = static_cast<double>(std::max<std::size_t>(1, r.total()));
+        const auto bins = series[i].found->bins(parts);
+        const auto total = static_cast<double>(std::max<std::size_t>(1, series[i].found->size()));
         std::vector<std::pair<double, double>> points;
         std::string dots;
-        for (std::size_t part = 0; part < reliability::parts; ++part) {
-            const auto count = static_cast<double>(r.count[part]);
+        for (std::size_t part = 0; part < parts; ++part) {
+            const auto& bin = bins[part];
+            const auto count = static_cast<double>(bin.count);
             const double width = (right - left) / columns;
             const std::string counted = series[i].name + ", said " + std::to_string(part * 10) + " to " +
-                                        std::to_string(part * 10 + 10) + " %: " + grouped(r.count[part]) + " tokens";
+                                        std::to_string(part * 10 + 10) + " %: " + grouped(bin.count) + " tokens";
             const double high = strip * std::sqrt(count / total);
             out += svg::rectangle(left + width * static_cast<double>(part * series.size() + i), bottom - high,
                                   width - 0.8, high, series[i].style + " counts", counted);
-            if (r.count[part] < 10) continue;
-            const double share = static_cast<double>(r.came_true[part]) / count;
-            points.emplace_back(x(r.sum[part] / count), y(share));
+            if (bin.count < 10) continue;
+            points.emplace_back(x(bin.predicted), y(bin.observed));
             dots += svg::circle(points.back().first, points.back().second, 2.4 + 3.6 * std::sqrt(count / total),
-                                series[i].style + " dot", counted + ", came true for " + percentage(share));
+                                series[i].style + " dot", counted + ", came true for " + percentage(bin.observed));
         }
         out += svg::polyline(points, series[i].style + " series") + dots;
     }
     return svg::picture(258, 254, "Reliability: what was said against what came true", out);
 }
 
-std::string error_remark(const reliability& first, const std::string& name, const reliability& second) {
-    return "mean error " + fixed_digits(100.0 * first.error(), 1) + " points \u00b7 " + name + " " +
-           fixed_digits(100.0 * second.error(), 1);
+std::string error_remark(const eo::calibrate::reliability& first, const std::string& name,
+                         const eo::calibrate::reliability& second) {
+    return "mean error " + fixed_digits(100.0 * first.expected_calibration_error(), 1) + " points \u00b7 " + name +
+           " " + fixed_digits(100.0 * second.expected_calibration_error(), 1);
 }
 
 /// At most eight of the exits, full depth among them, evenly spread.
@@ -233,15 +235,15 @@ std::string oracle(const evaluation_report& r) {
 }
 
 std::string exit_histograms(const evaluation_report& r) {
-    const swept* const chosen = policy_to_show(r);
+    const eo::calibrate::swept_policy* const chosen = policy_to_show(r);
     if (chosen == nullptr) return {};
-    std::vector<const swept*> shown{chosen};
-    std::vector<const swept*> front = pareto_front(r.sweep);
+    std::vector<const eo::calibrate::swept_policy*> shown{chosen};
+    std::vector<const eo::calibrate::swept_policy*> front = eo::calibrate::pareto_front(r.sweep);
     std::erase(front, chosen);
     const std::size_t others = std::min<std::size_t>(7, front.size());
     for (std::size_t i = 1; i <= others; ++i) shown.push_back(front[i * front.size() / others - 1]);
     double most = 0.0;
-    for (const swept* s : shown) {
+    for (const eo::calibrate::swept_policy* s : shown) {
         const auto& e = s->measured.early;
         for (const std::size_t count : e.exit_histogram) {
             most = std::max(most,
@@ -249,7 +251,7 @@ std::string exit_histograms(const evaluation_report& r) {
         }
     }
     std::vector<std::string> pictures;
-    for (const swept* s : shown) pictures.push_back(histogram(*s, most * 1.06));
+    for (const eo::calibrate::swept_policy* s : shown) pictures.push_back(histogram(*s, most * 1.06));
     return section(
         "Where tokens left",
         "The policy shown first is the fastest that loses at most 1.1 % or, without one, the fastest of all; "
@@ -259,11 +261,11 @@ std::string exit_histograms(const evaluation_report& r) {
 }
 
 std::string reliability_diagrams(const evaluation_report& r) {
-    const observation& o = r.observed;
+    const eo::calibrate::observation& o = r.observed;
     if (o.exits.empty()) return {};
     std::vector<std::string> confidences, controllers;
     for (const std::size_t e : spread(o.exits.size())) {
-        const exit_reliability& exit = o.exits[e];
+        const eo::calibrate::exit_reliability& exit = o.exits[e];
         const bool last = e + 1 == o.exits.size();
         const std::string title = last ? "Full depth (layer " + std::to_string(exit.layer) + ")"
                                        : "After layer " + std::to_string(exit.layer);
@@ -293,3 +295,4 @@ std::string reliability_diagrams(const evaluation_report& r) {
 }
 
 }  // namespace cli::page
+#include <earlyout/calibrate/exit_accuracy.hpp>

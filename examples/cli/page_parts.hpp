@@ -15,20 +15,20 @@
 namespace cli::page {
 
 /// A policy's name with the signs that print has.
-[[nodiscard]] std::string shown_name(const exit_options& config);
+[[nodiscard]] std::string shown_name(const eo::policy_spec& policy);
 
 /// The end of a path: folder and name.
 [[nodiscard]] std::string last_parts(const std::string& path);
 
 /// The style of one gate's marks: "g3".
-[[nodiscard]] std::string gate_style(const exit_options& config);
-[[nodiscard]] std::size_t gate_shape(const exit_options& config);
+[[nodiscard]] std::string gate_style(const eo::policy_spec& policy);
+[[nodiscard]] std::size_t gate_shape(const eo::policy_spec& policy);
 /// A policy's mark, as the scatter chart has it, in a line of text.
-[[nodiscard]] std::string inline_mark(const exit_options& config);
+[[nodiscard]] std::string inline_mark(const eo::policy_spec& policy);
 /// How a policy's mark says what its skipped layers keep: filled, hollow or dashed.
-[[nodiscard]] std::string cache_style(const exit_options& config);
+[[nodiscard]] std::string cache_style(const eo::policy_spec& policy);
 /// True of a policy whose gate only stops.
-[[nodiscard]] bool only_stops(const exit_options& config);
+[[nodiscard]] bool only_stops(const eo::policy_spec& policy);
 
 /// A heading, a sentence and what follows them.
 [[nodiscard]] std::string section(std::string_view heading, std::string_view words, std::string_view content);

@@ -18,11 +18,11 @@ struct frame {
 constexpr frame wide{1060, 500, 46, 160, 70, 48, true};
 constexpr frame narrow{360, 410, 36, 22, 64, 48, false};
 
-double kept(const swept& s) { return 1.0 - s.measured.rouge_l_loss(); }
-double speed(const swept& s) { return s.measured.decode_speedup(); }
+double kept(const eo::calibrate::swept_policy& s) { return 1.0 - s.measured.rouge_l_loss(); }
+double speed(const eo::calibrate::swept_policy& s) { return s.measured.decode_speedup(); }
 
-std::string about(const swept& s) {
-    std::string words = shown_name(s.config) + "\n" + fixed_digits(speed(s), 2) +
+std::string about(const eo::calibrate::swept_policy& s) {
+    std::string words = shown_name(s.policy) + "\n" + fixed_digits(speed(s), 2) +
                         "\u00d7 full depth's speed\nROUGE-L " + percentage(kept(s)) + " of full depth's\n" +
                         percentage(s.measured.early.layers_skipped()) + " of the layers skipped";
     if (s.measured.early.stops != 0) words += "\n" + std::to_string(s.measured.early.stops) + " completions stopped";
@@ -52,7 +52,7 @@ std::string plain(double value) {
 svg::axis speed_axis(const evaluation_report& r, const frame& f) {
     double low = 1.0;
     double high = 1.0;
-    for (const swept& s : r.sweep) {
+    for (const eo::calibrate::swept_policy& s : r.sweep) {
         if (speed(s) <= 0.0) continue;
         low = std::min(low, speed(s));
         high = std::max(high, speed(s));
@@ -72,7 +72,7 @@ svg::axis speed_axis(const evaluation_report& r, const frame& f) {
 svg::axis quality_axis(const evaluation_report& r, const frame& f) {
     double low = 0.98;
     double high = 1.0;
-    for (const swept& s : r.sweep) {
+    for (const eo::calibrate::swept_policy& s : r.sweep) {
         low = std::min(low, kept(s));
         high = std::max(high, kept(s));
     }
@@ -161,7 +161,8 @@ private:
     std::string markup_;
 };
 
-std::string chart(const evaluation_report& r, const std::vector<const swept*>& front, const frame& f) {
+std::string chart(const evaluation_report& r, const std::vector<const eo::calibrate::swept_policy*>& front,
+                  const frame& f) {
     const svg::axis x = speed_axis(r, f);
     const svg::axis y = quality_axis(r, f);
     std::string out = svg::axes(x, y);
@@ -170,7 +171,7 @@ std::string chart(const evaluation_report& r, const std::vector<const swept*>& f
 
     std::vector<std::pair<double, double>> path;
     if (front.empty() || kept(*front.front()) < 1.0) path.emplace_back(x(1.0), y(1.0));
-    for (const swept* s : front) path.emplace_back(x(speed(*s)), y(kept(*s)));
+    for (const eo::calibrate::swept_policy* s : front) path.emplace_back(x(speed(*s)), y(kept(*s)));
     out += svg::polyline(path, "front");
 
     std::vector<svg::box> marks, texts;
@@ -179,21 +180,21 @@ std::string chart(const evaluation_report& r, const std::vector<const swept*>& f
         marks.insert(marks.end(), boxes.begin(), boxes.end());
     }
     const auto take = [&](double px, double py) { marks.push_back({px - 6, py - 6, px + 6, py + 6}); };
-    const auto draw = [&](const swept& s, bool on_front) {
+    const auto draw = [&](const eo::calibrate::swept_policy& s, bool on_front) {
         const double px = x(std::max(speed(s), x.low));
         const double py = y(kept(s));
         take(px, py);
-        const std::string style = gate_style(s.config) + cache_style(s.config) +
+        const std::string style = gate_style(s.policy) + cache_style(s.policy) +
                                   (on_front               ? " best"
-                                   : only_stops(s.config) ? " faint"
+                                   : only_stops(s.policy) ? " faint"
                                                           : " other");
-        return svg::marker(gate_shape(s.config), px, py, style, about(s),
+        return svg::marker(gate_shape(s.policy), px, py, style, about(s),
                            (on_front ? 5.5 : 4.2) * (f.names ? 1.0 : 0.8));
     };
-    for (const swept& s : r.sweep) {
+    for (const eo::calibrate::swept_policy& s : r.sweep) {
         if (std::ranges::find(front, &s) == front.end()) out += draw(s, false);
     }
-    for (const swept* s : front) out += draw(*s, true);
+    for (const eo::calibrate::swept_policy* s : front) out += draw(*s, true);
     out += svg::circle(x(1.0), y(1.0), 6.5, "full", "full depth: 1\u00d7, 100 %");
     take(x(1.0), y(1.0));
 
@@ -205,7 +206,7 @@ std::string chart(const evaluation_report& r, const std::vector<const swept*>& f
     front_labels labels(f, y.at_low, std::move(marks), std::move(texts));
     for (std::size_t i = front.size(); i-- > 0;) {
         std::vector<std::string> names{std::to_string(i + 1)};
-        if (f.names) names.insert(names.begin(), names.front() + " \u00b7 " + shown_name(front[i]->config));
+        if (f.names) names.insert(names.begin(), names.front() + " \u00b7 " + shown_name(front[i]->policy));
         labels.place(x(speed(*front[i])), y(kept(*front[i])), names);
     }
     out += labels.markup();
@@ -216,32 +217,34 @@ std::string chart(const evaluation_report& r, const std::vector<const swept*>& f
 std::string legend(const evaluation_report& r) {
     std::string entries;
     std::vector<std::string> seen;
-    for (const swept& s : r.sweep) {
-        exit_options shown = s.config;
-        shown.kv = "defer";
-        const std::string name = only_stops(s.config) ? "sec, stops only" : s.config.gate;
+    for (const eo::calibrate::swept_policy& s : r.sweep) {
+        eo::policy_spec shown = s.policy;
+        shown.cache = "defer";
+        const eo::gate_spec* const gate = s.policy.main_gate();
+        const std::string name = only_stops(s.policy) ? "sec, stops only" : gate != nullptr ? gate->name : "none";
         if (std::ranges::find(seen, name) != seen.end()) continue;
         seen.push_back(name);
         entries += element("li", {}, inline_mark(shown) + escape(name));
     }
     for (const char* kv : {"defer", "propagate", "omit"}) {
-        if (std::ranges::none_of(r.sweep, [kv](const swept& s) { return s.config.kv == kv; })) continue;
-        exit_options kept;
-        kept.gate = "margin";
-        kept.kv = kv;
+        if (std::ranges::none_of(r.sweep, [kv](const eo::calibrate::swept_policy& s) { return s.policy.cache == kv; }))
+            continue;
+        eo::policy_spec kept;
+        kept.gates = {{eo::make_gate_spec("margin")}};
+        kept.cache = kv;
         entries += element("li", {}, element("span", {{"class", "gray"}}, inline_mark(kept)) + kv);
     }
     return element("ul", {{"class", "legend"}}, entries);
 }
 
-std::string list_front(const std::vector<const swept*>& front) {
+std::string list_front(const std::vector<const eo::calibrate::swept_policy*>& front) {
     if (front.empty()) return element("p", {{"class", "remark"}}, "No policy was faster than full depth.");
     std::string rows;
     std::size_t number = 0;
-    for (const swept* s : front) {
+    for (const eo::calibrate::swept_policy* s : front) {
         rows += element("tr", {},
                         element("td", {{"class", "n"}}, std::to_string(++number)) +
-                            element("th", {{"scope", "row"}}, inline_mark(s->config) + escape(shown_name(s->config))) +
+                            element("th", {{"scope", "row"}}, inline_mark(s->policy) + escape(shown_name(s->policy))) +
                             element("td", {}, fixed_digits(speed(*s), 2) + "\u00d7") +
                             element("td", {}, percentage(kept(*s))) +
                             element("td", {}, percentage(s->measured.early.layers_skipped())));
@@ -258,7 +261,7 @@ std::string list_front(const std::vector<const swept*>& front) {
 
 std::string quality_against_speed(const evaluation_report& r) {
     if (r.sweep.empty()) return {};
-    const std::vector<const swept*> front = pareto_front(r.sweep);
+    const std::vector<const eo::calibrate::swept_policy*> front = eo::calibrate::pareto_front(r.sweep);
     return section(
         "Quality against speed",
         "Each mark is a policy; up and to the right is better. The line is the Pareto front: no other policy is both "

@@ -4,6 +4,7 @@
 #include "terminal.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <iostream>
 
@@ -19,6 +20,19 @@ void progress_line::operator()(const std::string& text) {
 }
 void progress_line::clear() {
     if (shown_) std::cerr << "\r\033[K" << std::flush;
+}
+
+std::function<void(std::string_view, std::size_t, std::size_t)> timed_progress(progress_line& line) {
+    using clock = std::chrono::steady_clock;
+    return [&line, stage = std::string(), begun = clock::now()](std::string_view what, std::size_t done,
+                                                                std::size_t all) mutable {
+        if (stage != what) {
+            stage = what;
+            begun = clock::now();
+        }
+        const std::chrono::duration<double> passed = clock::now() - begun;
+        line(all == 0 ? stage : bar(stage, done, all, passed.count()));
+    };
 }
 
 std::string bar(const std::string& what, std::size_t done, std::size_t all, double seconds) {

@@ -3,7 +3,9 @@
 #define EARLYOUT_EXAMPLES_CLI_PROGRESS_HPP
 
 #include <cstddef>
+#include <functional>
 #include <string>
+#include <string_view>
 
 namespace cli {
 
@@ -21,6 +23,9 @@ public:
 private:
     bool shown_;
 };
+
+/// Returns what a calibrate::monitor reports to: the line, with a bar and the seconds left where a share is known.
+[[nodiscard]] std::function<void(std::string_view, std::size_t, std::size_t)> timed_progress(progress_line& line);
 
 /// "reading [#####     ] 50 %, 12 s left"
 /// @param seconds passed so far

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <earlyout/calibrate/answer_again.hpp>
+#include <earlyout/calibrate/exit_accuracy.hpp>
+#include <earlyout/exit/gates/jei_dnn.hpp>
 #include <earlyout/exit/heads/shared_head.hpp>
 
 #include <earlyout/core/thread_pool.hpp>

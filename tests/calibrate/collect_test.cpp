@@ -2,6 +2,7 @@
 #include <earlyout/calibrate/answer_again.hpp>
 #include <earlyout/calibrate/collect.hpp>
 #include <earlyout/exit/cache/defer.hpp>
+#include <earlyout/exit/gates/always.hpp>
 #include <earlyout/exit/heads/shared_head.hpp>
 
 #include <earlyout/core/thread_pool.hpp>
@@ -137,27 +138,6 @@ TEST_CASE("a collector refuses windows and layers that the model does not have",
           }) == support::thrown(eo::errc::invalid_argument, {"increasing layers 1 .. 6", "found 3"}));
     CHECK(support::error_of([&] { (void)calibrate::collector(network, {7}, 16, on); }) ==
           support::thrown(eo::errc::invalid_argument, {"increasing layers 1 .. 6", "found 7"}));
-}
-
-TEST_CASE("accuracy of exits, counted by hand", "[calibrate][collect]") {
-    const std::vector<eo::token_id> tokens{9, 1, 2, 3, 4};  // truth: 1 2 3 4
-    std::vector<calibrate::exit_observation> exits(2);
-    exits[0].layer = 2;
-    exits[0].argmax = {1, 8, 3, 7, 0};
-    exits[0].cross_entropy = {1.0f, 2.0f, 3.0f, 4.0f};
-    exits[1].layer = 4;
-    exits[1].argmax = {1, 2, 6, 7, 0};
-    exits[1].cross_entropy = {0.5f, 0.5f, 0.5f, 0.5f};
-    calibrate::exit_accuracy a;
-    a.add({tokens, exits});
-    CHECK(a.tokens == 4);
-    CHECK(a.right == std::vector<std::size_t>{2, 2});
-    CHECK(a.first_right == std::vector<std::size_t>{2, 1});
-    CHECK(a.never_right == 1);
-    CHECK(a.agrees == std::vector<std::size_t>{2, 4});
-    CHECK(a.first_agrees == std::vector<std::size_t>{2, 2});
-    CHECK_THAT(a.cross_entropy[0], WithinAbs(10.0, 1e-6));
-    CHECK_THAT(a.skipped_by_oracle(), WithinAbs(0.25, 1e-12));
 }
 
 TEST_CASE("logits that are not numbers are an error where a corpus is observed", "[calibrate][collect]") {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <earlyout/calibrate/fit_heads.hpp>
+#include <earlyout/exit/check_exits.hpp>
 
 #include <earlyout/core/thread_pool.hpp>
 
@@ -217,7 +218,7 @@ TEST_CASE("an own matrix learns the next token, the same on any number of thread
     eo::exit_weights exits;
     exits.set_model({6, d, 97, "", "f32"});
     fitted->front().store(exits);
-    exits.check();
+    eo::check_exits(exits);
     const eo::linear_weights head = exits.head(2);
     const auto other = people.observe(5, 300);
     std::size_t right = 0;

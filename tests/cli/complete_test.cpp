@@ -105,13 +105,13 @@ TEST_CASE("a gate that never exits gives full depth's text", "[cli][complete]") 
     const auto full = complete({"--json"}).json();
     for (const char* gate : {"margin", "max-probability", "sec"}) {
         for (const char* kv : {"propagate", "defer", "omit"}) {
-            const auto j = complete({"--json", "--exit-gate", gate, "--threshold", "1.5", "--kv", kv}).json();
+            const auto j = complete({"--json", "--exit-gate", gate, "--threshold", "1", "--kv", kv}).json();
             INFO(gate << ' ' << kv);
             CHECK(j.at("ids") == full.at("ids"));
             CHECK(j.at("stats").at("mean_exit_layer") == 8.0);
         }
     }
-    for (const auto& [gate, never] : {std::pair{"entropy", "-1"}, {"saturation", "1.5"}, {"patience", "8"}}) {
+    for (const auto& [gate, never] : {std::pair{"entropy", "0"}, {"saturation", "1"}, {"patience", "8"}}) {
         const auto j = complete({"--json", "--exit-gate", gate, "--threshold", never}).json();
         INFO(gate);
         CHECK(j.at("ids") == full.at("ids"));
@@ -119,7 +119,7 @@ TEST_CASE("a gate that never exits gives full depth's text", "[cli][complete]") 
         CHECK(j.at("stats").at("gate_evaluations") == 3 * 11);  // at the first token nothing is asked
     }
     const auto lazy =
-        complete({"--json", "--exit-gate", "margin", "--threshold", "1.5", "--kv", "defer", "--prefill", "lazy"});
+        complete({"--json", "--exit-gate", "margin", "--threshold", "1", "--kv", "defer", "--prefill", "lazy"});
     CHECK(lazy.json().at("ids") == full.at("ids"));
 }
 
@@ -140,20 +140,41 @@ TEST_CASE("a shortlist answers later exits, and one of the whole vocabulary chan
 }
 
 TEST_CASE("budgets end a completion or let tokens leave, and say so", "[cli][complete]") {
-    const auto j = complete({"--json", "--exit-gate", "margin", "--threshold", "1.5", "--token-budget", "3"}).json();
+    const auto j = complete({"--json", "--exit-gate", "margin", "--threshold", "1", "--token-budget", "3"}).json();
     CHECK(j.at("finish_reason") == "budget_spent");
     CHECK(j.at("ids").size() == 3);
-    const auto emitted = complete({"--json", "--exit-gate", "margin", "--exit-layers", "2", "--threshold", "1.5",
+    const auto emitted = complete({"--json", "--exit-gate", "margin", "--exit-layers", "2", "--threshold", "1",
                                    "--token-budget", "3", "--emit-at-stop"})
                              .json();
     CHECK(emitted.at("exit_layers") == std::vector<int>{8, 8, 8, 2});
-    const auto leaving = complete({"--json", "--exit-gate", "margin", "--exit-layers", "2", "--threshold", "1.5",
-                                   "--time-budget", "1e-9", "--over-budget", "leave"})
+    const auto leaving = complete({"--json", "--exit-gate", "margin", "--exit-layers", "2", "--threshold", "1",
+                                   "--time-budget", "1e-9", "--over-budget", "exit"})
                              .json();
     CHECK(leaving.at("finish_reason") != "budget_spent");
     CHECK(leaving.at("stats").at("exit_histogram").at(2).get<std::size_t>() + 1 == leaving.at("ids").size());
     CHECK(earlyout_command({"complete", "--prompt", "x", "--exit-gate", "none", "--token-budget", "1"})
               .refused(2, {"--token-budget", "found none"}));
+}
+
+TEST_CASE("a policy is one text, the same as its options", "[cli][complete]") {
+    const auto by_options = complete({"--json", "--exit-gate", "margin", "--exit-layers", "2,3,5", "--threshold", "0.6",
+                                      "--kv", "defer", "--defer-cap", "3", "--shortlist", "64"})
+                                .json();
+    const auto by_text =
+        complete({"--json", "--policy", "margin(0.6) @ 2,3,5; head=shortlist(64); cache=defer(cap=3)"}).json();
+    CHECK(by_text.at("ids") == by_options.at("ids"));
+    CHECK(by_text.at("exit_layers") == by_options.at("exit_layers"));
+    CHECK(by_text.at("logprobs") == by_options.at("logprobs"));
+    CHECK(complete({"--json", "--policy", "full-depth"}).json().at("ids") == complete({"--json"}).json().at("ids"));
+    // What fit chose, by the gate's name and as the best of all.
+    const auto fitted = complete({"--json", "--policy", "fitted"}).json();
+    CHECK(fitted.at("exit_layers") == complete({"--json", "--policy", "learn-to-exit"}).json().at("exit_layers"));
+    CHECK(fitted.at("exit_layers") == complete({"--json", "--exit-gate", "learn-to-exit"}).json().at("exit_layers"));
+    CHECK(complete({"--policy", "margn"}).refused(2, {"policy 'margn'", "max-probability"}));
+    CHECK(complete({"--policy", "margin @ 9"}).refused(1, {"1 .. 8", "9"}));
+    CHECK(complete({"--policy", "margin", "--kv", "defer"}).refused(2, {"--policy", "--kv"}));
+    CHECK(complete({"--policy", "margin", "--exit-gate", "margin"}).refused(2, {"--policy", "--exit-gate"}));
+    CHECK(complete({"--policy", "mlp-router"}).refused(1, {"exits.safetensors", "mlp-router"}));
 }
 
 TEST_CASE("a fixed layer is where every token leaves", "[cli][complete]") {
@@ -171,8 +192,8 @@ TEST_CASE("entropy, saturation and patience let tokens leave", "[cli][complete]"
         const auto layers = j.json().at("exit_layers");
         for (std::size_t i = 1; i < layers.size(); ++i) CHECK(layers[i] == layer);
     };
-    leave_at("entropy", "100", 2);      // more than log 4096
-    leave_at("saturation", "-1.5", 3);  // the second exit: the first has nothing to compare with
+    leave_at("entropy", "100", 2);    // more than log 4096
+    leave_at("saturation", "-1", 3);  // the second exit: the first has nothing to compare with
     // As many further exits as there are, where they agree.
     const auto patient =
         complete({"--json", "--exit-gate", "patience", "--exit-layers", "2,3,5", "--threshold", "2"}).json();

@@ -57,7 +57,7 @@ TEST_CASE("evaluate says what every policy is worth", "[cli][evaluate]") {
     const support::temporary_folder folder;
     const std::string csv = (folder / "table.csv").string();
     const auto r = earlyout_command(
-        evaluate({"--gates", "fixed,margin", "--thresholds", "2,0", "--exit-layers", "2", "--csv", csv, "--json"}));
+        evaluate({"--gates", "fixed,margin", "--thresholds", "1,0", "--exit-layers", "2", "--csv", csv, "--json"}));
     INFO(r);
     REQUIRE(r.status == 0);
     const auto j = r.json();
@@ -124,8 +124,7 @@ TEST_CASE("evaluate prints a table", "[cli][evaluate]") {
     const auto r = earlyout_command(evaluate({"--gates", "fixed", "--exit-layers", "7", "--kv", "propagate"}));
     INFO(r);
     CHECK(r.status == 0);
-    for (const char* part :
-         {"Every exit on the true text", "fixed after layer 7, propagate", "Fastest without stops"}) {
+    for (const char* part : {"Every exit on the true text", "fixed @ 7", "Fastest without stops"}) {
         CHECK(r.out.find(part) != std::string::npos);
     }
 }
@@ -162,9 +161,9 @@ TEST_CASE("evaluate writes a page that needs nothing else", "[cli][evaluate]") {
     CHECK(count(page, "na\xef\xbf\xbdve") > 0);
     CHECK(count(page, "\xefve") == 0);
 
-    for (const char* policy : {"fixed after layer 2, propagate", "fixed after layer 4, defer",
-                               "margin \u2265 0.4 after 2,4, propagate", "entropy \u2264 0.4 after 2,4, defer",
-                               "sec exit &gt; 0.4 after 2,4, propagate", "sec stop &gt; 0.4 after 2,4, defer"}) {
+    for (const char* policy :
+         {"fixed @ 2", "fixed @ 4; cache=defer", "margin(0.4) @ 2,4", "entropy(0.4) @ 2,4; cache=defer",
+          "sec(0.4, stop=1) @ 2,4", "sec(1, stop=0.4) @ 2,4; cache=defer"}) {
         INFO(policy);
         CHECK(count(page, policy) > 0);
     }
@@ -191,7 +190,7 @@ TEST_CASE("evaluate tries every gate, from safe to bold", "[cli][evaluate]") {
     const auto j = r.json();
     for (const auto& row : j["sweep"]) {
         const std::string gate = row["config"]["gate"];
-        const double threshold = row["config"]["threshold"];
+        const double threshold = row["config"].value("threshold", row["config"].value("exits", 0.0));
         if (gate == "entropy") entropies.push_back(threshold);
         if (gate == "saturation") saturations.push_back(threshold);
         if (gate == "patience") patience.push_back(threshold);
@@ -226,7 +225,7 @@ TEST_CASE("evaluate tries shortlists where a second exit would use them", "[cli]
     INFO(to_the_top);
     REQUIRE(to_the_top.status == 0);
     const auto sweep = to_the_top.json()["sweep"];
-    CHECK(sweep.at(0)["config"]["shortlist_reach"] == "full-depth");
+    CHECK(sweep.at(0)["config"]["reach"] == "full-depth");
     CHECK(sweep.at(0)["layers_skipped"] == 0.0);
 }
 
@@ -243,11 +242,36 @@ TEST_CASE("evaluate tries cache policies, caps and lazy prompts", "[cli][evaluat
     CHECK(sweep[1]["config"]["prefill"] == "lazy");
     CHECK(skipped(1) == 0.75);
     CHECK(sweep[1]["work_saved"].get<double>() > 0.7);
-    CHECK(sweep[2]["config"]["defer_cap"] == 1);  // 2, 2, 8, 2: every second generated one goes all the way
+    CHECK(sweep[2]["config"]["cap"] == 1);  // 2, 2, 8, 2: every second generated one goes all the way
     CHECK(skipped(2) == 1.0 - 14.0 / 32.0);
     CHECK(sweep[3]["config"]["kv"] == "omit");
     CHECK(skipped(3) == 0.5625);
     CHECK(earlyout_command({"complete", "--prompt", "x", "--defer-cap", "2"}).refused(2, {"--defer-cap", "propagate"}));
+}
+
+TEST_CASE("evaluate measures the policies that fit chose, and those it is given", "[cli][evaluate]") {
+    const auto r =
+        earlyout_command({"evaluate", "--text", text, "--samples", "1", "--tokens", "500", "--max-new-tokens", "1",
+                          "--kv", "defer", "--gates", "learn-to-exit,sec", "--json"});
+    INFO(r);
+    REQUIRE(r.status == 0);
+    std::vector<std::string> policies;
+    const auto j = r.json();
+    for (const auto& row : j["sweep"]) policies.push_back(row["config"]["policy"]);
+    for (const char* chosen :
+         {"learn-to-exit(1) & margin(0.2) @ 2; cache=defer", "sec(0.7, stop=1) @ 1-7; cache=defer"}) {
+        INFO(chosen);
+        CHECK(std::ranges::count(policies, chosen) == 1);
+    }
+    const auto given =
+        earlyout_command({"evaluate", "--text", text, "--samples", "1", "--tokens", "500", "--max-new-tokens", "1",
+                          "--policy", policies[0], "--policy", "margin(0.5) @ 3", "--json"});
+    INFO(given);
+    REQUIRE(given.status == 0);
+    const auto sweep = given.json()["sweep"];
+    REQUIRE(sweep.size() == 2);
+    CHECK(sweep[0]["config"]["policy"] == policies[0]);
+    CHECK(sweep[1]["config"]["policy"] == "margin(0.5) @ 3");
 }
 
 TEST_CASE("evaluate refuses files it cannot write, before it measures", "[cli][evaluate]") {

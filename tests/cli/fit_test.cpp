@@ -45,12 +45,12 @@ TEST_CASE("fit writes exits that the other commands use", "[cli][fit]") {
     const auto j = r.json();
     CHECK(j.at("fit").at("tokens") > j.at("validate").at("tokens"));
     CHECK(j.at("fit").at("exits").size() == 8);
-    REQUIRE(j.at("learn_to_exit").size() == 7);
-    for (const auto& gate : j.at("learn_to_exit")) {
-        CHECK(gate.at("log_loss") < 0.7);
-        CHECK(gate.at("after").at("bins").size() == 10);
+    REQUIRE(j.at("gates").size() == 2);
+    REQUIRE(j.at("gates").at(0).at("exits").size() == 7);
+    for (const auto& exit : j.at("gates").at(0).at("exits")) {
+        CHECK(exit.at("loss") < 0.7);
+        CHECK(exit.at("decisions").at(0).at("after").at("bins").size() == 10);
     }
-    CHECK(j.at("forced").size() >= 5);
     REQUIRE(j.at("choices").size() == 2);
     for (const auto& choice : j.at("choices")) {
         const std::string gate = choice.at("gate");
@@ -60,12 +60,14 @@ TEST_CASE("fit writes exits that the other commands use", "[cli][fit]") {
             CHECK(choice.at("guarantee").at("samples") > 0);
             CHECK(choice.at("guarantee").at("delta") == 0.2);
         } else {
-            CHECK(choice.at("chosen").at("threshold") == (gate == "sec" ? 1.0 : -1.0));
+            CHECK(choice.at("chosen").at("policy") == "full-depth");
         }
     }
-    CHECK(j.at("sec_temperatures").size() == 1);
-    CHECK(j.at("sec_exits").size() == 8);
-    CHECK(j.at("sec_exits") != j.at("sec_exits_as_fitted"));
+    const auto& sec = j.at("gates").at(1);
+    CHECK(sec.at("temperatures").size() == 1);
+    REQUIRE(sec.at("exits").size() == 8);
+    CHECK(sec.at("exits").at(0).at("decisions").at(0).at("before") !=
+          sec.at("exits").at(0).at("decisions").at(0).at("after"));
     CHECK(j.at("weight_formats") == "f32");
 
     const auto measured = earlyout_command({"evaluate", "--text", folder.path().string(), "--exits", out, "--samples",
@@ -131,7 +133,7 @@ TEST_CASE("fit in another format serves that format", "[cli][fit]") {
     INFO(r);
     REQUIRE(r.status == 0);
     CHECK(r.json().at("weight_formats") == "int8");
-    CHECK(r.json().at("learn_to_exit").size() == 2);
+    CHECK(r.json().at("gates").at(0).at("exits").size() == 2);
 }
 
 TEST_CASE("fit gives exits heads of their own, and the other commands answer with them", "[cli][fit]") {
@@ -149,9 +151,9 @@ TEST_CASE("fit gives exits heads of their own, and the other commands answer wit
     for (const auto& head : heads.at("fitted")) CHECK(head.at("last_loss") < head.at("first_loss"));
     CHECK(heads.at("after").at(2) == heads.at("before").at(2));  // full depth answers as it did
     CHECK(heads.at("after").at(0) != heads.at("before").at(0));
-    CHECK(j.at("learn_to_exit").empty());
-    CHECK(j.at("jei_dnn").size() == 2);
-    CHECK(j.at("sec").size() == 3);
+    REQUIRE(j.at("gates").size() == 2);
+    CHECK(j.at("gates").at(0).at("exits").size() == 2);
+    CHECK(j.at("gates").at(1).at("exits").size() == 3);
 
     std::vector<std::string> evaluate{"evaluate",
                                       "--text",
@@ -186,6 +188,31 @@ TEST_CASE("fit gives exits heads of their own, and the other commands answer wit
     CHECK(earlyout_command(evaluate).refused(1, {"exits.safetensors", "head.LAYER.weight"}));
 }
 
+TEST_CASE("a router is fitted, stored, and used by its name", "[cli][fit]") {
+    const support::temporary_folder folder;
+    write_texts(folder);
+    const std::string out = (folder / "exits.safetensors").string();
+    const auto r =
+        earlyout_command(fit(folder, {"--out", out, "--json", "--exit-layers", "2,4", "--gates", "mlp-router",
+                                      "--router-hidden", "8", "--router-epochs", "2", "--loss", "1"}));
+    INFO(r);
+    REQUIRE(r.status == 0);
+    const auto j = r.json();
+    REQUIRE(j.at("gates").at(0).at("exits").size() == 2);
+    const std::string chosen = j.at("choices").at(0).at("chosen").at("policy");
+    const auto measured = earlyout_command({"evaluate", "--text", folder.path().string(), "--exits", out, "--samples",
+                                            "2", "--max-new-tokens", "3", "--tokens", "1000", "--kv", "propagate",
+                                            "--gates", "mlp-router", "--json"});
+    INFO(measured);
+    REQUIRE(measured.status == 0);
+    bool is_measured = chosen == "full-depth";
+    const auto measurements = measured.json();
+    for (const auto& row : measurements.at("sweep"))
+        is_measured = is_measured || row.at("config").at("policy") == chosen;
+    CHECK(is_measured);
+    CHECK(measurements.at("decisions").size() == 3);
+}
+
 TEST_CASE("the Stop&Exit paper's configuration is fitted and evaluated", "[cli][fit]") {
     const support::temporary_folder folder;
     write_texts(folder);
@@ -200,9 +227,9 @@ TEST_CASE("the Stop&Exit paper's configuration is fitted and evaluated", "[cli][
     REQUIRE(measured.status == 0);
     const auto sweep = measured.json().at("sweep");
     REQUIRE(sweep.size() == 18);  // nine thresholds of exit, then of stop
-    CHECK(sweep.at(0).at("config").at("threshold") == 0.999f);
+    CHECK(sweep.at(0).at("config").at("exit") == 0.999f);
     CHECK(sweep.at(0).at("config").at("head") == "own");
-    CHECK(sweep.at(17).at("config").at("stop_threshold") == 0.0f);
+    CHECK(sweep.at(17).at("config").at("stop") == 0.0f);
     CHECK(sweep.at(17).at("config").at("layers") == std::vector<int>{2, 5, 8});
 }
 
@@ -218,7 +245,7 @@ TEST_CASE("fit that cannot be done is refused and leaves what was there", "[cli]
     std::ifstream kept(out);
     CHECK(std::string(std::istreambuf_iterator<char>(kept), {}) == "what was there");
     CHECK(earlyout_command(fit(folder, {"--out", "/nowhere/exits"})).refused(1, {"/nowhere/exits", "written"}));
-    CHECK(earlyout_command(fit(folder, {"--exit-layers", "8"})).refused(2, {"exit layers", "1 .. 7"}));
+    CHECK(earlyout_command(fit(folder, {"--exit-layers", "8"})).refused(2, {"--exit-layers", "1 .. 7"}));
     CHECK(earlyout_command(fit(folder, {"--labels", "wrong"})).refused(2, {"--labels"}));
     CHECK(earlyout_command(fit(folder, {"--loss", "2"})).refused(2, {"--loss"}));
     CHECK(earlyout_command(fit(folder, {"--guarantee-in", "hope"})).refused(2, {"--guarantee-in"}));

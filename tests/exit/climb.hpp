@@ -34,7 +34,7 @@ public:
         eo::token_state_of<Gate> token{};
         signals_.start_token(position);
         for (std::size_t i = 0; i < logits_.size(); ++i) {
-            if (i != 0) signals_.end_exit(eo::signals_of(gate).contains(eo::signal::previous_hidden_state));
+            if (i != 0) signals_.end_exit();
             signals_.begin_exit(i + 1, hidden_[i], *this);
             made.push_back(eo::evaluate(gate, signals_, token, sequence));
         }

@@ -39,8 +39,8 @@ public:
     }
 
     /// Moves on to another exit with the same logits.
-    void move_on(std::size_t layer, const std::vector<float>& hidden, bool keep_hidden_state) {
-        signals_.end_exit(keep_hidden_state);
+    void move_on(std::size_t layer, const std::vector<float>& hidden) {
+        signals_.end_exit();
         signals_.begin_exit(layer, hidden, *this);
     }
     std::size_t summaries() const { return summaries_; }

@@ -70,7 +70,7 @@ TEST_CASE("the previous exit's signals are those of this token", "[exit][signals
     CHECK_FALSE(s.previous_hidden_state());
 
     CHECK(s.argmax() == 1);
-    source.end_exit(true);
+    source.end_exit();
     const std::vector<float> next{9.0f, 10.0f};
     source.begin_exit(2, next, at);
     CHECK(s.layer() == 2);
@@ -80,14 +80,14 @@ TEST_CASE("the previous exit's signals are those of this token", "[exit][signals
     CHECK(s.hidden_state()[1] == 10.0f);
     CHECK_FALSE(source.has_logits());
 
-    // Nothing asked for logits here, and nobody keeps hidden states.
-    source.end_exit(false);
+    // No logits were computed here.
+    source.end_exit();
     source.begin_exit(3, next, at);
     CHECK_FALSE(s.previous_argmax());
-    CHECK_FALSE(s.previous_hidden_state());
+    CHECK((*s.previous_hidden_state())[1] == 10.0f);
 
     (void)s.argmax();
-    source.end_exit(true);
+    source.end_exit();
     source.start_token(18);
     source.begin_exit(1, next, at);
     CHECK_FALSE(s.previous_argmax());
@@ -100,7 +100,7 @@ TEST_CASE("sets of signals", "[exit][signals]") {
     static_assert(two.contains(eo::signal::margin) && two.contains(eo::signal::argmax));
     static_assert(!two.contains(eo::signal::logits) && !eo::no_signals.contains(eo::signal::margin));
     static_assert((two | eo::signal::entropy) == (eo::signal::entropy | two));
-    for (std::uint32_t bit = 0; bit < 8; ++bit) {
+    for (std::uint32_t bit = 0; bit < 9; ++bit) {
         CHECK(eo::all_signals.contains(static_cast<eo::signal>(1u << bit)));
     }
 }
@@ -125,7 +125,7 @@ TEST_CASE("with summaries no logits are computed until they are read", "[exit][s
     CHECK(at.signals().logits()[5] == logits[5]);
     CHECK(at.heads_run() == 1);
 
-    at.signals().end_exit(false);
+    at.signals().end_exit();
     CHECK(at.signals().previous_argmax() == top);
     const std::vector<float> hidden{0.0f};
     at.signals().begin_exit(2, hidden, at);

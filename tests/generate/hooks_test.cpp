@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What a program may hook into a completion, and sessions that move while it runs.
 #include <earlyout/exit/cache/defer.hpp>
+#include <earlyout/exit/gates/always.hpp>
 #include <earlyout/exit/gates/margin.hpp>
 #include <earlyout/exit/heads/shared_head.hpp>
 #include <earlyout/exit/heads/shortlist.hpp>

@@ -46,7 +46,7 @@ void for_each_cache_policy(Check check) {
 /// margin, asking for all logits too: a session with it stores them.
 struct margin_of_logits {
     static constexpr eo::signal_set signals = eo::signal::logits | eo::signal::margin;
-    static constexpr eo::safer safer_threshold = eo::safer::higher;
+    static constexpr eo::threshold_direction direction = eo::threshold_direction::higher_is_conservative;
     float threshold = 0.0f;
 
     eo::decision operator()(const eo::signal_view<signals>& s) const {

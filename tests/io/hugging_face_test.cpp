@@ -32,7 +32,7 @@ eo::exit_weights exits_for(const std::filesystem::path& folder) {
     const eo::model_shape shape = load(folder).network().shape();
     eo::exit_weights made;
     made.set_model({shape.layers, shape.d_model, shape.vocab, from.fingerprint(), "f32"});
-    made.set_layers({1}).set("gate.weight", {3, shape.d_model}, std::vector<float>(3 * shape.d_model, 0.25f));
+    made.set_layers({1}).set("sec.weight", {3, shape.d_model}, std::vector<float>(3 * shape.d_model, 0.25f));
     return made;
 }
 
@@ -46,8 +46,8 @@ TEST_CASE("a whole folder is loaded: weights, tokenizer, defaults, exits", "[io]
     CHECK(model.tokenizer().decode(model.tokenizer().encode("def f(x):\n\treturn x")) == "def f(x):\n\treturn x");
     CHECK(model.generation().eos_token_ids == std::vector<eo::token_id>{4095});
     REQUIRE(model.has_exits());
-    CHECK(model.exits().gate().inputs == 160);
-    CHECK(model.exits().threshold("exit") > 0.0f);
+    CHECK(model.exits().linear("sec").inputs == 160);
+    CHECK(model.exits().policy("sec").has_value());
 
     eo::session s{model, eo::exit_policy{eo::exit_plan{eo::after<4>(eo::margin{.threshold = 0.5f})}}};
     const eo::completion made = s.complete("import os\nimport ", {.max_new_tokens = 4});
@@ -63,7 +63,7 @@ TEST_CASE("a model may be moved before sessions use it", "[io][load]") {
     const loaded second = std::move(first);
     eo::session moved{second};
     CHECK(moved.complete(prompt, {.max_new_tokens = 5}).ids == expected);
-    CHECK(second.exits().gate().outputs == 3);
+    CHECK(second.exits().linear("sec").outputs == 3);
 }
 
 TEST_CASE("without tokenizer and exits a model runs on ids", "[io][load]") {
@@ -83,7 +83,7 @@ TEST_CASE("exits are loaded with the model they were fitted to, and with no othe
     const eo::exit_weights fitting = exits_for(folder.path());
     eo::io::write_exits(folder / "exits.safetensors", fitting);
     REQUIRE(load(folder.path()).has_exits());
-    CHECK(load(folder.path()).exits().gate().weight[0] == 0.25f);
+    CHECK(load(folder.path()).exits().linear("sec").weight[0] == 0.25f);
 
     const temporary_folder other;
     other.copy(EARLYOUT_TEST_DATA + std::string("/gpt2/odd_untied"));

@@ -256,7 +256,7 @@ TEST_CASE("exits lie beside a gguf file under its name", "[io][load]") {
     eo::exit_weights exits;
     exits.set_model(
         {shape.layers, shape.d_model, shape.vocab, eo::io::open_checkpoint(folder / "m.gguf")->fingerprint(), "f32"});
-    exits.set_layers({1}).set("gate.weight", {3, shape.d_model}, std::vector<float>(3 * shape.d_model, 0.25f));
+    exits.set_layers({1}).set("sec.weight", {3, shape.d_model}, std::vector<float>(3 * shape.d_model, 0.25f));
     eo::io::write_exits(folder / "m.exits.safetensors", exits);
     CHECK(eo::io::load<model>(folder / "m.gguf").has_exits());
     CHECK(error_of([&] { (void)eo::io::load<eo::gpt2<>>(folder / "m.gguf"); }) ==

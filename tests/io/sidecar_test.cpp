@@ -23,11 +23,10 @@ eo::exit_weights sample() {
     eo::exit_weights made;
     made.set_model(fitted)
         .set_layers({3, 5})
-        .set("gate.weight", {3, 4}, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12})
-        .set("gate.5.weight", {3, 4}, std::vector<float>(12, 0.5f))
-        .set("gate.5.bias", {3}, {1, 2, 3})
-        .set("thresholds.exit", {2}, {0.9f, 0.8f})
-        .set("thresholds.stop", {1}, {0.7f})
+        .set("sec.weight", {3, 4}, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12})
+        .set("sec.5.weight", {3, 4}, std::vector<float>(12, 0.5f))
+        .set("sec.5.bias", {3}, {1, 2, 3})
+        .set_policy("sec", "sec(0.9, stop=0.7) @ 3,5")
         .set("mine", {2, 2}, {1, 2, 3, 4})
         .set_metadata("gate", "sec");
     return made;
@@ -41,10 +40,9 @@ TEST_CASE("a sidecar comes back as it was written", "[io][sidecar]") {
     const eo::exit_weights read = eo::io::read_exits(folder / "exits.safetensors");
     CHECK(read.model() == fitted);
     CHECK(std::vector(read.layers().begin(), read.layers().end()) == std::vector<std::size_t>{3, 5});
-    CHECK(read.gate().weight[11] == 12.0f);
-    CHECK(read.gate(5).bias[2] == 3.0f);
-    CHECK(read.threshold("exit", 5) == 0.8f);
-    CHECK(read.threshold("stop") == 0.7f);
+    CHECK(read.linear("sec").weight[11] == 12.0f);
+    CHECK(read.linear("sec.5").bias[2] == 3.0f);
+    CHECK(read.policy("sec") == "sec(0.9, stop=0.7) @ 3,5");
     CHECK(read.tensor("mine").shape == std::vector<std::size_t>{2, 2});
     CHECK(read.metadata().at("gate") == "sec");
     CHECK_FALSE(read.metadata().contains("fingerprint"));
@@ -88,10 +86,10 @@ TEST_CASE("a sidecar that breaks its format is refused", "[io][sidecar]") {
         });
     };
     const eo::io::safetensors::text_map good{
-        {"format", "earlyout-exits"}, {"version", "1"},         {"layers", "8"}, {"d_model", "4"}, {"vocab", "11"},
+        {"format", "earlyout-exits"}, {"version", "2"},         {"layers", "8"}, {"d_model", "4"}, {"vocab", "11"},
         {"fingerprint", "00"},        {"weight_formats", "f32"}};
     const auto data = [](const std::vector<float>& values) { return std::as_bytes(std::span(values)); };
-    const eo::tensor_view gate{"gate.weight", eo::dtype::f32, {3, 4}, data(weight)};
+    const eo::tensor_view gate{"sec.weight", eo::dtype::f32, {3, 4}, data(weight)};
     CHECK(reading(good, {gate}).code == "none");
     for (const auto& [key, value] : good) {
         INFO(key);
@@ -104,20 +102,17 @@ TEST_CASE("a sidecar that breaks its format is refused", "[io][sidecar]") {
         changed[key] = value;
         return reading(changed, {gate});
     };
-    CHECK(with("version", "2") == thrown(errc::unsupported, {"'version'", "'1'", "'2'"}));
+    CHECK(with("version", "1") == thrown(errc::unsupported, {"'version'", "'2'", "'1'"}));
     CHECK(with("format", "pt") == thrown(errc::unsupported, {"'format'", "'pt'"}));
     CHECK(with("layers", "eight") == thrown(errc::malformed_file, {"'layers'", "'eight'"}));
     CHECK(with("layers", "") == thrown(errc::malformed_file, {"'layers'"}));
     CHECK(with("d_model", "-4") == thrown(errc::malformed_file, {"'d_model'", "'-4'"}));
-    CHECK(with("d_model", "5") == thrown(errc::wrong_shape, {"gate.weight", "[3, 4]", "5"}));
+    CHECK(with("d_model", "5") == thrown(errc::mismatch, {"exits.safetensors", "sec", "d_model = 4", "found 5"}));
     for (const std::vector<float>& layers : {std::vector<float>{0}, {2.5f}, {3, 3}, {5, 3}, {9}, {1e9f}}) {
         INFO(layers[0]);
         CHECK(reading(good, {gate, {"exit_layers", eo::dtype::f32, {layers.size()}, data(layers)}}).code ==
               "wrong_value");
     }
-    const std::vector<float> thresholds{0.1f, 0.2f};
-    CHECK(reading(good, {{"thresholds.exit", eo::dtype::f32, {2}, data(thresholds)}}) ==
-          thrown(errc::wrong_shape, {"thresholds.exit"}));
     const std::vector<float> nan{std::numeric_limits<float>::quiet_NaN()};
     CHECK(reading(good, {{"x", eo::dtype::f32, {1}, data(nan)}}) == thrown(errc::wrong_value, {"'x'"}));
 }

@@ -36,8 +36,9 @@ WORK = ("prompt_tokens", "reused_tokens", "new_tokens", "prefill", "decode", "ga
         "shortlist_evaluations")
 
 
-def commands():
-    """(name, arguments) of everything that runs through the command."""
+def commands(over_budget):
+    """(name, arguments) of everything that runs through the command.
+    over_budget: what it calls exiting at once when a budget is spent"""
     for dtype in FORMATS:
         yield f"logits {dtype}", ["logits", "--ids", "5,17,300,42,7,7,1021,9", "--dtype", dtype, "--json"]
         for threads in ("1", "2"):
@@ -58,7 +59,7 @@ def commands():
     yield "shortlist", [*common, *margin, "--shortlist", "32"]
     yield "shortlist to the top", [*common, *margin, "--shortlist", "32", "--shortlist-reach", "full-depth"]
     yield "sec stops", [*common, "--exit-gate", "sec", "--stop-threshold", "0.5"]
-    yield "token budget", [*common, *margin, "--token-budget", "8", "--over-budget", "leave"]
+    yield "token budget", [*common, *margin, "--token-budget", "8", "--over-budget", over_budget]
     for kv in ("f16", "bf16"):
         yield f"cache in {kv}", [*common, *margin, "--kv-dtype", kv]
     yield "sampled", [*common, "--temperature", "0.8", "--top-k", "40", "--top-p", "0.9", "--seed", "7"]
@@ -96,7 +97,8 @@ def run(arguments):
 def record(build):
     command = str(pathlib.Path(build) / "examples/earlyout")
     found = {}
-    for name, arguments in commands():
+    over_budget = "leave" if "{end,leave}" in run([command, "complete", "--help"]) else "exit"  # as it was called
+    for name, arguments in commands(over_budget):
         said = json.loads(run([command, *arguments]))
         if "logits" in said:
             found[name] = hashlib.sha256(repr(said["logits"]).encode()).hexdigest()

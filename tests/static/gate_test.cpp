@@ -75,10 +75,11 @@ static_assert(eo::decaying<eo::saturation>::signals == eo::saturation::signals);
 static_assert(eo::fixed_layer::signals == eo::no_signals && std::is_empty_v<eo::never_exit>);
 static_assert(eo::all_of<eo::margin, eo::sec_gate>::signals == (signal::margin | signal::hidden_state));
 
-// Which way a threshold is safer; a decaying one's as its gate's.
-static_assert(eo::margin::safer_threshold == eo::safer::higher && eo::entropy::safer_threshold == eo::safer::lower);
-static_assert(eo::learn_to_exit::safer_threshold == eo::safer::lower);
-static_assert(eo::decaying<eo::entropy>::safer_threshold == eo::safer::lower);
+// Which way a threshold is conservative; a decaying one's as its gate's.
+static_assert(eo::margin::direction == eo::threshold_direction::higher_is_conservative &&
+              eo::entropy::direction == eo::threshold_direction::lower_is_conservative);
+static_assert(eo::learn_to_exit::direction == eo::threshold_direction::lower_is_conservative);
+static_assert(eo::decaying<eo::entropy>::direction == eo::threshold_direction::lower_is_conservative);
 
 // Rollback copies states byte by byte.
 static_assert(std::is_trivially_copyable_v<eo::token_state_of<eo::all_of<with_both, with_both>>>);

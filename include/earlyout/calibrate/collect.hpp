@@ -8,7 +8,6 @@
 #include <earlyout/core/function_ref.hpp>
 #include <earlyout/core/matrix_view.hpp>
 #include <earlyout/exit/exit_head.hpp>
-#include <earlyout/exit/gates/jei_dnn.hpp>
 #include <earlyout/exit/heads/shared_head.hpp>
 #include <earlyout/generate/pending.hpp>
 #include <earlyout/generate/sequence.hpp>
@@ -47,7 +46,7 @@ struct exit_answer {
         made.max_probability = std::exp(top.first - made.log_sum);
         made.margin = made.max_probability - std::exp(top.second - made.log_sum);
         made.entropy = kernels::entropy(logits.data(), logits.size(), made.log_sum);
-        made.square_entropy = earlyout::detail::entropy_of_squares(logits, top.first);
+        made.square_entropy = kernels::entropy_of_squares(logits.data(), logits.size(), top.first);
         return made;
     }
 };
@@ -160,7 +159,7 @@ public:
     /// @param progress told how many tokens are done after each window
     /// @return false when cancelled before the end
     bool run(
-        const std::vector<corpus_text>& texts, function_ref<void(const window_observation&)> visit,
+        std::span<const corpus_text> texts, function_ref<void(const window_observation&)> visit,
         const std::stop_token& cancel = {}, function_ref<void(std::size_t)> progress = [](std::size_t) {}) try {
         std::size_t done = 0;
         for (const corpus_text& text : texts) {
@@ -233,58 +232,6 @@ private:
     run_context context_;
     std::vector<float> logits_;
     std::vector<exit_observation> exits_;
-};
-
-/// How good each exit is, and how early a token could have left.
-struct exit_accuracy {
-    std::vector<std::size_t> layers;  ///< the last is full depth
-    std::size_t tokens = 0;
-    std::vector<std::size_t> right;         ///< per exit: its arg-max is the next token
-    std::vector<std::size_t> agrees;        ///< per exit: its arg-max is that of full depth
-    std::vector<std::size_t> first_right;   ///< per exit: it is the first that is right
-    std::vector<std::size_t> first_agrees;  ///< per exit: it is the first that agrees with full depth
-    std::size_t never_right = 0;
-    std::vector<double> cross_entropy;  ///< per exit: sum, nats
-
-    /// @param window what every exit answered: a window_observation or kept_observations
-    template <class Observed = window_observation>
-    void add(const Observed& window) {
-        if (layers.empty()) {
-            for (std::size_t e = 0; e < window.exit_count(); ++e) layers.push_back(window.layer(e));
-            for (auto* counts : {&right, &agrees, &first_right, &first_agrees}) counts->assign(layers.size(), 0);
-            cross_entropy.assign(layers.size(), 0.0);
-        }
-        for (std::size_t i = 0; i < window.predictions(); ++i) {
-            ++tokens;
-            bool was_right = false;
-            bool agreed = false;
-            for (std::size_t e = 0; e < layers.size(); ++e) {
-                const bool is_right = window.right(e, i);
-                const bool does_agree = window.agrees(e, i);
-                right[e] += is_right;
-                agrees[e] += does_agree;
-                first_right[e] += is_right && !was_right;
-                first_agrees[e] += does_agree && !agreed;
-                was_right = was_right || is_right;
-                agreed = agreed || does_agree;
-                cross_entropy[e] += static_cast<double>(window.cross_entropy(e, i));
-            }
-            never_right += !was_right;
-        }
-    }
-
-    /// A count as a share of the tokens.
-    [[nodiscard]] double share(std::size_t count) const noexcept {
-        return tokens == 0 ? 0.0 : static_cast<double>(count) / static_cast<double>(tokens);
-    }
-    /// Layers that an oracle would skip, which leaves at the first exit that agrees with full depth: 1 - mean / L.
-    [[nodiscard]] double skipped_by_oracle() const noexcept {
-        double layers_run = 0.0;
-        for (std::size_t e = 0; e < layers.size(); ++e) {
-            layers_run += share(first_agrees[e]) * static_cast<double>(layers[e]);
-        }
-        return layers.empty() || tokens == 0 ? 0.0 : 1.0 - layers_run / static_cast<double>(layers.back());
-    }
 };
 
 }  // namespace calibrate

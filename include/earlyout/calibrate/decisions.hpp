@@ -3,6 +3,7 @@
 #define EARLYOUT_CALIBRATE_DECISIONS_HPP
 
 #include <earlyout/calibrate/metrics.hpp>
+#include <earlyout/core/error.hpp>
 
 #include <cstddef>
 #include <string>
@@ -19,8 +20,21 @@ struct decision_sweep {
     std::vector<float> thresholds;
     std::vector<yes_no_counts> counts;  ///< one for each threshold
 
+    decision_sweep() = default;
     decision_sweep(std::string of, std::string what, std::vector<float> at)
         : gate(std::move(of)), decision(std::move(what)), thresholds(std::move(at)), counts(thresholds.size()) {}
+
+    /// Adds the cases of another part of the texts.
+    /// @throws error (mismatch) for another gate, decision or thresholds
+    decision_sweep& operator+=(const decision_sweep& more) {
+        if (gate != more.gate || decision != more.decision || thresholds != more.thresholds) {
+            fail(errc::mismatch, "merge: expected decisions of ", gate, ", ", decision, ", found ", more.gate, ", ",
+                 more.decision);
+        }
+        for (std::size_t i = 0; i < counts.size(); ++i) counts[i] += more.counts[i];
+        return *this;
+    }
+    void archive(auto& a) { a(gate, decision, thresholds, counts); }
 
     /// @param said     said(threshold): whether the gate decides so at that threshold
     /// @param deserved whether it should

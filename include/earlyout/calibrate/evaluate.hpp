@@ -17,6 +17,16 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
+/// What a completion consists of, for bytes.
+template <class Archive>
+void archive(Archive& a, completion& c) {
+    run_stats& s = c.stats;
+    a(c.text, c.ids, c.exit_layers, c.log_probabilities, c.finish_reason, c.unstreamed, s.layers, s.prompt_tokens,
+      s.cut_tokens, s.reused_tokens, s.new_tokens, s.exit_histogram, s.stop_layer, s.prefill.layer_tokens,
+      s.prefill.weight_bytes, s.decode.layer_tokens, s.decode.weight_bytes, s.catch_up_layer_tokens, s.gate_evaluations,
+      s.head_evaluations, s.shortlist_evaluations, s.prefill_seconds, s.decode_seconds, s.gate_seconds, s.head_seconds);
+}
+
 /// Something that completes: a session of any policy.
 using completer = function_ref<completion(std::span<const token_id> prompt, const generate_options& options)>;
 /// Ids to text, for measures over characters.
@@ -39,7 +49,7 @@ struct evaluation {
     std::size_t new_tokens = 0;
     std::size_t stops = 0;
     std::uint64_t prefill_layer_tokens = 0;
-    std::uint64_t layer_tokens = 0;  ///< of decoding, debt repaid included
+    std::uint64_t layer_tokens = 0;  ///< of decoding, caught-up layers of deferred tokens included
     std::uint64_t weight_bytes = 0;  ///< of decoding
     std::vector<std::size_t> exit_histogram;
     double prefill_seconds = 0.0;
@@ -73,6 +83,35 @@ struct evaluation {
         results.push_back(std::move(done));
     }
 
+    /// Adds what was completed elsewhere, behind what is here.
+    evaluation& operator+=(const evaluation& more) {
+        results.insert(results.end(), more.results.begin(), more.results.end());
+        rouge_l += more.rouge_l;
+        bleu += more.bleu;
+        edit_similarity += more.edit_similarity;
+        exact += more.exact;
+        layers = std::max(layers, more.layers);
+        predictions += more.predictions;
+        layers_run += more.layers_run;
+        new_tokens += more.new_tokens;
+        stops += more.stops;
+        prefill_layer_tokens += more.prefill_layer_tokens;
+        layer_tokens += more.layer_tokens;
+        weight_bytes += more.weight_bytes;
+        exit_histogram.resize(std::max(exit_histogram.size(), more.exit_histogram.size()));
+        for (std::size_t l = 0; l < more.exit_histogram.size(); ++l) exit_histogram[l] += more.exit_histogram[l];
+        prefill_seconds += more.prefill_seconds;
+        decode_seconds += more.decode_seconds;
+        head_seconds += more.head_seconds;
+        gate_seconds += more.gate_seconds;
+        return *this;
+    }
+    void archive(auto& a) {
+        a(results, rouge_l, bleu, edit_similarity, exact, layers, predictions, layers_run, new_tokens, stops,
+          prefill_layer_tokens, layer_tokens, weight_bytes, exit_histogram, prefill_seconds, decode_seconds,
+          head_seconds, gate_seconds);
+    }
+
     [[nodiscard]] double mean(double sum) const noexcept {
         return results.empty() ? 0.0 : sum / static_cast<double>(results.size());
     }
@@ -89,6 +128,13 @@ struct evaluation {
 struct paired_evaluation {
     evaluation early;
     evaluation full;
+
+    paired_evaluation& operator+=(const paired_evaluation& more) {
+        early += more.early;
+        full += more.full;
+        return *this;
+    }
+    void archive(auto& a) { a(early, full); }
 
     /// (full - early) / full of the mean ROUGE-L; below 0 where early exits do better.
     [[nodiscard]] double rouge_l_loss() const noexcept {
@@ -169,7 +215,7 @@ private:
     }
 };
 
-/// Completes every sample both ways, in turns, greedily.
+/// Completes every sample both ways, in turns, greedily. Parts of the samples can be completed elsewhere and merged.
 /// @param options stop tokens and the like; its max_new_tokens is the length of the references
 [[nodiscard]] inline paired_evaluation evaluate_pair(const std::vector<sample>& samples, completer early,
                                                      completer full, to_text text, generate_options options = {}) try {

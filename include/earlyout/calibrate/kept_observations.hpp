@@ -55,6 +55,36 @@ public:
         }
     }
 
+    /// Appends what was kept of other texts.
+    /// @throws error (mismatch) for other exits
+    kept_observations& operator+=(const kept_observations& more) {
+        if (more.exits_.empty()) return *this;
+        if (exits_.empty()) {
+            d_model_ = more.d_model_;
+            exits_.resize(more.exits_.size());
+            for (std::size_t e = 0; e < exits_.size(); ++e) exits_[e].layer = more.exits_[e].layer;
+        }
+        if (exits_.size() != more.exits_.size() || d_model_ != more.d_model_) {
+            fail(errc::mismatch, "merge: expected observations of ", exits_.size(), " exits of ", d_model_,
+                 " numbers, found ", more.exits_.size(), " of ", more.d_model_);
+        }
+        const auto append = [](auto& to, const auto& from) { to.insert(to.end(), from.begin(), from.end()); };
+        append(truth_, more.truth_);
+        for (std::size_t e = 0; e < exits_.size(); ++e) {
+            one_exit& to = exits_[e];
+            const one_exit& from = more.exits_[e];
+            append(to.hidden, from.hidden);
+            append(to.argmax, from.argmax);
+            append(to.max_probability, from.max_probability);
+            append(to.margin, from.margin);
+            append(to.entropy, from.entropy);
+            append(to.square_entropy, from.square_entropy);
+            append(to.cross_entropy, from.cross_entropy);
+        }
+        return *this;
+    }
+    void archive(auto& a) { a(every_, seen_, d_model_, exits_, truth_); }
+
     /// Puts another answer of an exit to a token in place of what was kept: that of another head. Different tokens by
     /// different threads.
     /// @param logits [vocab]
@@ -111,6 +141,10 @@ private:
         std::vector<float> entropy;
         std::vector<float> square_entropy;
         std::vector<float> cross_entropy;
+
+        void archive(auto& a) {
+            a(layer, hidden, argmax, max_probability, margin, entropy, square_entropy, cross_entropy);
+        }
     };
 
     std::size_t every_;

@@ -106,6 +106,14 @@ struct yes_no_counts {
             ++missed;
         }
     }
+    yes_no_counts& operator+=(const yes_no_counts& more) noexcept {
+        said_and_true += more.said_and_true;
+        said_and_false += more.said_and_false;
+        missed += more.missed;
+        return *this;
+    }
+    void archive(auto& a) { a(said_and_true, said_and_false, missed); }
+
     /// Share of the yeses that were deserved; 0 when none was given.
     [[nodiscard]] double precision() const noexcept { return share(said_and_true, said_and_false); }
     /// Share of the deserved ones that were given; 0 when none was deserved.

@@ -38,6 +38,14 @@ public:
         happened_.push_back(happened ? 1 : 0);
     }
 
+    /// Adds what was seen elsewhere, behind what is here.
+    reliability& operator+=(const reliability& more) {
+        predicted_.insert(predicted_.end(), more.predicted_.begin(), more.predicted_.end());
+        happened_.insert(happened_.end(), more.happened_.begin(), more.happened_.end());
+        return *this;
+    }
+    void archive(auto& a) { a(predicted_, happened_); }
+
     [[nodiscard]] std::size_t size() const noexcept { return predicted_.size(); }
 
     /// Equally wide parts of [0, 1], the empty ones too.

@@ -33,6 +33,9 @@ public:
     }
     void check(const model_shape& shape) const { held_->check(shape); }
     [[nodiscard]] std::size_t scratch_bytes(std::size_t rows) const { return held_->scratch_bytes(rows); }
+    /// Returns uses_lm_head of the held head.
+    [[nodiscard]] bool run_time_uses_lm_head() const noexcept { return held_->uses_lm_head(); }
+    [[nodiscard]] shortlist_use run_time_shortlist() const noexcept { return held_->shortlist(); }
 
 private:
     struct interface {
@@ -41,6 +44,8 @@ private:
                              const lm_head& output) const = 0;
         virtual void check(const model_shape& shape) const = 0;
         [[nodiscard]] virtual std::size_t scratch_bytes(std::size_t rows) const = 0;
+        [[nodiscard]] virtual bool uses_lm_head() const noexcept = 0;
+        [[nodiscard]] virtual shortlist_use shortlist() const noexcept = 0;
     };
 
     template <class Head>
@@ -56,6 +61,8 @@ private:
         [[nodiscard]] std::size_t scratch_bytes(std::size_t rows) const override {
             return head_scratch_bytes(held, rows);
         }
+        [[nodiscard]] bool uses_lm_head() const noexcept override { return earlyout::uses_lm_head(held); }
+        [[nodiscard]] shortlist_use shortlist() const noexcept override { return shortlist_of(held); }
 
         Head held;
     };

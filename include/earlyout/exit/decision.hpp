@@ -28,7 +28,7 @@ enum class decision : std::uint8_t {
 }
 
 /// Which way a gate's threshold must move to make exits rarer.
-enum class safer : std::uint8_t { higher, lower };
+enum class threshold_direction : std::uint8_t { higher_is_conservative, lower_is_conservative };
 
 }}  // namespace earlyout::EARLYOUT_ABI
 

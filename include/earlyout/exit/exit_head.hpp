@@ -43,9 +43,12 @@ private:
 /// the model's own output. Each row's logits must not depend on the others. It is called after the last layer too, for
 /// which most have nothing of their own. Optional members:
 ///
-///     static constexpr bool through_output = true;            // ends in the model's output and leaves its logits
-///     alone void check(const model_shape&) const;                   // refuses a model that it does not fit: throws
-///     error std::size_t scratch_bytes(std::size_t rows) const;      // of scratch memory that a call for n rows takes
+///     // ends in the model's output and leaves its logits alone
+///     static constexpr bool uses_lm_head = true;
+///     // refuses a model that it does not fit: throws error
+///     void check(const model_shape&) const;
+///     // scratch memory that a call for that many rows takes
+///     std::size_t scratch_bytes(std::size_t rows) const;
 ///
 /// The default implementation is shared_head.
 template <class Head>
@@ -60,6 +63,41 @@ template <exit_head Head>
         return head.scratch_bytes(rows);
     } else {
         return 0;
+    }
+}
+
+/// Returns true for a head that ends in the model's output and leaves its logits alone, so that they can be summarised
+/// as they are computed, or computed for some tokens alone.
+template <exit_head Head>
+[[nodiscard]] constexpr bool uses_lm_head(const Head& head) noexcept {
+    if constexpr (requires { head.run_time_uses_lm_head(); }) {
+        return head.run_time_uses_lm_head();
+    } else {
+        return requires { requires Head::uses_lm_head; };
+    }
+}
+
+/// Where a shortlist answers: at later exits, or after the last layer too, whose answer then is not quite full depth's.
+enum class shortlist_reach : std::uint8_t { exits, full_depth };
+
+/// The shortlist that a head computes logits of at later exits; see shortlist.
+struct shortlist_use {
+    std::size_t tokens = 0;  ///< 0: no shortlist
+    shortlist_reach reach = shortlist_reach::exits;
+};
+
+/// True for a type of head that can have a shortlist.
+template <class Head>
+inline constexpr bool may_use_shortlist = requires(const Head& head) {
+    { head.run_time_shortlist() } -> std::convertible_to<shortlist_use>;
+};
+/// Returns the head's shortlist.
+template <exit_head Head>
+[[nodiscard]] constexpr shortlist_use shortlist_of(const Head& head) noexcept {
+    if constexpr (may_use_shortlist<Head>) {
+        return head.run_time_shortlist();
+    } else {
+        return {};
     }
 }
 

@@ -45,18 +45,17 @@ struct fitted_model {
     friend bool operator==(const fitted_model&, const fitted_model&) = default;
 };
 
-/// What was fitted to a model so that it can exit early: layers, gates, heads, thresholds. A store of named
-/// float tensors with accessors for the names that have a meaning:
+/// What was fitted to a model so that it can exit early: layers, gates, heads, and the policies chosen with them. A
+/// store of named float tensors with accessors for the names that have a meaning:
 ///
-///     gate.weight [outputs, d_model], gate.bias [outputs]      one gate shared by all layers
-///     gate.LAYER.weight, gate.LAYER.bias                       the gate after one layer
+///     GATE.TENSOR, GATE.LAYER.TENSOR                           a gate of the catalogue, such as sec.weight or
+///                                                              learn-to-exit.3.weight
 ///     head.LAYER.weight [vocab, d_model], head.LAYER.bias      an output matrix of its own after one layer
 ///     adapter.LAYER.down.weight [rank, d_model],
 ///     adapter.LAYER.up.weight [d_model, rank]                  what is added to the hidden state after one layer
 ///                                                              before the model's own output
-///     thresholds.NAME [1], or one for each exit layer
 ///
-/// Other names are kept as they are. Moving it leaves all views valid.
+/// Other names are kept as they are; check_exits() refuses what does not fit. Moving it leaves all views valid.
 class exit_weights {
 public:
     struct tensor_values {
@@ -83,7 +82,7 @@ public:
         return *this;
     }
 
-    /// Layers after which an exit is foreseen, numbered from 1, increasing.
+    /// Layers after which exits were fitted, numbered from 1, increasing.
     [[nodiscard]] std::span<const std::size_t> layers() const noexcept { return layers_; }
     /// @throws error (wrong_value) when they are not increasing from 1
     exit_weights& set_layers(std::vector<std::size_t> layers) {
@@ -149,20 +148,6 @@ public:
         return made;
     }
 
-    [[nodiscard]] bool has_gate() const noexcept { return find("gate.weight") != nullptr; }
-    [[nodiscard]] bool has_gate(std::size_t layer) const {
-        return has_gate() || find(numbered("gate", layer) + ".weight") != nullptr;
-    }
-    /// The gate shared by all layers.
-    /// @throws error (missing_tensor) when there is none
-    [[nodiscard]] linear_weights gate() const { return linear("gate"); }
-    /// The gate after a layer: its own, else the shared one.
-    /// @throws error (missing_tensor) when there is neither
-    [[nodiscard]] linear_weights gate(std::size_t layer) const {
-        const std::string own = numbered("gate", layer);
-        return has_gate() && find(own + ".weight") == nullptr ? gate() : linear(own);
-    }
-
     [[nodiscard]] bool has_head(std::size_t layer) const {
         return find(numbered("head", layer) + ".weight") != nullptr;
     }
@@ -186,30 +171,15 @@ public:
         return found;
     }
 
-    [[nodiscard]] bool has_threshold(std::string_view name) const {
-        return find("thresholds." + std::string(name)) != nullptr;
+    /// Returns the policy that was fitted, as text (policy_spec): for a gate that was chosen with its thresholds and
+    /// layers, or without a name for the best of all. Nothing where none was.
+    [[nodiscard]] std::optional<std::string_view> policy(std::string_view gate = {}) const {
+        const auto found = metadata_.find(policy_key(gate));
+        if (found == metadata_.end()) return std::nullopt;
+        return found->second;
     }
-    /// A threshold that is the same for all layers.
-    /// @throws error (missing_tensor), (wrong_shape) when there is one for each layer
-    [[nodiscard]] float threshold(std::string_view name) const {
-        const tensor_values& found = tensor("thresholds." + std::string(name));
-        if (found.values.size() != 1) {
-            fail(errc::wrong_shape, source_, ": tensor 'thresholds.", name, "': expected 1 value, found ",
-                 found.values.size(), "; ask for that of a layer");
-        }
-        return found.values.front();
-    }
-    /// The threshold after an exit layer.
-    /// @throws error (missing_tensor), (out_of_range) when the layer is not one of layers()
-    [[nodiscard]] float threshold(std::string_view name, std::size_t layer) const {
-        const tensor_values& found = tensor("thresholds." + std::string(name));
-        if (found.values.size() == 1) return found.values.front();
-        const auto at = static_cast<std::size_t>(std::ranges::find(layers_, layer) - layers_.begin());
-        if (at >= found.values.size()) {
-            fail(errc::out_of_range, source_, ": tensor 'thresholds.", name, "': expected an exit layer of ",
-                 shape_to_string(layers_), ", found ", layer);
-        }
-        return found.values[at];
+    exit_weights& set_policy(std::string_view gate, std::string policy) {
+        return set_metadata(policy_key(gate), std::move(policy));
     }
 
     /// Free text: what the gate is, how and on what it was fitted.
@@ -219,86 +189,13 @@ public:
         return *this;
     }
 
-    /// Refuses what does not agree with itself: layers beyond the model's, gates and heads of other widths, a
-    /// number of thresholds that is neither 1 nor that of the exit layers.
-    /// @throws error (wrong_shape, wrong_value, missing_tensor) naming the tensor
-    void check() const {
-        for (const std::size_t layer : layers_) check_layer("exit_layers", layer);
-        for (const auto& [name, tensor] : tensors_) {
-            if (name.starts_with("thresholds.")) {
-                check_thresholds(name, tensor);
-            } else if (name.starts_with("gate.") || name.starts_with("head.")) {
-                check_linear(name);
-            } else if (name.starts_with("adapter.")) {
-                check_adapter(name);
-            }
-        }
-    }
-
 private:
     static std::string numbered(std::string_view what, std::size_t layer) {
         return std::string(what) + "." + std::to_string(layer);
     }
 
-    void check_layer(std::string_view name, std::size_t layer) const {
-        if (layer == 0 || layer > model_.layers) {
-            fail(errc::wrong_value, source_, ": '", name, "': expected layers 1 .. ", model_.layers, ", found ", layer);
-        }
-    }
-
-    void check_thresholds(const std::string& name, const tensor_values& tensor) const {
-        const std::size_t count = tensor.values.size();
-        if (count != 1 && (count != layers_.size() || count == 0)) {
-            fail(errc::wrong_shape, source_, ": tensor '", name, "': expected 1 value or one for each of ",
-                 layers_.size(), " exit layers, found ", count);
-        }
-    }
-
-    /// `name` is gate.weight, gate.bias, or gate.LAYER.weight and the like with head.
-    void check_linear(const std::string& name) const {
-        const std::size_t dot = name.rfind('.');
-        const std::string stem = name.substr(0, dot);
-        const std::string_view part = std::string_view(name).substr(dot + 1);
-        const bool is_head = stem.starts_with("head");
-        if (part != "weight" && part != "bias") fail_name(name);
-        if (stem != "gate") (void)layer_in(name, std::string_view(stem).substr(stem.find('.') + 1));
-        const linear_weights found = linear(stem);
-        if (found.inputs != model_.d_model || found.outputs == 0 || (is_head && found.outputs != model_.vocab)) {
-            const std::string rows = is_head ? std::to_string(model_.vocab) : "outputs";
-            fail(errc::wrong_shape, source_, ": tensor '", stem, ".weight': expected shape [", rows, ", ",
-                 model_.d_model, "], found [", found.outputs, ", ", found.inputs, "]");
-        }
-    }
-
-    /// `name` is adapter.LAYER.down.weight and the like.
-    void check_adapter(const std::string& name) const {
-        const std::size_t begin = name.find('.') + 1;
-        const std::size_t end = std::min(name.find('.', begin), name.size());
-        const std::string_view rest = std::string_view(name).substr(end);
-        if (rest != ".down.weight" && rest != ".up.weight") fail_name(name);
-        const std::size_t layer = layer_in(name, std::string_view(name).substr(begin, end - begin));
-        const adapter_weights found = adapter(layer);
-        if (found.down.inputs != model_.d_model || found.down.outputs > model_.d_model) {
-            fail(errc::wrong_shape, source_, ": tensor 'adapter.", layer, ".down.weight': expected shape [rank, ",
-                 model_.d_model, "] with a rank of at most that, found [", found.down.outputs, ", ", found.down.inputs,
-                 "]");
-        }
-    }
-
-    /// The layer that a tensor's name holds.
-    [[nodiscard]] std::size_t layer_in(const std::string& name, std::string_view digits) const {
-        std::size_t layer = 0;
-        const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), layer);
-        if (failed != std::errc{} || std::to_string(layer) != digits) fail_name(name);
-        check_layer(name, layer);
-        return layer;
-    }
-
-    [[noreturn]] void fail_name(const std::string& name) const {
-        fail(
-            errc::malformed_file, source_, ": tensor '", name,
-            "': expected gate.weight, gate.bias, gate.LAYER or head.LAYER with .weight or .bias, or adapter.LAYER with "
-            ".down.weight or .up.weight");
+    static std::string policy_key(std::string_view gate) {
+        return gate.empty() ? "policy" : "policy." + std::string(gate);
     }
 
     std::string source_;

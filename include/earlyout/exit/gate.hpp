@@ -4,6 +4,7 @@
 
 #include <earlyout/core/shape.hpp>
 #include <earlyout/exit/decision.hpp>
+#include <earlyout/exit/signal_view.hpp>
 #include <earlyout/exit/signals.hpp>
 
 #include <concepts>

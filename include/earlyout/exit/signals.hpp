@@ -5,12 +5,14 @@
 #include <earlyout/core/token.hpp>
 #include <earlyout/exit/detail/vocab_shortlist.hpp>
 #include <earlyout/exit/logit_source.hpp>
+#include <earlyout/exit/signal.hpp>
+#include <earlyout/kernels/argmax.hpp>
 #include <earlyout/kernels/logit_summary.hpp>
+#include <earlyout/kernels/softmax.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <cstdint>
 #include <optional>
 #include <span>
 #include <utility>
@@ -18,50 +20,17 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// Something a gate may look at besides layer, position and new tokens, which are always visible.
-enum class signal : std::uint32_t {
-    hidden_state = 1u << 0,           ///< the residual stream after this layer, [d_model]
-    logits = 1u << 1,                 ///< this exit's logits, [vocab]
-    argmax = 1u << 2,                 ///< token with the largest logit
-    max_probability = 1u << 3,        ///< p1, probability of that token
-    margin = 1u << 4,                 ///< p1 - p2
-    entropy = 1u << 5,                ///< -sum p log p, nats
-    previous_hidden_state = 1u << 6,  ///< the residual stream at the last evaluated exit of this token
-    previous_argmax = 1u << 7         ///< argmax at the last evaluated exit of this token
-};
-
-/// A set of signals, fit to be a template argument.
-struct signal_set {
-    std::uint32_t bits = 0;
-
-    constexpr signal_set() noexcept = default;
-    // NOLINTNEXTLINE(google-explicit-constructor): one signal is a set
-    constexpr signal_set(signal s) noexcept : bits(static_cast<std::uint32_t>(s)) {}
-    constexpr explicit signal_set(std::uint32_t all) noexcept : bits(all) {}
-
-    [[nodiscard]] constexpr bool contains(signal s) const noexcept {
-        return (bits & static_cast<std::uint32_t>(s)) != 0;
-    }
-    friend constexpr signal_set operator|(signal_set a, signal_set b) noexcept { return signal_set(a.bits | b.bits); }
-    friend constexpr bool operator==(signal_set, signal_set) = default;
-};
-
-[[nodiscard]] constexpr signal_set operator|(signal a, signal b) noexcept { return signal_set(a) | signal_set(b); }
-
-/// No signals: a gate that looks at layer and position only.
-inline constexpr signal_set no_signals{};
-/// Every signal.
-inline constexpr signal_set all_signals{(1u << 8) - 1};
-
 /// The signals of one token at one exit. Each is computed when first read and memoised until the token moves on; a
 /// token that exits is drawn from the logits that its gate already computed.
 class exit_signals {
 public:
     /// @param shortlist tokens whose logits later exits compute alone; 0: later exits compute all. See shortlist.
-    exit_signals(std::size_t d_model, std::size_t vocab, std::size_t shortlist = 0)
+    /// @param read what gates read: what of one exit is kept for the next
+    exit_signals(std::size_t d_model, std::size_t vocab, std::size_t shortlist = 0, signal_set read = all_signals)
         : summary_blocks_((vocab + kernels::summary_block - 1) / kernels::summary_block),
           shortlist_(std::min(shortlist, vocab)),
-          previous_hidden_(d_model),
+          previous_hidden_(read.contains(signal::previous_hidden_state) ? d_model : 0),
+          previous_logits_(read.contains(signal::divergence) ? vocab : 0),
           logits_(vocab) {}
 
     /// Starts a completion of a prompt of `prompt_tokens` tokens.
@@ -77,15 +46,20 @@ public:
         layer_ = 0;
         hidden_ = {};
         has_logits_ = has_top_ = has_entropy_ = false;
-        has_previous_hidden_ = false;
+        has_previous_hidden_ = has_previous_logits_ = false;
         previous_argmax_.reset();
         shortlist_.start_token();
     }
-    /// Keeps what `previous_*` will return. Call before the hidden state moves on from an evaluated exit.
-    void end_exit(bool keep_hidden_state) noexcept {
+    /// Keeps what the next exit's gate reads of this one. Call before the hidden state moves on from an evaluated exit.
+    void end_exit() noexcept {
         previous_argmax_ = has_top_ ? std::optional(argmax_) : std::nullopt;
-        has_previous_hidden_ = keep_hidden_state;
-        if (keep_hidden_state) std::copy(hidden_.begin(), hidden_.end(), previous_hidden_.begin());
+        has_previous_hidden_ = !previous_hidden_.empty();
+        if (has_previous_hidden_) std::ranges::copy(hidden_, previous_hidden_.begin());
+        has_previous_logits_ = !previous_logits_.empty() && has_logits_;
+        if (has_previous_logits_) {
+            previous_log_sum_ = log_sum_;
+            std::ranges::copy(logits_, previous_logits_.begin());
+        }
     }
     /// Sets the layer that has run, the hidden state after it and where its logits come from; both must stay in place
     /// until end_exit() or the last read.
@@ -135,6 +109,13 @@ public:
             has_entropy_ = true;
         }
         return entropy_;
+    }
+    [[nodiscard]] std::optional<float> divergence() {
+        (void)logits();
+        find_top();
+        if (!has_previous_logits_) return std::nullopt;
+        return kernels::kl_divergence(logits_.data(), log_sum_, previous_logits_.data(), previous_log_sum_,
+                                      logits_.size());
     }
     /// log p of a token at this exit.
     [[nodiscard]] float log_probability(token_id token) {
@@ -190,6 +171,7 @@ private:
     bool has_top_ = false;
     bool has_entropy_ = false;
     bool has_previous_hidden_ = false;
+    bool has_previous_logits_ = false;
     kernels::top_two top_;
     float log_sum_ = 0.0f;
     float entropy_ = 0.0f;
@@ -199,83 +181,9 @@ private:
     detail::vocab_shortlist shortlist_;
     std::optional<token_id> previous_argmax_;
     std::vector<float> previous_hidden_;
+    std::vector<float> previous_logits_;
+    float previous_log_sum_ = 0.0f;
     std::vector<float> logits_;
-};
-
-/// What a gate is handed: the signals it declared, and layer and position. Reading any other does not
-/// compile, so a gate's cost can be read off its declaration.
-template <signal_set Declared>
-class signal_view {
-public:
-    explicit signal_view(exit_signals& source) noexcept : source_(&source) {}
-
-    /// Layers that have run, from 1.
-    [[nodiscard]] std::size_t layer() const noexcept { return source_->layer(); }
-    /// Position of the token in its sequence, from 0.
-    [[nodiscard]] std::size_t position() const noexcept { return source_->position(); }
-    /// Tokens that the completion has produced before the one that may be predicted here, from 0.
-    [[nodiscard]] std::size_t new_tokens() const noexcept { return source_->new_tokens(); }
-
-    /// [d_model], before the final norm.
-    [[nodiscard]] std::span<const float> hidden_state() const noexcept {
-        static_assert(Declared.contains(signal::hidden_state),
-                      "earlyout: this gate reads hidden_state() but does not declare signal::hidden_state in its "
-                      "`signals`");
-        return source_->hidden_state();
-    }
-    /// [vocab], through this exit's head.
-    [[nodiscard]] std::span<const float> logits() const {
-        static_assert(Declared.contains(signal::logits),
-                      "earlyout: this gate reads logits() but does not declare signal::logits in its `signals`");
-        return source_->logits();
-    }
-    [[nodiscard]] token_id argmax() const {
-        static_assert(Declared.contains(signal::argmax),
-                      "earlyout: this gate reads argmax() but does not declare signal::argmax in its `signals`");
-        return source_->argmax();
-    }
-    /// p1, in (0, 1].
-    [[nodiscard]] float max_probability() const {
-        static_assert(Declared.contains(signal::max_probability),
-                      "earlyout: this gate reads max_probability() but does not declare signal::max_probability in its "
-                      "`signals`");
-        return source_->max_probability();
-    }
-    /// p1 - p2, in [0, 1].
-    [[nodiscard]] float margin() const {
-        static_assert(Declared.contains(signal::margin),
-                      "earlyout: this gate reads margin() but does not declare signal::margin in its `signals`");
-        return source_->margin();
-    }
-    /// Nats, in [0, log vocab].
-    [[nodiscard]] float entropy() const {
-        static_assert(Declared.contains(signal::entropy),
-                      "earlyout: this gate reads entropy() but does not declare signal::entropy in its `signals`");
-        return source_->entropy();
-    }
-    /// [d_model]; none at a token's first exit.
-    [[nodiscard]] std::optional<std::span<const float>> previous_hidden_state() const noexcept {
-        static_assert(Declared.contains(signal::previous_hidden_state),
-                      "earlyout: this gate reads previous_hidden_state() but does not declare "
-                      "signal::previous_hidden_state in its `signals`");
-        return source_->previous_hidden_state();
-    }
-    /// None at a token's first exit, and when nothing there asked for logits.
-    [[nodiscard]] std::optional<token_id> previous_argmax() const noexcept {
-        static_assert(Declared.contains(signal::previous_argmax),
-                      "earlyout: this gate reads previous_argmax() but does not declare signal::previous_argmax in its "
-                      "`signals`");
-        return source_->previous_argmax();
-    }
-
-    /// The same exit seen by a gate with other declarations; for combinators.
-    template <signal_set Other>
-    [[nodiscard]] signal_view<Other> as() const noexcept {
-        return signal_view<Other>(*source_);
-    }
-
-private:
-    exit_signals* source_;
 };
 
 }}  // namespace earlyout::EARLYOUT_ABI

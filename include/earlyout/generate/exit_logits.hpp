@@ -19,10 +19,11 @@ class exit_logits final : public logit_source {
 public:
     using generation_type = generation<Network, Policy>;
 
-    /// True where a head's logits are the model's own output of some hidden state, so that they can be summarised as
-    /// they are computed.
-    static constexpr bool summarizes =
-        requires { requires Policy::head_type::through_output; } && !generation_type::has_shortlist;
+    /// Returns true where a head's logits are the model's own output of some hidden state, so that they can be
+    /// summarised as they are computed.
+    [[nodiscard]] static bool summarizes(const Policy& policy) noexcept {
+        return uses_lm_head(policy.head) && shortlist_of(policy.head).tokens == 0;
+    }
 
     exit_logits(const Network& network, const Policy& policy, generation_type& of, run_context& context) noexcept
         : network_(&network), policy_(&policy), of_(&of), context_(&context) {}

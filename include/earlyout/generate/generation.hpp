@@ -5,7 +5,6 @@
 #include <earlyout/core/dtype.hpp>
 #include <earlyout/core/token.hpp>
 #include <earlyout/exit/exit_policy.hpp>
-#include <earlyout/exit/heads/shortlist.hpp>
 #include <earlyout/exit/signals.hpp>
 #include <earlyout/generate/options.hpp>
 #include <earlyout/generate/sampler.hpp>
@@ -52,15 +51,15 @@ struct generation {
     /// Allocates everything that steps need.
     generation(const Network& network, const Policy& policy, std::size_t capacity, dtype kv)
         : tokens(network.shape(), capacity, kv),
-          signals(network.shape().d_model, network.shape().vocab, shortlist_size(policy)),
+          signals(network.shape().d_model, network.shape().vocab, shortlist_of(policy.head).tokens,
+                  policy.plan.signals()),
           sample(network.shape().vocab) {
-        if constexpr (has_shortlist) {
-            shortlist_rows = network.allocate_output_rows(std::min(shortlist_size(policy), network.shape().vocab));
+        if (shortlist_of(policy.head).tokens != 0) {
+            shortlist_rows =
+                network.allocate_output_rows(std::min(shortlist_of(policy.head).tokens, network.shape().vocab));
         }
         accepted.reserve(1);
     }
-
-    static constexpr bool has_shortlist = detail::is_shortlist<typename Policy::head_type>;
 
     sequence tokens;
     exit_signals signals;
@@ -73,15 +72,6 @@ struct generation {
     std::size_t deferred = 0;          ///< generated tokens before the last one that have not passed all layers
     std::vector<prediction> accepted;  ///< what the last step added
     step_counts counts;
-
-private:
-    [[nodiscard]] static std::size_t shortlist_size([[maybe_unused]] const Policy& policy) noexcept {
-        if constexpr (has_shortlist) {
-            return policy.head.tokens();
-        } else {
-            return 0;
-        }
-    }
 };
 
 }}  // namespace earlyout::EARLYOUT_ABI

@@ -85,7 +85,7 @@ public:
         const auto& shape = network_.shape();
         require_match(
             exits, {shape.layers, shape.d_model, shape.vocab, exits.model().fingerprint, exits.model().weight_formats});
-        exits.check();
+        check_exits(exits);
         exits_ = std::move(exits);
         exits_fit_ = true;
     }

@@ -2,6 +2,7 @@
 #ifndef EARLYOUT_IO_SIDECAR_HPP
 #define EARLYOUT_IO_SIDECAR_HPP
 
+#include <earlyout/exit/check_exits.hpp>
 #include <earlyout/exit/exit_weights.hpp>
 #include <earlyout/io/safetensors.hpp>
 #include <earlyout/io/safetensors_writer.hpp>
@@ -25,7 +26,7 @@ inline constexpr const char* sidecar_name = "exits.safetensors";
 namespace detail {
 
 inline constexpr const char* sidecar_format = "earlyout-exits";
-inline constexpr const char* sidecar_version = "1";
+inline constexpr const char* sidecar_version = "2";
 inline constexpr const char* exit_layers_name = "exit_layers";
 
 [[nodiscard]] inline const std::string& sidecar_text(const safetensors& from, std::string_view key) {
@@ -91,7 +92,7 @@ inline void expect_text(const safetensors& from, std::string_view key, std::stri
     for (const auto& [key, value] : from.metadata()) {
         if (std::ranges::find(own, key) == std::end(own)) made.set_metadata(key, value);
     }
-    made.check();
+    check_exits(made);
     return made;
 }
 
@@ -102,9 +103,9 @@ inline void expect_text(const safetensors& from, std::string_view key, std::stri
 }
 
 /// Writes a sidecar; a file of that name is replaced as a whole.
-/// @throws error (io), and what exit_weights::check() refuses
+/// @throws error (io), and what check_exits() refuses
 inline void write_exits(const std::filesystem::path& path, const exit_weights& exits) {
-    exits.check();
+    check_exits(exits);
     std::vector<float> layers;
     for (const std::size_t layer : exits.layers()) layers.push_back(static_cast<float>(layer));
     std::vector<tensor_view> tensors{

@@ -4,6 +4,7 @@
 
 #include <earlyout/kernels/norms.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -81,6 +82,59 @@ template <class Arch = default_arch>
         const batch log_p = xsimd::max(v - centre, least);
         return xsimd::exp(log_p) * log_p;
     });
+}
+
+/// H(q) in nats of q = p^2 / sum p^2, p = softmax(x): since q = softmax(2 x), with y = x - largest,
+/// H(q) = log sum exp(2 y) - 2 sum y exp(2 y) / sum exp(2 y).
+template <class Arch = default_arch>
+[[nodiscard]] float entropy_of_squares(const float* x, std::size_t n, float largest, Arch = {}) noexcept {
+    using batch = float_batch<Arch>;
+    constexpr std::size_t w = lanes<Arch>;
+    constexpr float least = std::numeric_limits<float>::lowest() / 2;  // of y: 0 * -infinity would be NaN
+    const batch centre(largest);
+    batch sums(0.0f);
+    batch products(0.0f);
+    std::size_t i = 0;
+    for (; i + w <= n; i += w) {
+        const batch y = xsimd::max(batch::load_unaligned(x + i) - centre, batch(least));
+        const batch e = xsimd::exp(y + y);
+        sums += e;
+        products = multiply_add<Arch>(y, e, products);
+    }
+    float sum = sum_lanes<Arch>(sums);
+    float product = sum_lanes<Arch>(products);
+    for (; i < n; ++i) {
+        const float y = std::max(x[i] - largest, least);
+        const float e = std::exp(2.0f * y);
+        sum += e;
+        product += y * e;
+    }
+    return std::log(sum) - 2.0f * product / sum;
+}
+
+/// KL(p || q) in nats, sum p (log p - log q), of p = softmax(x) and q = softmax(y), given log(sum(exp)) of both. Where
+/// p is 0 nothing is added; infinite where q alone is 0; NaN when a log_sum is. x, y: [n]
+template <class Arch = default_arch>
+[[nodiscard]] float kl_divergence(const float* x, float log_sum_x, const float* y, float log_sum_y, std::size_t n,
+                                  Arch = {}) noexcept {
+    using batch = float_batch<Arch>;
+    constexpr std::size_t w = lanes<Arch>;
+    if (std::isnan(log_sum_x) || std::isnan(log_sum_y)) return log_sum_x + log_sum_y;
+    constexpr float least = std::numeric_limits<float>::lowest() / 2;  // 0 * -infinity would be NaN
+    const batch centre_x(log_sum_x), centre_y(log_sum_y);
+    batch sums(0.0f);
+    std::size_t i = 0;
+    for (; i + w <= n; i += w) {
+        const batch log_p = xsimd::max(batch::load_unaligned(x + i) - centre_x, batch(least));
+        const batch log_q = xsimd::max(batch::load_unaligned(y + i) - centre_y, batch(least));
+        sums = multiply_add<Arch>(xsimd::exp(log_p), log_p - log_q, sums);
+    }
+    float sum = sum_lanes<Arch>(sums);
+    for (; i < n; ++i) {
+        const float log_p = std::max(x[i] - log_sum_x, least);
+        sum += std::exp(log_p) * (log_p - std::max(y[i] - log_sum_y, least));
+    }
+    return std::max(sum, 0.0f);
 }
 
 /// x[i] = exp(x[i]) / sum(exp(x)), in place. x: [n]

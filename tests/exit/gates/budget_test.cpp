@@ -36,7 +36,7 @@ TEST_CASE("a budget of tokens counts those produced", "[exit][budget]") {
     CHECK(at_position(three, 11) == decision::go_on);
     CHECK(at_position(three, 12) == decision::spent);
     CHECK(at_position(three, 40) == decision::spent);
-    CHECK(at_position(eo::token_budget{3, eo::over_budget::leave}, 12) == decision::exit);
+    CHECK(at_position(eo::token_budget{3, eo::over_budget::exit}, 12) == decision::exit);
     CHECK(at_position(eo::token_budget{0}, 9) == decision::spent);
 }
 
@@ -44,7 +44,7 @@ TEST_CASE("a budget of time counts from the start of the completion", "[exit][bu
     using namespace std::chrono_literals;
     CHECK(at_position(eo::time_budget{1h}, 20) == decision::go_on);
     CHECK(at_position(eo::time_budget{0s}, 9) == decision::spent);
-    const eo::time_budget gate{1h, eo::over_budget::leave};
+    const eo::time_budget gate{1h, eo::over_budget::exit};
     exit_point at({0.0f, 1.0f});
     eo::no_state token;
     eo::time_budget::sequence_state state{eo::time_budget::clock::now() - 2h};

@@ -26,7 +26,7 @@ namespace {
 /// With both states, a start of its own, a check, and a threshold that it tells.
 struct telling {
     static constexpr eo::signal_set signals = eo::no_signals;
-    static constexpr eo::safer safer_threshold = eo::safer::higher;
+    static constexpr eo::threshold_direction direction = eo::threshold_direction::higher_is_conservative;
     using token_state = support::nth_exit::token_state;
     using sequence_state = support::nth_exit::sequence_state;
     float threshold = 1.0f;
@@ -59,7 +59,7 @@ const std::vector<std::size_t> ten_from_five{5, 6, 7, 8, 9, 10, 11, 12, 13, 14};
 
 }  // namespace
 
-TEST_CASE("a decaying threshold follows its formula, mirrored where lower is safer", "[exit][decaying]") {
+TEST_CASE("a decaying threshold follows its formula, mirrored where lower is conservative", "[exit][decaying]") {
     for (const double t : {0.0, 0.3, 0.9, 1.0}) {
         const eo::decaying falling(eo::margin{static_cast<float>(t)}, 50);
         const eo::decaying faster(eo::margin{static_cast<float>(t)}, 50, 9.0f);

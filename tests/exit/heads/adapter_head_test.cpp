@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <earlyout/exit/check_exits.hpp>
 #include <earlyout/exit/heads/adapter_head.hpp>
 
 #include <vector>
@@ -23,7 +24,7 @@ eo::exit_weights weights_of(const std::vector<float>& down, const std::vector<fl
     if (!down.empty()) {
         made.set("adapter.3.down.weight", {rank, d}, down).set("adapter.3.up.weight", {d, rank}, up);
     }
-    made.check();
+    eo::check_exits(made);
     return made;
 }
 

@@ -28,7 +28,7 @@ struct made_up_exits : eo::logit_source {
     made_up_exits& operator=(const made_up_exits&) = delete;
 
     void go_to(std::size_t layer) {
-        if (signals.layer() != 0) signals.end_exit(false);
+        if (signals.layer() != 0) signals.end_exit();
         signals.begin_exit(layer, hidden, *this);
     }
 
@@ -128,6 +128,6 @@ TEST_CASE("the first exit that asks is asked about all tokens, whichever it is",
 
 TEST_CASE("a shortlist needs two tokens", "[exit][shortlist]") {
     CHECK_THROWS_AS(eo::shortlist(1), eo::error);
-    CHECK(eo::shortlist{}.tokens() == 256);
+    CHECK(eo::shortlist_of(eo::shortlist{}).tokens == 256);
     static_assert(eo::exit_head<eo::shortlist<>>);
 }

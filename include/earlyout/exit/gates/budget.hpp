@@ -3,17 +3,20 @@
 #define EARLYOUT_EXIT_GATES_BUDGET_HPP
 
 #include <earlyout/exit/gate.hpp>
+#include <earlyout/exit/gate_info.hpp>
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <span>
+#include <string_view>
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// What a budget that is used up asks for.
 enum class over_budget : std::uint8_t {
-    end,   ///< end the completion before its next token
-    leave  ///< go on, but leave at the first exit from here on
+    end,  ///< end the completion before its next token
+    exit  ///< go on, but exit at the first exit from here on
 };
 
 namespace detail {
@@ -22,16 +25,39 @@ namespace detail {
     return then == over_budget::end ? decision::spent : decision::exit;
 }
 
+inline constexpr std::string_view over_budget_words[]{"end", "exit"};
+inline constexpr gate_parameter over_budget_parameter{
+    .name = "then",
+    .meaning =
+        "what happens then: end (the completion ends at the next exit) or exit (every token exits at its first "
+        "exit from there on)",
+    .comparison = "then",
+    .words = over_budget_words};
+
 }  // namespace detail
 
 /// A budget of new tokens, to be combined with other gates: `any_of{token_budget{32}, margin{0.6f}}` asks the margin
-/// for 32 tokens and then ends the completion at the first exit it comes to; with over_budget::leave the text goes on,
-/// every token leaving there. Unlike generate_options::max_new_tokens it can do the latter.
+/// for 32 tokens and then ends the completion at the first exit it comes to; with over_budget::exit the text goes on,
+/// every token exiting there. Unlike generate_options::max_new_tokens it can do the latter.
 struct token_budget {
     static constexpr signal_set signals = no_signals;
+    static constexpr gate_parameter parameters[]{{.name = "tokens",
+                                                  .meaning = "new tokens",
+                                                  .comparison = "after",
+                                                  .otherwise = 64.0f,
+                                                  .min = 1.0f,
+                                                  .max = 1 << 24,
+                                                  .is_exit_count = false},
+                                                 detail::over_budget_parameter};
+    static constexpr gate_info info{
+        .name = "token-budget", .brief = "acts after a number of new tokens", .parameters = parameters};
 
     std::size_t tokens = 64;
     over_budget then = over_budget::end;
+
+    static constexpr token_budget from(std::span<const float> values) noexcept {
+        return {static_cast<std::size_t>(values[0]), static_cast<over_budget>(values[1])};
+    }
 
     decision operator()(const auto& s) const {
         return s.new_tokens() >= tokens ? detail::answer_of(then) : decision::go_on;
@@ -47,8 +73,21 @@ struct time_budget {
         clock::time_point started{};
     };
 
+    static constexpr gate_parameter parameters[]{{.name = "seconds",
+                                                  .meaning = "seconds since the completion was started",
+                                                  .comparison = "after",
+                                                  .otherwise = 1.0f,
+                                                  .max = no_limit},
+                                                 detail::over_budget_parameter};
+    static constexpr gate_info info{
+        .name = "time-budget", .brief = "acts after a time, the prompt's included", .parameters = parameters};
+
     std::chrono::duration<double> time{1.0};
     over_budget then = over_budget::end;
+
+    static constexpr time_budget from(std::span<const float> values) noexcept {
+        return {std::chrono::duration<double>(static_cast<double>(values[0])), static_cast<over_budget>(values[1])};
+    }
 
     decision operator()(const auto&, const sequence_state& state) const {
         return clock::now() - state.started >= time ? detail::answer_of(then) : decision::go_on;

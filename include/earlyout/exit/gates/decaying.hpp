@@ -19,14 +19,14 @@ namespace detail {
 template <class Gate>
 concept has_threshold = std::is_trivially_copyable_v<Gate> && requires(Gate& g) {
     { g.threshold } -> std::same_as<float&>;
-    { Gate::safer_threshold } -> std::convertible_to<safer>;
+    { Gate::direction } -> std::convertible_to<threshold_direction>;
 };
 
 }  // namespace detail
 
 /// A gate that lets later tokens exit more easily, since all that follow build on an early token's error:
 /// t(i) = .9 t + .1 t exp(-tau i / max_tokens) (CALM, arXiv 2207.07061, with tau = 4), t being the held gate's
-/// threshold. It falls from t towards .9 t; where lower is safer, as for `entropy`, it rises by as much, from t
+/// threshold. It falls from t towards .9 t; where lower is conservative, as for `entropy`, it rises by as much, from t
 /// towards 1.1 t. A negative t moves the same way, by a tenth of its size. A threshold that is never to be
 /// reached must lie out of reach at .9 t too. Costs an exponential.
 ///
@@ -37,11 +37,11 @@ template <class Gate>
 class decaying {
     static_assert(detail::has_threshold<Gate>,
                   "earlyout: decaying takes a gate that is trivially copyable, with a public `float threshold` and a "
-                  "`safer_threshold`, such as margin");
+                  "`direction`, such as margin");
 
 public:
     static constexpr signal_set signals = Gate::signals;
-    static constexpr safer safer_threshold = Gate::safer_threshold;
+    static constexpr threshold_direction direction = Gate::direction;
 
     struct token_state {
         token_state_of<Gate> held{};
@@ -66,7 +66,8 @@ public:
     [[nodiscard]] float threshold_at(std::size_t index) const noexcept {
         const float time = static_cast<float>(index) / static_cast<float>(max_tokens_);
         const float eased = -0.1f * std::abs(gate_.threshold) * std::expm1(-tau_ * time);
-        return safer_threshold == safer::higher ? gate_.threshold - eased : gate_.threshold + eased;
+        return direction == threshold_direction::higher_is_conservative ? gate_.threshold - eased
+                                                                        : gate_.threshold + eased;
     }
 
     decision operator()(const signal_view<signals>& s, token_state& token, sequence_state& sequence) const {

@@ -10,7 +10,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 struct fixed_layer {
     static constexpr signal_set signals = no_signals;
     /// More layers are nearer to the full model.
-    static constexpr safer safer_threshold = safer::higher;
+    static constexpr threshold_direction direction = threshold_direction::higher_is_conservative;
 
     std::size_t layer = 1;  ///< layers to run, from 1
 

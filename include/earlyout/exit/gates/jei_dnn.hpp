@@ -3,52 +3,22 @@
 #define EARLYOUT_EXIT_GATES_JEI_DNN_HPP
 
 #include <earlyout/exit/gate.hpp>
+#include <earlyout/exit/gate_info.hpp>
 #include <earlyout/exit/gates/logistic_maps.hpp>
 #include <earlyout/kernels/argmax.hpp>
+#include <earlyout/kernels/softmax.hpp>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
-#include <limits>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
-
-namespace detail {
-
-/// H(q) in nats of q = p^2 / sum p^2, p = softmax(x): since q = softmax(2 x), with y = x - largest,
-/// H(q) = log sum exp(2 y) - 2 sum y exp(2 y) / sum exp(2 y).
-template <class Arch = default_arch>
-[[nodiscard]] float entropy_of_squares(std::span<const float> x, float largest) noexcept {
-    using batch = float_batch<Arch>;
-    constexpr std::size_t w = kernels::lanes<Arch>;
-    constexpr float least = std::numeric_limits<float>::lowest() / 2;  // of y: 0 * -infinity would be NaN
-    const batch centre(largest);
-    batch sums(0.0f);
-    batch products(0.0f);
-    std::size_t i = 0;
-    for (; i + w <= x.size(); i += w) {
-        const batch y = xsimd::max(batch::load_unaligned(x.data() + i) - centre, batch(least));
-        const batch e = xsimd::exp(y + y);
-        sums += e;
-        products = kernels::multiply_add<Arch>(y, e, products);
-    }
-    float sum = kernels::sum_lanes<Arch>(sums);
-    float product = kernels::sum_lanes<Arch>(products);
-    for (; i < x.size(); ++i) {
-        const float y = std::max(x[i] - largest, least);
-        const float e = std::exp(2.0f * y);
-        sum += e;
-        product += y * e;
-    }
-    return std::log(sum) - 2.0f * product / sum;
-}
-
-}  // namespace detail
 
 /// What JEI-DNN's gates look at: p1, H(p), p1 - p2 and H(q) with q = p^2 / sum p^2, p = softmax(logits),
 /// entropies in nats. For fitting such gates. logits: [vocab], vocab >= 1
@@ -57,7 +27,7 @@ template <class Arch = default_arch>
     const float log_sum = kernels::log_sum_exp(logits.data(), logits.size(), top.first);
     const float p1 = std::exp(top.first - log_sum);
     return {p1, kernels::entropy(logits.data(), logits.size(), log_sum), p1 - std::exp(top.second - log_sum),
-            detail::entropy_of_squares(logits, top.first)};
+            kernels::entropy_of_squares(logits.data(), logits.size(), top.first)};
 }
 
 /// Gates fitted together with each other and with their exits (JEI-DNN, arXiv 2310.09163). After each exit
@@ -73,12 +43,30 @@ class jei_dnn {
 public:
     static constexpr signal_set signals =
         signal::logits | signal::argmax | signal::max_probability | signal::margin | signal::entropy;
-    static constexpr safer safer_threshold = safer::higher;
+    static constexpr threshold_direction direction = threshold_direction::higher_is_conservative;
 
     struct token_state {
         float sum = 0.0f;      ///< S, of the earlier exits' g
         float staying = 1.0f;  ///< P, product of the earlier exits' 1 - a
     };
+
+    static constexpr float grid[]{0.9f, 0.8f, 0.7f, 0.6f, 0.5f, 0.4f, 0.3f};
+    static constexpr gate_parameter parameters[]{{.name = "threshold",
+                                                  .meaning = "probability of exiting, at least",
+                                                  .comparison = ">=",
+                                                  .otherwise = 0.5f,
+                                                  .direction = direction,
+                                                  .grid = grid}};
+    static constexpr std::string_view tensors[]{"weight", "bias"};
+    static constexpr gate_info info{.name = "jei-dnn",
+                                    .brief = "exits by the share of tokens that should, fitted jointly over exits",
+                                    .parameters = parameters,
+                                    .tensors = tensors};
+
+    /// @throws error (missing_tensor, wrong_shape)
+    static jei_dnn from(std::span<const float> values, const exit_weights& exits) {
+        return jei_dnn(weights_by_layer(exits, info.name), values[0]);
+    }
 
     /// @param weights [1, 4] and a bias [1] or none, for all layers; they must outlive the gate
     /// @param threshold a probability of leaving, .5 in the paper; > 1 never exits
@@ -98,7 +86,7 @@ public:
         const std::span<const float> logits = s.logits();
         const float largest = logits[static_cast<std::size_t>(s.argmax())];
         const std::array<float, features> u{s.max_probability(), s.entropy(), s.margin(),
-                                            detail::entropy_of_squares(logits, largest)};
+                                            kernels::entropy_of_squares(logits.data(), logits.size(), largest)};
         const std::optional<float> g = maps_(s.layer(), u.data());
         if (!g) return decision::go_on;
         const float leaving = probability_of_leaving(*g, state);

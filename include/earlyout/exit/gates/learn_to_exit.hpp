@@ -3,11 +3,13 @@
 #define EARLYOUT_EXIT_GATES_LEARN_TO_EXIT_HPP
 
 #include <earlyout/exit/gate.hpp>
+#include <earlyout/exit/gate_info.hpp>
 #include <earlyout/exit/gates/logistic_maps.hpp>
 
 #include <cstddef>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -20,7 +22,25 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 class learn_to_exit {
 public:
     static constexpr signal_set signals = signal::hidden_state;
-    static constexpr safer safer_threshold = safer::lower;
+    static constexpr threshold_direction direction = threshold_direction::lower_is_conservative;
+
+    static constexpr float grid[]{0.02f, 0.05f, 0.1f, 0.2f, 0.3f, 0.4f, 0.6f, 1.0f};
+    static constexpr gate_parameter parameters[]{{.name = "threshold",
+                                                  .meaning = "predicted probability that exiting is wrong, at most",
+                                                  .comparison = "<=",
+                                                  .otherwise = 0.1f,
+                                                  .direction = direction,
+                                                  .grid = grid}};
+    static constexpr std::string_view tensors[]{"weight", "bias"};
+    static constexpr gate_info info{.name = "learn-to-exit",
+                                    .brief = "exits where a fitted map predicts that exiting is hardly ever wrong",
+                                    .parameters = parameters,
+                                    .tensors = tensors};
+
+    /// @throws error (missing_tensor, wrong_shape)
+    static learn_to_exit from(std::span<const float> values, const exit_weights& exits) {
+        return learn_to_exit(weights_by_layer(exits, info.name), values[0]);
+    }
 
     /// @param weights [1, d_model] and a bias [1] or none; they must outlive the gate
     /// @param threshold a probability of error; < 0 never exits

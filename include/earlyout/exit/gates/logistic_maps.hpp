@@ -24,18 +24,25 @@ struct layer_weights {
     linear_weights weights;
 };
 
-/// The weights called NAME.LAYER (`learn_to_exit.3.weight`, and a bias where there is one), for every exit layer that
-/// has them. Views; they live as long as `exits`.
-/// @throws error (missing_tensor) when no exit layer has any, (wrong_shape)
-[[nodiscard]] inline std::vector<layer_weights> weights_by_layer(const exit_weights& exits, std::string_view name) {
+/// Returns the weights called NAME.LAYER (`learn-to-exit.3.weight`, and a bias where there is one), for every layer
+/// that has them. Views; they live as long as `exits`.
+/// @throws error (wrong_shape)
+[[nodiscard]] inline std::vector<layer_weights> find_weights_by_layer(const exit_weights& exits,
+                                                                      std::string_view name) {
     std::vector<layer_weights> found;
-    for (const std::size_t layer : exits.layers()) {
+    for (std::size_t layer = 1; layer <= exits.model().layers; ++layer) {
         const std::string own = std::string(name) + "." + std::to_string(layer);
         if (exits.find(own + ".weight") != nullptr) found.push_back({layer, exits.linear(own)});
     }
+    return found;
+}
+
+/// The same, of which there must be some.
+/// @throws error (missing_tensor) when no layer has any, (wrong_shape)
+[[nodiscard]] inline std::vector<layer_weights> weights_by_layer(const exit_weights& exits, std::string_view name) {
+    std::vector<layer_weights> found = find_weights_by_layer(exits, name);
     if (found.empty()) {
-        fail(errc::missing_tensor, exits.source(), ": tensor '", name,
-             ".LAYER.weight' is missing for every exit layer");
+        fail(errc::missing_tensor, exits.source(), ": tensor '", name, ".LAYER.weight' is missing for every layer");
     }
     return found;
 }

@@ -3,6 +3,9 @@
 #define EARLYOUT_EXIT_GATES_MAX_PROBABILITY_HPP
 
 #include <earlyout/exit/gate.hpp>
+#include <earlyout/exit/gate_info.hpp>
+
+#include <span>
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
@@ -10,9 +13,21 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 /// response"). Costs the exit's logits.
 struct max_probability {
     static constexpr signal_set signals = signal::max_probability;
-    static constexpr safer safer_threshold = safer::higher;
+    static constexpr threshold_direction direction = threshold_direction::higher_is_conservative;
+
+    static constexpr float grid[]{0.9f, 0.8f, 0.7f, 0.6f, 0.5f, 0.4f, 0.3f, 0.2f};
+    static constexpr gate_parameter parameters[]{{.name = "threshold",
+                                                  .meaning = "probability of the exit's most likely token, at least",
+                                                  .comparison = ">=",
+                                                  .otherwise = 0.9f,
+                                                  .direction = direction,
+                                                  .grid = grid}};
+    static constexpr gate_info info{
+        .name = "max-probability", .brief = "exits where the most likely token is likely", .parameters = parameters};
 
     float threshold = 0.9f;  ///< probability; > 1 never exits
+
+    static constexpr max_probability from(std::span<const float> values) noexcept { return {values[0]}; }
 
     decision operator()(const auto& s) const {
         return s.max_probability() >= threshold ? decision::exit : decision::go_on;

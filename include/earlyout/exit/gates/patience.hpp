@@ -4,6 +4,9 @@
 
 #include <earlyout/core/token.hpp>
 #include <earlyout/exit/gate.hpp>
+#include <earlyout/exit/gate_info.hpp>
+
+#include <span>
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
@@ -14,14 +17,31 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 /// asked; others of the plan do not count. Costs the exit's logits.
 struct patience {
     static constexpr signal_set signals = signal::argmax;
-    static constexpr safer safer_threshold = safer::higher;
+    static constexpr threshold_direction direction = threshold_direction::higher_is_conservative;
 
     struct token_state {
         token_id last = -1;   ///< arg-max at the exit before; -1 before the first
         unsigned agreed = 0;  ///< further exits in a row that gave it
     };
 
+    static constexpr float grid[]{8.0f, 7.0f, 6.0f, 5.0f, 4.0f, 3.0f, 2.0f, 1.0f};
+    static constexpr gate_parameter parameters[]{{.name = "exits",
+                                                  .meaning = "further exits in a row with the same most likely token",
+                                                  .comparison = ">=",
+                                                  .otherwise = 2.0f,
+                                                  .min = 1.0f,
+                                                  .max = 1e6f,
+                                                  .is_exit_count = true,
+                                                  .direction = direction,
+                                                  .grid = grid}};
+    static constexpr gate_info info{
+        .name = "patience", .brief = "exits where several exits in a row agree on the token", .parameters = parameters};
+
     unsigned exits_in_a_row = 2;  ///< further exits that must agree with one before them
+
+    static constexpr patience from(std::span<const float> values) noexcept {
+        return {static_cast<unsigned>(values[0])};
+    }
 
     decision operator()(const auto& s, token_state& state) const {
         const token_id now = s.argmax();

@@ -3,7 +3,10 @@
 #define EARLYOUT_EXIT_GATES_SATURATION_HPP
 
 #include <earlyout/exit/gate.hpp>
+#include <earlyout/exit/gate_info.hpp>
+
 #include <earlyout/kernels/dot.hpp>
+#include <span>
 
 #include <cmath>
 #include <span>
@@ -16,9 +19,23 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 /// multiplications, and each exit keeps a copy of d_model numbers for the next.
 struct saturation {
     static constexpr signal_set signals = signal::hidden_state | signal::previous_hidden_state;
-    static constexpr safer safer_threshold = safer::higher;
+    static constexpr threshold_direction direction = threshold_direction::higher_is_conservative;
+
+    static constexpr float grid[]{0.99f, 0.98f, 0.95f, 0.9f, 0.85f, 0.8f, 0.7f, 0.6f};
+    static constexpr gate_parameter parameters[]{
+        {.name = "threshold",
+         .meaning = "cosine of the hidden state and that of the exit before, at least",
+         .comparison = ">=",
+         .otherwise = 0.9f,
+         .min = -1.0f,
+         .direction = direction,
+         .grid = grid}};
+    static constexpr gate_info info{
+        .name = "saturation", .brief = "exits where layers no longer turn the hidden state", .parameters = parameters};
 
     float threshold = 0.9f;  ///< a cosine; > 1 never exits, but for rounding
+
+    static constexpr saturation from(std::span<const float> values) noexcept { return {values[0]}; }
 
     decision operator()(const auto& s) const noexcept {
         const auto previous = s.previous_hidden_state();

@@ -4,6 +4,7 @@
 
 #include <earlyout/exit/exit_weights.hpp>
 #include <earlyout/exit/gate.hpp>
+#include <earlyout/exit/gate_info.hpp>
 #include <earlyout/exit/gates/logistic_maps.hpp>
 #include <earlyout/kernels/dot.hpp>
 
@@ -12,6 +13,7 @@
 #include <cmath>
 #include <cstddef>
 #include <span>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -30,13 +32,43 @@ struct sec_thresholds {
 class sec_gate {
 public:
     static constexpr signal_set signals = signal::hidden_state;
-    static constexpr safer safer_threshold = safer::higher;
+    static constexpr threshold_direction direction = threshold_direction::higher_is_conservative;
+
+    // The SEC paper's thresholds: below .5 the winning class alone decides.
+    static constexpr float grid[]{0.999f, 0.99f, 0.95f, 0.9f, 0.8f, 0.7f, 0.6f, 0.5f, 0.0f};
+    static constexpr gate_parameter parameters[]{{.name = "exit",
+                                                  .meaning = "probability of exit, where it wins, above",
+                                                  .comparison = ">",
+                                                  .otherwise = 0.9f,
+                                                  .direction = direction,
+                                                  .grid = grid},
+                                                 {.name = "stop",
+                                                  .meaning = "probability of stop, where it wins, above",
+                                                  .comparison = ">",
+                                                  .otherwise = 1.0f,
+                                                  .direction = direction,
+                                                  .grid = grid}};
+    static constexpr std::string_view tensors[]{"weight", "bias"};
+    static constexpr gate_info info{.name = "sec",
+                                    .brief = "stops, exits or goes on, as one fitted map to three classes says",
+                                    .parameters = parameters,
+                                    .tensors = tensors};
+
+    /// Takes `sec.LAYER.weight` after the layers that have one, and `sec.weight`, where there is one, after all others.
+    /// @throws error (missing_tensor, wrong_shape)
+    static sec_gate from(std::span<const float> values, const exit_weights& exits) {
+        const sec_thresholds thresholds{.exit = values[0], .stop = values[1]};
+        if (exits.find("sec.weight") == nullptr) return sec_gate(weights_by_layer(exits, info.name), thresholds);
+        std::vector<layer_weights> maps = find_weights_by_layer(exits, info.name);
+        maps.push_back({every_layer, exits.linear(info.name)});
+        return sec_gate(std::move(maps), thresholds);
+    }
 
     /// @param weights [3, d_model] and a bias [3] or none; they must outlive the gate
     /// @throws error (wrong_shape)
     explicit sec_gate(const linear_weights& weights, sec_thresholds thresholds = {})
         : sec_gate(std::vector<layer_weights>{{every_layer, weights}}, thresholds) {}
-    /// @param weights as above for each exit layer, see weights_by_layer(exits, "gate")
+    /// @param weights as above for each exit layer, see weights_by_layer(exits, "sec")
     /// @throws error (wrong_shape, invalid_argument)
     explicit sec_gate(std::vector<layer_weights> weights, sec_thresholds thresholds = {})
         : maps_(std::move(weights)), thresholds_(thresholds) {

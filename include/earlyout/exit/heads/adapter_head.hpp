@@ -24,7 +24,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 template <class Format = f32>
 class adapter_head {
 public:
-    static constexpr bool through_output = true;  ///< ends in the model's output and leaves its logits alone
+    static constexpr bool uses_lm_head = true;  ///< ends in the model's output and leaves its logits alone
 
     /// Packs `adapter.LAYER` of every layer that has one; `exits` are not needed afterwards. Copies share the weights.
     /// @throws error (missing_tensor) when no layer has one, (wrong_shape)

@@ -10,7 +10,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// Every exit uses the model's own final norm and output matrix. For models trained with a loss at their exits.
 struct shared_head {
-    static constexpr bool through_output = true;
+    static constexpr bool uses_lm_head = true;
 
     template <class Output>
     void operator()(std::size_t, matrix_view<const float> hidden, matrix_view<float> logits, Output&& output) const {

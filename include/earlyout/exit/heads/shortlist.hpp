@@ -11,9 +11,6 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// Where a shortlist answers: at later exits, or after the last layer too, whose answer then is not quite full depth's.
-enum class shortlist_reach : unsigned char { exits, full_depth };
-
 /// An exit head that asks a token's first exit about the whole vocabulary and later ones about the first's likeliest
 /// tokens alone ("dynamic vocabulary pruning", arXiv 2410.18952), so that a confidence costs a few rows of the output
 /// matrix instead of all. Those rows are copied once per token, when a second exit asks.
@@ -35,14 +32,17 @@ public:
     explicit shortlist(std::size_t tokens = 256, Head head = {}, shortlist_reach reach = shortlist_reach::exits)
         : tokens_(tokens), head_(std::move(head)), reach_(reach) {
         static_assert(
-            requires { requires Head::through_output; },
+            requires { requires Head::uses_lm_head; },
             "earlyout: a shortlist is made of rows of the model's output matrix, which this exit head does "
-            "not end in; a head that does says so: `static constexpr bool through_output = true;`");
+            "not end in; a head that does says so: `static constexpr bool uses_lm_head = true;`");
         if (tokens < 2) fail(errc::invalid_argument, "shortlist: expected at least 2 tokens, found ", tokens);
     }
 
-    [[nodiscard]] std::size_t tokens() const noexcept { return tokens_; }
-    [[nodiscard]] shortlist_reach reach() const noexcept { return reach_; }
+    [[nodiscard]] shortlist_use run_time_shortlist() const noexcept { return {tokens_, reach_}; }
+    [[nodiscard]] std::size_t scratch_bytes(std::size_t rows) const { return head_scratch_bytes(head_, rows); }
+    void check(const model_shape& shape) const {
+        if constexpr (requires { head_.check(shape); }) head_.check(shape);
+    }
 
     /// @param logits [n, vocab], or [n, tokens()] where `output` computes those
     template <class Output>
@@ -56,15 +56,6 @@ private:
     [[no_unique_address]] Head head_;
     shortlist_reach reach_;
 };
-
-namespace detail {
-
-template <class Head>
-inline constexpr bool is_shortlist = false;
-template <class Head>
-inline constexpr bool is_shortlist<shortlist<Head>> = true;
-
-}  // namespace detail
 
 }}  // namespace earlyout::EARLYOUT_ABI
 

@@ -66,7 +66,7 @@ public:
                 g.signals.begin_exit(depth, g.tokens.hidden_state(g.tokens.size() - 1), logits);
                 const decision decided = at_exit ? evaluate_gate(g, depth) : decision::exit;
                 if (decided == decision::go_on && !at_top && (!g.signals.has_summary() || g.signals.are_numbers())) {
-                    g.signals.end_exit(policy_->plan.signals().contains(signal::previous_hidden_state));
+                    g.signals.end_exit();
                     return false;
                 }
 
@@ -128,18 +128,17 @@ public:
     /// Returns true where the most likely token is all that is needed of an exit's logits, so that none are stored.
     [[nodiscard]] bool summarized(const generation_type& g) const noexcept {
         const signal_set read = policy_->plan.signals();
-        return exit_logits<Network, Policy>::summarizes && sampler::takes_argmax(g.options) && !g.options.on_logits &&
-               !read.contains(signal::logits) && !read.contains(signal::entropy);
+        return exit_logits<Network, Policy>::summarizes(*policy_) && sampler::takes_argmax(g.options) &&
+               !g.options.on_logits && !read.contains(signal::logits) && !read.contains(signal::entropy) &&
+               !read.contains(signal::divergence);
     }
 
 private:
     /// True where a token may be drawn from the shortlist's logits at a later exit.
     [[nodiscard]] bool shortlist_answers(std::size_t layer) const noexcept {
-        if constexpr (generation_type::has_shortlist) {
-            return layer < network_->shape().layers || policy_->head.reach() == shortlist_reach::full_depth;
-        } else {
-            return false;
-        }
+        const shortlist_use used = shortlist_of(policy_->head);
+        if (used.tokens == 0) return false;
+        return layer < network_->shape().layers || used.reach == shortlist_reach::full_depth;
     }
 
     const Network* network_;

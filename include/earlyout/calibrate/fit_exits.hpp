@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_CALIBRATE_FIT_EXITS_HPP
+#define EARLYOUT_CALIBRATE_FIT_EXITS_HPP
+
+#include <earlyout/calibrate/answer_again.hpp>
+#include <earlyout/calibrate/collect.hpp>
+#include <earlyout/calibrate/corpus.hpp>
+#include <earlyout/calibrate/exit_accuracy.hpp>
+#include <earlyout/calibrate/fit_heads.hpp>
+#include <earlyout/calibrate/fit_result.hpp>
+#include <earlyout/calibrate/gates.hpp>
+#include <earlyout/calibrate/kept_observations.hpp>
+#include <earlyout/calibrate/monitor.hpp>
+#include <earlyout/calibrate/shards.hpp>
+#include <earlyout/calibrate/threshold_search.hpp>
+#include <earlyout/core/error.hpp>
+#include <earlyout/core/executor.hpp>
+#include <earlyout/exit/any_head.hpp>
+#include <earlyout/exit/exit_weights.hpp>
+#include <earlyout/generate/make_session.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
+
+/// What is fitted, and how.
+struct fit_options {
+    std::vector<std::size_t> layers;  ///< to fit exits after; empty: all but the last
+    std::string heads = "shared";     ///< "shared" (nothing to fit), "adapter" or "own"
+    head_fit_options head_fit;
+    std::vector<std::string> gates{"learn-to-exit", "sec"};
+    gate_fits fits;
+    std::size_t memory = std::size_t{512} << 20;  ///< bytes of observations to keep; of more tokens every n-th is kept
+    std::size_t window = 512;                     ///< tokens that see each other, at most the model's context
+    threshold_options thresholds;
+    sample_options samples{.count = 200};
+    guarantee_options guarantee;
+};
+
+namespace detail {
+
+[[nodiscard]] inline std::vector<corpus_text> texts_of_part(const std::vector<corpus_text>& texts, corpus_part part,
+                                                            const char* name) {
+    std::vector<corpus_text> found;
+    for (const corpus_text& text : texts) {
+        if (part_of(text) == part && text.ids.size() >= 2) found.push_back(text);
+    }
+    if (found.empty()) {
+        fail(errc::invalid_argument, "texts: expected several, of which some fall to the part ", name, "; found ",
+             texts.size(), " texts, none of them does; give more files, or take more tokens");
+    }
+    return found;
+}
+
+/// The steps of a fit. Each returns false once it was cancelled.
+template <class Model>
+class exit_fitter {
+public:
+    exit_fitter(Model& model, const std::vector<corpus_text>& texts, const fit_options& options, fitted_model fitted_to,
+                std::span<const std::pair<std::string, Model*>> others, executor& on, const monitor& watch)
+        : model_(model),
+          texts_(texts),
+          o_(options),
+          fitted_to_(std::move(fitted_to)),
+          others_(others),
+          on_(on),
+          watch_(watch),
+          layers_(options.layers) {
+        const model_shape& shape = network_of(model).shape();
+        if (layers_.empty()) {
+            for (std::size_t layer = 1; layer < shape.layers; ++layer) layers_.push_back(layer);
+        }
+        if (!layers_.empty() && layers_.back() == shape.layers) layers_.pop_back();
+        if (layers_.empty()) {
+            fail(errc::invalid_argument, "exit layers: expected some of 1 .. ", shape.layers - 1, ", found none");
+        }
+        if (o_.head_fit.rank > shape.d_model) {
+            fail(errc::invalid_argument, "rank: expected at most the model's width of ", shape.d_model, ", found ",
+                 o_.head_fit.rank);
+        }
+    }
+
+    [[nodiscard]] bool run() {
+        result_.texts = texts_.size();
+        result_.loss_target = o_.thresholds.loss;
+        for (const corpus_text& text : texts_) result_.texts_hash ^= text.hash;
+        const auto validation_texts = texts_of_part(texts_, corpus_part::validate, "validate");
+        kept_observations seen, other;
+        if (!collect(texts_of_part(texts_, corpus_part::fit, "fit"), o_.memory / 4 * 3, "fit", seen, result_.fit) ||
+            !collect(validation_texts, o_.memory / 4, "validate", other, result_.validation)) {
+            return false;
+        }
+        if (o_.heads != "shared" && !fit_all_heads(seen, other)) return false;
+        for (const std::string& gate : o_.gates) {
+            watch_.report("fitting " + gate);
+            result_.gates.push_back(fit_gate(o_.fits, gate, {seen, other, watch_.cancel}));
+            if (watch_.is_cancelled()) return false;
+        }
+        seen = kept_observations();
+        other = kept_observations();
+        return choose_policies(validation_texts);
+    }
+
+    [[nodiscard]] fit_result take() {
+        result_.exits = make_exits();
+        return std::move(result_);
+    }
+
+private:
+    using clock = std::chrono::steady_clock;
+    static double since(clock::time_point start) { return std::chrono::duration<double>(clock::now() - start).count(); }
+
+    [[nodiscard]] bool collect(const std::vector<corpus_text>& texts, std::size_t bytes, const char* name,
+                               kept_observations& kept, collected_part& part) {
+        const model_shape& shape = network_of(model_).shape();
+        for (const corpus_text& text : texts) part.tokens += text.ids.size();
+        part.texts = texts.size();
+        const std::size_t exits = layers_.size() + 1;
+        const std::size_t every = kept_observations::keep_every_within(bytes, part.tokens, exits, shape.d_model);
+        collector collect(network_of(model_), layers_, std::min(o_.window, shape.context), on_);
+        const auto start = clock::now();
+        bool whole = true;
+        std::size_t before = 0;
+        for (std::size_t shard = 0; shard < shard_count && whole; ++shard) {
+            const std::span<const corpus_text> some = shard_of(std::span(texts), shard);
+            kept_observations kept_of_shard(every);
+            exit_accuracy accuracy;
+            whole = collect.run(
+                some,
+                [&](const window_observation& window) {
+                    accuracy.add(window);
+                    kept_of_shard.add(window);
+                },
+                watch_.cancel,
+                [&](std::size_t done) {
+                    watch_.report(std::string("reading the part ") + name, before + done, part.tokens);
+                });
+            kept += kept_of_shard;
+            part.exits += accuracy;
+            for (const corpus_text& text : some) before += text.ids.size();
+        }
+        part.seconds = since(start);
+        part.kept = kept.size();
+        part.kept_bytes = kept.size() * kept_observations::bytes_of_token(exits, shape.d_model);
+        return whole;
+    }
+
+    /// Fits them and lets every exit answer again: gates are fitted to what they will see.
+    [[nodiscard]] bool fit_all_heads(kept_observations& seen, kept_observations& other) {
+        heads_result& heads = result_.heads.emplace();
+        heads.kind = o_.heads;
+        heads.before.add(other);
+        const auto start = clock::now();
+        auto fitted = fit_heads(network_of(model_), seen, o_.heads == "own" ? head_kind::own : head_kind::adapter,
+                                o_.head_fit, on_, watch_.cancel,
+                                [&](std::size_t done, std::size_t all) { watch_.report("fitting heads", done, all); });
+        if (!fitted) return false;
+        heads.fitted = std::move(*fitted);
+        heads.seconds = since(start);
+        model_.set_exits(make_exits());
+        head_ = make_head(
+            policy_spec{.gates = {}, .layers = {}, .head = o_.heads, .shortlist = {}, .cache = "propagate"}, model_);
+        const std::size_t all = (seen.size() + other.size()) * (seen.exit_count() - 1);
+        std::size_t before = 0;
+        for (kept_observations* part : {&seen, &other}) {
+            if (!answer_again(*part, network_of(model_), head_, on_, watch_.cancel,
+                              [&](std::size_t done) { watch_.report("exits answer again", before + done, all); })) {
+                return false;
+            }
+            before += part->size() * (part->exit_count() - 1);
+        }
+        heads.after.add(other);
+        return true;
+    }
+
+    [[nodiscard]] bool choose_policies(const std::vector<corpus_text>& validation_texts) {
+        model_.set_exits(make_exits());
+        for (const auto& [name, other] : others_) other->set_exits(make_exits());
+        const auto samples = cut_samples(validation_texts, o_.samples);
+        if (samples.empty()) {
+            fail(errc::invalid_argument, "texts: expected some of at least ", o_.samples.new_tokens + 2,
+                 " tokens, found none in the part validate");
+        }
+        result_.samples = samples.size();
+        threshold_options thresholds = o_.thresholds;
+        thresholds.layers = layers_;
+        const threshold_search search(std::as_const(model_), head_, thresholds, watch_);
+        std::vector<std::pair<std::string, const Model*>> others(others_.begin(), others_.end());
+        for (const std::string& gate : o_.gates) {
+            result_.choices.push_back(search.choose(gate, samples));
+            if (watch_.is_cancelled()) return false;
+        }
+        for (gate_choice& choice : result_.choices) search.check_formats(choice, others, samples);
+        if (o_.guarantee.eps > 0.0) {
+            const auto unseen = texts_of_part(texts_, corpus_part::guarantee, "guarantee");
+            for (gate_choice& choice : result_.choices) search.guarantee(choice, unseen, o_.samples, o_.guarantee);
+        }
+        if (watch_.is_cancelled()) return false;
+        for (const auto& [name, other] : others_) {
+            const bool holds = std::ranges::all_of(result_.choices, [&name = name](const gate_choice& choice) {
+                return std::ranges::all_of(
+                    choice.formats, [&](const checked_format& format) { return format.name != name || format.holds; });
+            });
+            if (holds) fitted_to_.weight_formats += ", " + name;
+        }
+        return true;
+    }
+
+    [[nodiscard]] exit_weights make_exits() const {
+        exit_weights exits("fitted exits");
+        exits.set_model(fitted_to_);
+        exits.set_layers(layers_);
+        if (result_.heads) {
+            for (const fitted_head& head : result_.heads->fitted) head.store(exits);
+        }
+        for (const fitted_gate& gate : result_.gates) gate.store(exits);
+        for (const gate_choice& choice : result_.choices) {
+            exits.set_policy(choice.gate, choice.found ? to_string(choice.chosen.policy) : "full-depth");
+        }
+        if (const gate_choice* const best = result_.best()) exits.set_policy({}, to_string(best->chosen.policy));
+        return exits;
+    }
+
+    Model& model_;
+    const std::vector<corpus_text>& texts_;
+    const fit_options& o_;
+    fitted_model fitted_to_;
+    std::span<const std::pair<std::string, Model*>> others_;
+    executor& on_;
+    const monitor& watch_;
+    std::vector<std::size_t> layers_;
+    any_head head_;
+    fit_result result_;
+};
+
+}  // namespace detail
+
+/// Fits exits to a model on texts: collects what every exit says, fits heads, then gates, to one part of them,
+/// calibrates on a second and chooses thresholds there by completing prompts beside full depth; a guarantee is tested
+/// on a third.
+/// @param model     given the fitted exits on the way
+/// @param fitted_to the model as its exits will name it: sizes, fingerprint, weight format
+/// @param others    the same model in further weight formats, which the thresholds are checked with, by name
+/// @return nothing when cancelled
+/// @throws error
+template <has_fitted_exits Model>
+[[nodiscard]] std::optional<fit_result> fit_exits(
+    Model& model, const std::vector<corpus_text>& texts, const fit_options& options, fitted_model fitted_to,
+    std::type_identity_t<std::span<const std::pair<std::string, Model*>>> others, executor& on,
+    const monitor& watch = {}) try {
+    detail::exit_fitter<Model> fitter(model, texts, options, std::move(fitted_to), others, on, watch);
+    if (!fitter.run()) return std::nullopt;
+    return fitter.take();
+} catch (...) {
+    earlyout::detail::rethrow_as_error("fit");
+}
+
+}  // namespace calibrate
+}}  // namespace earlyout::EARLYOUT_ABI
+
+#endif

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_CALIBRATE_MONITOR_HPP
+#define EARLYOUT_CALIBRATE_MONITOR_HPP
+
+#include <earlyout/core/config.hpp>
+
+#include <cstddef>
+#include <functional>
+#include <stop_token>
+#include <string_view>
+
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
+
+/// How a long calculation is watched and ended.
+struct monitor {
+    /// Ends it: functions then return nothing, or what they have so far; each says which.
+    std::stop_token cancel{};
+    /// Is told what is going on and how much of it is done; `all` is 0 where nobody knows. Empty: nobody listens.
+    std::function<void(std::string_view what, std::size_t done, std::size_t all)> progress{};
+
+    [[nodiscard]] bool is_cancelled() const noexcept { return cancel.stop_requested(); }
+    void report(std::string_view what, std::size_t done = 0, std::size_t all = 0) const {
+        if (progress) progress(what, done, all);
+    }
+};
+
+}  // namespace calibrate
+}}  // namespace earlyout::EARLYOUT_ABI
+
+#endif

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_EXIT_CATALOGUE_HPP
+#define EARLYOUT_EXIT_CATALOGUE_HPP
+
+/// @file What this library knows by name: gates and exit heads. Command, sidecar and server build policies from it.
+
+#include <earlyout/exit/any_gate.hpp>
+#include <earlyout/exit/any_head.hpp>
+#include <earlyout/exit/exit_weights.hpp>
+#include <earlyout/exit/gate_info.hpp>
+#include <earlyout/exit/gates/always.hpp>
+#include <earlyout/exit/gates/budget.hpp>
+#include <earlyout/exit/gates/composed_gate.hpp>
+#include <earlyout/exit/gates/entropy.hpp>
+#include <earlyout/exit/gates/jei_dnn.hpp>
+#include <earlyout/exit/gates/kl_divergence.hpp>
+#include <earlyout/exit/gates/learn_to_exit.hpp>
+#include <earlyout/exit/gates/margin.hpp>
+#include <earlyout/exit/gates/max_probability.hpp>
+#include <earlyout/exit/gates/mlp_router.hpp>
+#include <earlyout/exit/gates/patience.hpp>
+#include <earlyout/exit/gates/saturation.hpp>
+#include <earlyout/exit/gates/sec_gate.hpp>
+#include <earlyout/exit/heads/adapter_head.hpp>
+#include <earlyout/exit/heads/own_head.hpp>
+#include <earlyout/exit/heads/shortlist.hpp>
+#include <earlyout/kernels/any_format.hpp>
+
+#include <algorithm>
+#include <span>
+#include <string_view>
+#include <utility>
+
+namespace earlyout { inline namespace EARLYOUT_ABI {
+
+/// A gate that can be named.
+struct gate_entry {
+    gate_info info;
+    signal_set signals;
+    /// Makes one. values: one for each of info.parameters; exits: what was fitted, which must outlive the gate and may
+    /// be null for a gate that is not fitted
+    composed_gate::part (*make)(std::span<const float> values, const exit_weights* exits) = nullptr;
+
+    [[nodiscard]] constexpr bool is_fitted() const noexcept { return !info.tensors.empty(); }
+    /// Returns true when the gate reads something that is computed from an exit's logits.
+    [[nodiscard]] constexpr bool reads_logits() const noexcept {
+        return signals.contains(signal::logits) || signals.contains(signal::argmax) ||
+               signals.contains(signal::max_probability) || signals.contains(signal::margin) ||
+               signals.contains(signal::entropy) || signals.contains(signal::divergence);
+    }
+};
+
+/// Returns the entry of a gate: a type with `info` and a static `from(values)`, or `from(values, exits)` where it is
+/// fitted.
+template <class Gate>
+[[nodiscard]] constexpr gate_entry entry_of() noexcept {
+    return {.info = Gate::info,
+            .signals = Gate::signals,
+            .make = [](std::span<const float> values, const exit_weights* exits) -> composed_gate::part {
+                if constexpr (requires { Gate::from(values); }) {
+                    (void)exits;
+                    return Gate::from(values);
+                } else {
+                    return Gate::from(values, *exits);
+                }
+            }};
+}
+
+/// Returns every gate that can be named. A new one is a line here.
+[[nodiscard]] inline std::span<const gate_entry> gate_catalogue() noexcept {
+    static constexpr gate_entry entries[]{
+        entry_of<always_exit>(),   entry_of<margin>(),     entry_of<max_probability>(), entry_of<entropy>(),
+        entry_of<kl_divergence>(), entry_of<saturation>(), entry_of<patience>(),        entry_of<learn_to_exit>(),
+        entry_of<mlp_router>(),    entry_of<jei_dnn>(),    entry_of<sec_gate>(),        entry_of<token_budget>(),
+        entry_of<time_budget>(),
+    };
+    return entries;
+}
+
+/// Returns the gate of that name, or nullptr.
+[[nodiscard]] inline const gate_entry* find_gate(std::string_view name) noexcept {
+    for (const gate_entry& entry : gate_catalogue()) {
+        if (entry.info.name == name) return &entry;
+    }
+    return nullptr;
+}
+
+/// An exit head that can be named.
+struct head_entry {
+    std::string_view name;    ///< "adapter"
+    std::string_view brief;   ///< one line: what an exit's logits are
+    std::string_view tensor;  ///< what it was fitted with is called TENSOR.LAYER...; empty: not fitted
+    /// Makes one, its weights packed in `format`. The exits may be null for a head that is not fitted.
+    any_head (*make)(const exit_weights* exits, any_format format, shortlist_use use) = nullptr;
+};
+
+namespace detail {
+
+/// The head, or a shortlist of it.
+template <class Head>
+any_head with_shortlist(Head head, shortlist_use use) {
+    if (use.tokens == 0) return head;
+    return shortlist<Head>(use.tokens, std::move(head), use.reach);
+}
+
+}  // namespace detail
+
+/// Returns every exit head that can be named.
+[[nodiscard]] inline std::span<const head_entry> head_catalogue() noexcept {
+    static constexpr head_entry entries[]{
+        {"shared", "the model's own norm and output matrix", "",
+         [](const exit_weights*, any_format, shortlist_use use) { return detail::with_shortlist(shared_head{}, use); }},
+        {"adapter", "the model's own output of an adapted hidden state, fitted to the model", "adapter",
+         [](const exit_weights* exits, any_format format, shortlist_use use) {
+             return detail::with_shortlist(adapter_head<any_format>(*exits, format), use);
+         }},
+        {"own", "an output matrix of each exit's own, fitted to the model", "head",
+         [](const exit_weights* exits, any_format format, shortlist_use use) -> any_head {
+             if (use.tokens != 0) {
+                 fail(errc::invalid_argument,
+                      "head: expected one that ends in the model's output matrix for a shortlist, found own");
+             }
+             return own_head<any_format>(*exits, format);
+         }},
+    };
+    return entries;
+}
+
+/// Returns the head of that name, or nullptr.
+[[nodiscard]] inline const head_entry* find_head(std::string_view name) noexcept {
+    for (const head_entry& entry : head_catalogue()) {
+        if (entry.name == name) return &entry;
+    }
+    return nullptr;
+}
+
+}}  // namespace earlyout::EARLYOUT_ABI
+
+#endif

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_EXIT_CHECK_EXITS_HPP
+#define EARLYOUT_EXIT_CHECK_EXITS_HPP
+
+#include <earlyout/core/error.hpp>
+#include <earlyout/core/shape.hpp>
+#include <earlyout/exit/catalogue.hpp>
+#include <earlyout/exit/exit_weights.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+namespace earlyout { inline namespace EARLYOUT_ABI {
+
+namespace detail {
+
+/// The layer in `NAME.LAYER.TENSOR`, and what follows it; layer 0 where there is none.
+struct exit_tensor_name {
+    std::size_t layer = 0;
+    std::string_view tensor;
+};
+
+/// @throws error (malformed_file, wrong_value) for a layer that is not one of the model's
+[[nodiscard]] inline exit_tensor_name parse_exit_tensor(const exit_weights& exits, std::string_view name,
+                                                        std::string_view prefix) {
+    const std::string_view rest = name.substr(prefix.size() + 1);
+    const std::size_t dot = rest.find('.');
+    const std::string_view digits = rest.substr(0, dot);
+    std::size_t layer = 0;
+    const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), layer);
+    if (dot == std::string_view::npos || failed != std::errc{} || std::to_string(layer) != digits) return {0, rest};
+    if (layer == 0 || layer > exits.model().layers) {
+        fail(errc::wrong_value, exits.source(), ": '", name, "': expected layers 1 .. ", exits.model().layers,
+             ", found ", layer);
+    }
+    return {layer, rest.substr(dot + 1)};
+}
+
+[[noreturn]] inline void refuse_exit_tensor(const exit_weights& exits, std::string_view name, std::string_view prefix,
+                                            const std::string& tensors) {
+    fail(errc::malformed_file, exits.source(), ": tensor '", name, "': expected ", prefix, ".LAYER with ", tensors,
+         " behind it");
+}
+
+inline void check_gate_tensors(const exit_weights& exits, const gate_entry& gate, std::string_view name) {
+    std::string tensors;
+    for (const std::string_view known : gate.info.tensors) {
+        tensors.append(tensors.empty() ? "." : " or .").append(known);
+    }
+    const exit_tensor_name found = parse_exit_tensor(exits, name, gate.info.name);
+    if (std::ranges::find(gate.info.tensors, found.tensor) == gate.info.tensors.end()) {
+        refuse_exit_tensor(exits, name, gate.info.name, tensors);
+    }
+}
+
+inline void check_head_tensors(const exit_weights& exits, std::string_view name) {
+    const std::size_t layer = parse_exit_tensor(exits, name, "head").layer;
+    const std::string_view tensor = parse_exit_tensor(exits, name, "head").tensor;
+    if (layer == 0 || (tensor != "weight" && tensor != "bias"))
+        refuse_exit_tensor(exits, name, "head", ".weight or .bias");
+    const linear_weights found = exits.head(layer);
+    if (found.inputs != exits.model().d_model || found.outputs != exits.model().vocab) {
+        fail(errc::wrong_shape, exits.source(), ": tensor 'head.", layer, ".weight': expected shape [",
+             exits.model().vocab, ", ", exits.model().d_model, "], found [", found.outputs, ", ", found.inputs, "]");
+    }
+}
+
+inline void check_adapter_tensors(const exit_weights& exits, std::string_view name) {
+    const auto [layer, tensor] = parse_exit_tensor(exits, name, "adapter");
+    if (layer == 0 || (tensor != "down.weight" && tensor != "up.weight")) {
+        refuse_exit_tensor(exits, name, "adapter", ".down.weight or .up.weight");
+    }
+    const adapter_weights found = exits.adapter(layer);
+    const std::size_t d_model = exits.model().d_model;
+    if (found.down.inputs != d_model || found.down.outputs > d_model) {
+        fail(errc::wrong_shape, exits.source(), ": tensor 'adapter.", layer, ".down.weight': expected shape [rank, ",
+             d_model, "] with a rank of at most that, found [", found.down.outputs, ", ", found.down.inputs, "]");
+    }
+}
+
+/// Makes the gate as a session would, with its default parameters: what cannot be made is refused.
+inline void check_fitted_gate(const exit_weights& exits, const gate_entry& gate) {
+    std::vector<float> values;
+    for (const gate_parameter& p : gate.info.parameters) values.push_back(p.otherwise);
+    model_shape shape;
+    shape.layers = exits.model().layers;
+    shape.d_model = exits.model().d_model;
+    shape.vocab = exits.model().vocab;
+    try {
+        gate.make(values, &exits).check(shape);
+    } catch (const error& e) {
+        const std::string_view what = e.what();
+        if (what.starts_with(exits.source())) throw;
+        fail(e.code(), exits.source(), ": tensors '", gate.info.name, "...': ", what);
+    }
+}
+
+}  // namespace detail
+
+/// Refuses exits that do not agree with themselves or with the model they were fitted to: layers beyond the model's,
+/// and tensors of gates and heads in the catalogue with other names or shapes than theirs.
+/// @throws error (wrong_shape, wrong_value, missing_tensor, malformed_file, mismatch) naming the tensor
+inline void check_exits(const exit_weights& exits) {
+    if (!exits.layers().empty() && exits.layers().back() > exits.model().layers) {
+        fail(errc::wrong_value, exits.source(), ": 'exit_layers': expected layers 1 .. ", exits.model().layers,
+             ", found ", exits.layers().back());
+    }
+    std::vector<const gate_entry*> fitted;
+    for (const auto& [name, tensor] : exits.tensors()) {
+        const std::string_view first = std::string_view(name).substr(0, name.find('.'));
+        if (first.size() == name.size()) continue;
+        if (const gate_entry* gate = find_gate(first); gate != nullptr && gate->is_fitted()) {
+            detail::check_gate_tensors(exits, *gate, name);
+            if (std::ranges::find(fitted, gate) == fitted.end()) fitted.push_back(gate);
+        } else if (first == "head") {
+            detail::check_head_tensors(exits, name);
+        } else if (first == "adapter") {
+            detail::check_adapter_tensors(exits, name);
+        }
+    }
+    for (const gate_entry* gate : fitted) detail::check_fitted_gate(exits, *gate);
+}
+
+}}  // namespace earlyout::EARLYOUT_ABI
+
+#endif

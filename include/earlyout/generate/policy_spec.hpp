@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_GENERATE_POLICY_SPEC_HPP
+#define EARLYOUT_GENERATE_POLICY_SPEC_HPP
+
+#include <earlyout/core/error.hpp>
+#include <earlyout/exit/cache_policy.hpp>
+#include <earlyout/exit/catalogue.hpp>
+#include <earlyout/exit/exit_head.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace earlyout { inline namespace EARLYOUT_ABI {
+
+/// A gate of the catalogue with the parameters that were given.
+struct gate_spec {
+    std::string name;
+    std::vector<std::optional<float>> values;  ///< one for each of the gate's parameters; nothing: not given
+
+    /// @throws error (invalid_argument) for a gate that the catalogue does not have
+    [[nodiscard]] const gate_entry& entry() const;
+    /// Returns true when no parameter is given: a fitted gate then takes those that it was fitted with.
+    [[nodiscard]] bool is_bare() const noexcept {
+        return std::ranges::none_of(values, [](const auto& v) { return v.has_value(); });
+    }
+
+    friend bool operator==(const gate_spec&, const gate_spec&) = default;
+};
+
+/// An exit policy as text and as data: the form in which command, sidecar and server name one.
+///
+///     learn-to-exit(0.6) & margin(0.2) @ 2,4-6; head=shortlist(32); cache=defer(cap=8)
+///
+///     POLICY := full-depth | fitted | GATES [@ LAYERS] {; SETTING}
+///     GATES  := CHAIN {| CHAIN}            the first that does not go on decides; a spent budget before any
+///     CHAIN  := GATE {& GATE}              each is evaluated where the one before it says exit
+///     GATE   := NAME [(ARGUMENT {, ARGUMENT})]    the catalogue's: VALUE in the order of its parameters, or NAME=VALUE
+///     LAYERS := N | N-M {, N | N-M}        left out: those that a fitted gate was fitted for, else 1/4, 1/2, 3/4
+///     SETTING := head=HEAD | cache=CACHE
+///     HEAD   := auto | shared | adapter | own | shortlist(N [, head=HEAD] [, reach=exits|full-depth])
+///     CACHE  := propagate | omit | defer [([cap=N] [, prefill=eager|lazy])]
+///
+/// A fitted gate without arguments takes those that fit chose, and what was chosen to check it. `fitted` is the best
+/// policy that fit chose. Spaces are free.
+struct policy_spec {
+    std::vector<std::vector<gate_spec>> gates;  ///< alternatives, each a chain; empty: full depth
+    bool is_fitted = false;                     ///< `fitted`: what the model's exits name
+    std::vector<std::size_t> layers;            ///< increasing, from 1; empty: left out
+    std::string head = "auto";
+    shortlist_use shortlist;
+    std::string cache = "propagate";
+    std::size_t cap = 0;  ///< of defer: max deferred tokens; 0: any number
+    earlyout::prefill prefill = prefill::eager;
+
+    /// @throws error (invalid_argument) naming the part that is wrong
+    [[nodiscard]] static policy_spec parse(std::string_view text);
+
+    [[nodiscard]] bool is_full_depth() const noexcept { return gates.empty() && !is_fitted; }
+    /// Returns the gate that the policy is about: the first that is no budget; nullptr at full depth.
+    [[nodiscard]] const gate_spec* main_gate() const noexcept {
+        for (const auto& chain : gates) {
+            for (const gate_spec& gate : chain) {
+                if (gate.name != token_budget::info.name && gate.name != time_budget::info.name) return &gate;
+            }
+        }
+        return nullptr;
+    }
+    [[nodiscard]] gate_spec* main_gate() noexcept {
+        return const_cast<gate_spec*>(static_cast<const policy_spec&>(*this).main_gate());
+    }
+
+    friend bool operator==(const policy_spec& a, const policy_spec& b) {
+        return a.gates == b.gates && a.is_fitted == b.is_fitted && a.layers == b.layers && a.head == b.head &&
+               a.shortlist.tokens == b.shortlist.tokens && a.shortlist.reach == b.shortlist.reach &&
+               a.cache == b.cache && a.cap == b.cap && a.prefill == b.prefill;
+    }
+};
+
+/// Refuses values that a gate does not take.
+/// @throws error (invalid_argument) naming the parameter
+void check_gate_spec(const gate_spec& gate);
+
+/// Returns the gate with these values for its first parameters.
+/// @throws error (invalid_argument) for a gate that the catalogue does not have, or a value that it does not take
+[[nodiscard]] gate_spec make_gate_spec(std::string_view name, std::initializer_list<float> values = {});
+
+/// Returns the text that policy_spec::parse() reads back as the same policy.
+[[nodiscard]] std::string to_string(const policy_spec& policy);
+
+}}  // namespace earlyout::EARLYOUT_ABI
+
+#include <earlyout/generate/detail/policy_parser.hpp>
+#include <earlyout/generate/detail/policy_text.hpp>
+
+#endif

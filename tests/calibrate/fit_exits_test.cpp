@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+#include <earlyout/calibrate/fit_exits.hpp>
+
+#include <earlyout/core/executor.hpp>
+#include <earlyout/generate/make_session.hpp>
+
+#include <algorithm>
+#include <set>
+#include <stop_token>
+#include <string>
+
+#include "calibrate/fitted_model.hpp"
+#include "support/catch.hpp"
+#include "support/errors.hpp"
+
+namespace eo = earlyout;
+namespace calibrate = earlyout::calibrate;
+
+namespace {
+
+calibrate::fit_options few() {
+    calibrate::fit_options options;
+    options.layers = {2, 4};
+    options.gates = {"learn-to-exit", "sec", "mlp-router"};
+    std::get<calibrate::mlp_router_fit>(options.fits).hidden = 4;
+    options.thresholds.loss = 1.0;  // so that some threshold is always good enough
+    options.thresholds.check_margins = {0.0f};
+    options.samples = {.count = 6, .length = 24, .new_tokens = 4, .least_prompt = 8};
+    return options;
+}
+
+}  // namespace
+
+TEST_CASE("exits are fitted to texts, chosen beside full depth, and stored by name", "[calibrate][fit_exits]") {
+    support::fitted_model model;
+    const auto texts = support::random_texts(40, 60);
+    eo::inline_executor on;
+    std::set<std::string> stages;
+    const calibrate::monitor watch{{}, [&](std::string_view what, std::size_t done, std::size_t all) {
+                                       stages.insert(std::string(what.substr(0, 7)));
+                                       CHECK((all == 0 || done <= all));
+                                   }};
+    auto options = few();
+    options.guarantee.eps = 0.9;
+    options.guarantee.in_expectation = true;
+    const auto made = calibrate::fit_exits(model, texts, options, support::fitted_to(), {}, on, watch);
+    REQUIRE(made);
+    CHECK(made->texts == 40);
+    CHECK(made->fit.texts == 24);
+    CHECK(made->validation.texts == 8);
+    CHECK(made->fit.exits.layers == std::vector<std::size_t>{2, 4, 6});
+    CHECK(made->fit.kept == made->fit.tokens - 24);  // the last token of a text predicts nothing
+    REQUIRE(made->gates.size() == 3);
+    REQUIRE(made->choices.size() == 3);
+    for (const calibrate::gate_choice& choice : made->choices) {
+        INFO(choice.gate);
+        CHECK(choice.tried.size() >= 3);
+        REQUIRE(made->exits.policy(choice.gate));
+        const auto stored = fitted_policy(made->exits, choice.gate);
+        if (choice.found) {
+            CHECK(*stored == choice.chosen.policy);
+            CHECK(choice.guarantee->samples == 8);
+        }
+        if (!choice.found) CHECK(stored->is_full_depth());
+    }
+    CHECK(made->exits.policy().has_value() == (made->best() != nullptr));
+    CHECK(stages.contains("reading"));
+    CHECK(stages.contains("fitting"));
+    CHECK(stages.contains("complet"));
+
+    // What was fitted is what a session of that name uses.
+    support::fitted_model user;
+    eo::exit_weights exits("file");
+    exits.set_model(made->exits.model());
+    exits.set_layers({2, 4});
+    for (const auto& [name, tensor] : made->exits.tensors()) exits.set(name, tensor.shape, tensor.values);
+    user.set_exits(std::move(exits));
+    auto session = make_session(user, eo::policy_spec::parse("mlp-router(0) @ 4"));
+    const auto done = session.complete(texts[0].ids, {.max_new_tokens = 3});
+    CHECK(done.exit_layers == std::vector<std::size_t>{6, 4, 4});
+}
+
+TEST_CASE("the same texts give the same exits", "[calibrate][fit_exits]") {
+    const auto texts = support::random_texts(20, 40);
+    eo::inline_executor on;
+    const auto fit = [&] {
+        support::fitted_model model;
+        auto options = few();
+        options.gates = {"learn-to-exit"};
+        return calibrate::fit_exits(model, texts, options, support::fitted_to(), {}, on);
+    };
+    const auto one = fit(), other = fit();
+    REQUIRE((one && other));
+    CHECK(one->exits.tensor("learn-to-exit.2.weight").values == other->exits.tensor("learn-to-exit.2.weight").values);
+    CHECK(one->texts_hash == other->texts_hash);
+}
+
+TEST_CASE("a fit that is cancelled gives nothing", "[calibrate][fit_exits]") {
+    const auto texts = support::random_texts(20, 40);
+    eo::inline_executor on;
+    for (const std::string stage : {"reading", "fitting", "complet"}) {
+        support::fitted_model model;
+        std::stop_source stop;
+        const calibrate::monitor watch{stop.get_token(), [&](std::string_view what, std::size_t, std::size_t) {
+                                           if (what.starts_with(stage)) stop.request_stop();
+                                       }};
+        INFO(stage);
+        CHECK_FALSE(calibrate::fit_exits(model, texts, few(), support::fitted_to(), {}, on, watch));
+    }
+}
+
+TEST_CASE("a fit refuses what it cannot do", "[calibrate][fit_exits]") {
+    support::fitted_model model;
+    eo::inline_executor on;
+    const auto refused = [&](const calibrate::fit_options& options, std::size_t texts) {
+        return support::error_of([&] {
+            (void)calibrate::fit_exits(model, support::random_texts(texts, 40), options, support::fitted_to(), {}, on);
+        });
+    };
+    CHECK(refused(few(), 3) == support::thrown(eo::errc::invalid_argument, {"texts:", "part validate", "3 texts"}));
+    auto options = few();
+    options.layers = {6};
+    CHECK(refused(options, 20) == support::thrown(eo::errc::invalid_argument, {"exit layers", "1 .. 5"}));
+    options = few();
+    options.head_fit.rank = 21;
+    CHECK(refused(options, 20) == support::thrown(eo::errc::invalid_argument, {"rank", "20", "21"}));
+    options = few();
+    options.samples.length = 50;
+    options.samples.new_tokens = 45;
+    CHECK(refused(options, 20) == support::thrown(eo::errc::invalid_argument, {"texts:", "at least 47"}));
+}

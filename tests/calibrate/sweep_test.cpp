@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+#include <earlyout/calibrate/sweep.hpp>
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "calibrate/fitted_model.hpp"
+#include "support/catch.hpp"
+#include "support/errors.hpp"
+
+namespace eo = earlyout;
+namespace calibrate = earlyout::calibrate;
+
+namespace {
+
+std::vector<std::string> texts_of(const std::vector<eo::policy_spec>& policies) {
+    std::vector<std::string> made;
+    for (const eo::policy_spec& policy : policies) made.push_back(to_string(policy));
+    return made;
+}
+
+bool has(const std::vector<std::string>& all, const std::string& one) { return std::ranges::count(all, one) == 1; }
+
+/// What a policy did, made up: it skipped half of the layers, at that speed and with that loss.
+calibrate::swept_policy swept(const char* policy, double seconds, double rouge) {
+    calibrate::swept_policy made;
+    made.policy = eo::policy_spec::parse(policy);
+    for (int i = 0; i < 9; ++i) {
+        eo::completion early, full;
+        early.stats.exit_histogram = {0, 0, 0, 11};
+        early.stats.decode_seconds = seconds;
+        full.stats.exit_histogram = {0, 0, 0, 0, 0, 0, 11};
+        full.stats.decode_seconds = 1.0;
+        made.measured.early.results.push_back(early);
+        made.measured.full.results.push_back(full);
+    }
+    made.measured.early.layers = 6;
+    made.measured.early.predictions = 99;
+    made.measured.early.layers_run = 99 * 3;
+    made.measured.early.rouge_l = rouge;
+    made.measured.full.rouge_l = 1.0;
+    return made;
+}
+
+}  // namespace
+
+TEST_CASE("a sweep without exits tries fixed layers and margins", "[calibrate][sweep]") {
+    const support::fitted_model model;
+    calibrate::sweep_options options;
+    options.caches = {"propagate"};
+    const auto policies = texts_of(calibrate::make_sweep(model, options));
+    CHECK(policies.size() == 5 + 2 * 8);
+    CHECK(policies.front() == "fixed @ 5");
+    CHECK(has(policies, "fixed @ 1"));
+    CHECK(has(policies, "margin(0.9)"));
+    CHECK(has(policies, "margin(0.2) @ 1"));
+}
+
+TEST_CASE("a sweep always contains the policies that fit chose", "[calibrate][sweep]") {
+    support::fitted_model model;
+    eo::exit_weights exits("file");
+    exits.set_model(support::fitted_to()).set_layers({2, 3, 4});
+    exits.set("learn-to-exit.3.weight", {1, 20}, std::vector<float>(20, 0.1f));
+    exits.set_policy("learn-to-exit", "learn-to-exit(0.65) & margin(0.17) @ 3; cache=omit");
+    exits.set_policy("sec", "full-depth");
+    model.set_exits(std::move(exits));
+    const auto policies = texts_of(calibrate::make_sweep(model, {}));
+    CHECK(has(policies, "learn-to-exit(0.65) & margin(0.17) @ 3"));
+    CHECK(has(policies, "learn-to-exit(0.65) & margin(0.17) @ 3; cache=defer"));
+    CHECK(has(policies, "learn-to-exit(0.1)"));
+    CHECK(has(policies, "learn-to-exit(0.1) & margin(0.3)"));
+    CHECK(has(policies, "learn-to-exit(1) & margin(0.3)"));
+    CHECK_FALSE(has(policies, "learn-to-exit(1)"));  // nothing would hold it back
+    CHECK(std::ranges::none_of(policies, [](const std::string& p) { return p.starts_with("sec"); }));
+    CHECK(policies.size() == std::set(policies.begin(), policies.end()).size());
+}
+
+TEST_CASE("a sweep's policies can be given, and cannot be followed only before measuring", "[calibrate][sweep]") {
+    const support::fitted_model model;
+    calibrate::sweep_options options;
+    options.policies = {eo::policy_spec::parse("margin(0.5) @ 2"), eo::policy_spec::parse("margin(0.5) @ 2")};
+    CHECK(calibrate::make_sweep(model, options).size() == 1);
+    options.policies = {eo::policy_spec::parse("margin(0.5) @ 7")};
+    CHECK(support::error_of([&] { (void)calibrate::make_sweep(model, options); }).code == "out_of_range");
+    options.policies = {eo::policy_spec::parse("sec(0.5)")};
+    CHECK(support::error_of([&] { (void)calibrate::make_sweep(model, options); }).code == "no_such_file");
+    options.policies.clear();
+    options.gates = {"margin"};
+    options.thresholds = {2.0f};
+    CHECK(support::error_of([&] { (void)calibrate::make_sweep(model, options); }) ==
+          support::thrown(eo::errc::invalid_argument, {"margin: threshold", "2"}));
+    options.thresholds = {0.5f};
+    options.caches = {"defer"};
+    options.defer_caps = {0, 3};
+    options.shortlists = {0, 8};
+    const auto policies = texts_of(calibrate::make_sweep(model, options));
+    CHECK(has(policies, "margin(0.5); head=shortlist(8); cache=defer(cap=3)"));
+    CHECK(has(policies, "margin(0.5) @ 1; cache=defer"));
+    CHECK_FALSE(has(policies, "margin(0.5) @ 1; head=shortlist(8); cache=defer"));  // nobody would use it
+}
+
+TEST_CASE("the best of a sweep and its front", "[calibrate][sweep]") {
+    const std::vector<calibrate::swept_policy> all{swept("margin(0.9)", 0.9, 1.0), swept("margin(0.5)", 0.5, 0.97),
+                                                   swept("margin(0.4)", 0.6, 0.96), swept("margin(0.1)", 0.3, 0.5),
+                                                   swept("entropy(1)", 1.2, 1.0)};
+    const auto name = [](const calibrate::swept_policy* s) { return s == nullptr ? "none" : to_string(s->policy); };
+    CHECK(name(calibrate::best_at_loss(all, 0.0)) == "margin(0.9)");
+    CHECK(name(calibrate::best_at_loss(all, 0.03 + 1e-9)) == "margin(0.5)");
+    CHECK(name(calibrate::best_at_loss(all, -1.0)) == "none");
+    CHECK(name(calibrate::fastest(all)) == "margin(0.1)");
+    std::vector<std::string> front;
+    for (const calibrate::swept_policy* s : calibrate::pareto_front(all)) front.push_back(name(s));
+    CHECK(front == std::vector<std::string>{"margin(0.9)", "margin(0.5)", "margin(0.1)"});
+    CHECK(calibrate::best_stop_at_precision(all, {}, 0.5) == nullptr);
+}
