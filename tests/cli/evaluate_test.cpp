@@ -237,14 +237,14 @@ TEST_CASE("evaluate tries cache policies, caps and lazy prompts", "[cli][evaluat
     const auto sweep = r.json()["sweep"];
     REQUIRE(sweep.size() == 4);
     const auto skipped = [&](std::size_t row) { return sweep[row]["layers_skipped"].get<double>(); };
-    CHECK(sweep[0]["config"]["kv"] == "propagate");
+    CHECK(sweep[0]["config"]["cache"] == "propagate");
     CHECK(skipped(0) == 0.5625);  // the first of four tokens at full depth
     CHECK(sweep[1]["config"]["prefill"] == "lazy");
     CHECK(skipped(1) == 0.75);
     CHECK(sweep[1]["work_saved"].get<double>() > 0.7);
     CHECK(sweep[2]["config"]["cap"] == 1);  // 2, 2, 8, 2: every second generated one goes all the way
     CHECK(skipped(2) == 1.0 - 14.0 / 32.0);
-    CHECK(sweep[3]["config"]["kv"] == "omit");
+    CHECK(sweep[3]["config"]["cache"] == "omit");
     CHECK(skipped(3) == 0.5625);
     CHECK(earlyout_command({"complete", "--prompt", "x", "--defer-cap", "2"}).refused(2, {"--defer-cap", "propagate"}));
 }

@@ -8,6 +8,7 @@
 #include <earlyout/calibrate/labels.hpp>
 #include <earlyout/core/error.hpp>
 #include <earlyout/exit/gates/mlp_router.hpp>
+#include <earlyout/kernels/dot.hpp>
 
 #include <Eigen/Core>
 
@@ -45,8 +46,8 @@ public:
     double operator()(std::span<const float> weights, const matrix& x, std::span<const std::uint8_t> label,
                       std::span<float> slopes) {
         const Eigen::Map<const matrix> w1(weights.data(), hidden_, d_);
-        const Eigen::Map<const Eigen::RowVectorXf> b1(weights.data() + bias_at(), hidden_);
-        const Eigen::Map<const Eigen::VectorXf> w2(weights.data() + down_at(), hidden_);
+        const Eigen::RowVectorXf b1 = Eigen::Map<const Eigen::RowVectorXf>(weights.data() + bias_at(), hidden_);
+        const Eigen::VectorXf w2 = Eigen::Map<const Eigen::VectorXf>(weights.data() + down_at(), hidden_);
         const float b2 = weights.back();
         z_.noalias() = x * w1.transpose();
         z_.rowwise() += b1;
@@ -143,9 +144,9 @@ private:
             }
             for (std::size_t i = 0; i < size; ++i) {
                 const std::span<const float> h = seen.hidden(e, order[at + i]);
+                const float squares = kernels::dot(h.data(), h.data(), d);  // whose bits do not depend on alignment
                 const Eigen::Map<const Eigen::RowVectorXf> row(h.data(), static_cast<Eigen::Index>(d));
-                x.row(static_cast<Eigen::Index>(i)) =
-                    row / std::sqrt(row.squaredNorm() / static_cast<float>(d) + 1e-6f);
+                x.row(static_cast<Eigen::Index>(i)) = row / std::sqrt(squares / static_cast<float>(d) + 1e-6f);
                 label[i] = may_leave(seen, e, order[at + i], labels) ? 1 : 0;
             }
             const double found = loss(weights, x, label, slopes);
