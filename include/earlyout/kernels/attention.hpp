@@ -76,21 +76,20 @@ template <class Arch>
 
 /// to[q][b] += component k of query q times component k of the keys in block b.
 template <class Arch, std::size_t Queries, std::size_t Blocks, std::size_t Parts, element_format Format>
-[[gnu::always_inline]] inline void add_component(Format format, const typename Format::element* keys,
-                                                 std::size_t head_dim, const float* const (&query)[Queries],
-                                                 std::size_t k,
-                                                 float_batch<Arch> (&to)[Queries][Blocks][Parts]) noexcept {
+EARLYOUT_ALWAYS_INLINE void add_component(Format format, const typename Format::element* keys, std::size_t head_dim,
+                                          const float* const (&query)[Queries], std::size_t k,
+                                          float_batch<Arch> (&to)[Queries][Blocks][Parts]) noexcept {
     float_batch<Arch> column[Blocks][Parts];
-#pragma GCC unroll 16
+    EARLYOUT_UNROLL(16)
     for (std::size_t b = 0; b < Blocks; ++b) {
         load_contiguous<Arch>(format, keys + (b * head_dim + k) * key_block, column[b]);
     }
-#pragma GCC unroll 16
+    EARLYOUT_UNROLL(16)
     for (std::size_t q = 0; q < Queries; ++q) {
         const float_batch<Arch> value(query[q][k]);
-#pragma GCC unroll 16
+        EARLYOUT_UNROLL(16)
         for (std::size_t b = 0; b < Blocks; ++b) {
-#pragma GCC unroll 16
+            EARLYOUT_UNROLL(16)
             for (std::size_t p = 0; p < Parts; ++p) {
                 to[q][b][p] = multiply_add<Arch>(value, column[b][p], to[q][b][p]);
             }
@@ -119,13 +118,13 @@ inline void attention_scores(Format format, const stretch_query* queries, const 
     const auto score_blocks = [&]<std::size_t Blocks>(std::size_t block, extent<Blocks>) {
         const typename Format::element* key = keys + block * size * key_block;
         batch sum[sums][Queries][Blocks][parts];  // in registers only if its loops are unrolled, see multiply_tile
-#pragma GCC unroll 16
+        EARLYOUT_UNROLL(16)
         for (auto& half : sum) {
-#pragma GCC unroll 16
+            EARLYOUT_UNROLL(16)
             for (auto& row : half) {
-#pragma GCC unroll 16
+                EARLYOUT_UNROLL(16)
                 for (auto& block_sum : row) {
-#pragma GCC unroll 16
+                    EARLYOUT_UNROLL(16)
                     for (auto& part : block_sum) part = batch(0.0f);
                 }
             }
@@ -135,11 +134,11 @@ inline void attention_scores(Format format, const stretch_query* queries, const 
             detail::add_component<Arch>(format, key, size, query, k + 1, sum[1]);
         }
         if (size % 2 != 0) detail::add_component<Arch>(format, key, size, query, size - 1, sum[0]);
-#pragma GCC unroll 16
+        EARLYOUT_UNROLL(16)
         for (std::size_t q = 0; q < Queries; ++q) {
-#pragma GCC unroll 16
+            EARLYOUT_UNROLL(16)
             for (std::size_t b = 0; b < Blocks; ++b) {
-#pragma GCC unroll 16
+                EARLYOUT_UNROLL(16)
                 for (std::size_t p = 0; p < parts; ++p) {
                     const batch all = (sum[0][q][b][p] + sum[1][q][b][p]) * batch(scale);
                     all.store_unaligned(scores + q * score_stride + (block + b) * key_block + p * w);
@@ -180,28 +179,28 @@ inline void add_weighted(Format format, const stretch_query* queries, const floa
 
     const auto sum_columns = [&]<std::size_t Parts>(std::size_t column, extent<Parts>) {
         batch sum[sums][Queries][Parts];
-#pragma GCC unroll 16
+        EARLYOUT_UNROLL(16)
         for (std::size_t s = 0; s < sums; ++s) {
-#pragma GCC unroll 16
+            EARLYOUT_UNROLL(16)
             for (std::size_t q = 0; q < Queries; ++q) {
                 const float* const from = queries[q].sums + s * width + column;
-#pragma GCC unroll 16
+                EARLYOUT_UNROLL(16)
                 for (std::size_t p = 0; p < Parts; ++p) sum[s][q][p] = batch::load_unaligned(from + p * w);
             }
         }
         const typename Format::element* const value = values + column;
         const auto add_where_seen = [&](std::size_t from, std::size_t to) {
             for (std::size_t pair = from; pair < to; ++pair) {
-#pragma GCC unroll 16
+                EARLYOUT_UNROLL(16)
                 for (std::size_t s = 0; s < sums; ++s) {
                     const std::size_t i = sums * pair + s;
-#pragma GCC unroll 16
+                    EARLYOUT_UNROLL(16)
                     for (std::size_t q = 0; q < Queries; ++q) {
                         if (i < queries[q].first || i >= queries[q].last) continue;
                         const batch weight(weights[q * score_stride + i]);
                         batch row[Parts];
                         load_contiguous<Arch>(format, value + i * stride, row);
-#pragma GCC unroll 16
+                        EARLYOUT_UNROLL(16)
                         for (std::size_t p = 0; p < Parts; ++p) {
                             sum[s][q][p] = multiply_add<Arch>(weight, row[p], sum[s][q][p]);
                         }
@@ -211,15 +210,15 @@ inline void add_weighted(Format format, const stretch_query* queries, const floa
         };
         add_where_seen(first / sums, common);
         for (std::size_t pair = common; pair < common_end; ++pair) {
-#pragma GCC unroll 16
+            EARLYOUT_UNROLL(16)
             for (std::size_t s = 0; s < sums; ++s) {
                 const std::size_t i = sums * pair + s;
                 batch row[Parts];
                 load_contiguous<Arch>(format, value + i * stride, row);
-#pragma GCC unroll 16
+                EARLYOUT_UNROLL(16)
                 for (std::size_t q = 0; q < Queries; ++q) {
                     const batch weight(weights[q * score_stride + i]);
-#pragma GCC unroll 16
+                    EARLYOUT_UNROLL(16)
                     for (std::size_t p = 0; p < Parts; ++p) {
                         sum[s][q][p] = multiply_add<Arch>(weight, row[p], sum[s][q][p]);
                     }
@@ -227,12 +226,12 @@ inline void add_weighted(Format format, const stretch_query* queries, const floa
             }
         }
         add_where_seen(common_end, pair_end);
-#pragma GCC unroll 16
+        EARLYOUT_UNROLL(16)
         for (std::size_t s = 0; s < sums; ++s) {
-#pragma GCC unroll 16
+            EARLYOUT_UNROLL(16)
             for (std::size_t q = 0; q < Queries; ++q) {
                 float* const to = queries[q].sums + s * width + column;
-#pragma GCC unroll 16
+                EARLYOUT_UNROLL(16)
                 for (std::size_t p = 0; p < Parts; ++p) sum[s][q][p].store_unaligned(to + p * w);
             }
         }

@@ -55,8 +55,8 @@ using best = decltype(choose<Arch>());
 
 /// sum + the products of four unsigned bytes of `a` with four signed bytes of `b`, in each 32-bit lane.
 template <class Arch>
-[[gnu::always_inline]] inline int_batch<Arch> byte_dot(const int_batch<Arch>& a, const int_batch<Arch>& b,
-                                                       int_batch<Arch> sum, byte_dot_by::words) noexcept {
+EARLYOUT_ALWAYS_INLINE int_batch<Arch> byte_dot(const int_batch<Arch>& a, const int_batch<Arch>& b, int_batch<Arch> sum,
+                                                byte_dot_by::words) noexcept {
     using ints = int_batch<Arch>;
     const ints low(0xff);
     sum += (a & low) * ((b << 24) >> 24);
@@ -67,8 +67,8 @@ template <class Arch>
 
 #if defined(__SSE2__)
 template <class Arch>
-[[gnu::always_inline]] inline int_batch<Arch> byte_dot(const int_batch<Arch>& a, const int_batch<Arch>& b,
-                                                       const int_batch<Arch>& sum, byte_dot_by::halves) noexcept {
+EARLYOUT_ALWAYS_INLINE int_batch<Arch> byte_dot(const int_batch<Arch>& a, const int_batch<Arch>& b,
+                                                const int_batch<Arch>& sum, byte_dot_by::halves) noexcept {
     using ints = int_batch<Arch>;
     const ints even = a & ints(0x00ff00ff);
     const ints odd = (a >> 8) & ints(0x00ff00ff);
@@ -96,8 +96,8 @@ template <class Arch>
 
 #if defined(__AVXVNNI__) || defined(__AVX512VNNI__)
 template <class Arch>
-[[gnu::always_inline]] inline int_batch<Arch> byte_dot(const int_batch<Arch>& a, const int_batch<Arch>& b,
-                                                       const int_batch<Arch>& sum, byte_dot_by::vnni) noexcept {
+EARLYOUT_ALWAYS_INLINE int_batch<Arch> byte_dot(const int_batch<Arch>& a, const int_batch<Arch>& b,
+                                                const int_batch<Arch>& sum, byte_dot_by::vnni) noexcept {
     using raw = typename int_batch<Arch>::register_type;  // some of these are macros that cast
     const raw x = a, y = b, z = sum;
 #if defined(__AVX512VNNI__)

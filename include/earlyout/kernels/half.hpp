@@ -26,7 +26,7 @@ inline constexpr bool converts_f16 =
 /// 16-bit floats spelled out in integer operations, exact for every finite one: the exponent's bias is corrected by a
 /// multiplication, which also brings subnormals into place.
 template <class Arch>
-[[gnu::always_inline]] inline float_batch<Arch> widen_f16(const xsimd::batch<std::uint32_t, Arch>& bits) noexcept {
+EARLYOUT_ALWAYS_INLINE float_batch<Arch> widen_f16(const xsimd::batch<std::uint32_t, Arch>& bits) noexcept {
     using words = xsimd::batch<std::uint32_t, Arch>;
     const words sign = (bits & words(0x8000u)) << 16;
     const words magnitude = (bits & words(0x7fffu)) << 13;
@@ -36,7 +36,7 @@ template <class Arch>
 
 /// One register's worth of 16-bit values as 32-bit ones, in order. `from` is aligned to half a register.
 template <class Arch>
-[[gnu::always_inline]] inline xsimd::batch<std::uint32_t, Arch> load_halves(const std::uint16_t* from) noexcept {
+EARLYOUT_ALWAYS_INLINE xsimd::batch<std::uint32_t, Arch> load_halves(const std::uint16_t* from) noexcept {
     using words = xsimd::batch<std::uint32_t, Arch>;
 #if defined(__AVX512F__)
     if constexpr (lanes<Arch> == 16) {
@@ -61,9 +61,9 @@ template <class Arch>
 
 /// to = the `Parts` registers of floats that begin at `from`. `from` is aligned to a register; all finite.
 template <class Arch, std::size_t Parts>
-[[gnu::always_inline]] inline void load_f16(const std::uint16_t* from, float_batch<Arch> (&to)[Parts]) noexcept {
+EARLYOUT_ALWAYS_INLINE void load_f16(const std::uint16_t* from, float_batch<Arch> (&to)[Parts]) noexcept {
     constexpr std::size_t w = lanes<Arch>;
-#pragma GCC unroll 16
+    EARLYOUT_UNROLL(16)
     for (std::size_t p = 0; p < Parts; ++p, from += w) {
         if constexpr (converts_f16<Arch>) {
 #if defined(__AVX512F__)
@@ -80,19 +80,17 @@ template <class Arch, std::size_t Parts>
 
 /// to = the `Parts` registers of floats whose elements begin at `from`, in order. `from` is aligned to a register.
 template <class Arch, std::size_t Parts>
-[[gnu::always_inline]] inline void load_contiguous(f32, const float* from, float_batch<Arch> (&to)[Parts]) noexcept {
-#pragma GCC unroll 16
+EARLYOUT_ALWAYS_INLINE void load_contiguous(f32, const float* from, float_batch<Arch> (&to)[Parts]) noexcept {
+    EARLYOUT_UNROLL(16)
     for (std::size_t p = 0; p < Parts; ++p) to[p] = float_batch<Arch>::load_aligned(from + p * lanes<Arch>);
 }
 template <class Arch, std::size_t Parts>
-[[gnu::always_inline]] inline void load_contiguous(f16, const std::uint16_t* from,
-                                                   float_batch<Arch> (&to)[Parts]) noexcept {
+EARLYOUT_ALWAYS_INLINE void load_contiguous(f16, const std::uint16_t* from, float_batch<Arch> (&to)[Parts]) noexcept {
     load_f16<Arch>(from, to);
 }
 template <class Arch, std::size_t Parts>
-[[gnu::always_inline]] inline void load_contiguous(bf16, const std::uint16_t* from,
-                                                   float_batch<Arch> (&to)[Parts]) noexcept {
-#pragma GCC unroll 16
+EARLYOUT_ALWAYS_INLINE void load_contiguous(bf16, const std::uint16_t* from, float_batch<Arch> (&to)[Parts]) noexcept {
+    EARLYOUT_UNROLL(16)
     for (std::size_t p = 0; p < Parts; ++p) {
         to[p] = std::bit_cast<float_batch<Arch>>(load_halves<Arch>(from + p * lanes<Arch>) << 16);
     }

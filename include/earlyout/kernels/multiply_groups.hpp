@@ -31,32 +31,32 @@ inline void multiply_groups_tile(const std::uint8_t* panel, look_ahead ahead, co
     constexpr std::size_t parts = panel_rows / lanes<Arch>;
     const std::size_t groups = quantized_rows::groups(depth);
     batch sum[Tokens][parts];
-#pragma GCC unroll 16
+    EARLYOUT_UNROLL(16)
     for (auto& token : sum) {
-#pragma GCC unroll 16
+        EARLYOUT_UNROLL(16)
         for (auto& part : token) part = batch(0.0f);
     }
     for (std::size_t g = 0; g < groups; ++g) {
         ints exact[Tokens][parts];
-#pragma GCC unroll 16
+        EARLYOUT_UNROLL(16)
         for (std::size_t t = 0; t < Tokens; ++t) {
             const ints offset(-Format::zero * x.sums[t * groups + g]);
-#pragma GCC unroll 16
+            EARLYOUT_UNROLL(16)
             for (auto& part : exact[t]) part = offset;
         }
         const std::uint8_t* code = panel + panel_rows * sizeof(std::uint16_t);
         const std::int8_t* const values = x.codes + g * group_size;
-#pragma GCC unroll 16
+        EARLYOUT_UNROLL(16)
         for (std::size_t four = 0; four < group_size; four += 4) {
             if constexpr (Tokens == group_tile_tokens<Arch> && Tokens > 1) ahead.line(g * (group_size / 4) + four / 4);
             ints column[parts];
             code = load_codes<Arch>(Format{}, code, column);
-#pragma GCC unroll 16
+            EARLYOUT_UNROLL(16)
             for (std::size_t t = 0; t < Tokens; ++t) {
                 std::int32_t bytes;
                 std::memcpy(&bytes, values + t * groups * group_size + four, sizeof bytes);
                 const ints value(bytes);
-#pragma GCC unroll 16
+                EARLYOUT_UNROLL(16)
                 for (std::size_t p = 0; p < parts; ++p) {
                     exact[t][p] = byte_dot<Arch>(column[p], value, exact[t][p], byte_dot_by::best<Arch>{});
                 }
@@ -64,17 +64,17 @@ inline void multiply_groups_tile(const std::uint8_t* panel, look_ahead ahead, co
         }
         batch scale[parts];
         load_f16<Arch>(reinterpret_cast<const std::uint16_t*>(panel), scale);
-#pragma GCC unroll 16
+        EARLYOUT_UNROLL(16)
         for (std::size_t t = 0; t < Tokens; ++t) {
             const batch token_scale(x.scales[t * groups + g]);
-#pragma GCC unroll 16
+            EARLYOUT_UNROLL(16)
             for (std::size_t p = 0; p < parts; ++p) {
                 sum[t][p] = multiply_add<Arch>(xsimd::to_float(exact[t][p]), scale[p] * token_scale, sum[t][p]);
             }
         }
         panel = code;
     }
-#pragma GCC unroll 16
+    EARLYOUT_UNROLL(16)
     for (std::size_t t = 0; t < Tokens; ++t) store_rows<Arch>(sum[t], bias, y + t * y_stride, rows);
 }
 

@@ -13,8 +13,6 @@
 
 #if defined(EARLYOUT_DETAIL_AMX)
 #include <immintrin.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 #endif
 
 /// @file Products of many tokens with int8 and int4 weights in AMX's matrix registers. A group's sum is a whole number
@@ -39,9 +37,7 @@ inline constexpr std::size_t amx_tokens = 16;
 template <class Arch>
 [[nodiscard]] inline bool may_use_amx() noexcept {
     if constexpr (std::is_base_of_v<xsimd::avx512bw, Arch>) {
-        constexpr long request_permission = 0x1023;  // ARCH_REQ_XCOMP_PERM
-        constexpr long tile_data = 18;
-        static const bool permitted = syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+        static const bool permitted = platform::request_matrix_registers();
         return permitted;
     } else {
         return false;
@@ -68,7 +64,7 @@ public:
     amx_registers& operator=(const amx_registers&) = delete;
 
     /// GCC does not know that loads of matrix registers read memory.
-    static void write_all() noexcept { asm volatile("" ::: "memory"); }
+    static void write_all() noexcept { platform::write_all(); }
 };
 
 /// Codes and scales of up to `most` groups of a panel as matrix registers and sums want them.
@@ -113,10 +109,10 @@ private:
 
 /// Adds one group's exact sums [16 tokens][16 rows], times the tokens' scales and the rows', to `sum`.
 template <class Arch>
-[[gnu::always_inline]] inline void add_group(const std::int32_t* exact, const float_batch<Arch>& row_scales,
-                                             const float* token_scales, std::size_t stride,
-                                             float_batch<Arch> (&sum)[amx_tokens]) noexcept {
-#pragma GCC unroll 16
+EARLYOUT_ALWAYS_INLINE void add_group(const std::int32_t* exact, const float_batch<Arch>& row_scales,
+                                      const float* token_scales, std::size_t stride,
+                                      float_batch<Arch> (&sum)[amx_tokens]) noexcept {
+    EARLYOUT_UNROLL(16)
     for (std::size_t t = 0; t < amx_tokens; ++t) {
         const auto whole = xsimd::to_float(int_batch<Arch>::load_aligned(exact + t * 16));
         sum[t] = multiply_add<Arch>(whole, row_scales * float_batch<Arch>(token_scales[t * stride]), sum[t]);
@@ -147,7 +143,7 @@ inline void add_groups(const amx_panel<Arch, Format>& panel, std::size_t half, s
         _tile_zero(1);
         _tile_dpbssd(1, 3, 5);
     };
-    const auto add = [&](std::size_t g, const std::int32_t* exact) __attribute__((always_inline)) {
+    const auto add = [&](std::size_t g, const std::int32_t* exact) EARLYOUT_ALWAYS_INLINE_LAMBDA {
         add_group<Arch>(exact, panel.scales(g, half), token_scales + g, row_groups, sum);
     };
     start_even(0);
@@ -181,9 +177,9 @@ void multiply_groups_amx(const packed_matrix<Format>& weights, const quantized_v
                          look_ahead ahead, batch(&kept)[amx_tokens]) {
         const std::size_t row = p * panel_rows + half * 16;
         if (row >= weights.out()) return;
-        for (std::size_t i = 0; i < amx_tokens; ++i) __builtin_prefetch(y.row(t + i) + (row - first_column), 1);
+        for (std::size_t i = 0; i < amx_tokens; ++i) platform::prefetch_to_write(y.row(t + i) + (row - first_column));
         batch sum[amx_tokens];
-#pragma GCC unroll 16
+        EARLYOUT_UNROLL(16)
         for (std::size_t i = 0; i < amx_tokens; ++i) sum[i] = g == 0 ? batch(0.0f) : kept[i];
         const std::size_t first = t * groups + g;
         detail::add_groups<Arch>(panel, half, count, x.codes + first * group_size, x.scales + first, groups, ahead,

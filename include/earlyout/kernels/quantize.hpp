@@ -98,8 +98,8 @@ namespace detail {
 
 /// Stores a group's codes, which fit in bytes, and returns their sum.
 template <class Arch, std::size_t Parts>
-[[gnu::always_inline]] inline std::int32_t store_codes(const xsimd::batch<std::int32_t, Arch> (&rounded)[Parts],
-                                                       std::int8_t* codes) noexcept {
+EARLYOUT_ALWAYS_INLINE std::int32_t store_codes(const xsimd::batch<std::int32_t, Arch> (&rounded)[Parts],
+                                                std::int8_t* codes) noexcept {
 #if defined(__AVX512F__)
     if constexpr (Parts == 2) {
         for (std::size_t p = 0; p < 2; ++p) {
@@ -142,7 +142,7 @@ void quantize_row(const float* x, std::size_t n, std::int8_t* codes, float* scal
         batch value[parts];
         batch most(0.0f);
         xsimd::batch_bool<float, Arch> finite(true);
-#pragma GCC unroll 16
+        EARLYOUT_UNROLL(16)
         for (std::size_t p = 0; p < parts; ++p) {
             value[p] = batch::load_unaligned(from + p * w);
             const batch magnitude = xsimd::abs(value[p]);
@@ -154,7 +154,7 @@ void quantize_row(const float* x, std::size_t n, std::int8_t* codes, float* scal
         const float inverse = good && largest >= 1e-30f ? 127.0f / largest : 0.0f;
         // Rounding to nearest even in the lowest bits of a float, and its bits less those of 1.5 * 2^23: an integer.
         ints rounded[parts];
-#pragma GCC unroll 16
+        EARLYOUT_UNROLL(16)
         for (std::size_t p = 0; p < parts; ++p) {
             const batch kept = good ? value[p] : batch(0.0f);
             const batch shifted = multiply_add<Arch>(kept, batch(inverse), batch(0x1.8p23f));

@@ -2,18 +2,11 @@
 #ifndef EARLYOUT_KERNELS_SIMD_HPP
 #define EARLYOUT_KERNELS_SIMD_HPP
 
-#include <earlyout/core/config.hpp>
+#include <earlyout/core/platform.hpp>
 
-// GCC 12's own AVX-512 intrinsics start from a variable initialised by itself.
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
+EARLYOUT_DETAIL_FOREIGN_BEGIN
 #include <xsimd/xsimd.hpp>
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic pop
-#endif
+EARLYOUT_DETAIL_FOREIGN_END
 
 #include <cstddef>
 #include <type_traits>
@@ -43,8 +36,8 @@ inline constexpr std::size_t key_block = 16;
 /// x * y + z, fused wherever the instruction set can. One spelling for every kernel, so that the same
 /// element is rounded the same way whichever block it is computed in.
 template <class Arch>
-[[gnu::always_inline]] inline float_batch<Arch> multiply_add(const float_batch<Arch>& x, const float_batch<Arch>& y,
-                                                             const float_batch<Arch>& z) noexcept {
+EARLYOUT_ALWAYS_INLINE float_batch<Arch> multiply_add(const float_batch<Arch>& x, const float_batch<Arch>& y,
+                                                      const float_batch<Arch>& z) noexcept {
 #if defined(__AVX512F__)
     // xsimd 8.1 spells it as a product and a sum here, which clang does not fuse.
     if constexpr (std::is_base_of_v<xsimd::avx512f, Arch>) return _mm512_fmadd_ps(x, y, z);
@@ -56,7 +49,7 @@ namespace detail {
 
 /// The upper half of a register's lanes combined with the lower one, and so on until one is left.
 template <class Arch, class Op>
-[[gnu::always_inline]] inline float fold_lanes(const float_batch<Arch>& x, Op op) noexcept {
+EARLYOUT_ALWAYS_INLINE float fold_lanes(const float_batch<Arch>& x, Op op) noexcept {
 #if defined(__SSE2__)
     if constexpr (lanes<Arch> == 4) {
         const float_batch<xsimd::sse2> all(x.data), pair = op(all, float_batch<xsimd::sse2>(_mm_movehl_ps(all, all)));
