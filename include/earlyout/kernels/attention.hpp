@@ -23,11 +23,11 @@ struct head_query {
     std::size_t last = 0;
 };
 
-/// Queries that share each key and each value they read: as many as the register file has room for.
+/// Queries that share each key and each value they read: as many as there are registers for, each with two sums of a
+/// block of keys or of two registers, whichever is more.
 template <class Arch>
-inline constexpr std::size_t tile_queries = lanes<Arch> >= 16  ? 6
-                                            : lanes<Arch> == 8 ? 3
-                                                               : 1;
+inline constexpr std::size_t tile_queries =
+    std::max<std::size_t>(1, sum_registers<Arch> / (2 * std::max<std::size_t>(2, key_block / lanes<Arch>)));
 
 /// Entries whose scores are kept at once, counted from the cache's first: what several tiles of queries read of their
 /// keys and values stays in a core's second cache.
@@ -62,15 +62,11 @@ struct softmax_state {
     float sum;
 };
 
-/// Sums that are added up at once for each query: 24 registers' worth of the 32 that AVX-512 has, 12 of 16 elsewhere.
-template <class Arch>
-inline constexpr std::size_t attention_sums = lanes<Arch> >= 16 ? 24 : 12;
-
 /// How many registers each query of a tile may have for one of its two sums: a power of two, at most `most`.
 template <class Arch>
 [[nodiscard]] constexpr std::size_t parts_for(std::size_t queries, std::size_t most) noexcept {
     std::size_t parts = 1;
-    while (2 * parts <= most && 2 * (2 * parts) * queries <= attention_sums<Arch>) parts *= 2;
+    while (2 * parts <= most && 2 * (2 * parts) * queries <= sum_registers<Arch>) parts *= 2;
     return parts;
 }
 

@@ -14,11 +14,9 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 
-/// Tokens whose sums one pass over a panel keeps in registers: as many as the register file holds.
+/// Tokens whose sums of a panel's rows one pass over it keeps in registers: as many as there is room for.
 template <class Arch>
-inline constexpr std::size_t tile_tokens = lanes<Arch> >= 16  ? 12
-                                           : lanes<Arch> == 8 ? 3
-                                                              : 1;
+inline constexpr std::size_t tile_tokens = std::max<std::size_t>(1, sum_registers<Arch> / (panel_rows / lanes<Arch>));
 
 /// The 32 weights of one input as floats, in order of rows.
 template <class Arch, std::size_t Parts>
@@ -29,7 +27,7 @@ EARLYOUT_ALWAYS_INLINE void load_column(f32, const float* weights, float_batch<A
 template <class Arch, std::size_t Parts>
 EARLYOUT_ALWAYS_INLINE void load_column(bf16, const std::uint16_t* weights,
                                         float_batch<Arch> (&column)[Parts]) noexcept {
-    using words = xsimd::batch<std::uint32_t, Arch>;
+    using words = word_batch<Arch>;
     const words upper_half(0xffff0000u);
     EARLYOUT_UNROLL(16)
     for (std::size_t p = 0; p < Parts / 2; ++p) {

@@ -5,7 +5,7 @@
 #include <earlyout/kernels/byte_dot.hpp>
 #include <earlyout/kernels/half.hpp>
 #include <earlyout/kernels/multiply.hpp>
-#include <earlyout/kernels/multiply_groups_amx.hpp>
+#include <earlyout/kernels/multiply_groups_matrix.hpp>
 #include <earlyout/kernels/packing_groups.hpp>
 
 #include <algorithm>
@@ -19,7 +19,8 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 
 /// Tokens whose sums, whole and of the present group, one pass over a panel keeps in registers.
 template <class Arch>
-inline constexpr std::size_t group_tile_tokens = lanes<Arch> >= 16 ? 6 : 1;
+inline constexpr std::size_t group_tile_tokens =
+    std::max<std::size_t>(1, sum_registers<Arch> / (2 * (panel_rows / lanes<Arch>)));
 
 /// `Tokens` rows of y = W x for one panel of int8 or int4 weights. A group's sum is exact; groups are added in order
 /// with one fused operation each, so that a value does not depend on its neighbours.
@@ -58,7 +59,7 @@ inline void multiply_groups_tile(const std::uint8_t* panel, look_ahead ahead, co
                 const ints value(bytes);
                 EARLYOUT_UNROLL(16)
                 for (std::size_t p = 0; p < parts; ++p) {
-                    exact[t][p] = byte_dot<Arch>(column[p], value, exact[t][p], byte_dot_by::best<Arch>{});
+                    exact[t][p] = byte_dot<Arch>(column[p], value, exact[t][p]);
                 }
             }
         }
@@ -90,14 +91,15 @@ void multiply(const packed_matrix<Format>& weights, quantized_view x, Depth dept
     static constexpr auto tiles = []<std::size_t... T>(std::index_sequence<T...>) {
         return std::array<tile, most>{&multiply_groups_tile<Arch, T + 1, Format, Depth>...};
     }(std::make_index_sequence<most>{});
-#if defined(EARLYOUT_DETAIL_AMX)
-    if (const std::size_t many = worth_amx(x.rows()); many != 0 && may_use_amx<Arch>()) {
-        multiply_groups_amx<Arch>(weights, x.rows(0, many), bias, y.rows(0, many), first_panel, last_panel,
-                                  first_column);
-        x = x.rows(many, x.rows() - many);
-        y = y.rows(many, y.rows() - many);
+    if constexpr (matrix_unit_of<Arch>::is_there) {
+        using unit = matrix_unit_of<Arch>;
+        if (const std::size_t many = worth_matrix_unit<unit>(x.rows()); many != 0 && unit::is_permitted()) {
+            multiply_groups_matrix<Arch>(weights, x.rows(0, many), bias, y.rows(0, many), first_panel, last_panel,
+                                         first_column);
+            x = x.rows(many, x.rows() - many);
+            y = y.rows(many, y.rows() - many);
+        }
     }
-#endif
     multiply_panels<most>(weights, x, weights.groups() * (group_size / 4), bias, y, first_panel, last_panel,
                           first_column,
                           [&](std::size_t count, const std::uint8_t* panel, look_ahead ahead,
