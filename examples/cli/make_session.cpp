@@ -31,13 +31,11 @@ namespace {
 
 template <class Policy>
 eo::any_session make(const model& m, Policy policy, const run_options& run) {
-    const eo::dtype kv = run.kv_dtype == "f16"    ? eo::dtype::f16
-                         : run.kv_dtype == "bf16" ? eo::dtype::bf16
-                                                  : eo::dtype::f32;
-    return eo::any_session(
-        m, std::move(policy),
-        eo::session_options{
-            .capacity = run.capacity, .threads = run.threads, .prefill_threads = run.prefill_threads, .kv = kv});
+    return eo::any_session(m, std::move(policy),
+                           eo::session_options{.capacity = run.capacity,
+                                               .threads = run.threads,
+                                               .prefill_threads = run.prefill_threads,
+                                               .kv = eo::any_kv_format(run.kv_dtype)});
 }
 
 /// The gate, asked after the budgets where there are any.
