@@ -109,6 +109,15 @@
 /// Name of the inline namespace, e.g. `v0_1_avx2_fma`.
 #define EARLYOUT_ABI EARLYOUT_DETAIL_TAG(EARLYOUT_VERSION_MAJOR, EARLYOUT_VERSION_MINOR, EARLYOUT_DETAIL_ISA)
 
+/// Declares an instance of a kernel that earlyout::kernels_compiled holds: whoever links that does not compile it.
+#if defined(EARLYOUT_DETAIL_COMPILE_KERNELS)
+#define EARLYOUT_DETAIL_KERNEL(...) template __VA_ARGS__
+#elif defined(EARLYOUT_KERNELS_COMPILED)
+#define EARLYOUT_DETAIL_KERNEL(...) extern template __VA_ARGS__
+#else
+#define EARLYOUT_DETAIL_KERNEL(...)
+#endif
+
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// The library's version, "major.minor.patch".

@@ -103,6 +103,15 @@ void attend(Format format, std::span<const head_query> queries, const typename F
     }
 }
 
+#define EARLYOUT_DETAIL_ATTEND(Format)                                                               \
+    EARLYOUT_DETAIL_KERNEL(void attend(Format, std::span<const head_query>, const Format::element*,  \
+                                       const Format::element*, std::size_t, extent<>, float, float*, \
+                                       default_arch) noexcept)
+EARLYOUT_DETAIL_ATTEND(f32);
+EARLYOUT_DETAIL_ATTEND(bf16);
+EARLYOUT_DETAIL_ATTEND(f16);
+#undef EARLYOUT_DETAIL_ATTEND
+
 }  // namespace kernels
 }}  // namespace earlyout::EARLYOUT_ABI
 

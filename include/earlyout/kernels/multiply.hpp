@@ -164,6 +164,15 @@ void multiply(const packed_matrix<Format>& weights, matrix_view<const float> x, 
                           });
 }
 
+#define EARLYOUT_DETAIL_MULTIPLY(Format)                                                                           \
+    EARLYOUT_DETAIL_KERNEL(void multiply(const packed_matrix<Format>&, matrix_view<const float>, extent<>,         \
+                                         const float*, matrix_view<float>, std::size_t, std::size_t, default_arch, \
+                                         std::size_t) noexcept)
+EARLYOUT_DETAIL_MULTIPLY(f32);
+EARLYOUT_DETAIL_MULTIPLY(bf16);
+EARLYOUT_DETAIL_MULTIPLY(f16);
+#undef EARLYOUT_DETAIL_MULTIPLY
+
 }  // namespace kernels
 }}  // namespace earlyout::EARLYOUT_ABI
 

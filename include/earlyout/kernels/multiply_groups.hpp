@@ -108,6 +108,14 @@ void multiply(const packed_matrix<Format>& weights, quantized_view x, Depth dept
                           });
 }
 
+#define EARLYOUT_DETAIL_MULTIPLY(Format)                                                                       \
+    EARLYOUT_DETAIL_KERNEL(void multiply(const packed_matrix<Format>&, quantized_view, extent<>, const float*, \
+                                         matrix_view<float>, std::size_t, std::size_t, default_arch,           \
+                                         std::size_t) noexcept)
+EARLYOUT_DETAIL_MULTIPLY(int8);
+EARLYOUT_DETAIL_MULTIPLY(int4);
+#undef EARLYOUT_DETAIL_MULTIPLY
+
 /// Activations in the form that products with a format read: themselves, or rounded into `scratch`.
 /// @param x        [tokens, in]
 /// @param for_rows for_rows(n, body) calls body(begin, end) on ranges that make up [0, n), on any threads
