@@ -13,15 +13,17 @@
 #include <earlyout/kernels/arch/vnni.hpp>
 
 /// @file Every instruction set that kernels know, a file each. Kernels name none: they call the functions of
-/// generic.hpp with best<Arch>, and the overload whose tag is nearest is taken. Only these files have `#if`s on an
-/// instruction set and its intrinsics.
+/// generic.hpp with best<Arch>, and the overload with the most derived tag is taken. Only these files have `#if`s on an
+/// instruction set, and its intrinsics.
 ///
-/// To add one: a file here that overloads those functions of generic.hpp which it has an instruction for, on xsimd's
-/// tag
-/// (`requires_arch<xsimd::neon64>`), and says how many registers there are (vector_registers); a line above; its mirror
-/// test, which checks all of them against plain arithmetic (tests/kernels/arch/check.hpp). An extension that xsimd has
-/// no tag for (VNNI) makes its own, derived from what it extends, and a step of `extension`. What is called otherwise
-/// for a new `-m` flag must have a name of its own in core/config.hpp, so that objects cannot be mixed.
+/// To add one:
+/// 1. A file here that overloads those functions of generic.hpp for which it has an instruction, on xsimd's tag
+///    (`requires_arch<xsimd::neon64>`), and vector_registers(), from which kernels derive their tiles. An extension
+///    that xsimd has no tag for (VNNI) makes its own, derived from what it extends, and specialises `extension`.
+/// 2. An include above.
+/// 3. Its mirror test, which checks all functions against plain arithmetic (tests/kernels/arch/check.hpp).
+/// 4. If a compiler flag turns it on: a name in core/config.hpp (tests/rules/instruction_sets.cmake), so that objects
+///    compiled for different sets do not link.
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 namespace arch {
