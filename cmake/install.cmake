@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Headers, the CMake package earlyout with its components io and calibrate, and earlyout.pc, earlyout-io.pc and
-# earlyout-calibrate.pc. All of it is independent of the machine and may be moved.
+# earlyout-calibrate.pc. All of it is independent of the machine and may be moved. With EARLYOUT_INSTALL_COMPILED also the
+# component kernels_compiled, a static library for this machine's kind.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
@@ -16,6 +17,12 @@ if(EARLYOUT_CALIBRATE)
     DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
   install(EXPORT earlyout_calibrate NAMESPACE earlyout:: DESTINATION ${package_dir}
     FILE earlyout_calibrateTargets.cmake)
+endif()
+
+if(EARLYOUT_INSTALL_COMPILED)
+  install(TARGETS earlyout_kernels_compiled EXPORT earlyout_kernels_compiled ARCHIVE)
+  install(EXPORT earlyout_kernels_compiled NAMESPACE earlyout:: DESTINATION ${package_dir}
+    FILE earlyout_kernels_compiledTargets.cmake)
 endif()
 
 if(EARLYOUT_UTF8PROC)

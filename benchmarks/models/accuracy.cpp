@@ -54,7 +54,7 @@ struct predictions {
     ids best;
 };
 
-predictions predict(const network& net, const std::vector<ids>& pieces, eo::dtype kv) {
+predictions predict(const network& net, const std::vector<ids>& pieces, eo::kv_format kv) {
     eo::inline_executor on;
     eo::run_context context(net, 128, on);
     predictions made;
@@ -81,16 +81,16 @@ int run(const std::string& folder, std::span<char*> files) {
     struct line {
         const char* name;
         eo::any_format layers, output;
-        eo::dtype kv;
+        eo::kv_format kv;
     };
-    const line lines[] = {{"f32", eo::f32{}, eo::f32{}, eo::dtype::f32},
-                          {"bf16", eo::bf16{}, eo::bf16{}, eo::dtype::f32},
-                          {"f16", eo::f16{}, eo::f16{}, eo::dtype::f32},
-                          {"int8", eo::int8{}, eo::int8{}, eo::dtype::f32},
-                          {"int4, output int8", eo::int4{}, eo::int8{}, eo::dtype::f32},
-                          {"int4", eo::int4{}, eo::int4{}, eo::dtype::f32},
-                          {"f32, kv f16", eo::f32{}, eo::f32{}, eo::dtype::f16},
-                          {"f32, kv bf16", eo::f32{}, eo::f32{}, eo::dtype::bf16}};
+    const line lines[] = {{"f32", eo::f32{}, eo::f32{}, eo::f32{}},
+                          {"bf16", eo::bf16{}, eo::bf16{}, eo::f32{}},
+                          {"f16", eo::f16{}, eo::f16{}, eo::f32{}},
+                          {"int8", eo::int8{}, eo::int8{}, eo::f32{}},
+                          {"int4, output int8", eo::int4{}, eo::int8{}, eo::f32{}},
+                          {"int4", eo::int4{}, eo::int4{}, eo::f32{}},
+                          {"f32, kv f16", eo::f32{}, eo::f32{}, eo::f16{}},
+                          {"f32, kv bf16", eo::f32{}, eo::f32{}, eo::bf16{}}};
     predictions exact;
     for (const line& l : lines) {
         const auto model = eo::io::load<network>(folder, l.layers, l.output);

@@ -84,12 +84,8 @@ public:
                                           cache.hidden(layer, tokens[t].position, window_),
                                           cache.visible(layer, tokens[t].position)};
                     }
-                    cache.visit_format([&]<class Stored>(Stored stored) {
-                        kernels::attend(stored, std::span(std::as_const(queries)).first(count),
-                                        cache.template keys<Stored>(layer, kv_head),
-                                        cache.template values<Stored>(layer, kv_head), cache.value_stride(), head_dim_,
-                                        scale_, scratch + piece * piece_scratch);
-                    });
+                    cache.attend(layer, kv_head, std::span(std::as_const(queries)).first(count), head_dim_, scale_,
+                                 scratch + piece * piece_scratch);
                 }
             });
         output_(attended, update, context);

@@ -3,6 +3,7 @@
 #define EARLYOUT_IO_DETAIL_MODEL_PATH_HPP
 
 #include <earlyout/core/error.hpp>
+#include <earlyout/core/platform.hpp>
 #include <earlyout/io/detail/foreign.hpp>
 #include <earlyout/io/detail/printable.hpp>
 
@@ -12,9 +13,6 @@
 #include <string>
 #include <string_view>
 #include <system_error>
-
-#include <fcntl.h>
-#include <unistd.h>
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io::detail {
 
@@ -34,9 +32,8 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace io::detail {
 /// The first bytes of a file; none where it cannot be read.
 [[nodiscard]] inline std::string first_bytes(const std::filesystem::path& path) {
     std::string made(4096, '\0');
-    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    const ::ssize_t count = file < 0 ? 0 : ::read(file, made.data(), made.size());
-    if (file >= 0) ::close(file);
+    platform::file file = platform::file::to_read(path.c_str());
+    const std::ptrdiff_t count = file.is_open() ? file.read(made.data(), made.size()) : 0;
     made.resize(count < 0 ? 0 : static_cast<std::size_t>(count));
     return made;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <earlyout/kernels/multiply_groups.hpp>
+#include <earlyout/kernels/multiply_groups_matrix.hpp>
 
 #include <cstddef>
 #include <limits>
@@ -110,14 +111,20 @@ TEMPLATE_LIST_TEST_CASE("many tokens on several threads", "[kernels][multiply][t
     for (const auto& y : found) REQUIRE(same_bits({y.data(), y.size()}, {expected.data(), expected.size()}));
 }
 
-#if defined(EARLYOUT_DETAIL_AMX)
+namespace {
+
+struct unit_of_16 {
+    static constexpr std::size_t tokens = 16;
+};
+
+}  // namespace
+
 TEST_CASE("a matrix register is filled or left alone", "[kernels][multiply]") {
-    using eo::kernels::worth_amx;
-    CHECK(worth_amx(0) == 0);
-    CHECK(worth_amx(31) == 0);
-    CHECK(worth_amx(32) == 32);
-    CHECK(worth_amx(39) == 32);
-    CHECK(worth_amx(40) == 40);
-    CHECK(worth_amx(128) == 128);
+    const auto worth = [](std::size_t tokens) { return eo::kernels::worth_matrix_unit<unit_of_16>(tokens); };
+    CHECK(worth(0) == 0);
+    CHECK(worth(31) == 0);
+    CHECK(worth(32) == 32);
+    CHECK(worth(39) == 32);
+    CHECK(worth(40) == 40);
+    CHECK(worth(128) == 128);
 }
-#endif

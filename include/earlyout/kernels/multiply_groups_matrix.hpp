@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#ifndef EARLYOUT_KERNELS_MULTIPLY_GROUPS_AMX_HPP
-#define EARLYOUT_KERNELS_MULTIPLY_GROUPS_AMX_HPP
+#ifndef EARLYOUT_KERNELS_MULTIPLY_GROUPS_MATRIX_HPP
+#define EARLYOUT_KERNELS_MULTIPLY_GROUPS_MATRIX_HPP
 
 #include <earlyout/kernels/half.hpp>
 #include <earlyout/kernels/multiply.hpp>
@@ -11,69 +11,25 @@
 #include <cstdint>
 #include <type_traits>
 
-#if defined(EARLYOUT_DETAIL_AMX)
-#include <immintrin.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-#endif
-
-/// @file Products of many tokens with int8 and int4 weights in AMX's matrix registers. A group's sum is a whole number
-/// and the groups are added as everywhere else, so that the bits are those of multiply_groups_tile().
+/// @file Products of many tokens with int8 and int4 weights in a matrix unit's registers (arch::amx_unit). A group's
+/// sum is a whole number and the groups are added as everywhere else, so that the bits are those of
+/// multiply_groups_tile().
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 
-#if defined(EARLYOUT_DETAIL_AMX)
-
-/// Tokens that a matrix register holds.
-inline constexpr std::size_t amx_tokens = 16;
-
 /// How many of so many tokens are worth a matrix register that is full or, by computing some tokens again, made full.
-/// Unpacking a panel for fewer than 32 costs more than the matrix unit saves.
-[[nodiscard]] constexpr std::size_t worth_amx(std::size_t tokens) noexcept {
-    const std::size_t rest = tokens % amx_tokens;
-    return tokens < 2 * amx_tokens ? 0 : rest < amx_tokens / 2 ? tokens - rest : tokens;
-}
-
-/// True where products of `Arch` are compiled with AMX and the system lets this process use it: Linux wants to be asked
-/// once, because a signal's frame grows by 8 KiB.
-template <class Arch>
-[[nodiscard]] inline bool may_use_amx() noexcept {
-    if constexpr (std::is_base_of_v<xsimd::avx512bw, Arch>) {
-        constexpr long request_permission = 0x1023;  // ARCH_REQ_XCOMP_PERM
-        constexpr long tile_data = 18;
-        static const bool permitted = syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
-        return permitted;
-    } else {
-        return false;
-    }
+/// Unpacking a panel for fewer than two registers' tokens costs more than the matrix unit saves.
+template <class Unit>
+[[nodiscard]] constexpr std::size_t worth_matrix_unit(std::size_t tokens) noexcept {
+    const std::size_t rest = tokens % Unit::tokens;
+    return tokens < 2 * Unit::tokens ? 0 : rest < Unit::tokens / 2 ? tokens - rest : tokens;
 }
 
 namespace detail {
 
-/// This thread's matrix registers, while it lives: 0 and 1 for sums [16 tokens][16 rows], 2 and 3 for a group of 16
-/// tokens' values [16][32], 4 and 5 for a group of 16 rows' codes [8][16][4].
-class amx_registers {
-public:
-    amx_registers() noexcept {
-        struct alignas(64) {
-            std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
-            std::uint16_t row_bytes[16] = {64, 64, 32, 32, 64, 64};
-            std::uint8_t rows[16] = {16, 16, 16, 16, 8, 8};
-        } const shapes;
-        write_all();
-        _tile_loadconfig(&shapes);
-    }
-    ~amx_registers() { _tile_release(); }
-    amx_registers(const amx_registers&) = delete;
-    amx_registers& operator=(const amx_registers&) = delete;
-
-    /// GCC does not know that loads of matrix registers read memory.
-    static void write_all() noexcept { asm volatile("" ::: "memory"); }
-};
-
 /// Codes and scales of up to `most` groups of a panel as matrix registers and sums want them.
 template <class Arch, class Format>
-class amx_panel {
+class unpacked_panel {
 public:
     static constexpr std::size_t most = 24;  // all of a row of 768; 27 KiB
 
@@ -95,7 +51,7 @@ public:
                 }
             }
         }
-        amx_registers::write_all();
+        platform::write_all();
     }
     /// [8][16 rows][4]
     [[nodiscard]] const std::int32_t* codes(std::size_t group, std::size_t half) const noexcept {
@@ -112,12 +68,12 @@ private:
 };
 
 /// Adds one group's exact sums [16 tokens][16 rows], times the tokens' scales and the rows', to `sum`.
-template <class Arch>
-[[gnu::always_inline]] inline void add_group(const std::int32_t* exact, const float_batch<Arch>& row_scales,
-                                             const float* token_scales, std::size_t stride,
-                                             float_batch<Arch> (&sum)[amx_tokens]) noexcept {
-#pragma GCC unroll 16
-    for (std::size_t t = 0; t < amx_tokens; ++t) {
+template <class Arch, std::size_t Tokens>
+EARLYOUT_ALWAYS_INLINE void add_group(const std::int32_t* exact, const float_batch<Arch>& row_scales,
+                                      const float* token_scales, std::size_t stride,
+                                      float_batch<Arch> (&sum)[Tokens]) noexcept {
+    EARLYOUT_UNROLL(16)
+    for (std::size_t t = 0; t < Tokens; ++t) {
         const auto whole = xsimd::to_float(int_batch<Arch>::load_aligned(exact + t * 16));
         sum[t] = multiply_add<Arch>(whole, row_scales * float_batch<Arch>(token_scales[t * stride]), sum[t]);
     }
@@ -127,36 +83,26 @@ template <class Arch>
 /// one before it are converted.
 /// @param values, token_scales the first of those groups in the first token's row; [16 tokens, groups of a row]
 template <class Arch, class Format>
-inline void add_groups(const amx_panel<Arch, Format>& panel, std::size_t half, std::size_t count,
+inline void add_groups(const unpacked_panel<Arch, Format>& panel, std::size_t half, std::size_t count,
                        const std::int8_t* values, const float* token_scales, std::size_t row_groups, look_ahead ahead,
-                       float_batch<Arch> (&sum)[amx_tokens]) noexcept {
+                       float_batch<Arch> (&sum)[matrix_unit_of<Arch>::tokens]) noexcept {
+    using unit = matrix_unit_of<Arch>;
     alignas(64) std::int32_t even[256], odd[256];
     const std::size_t row_bytes = row_groups * group_size;
-    // Twice, because a register's number is part of the instruction.
-    const auto start_even = [&](std::size_t g) {
+    const auto start = [&]<bool Odd>(std::size_t g, std::bool_constant<Odd>) {
         ahead.lines(g);
-        _tile_loadd(4, panel.codes(g, half), 64);
-        _tile_loadd(2, values + g * group_size, row_bytes);
-        _tile_zero(0);
-        _tile_dpbssd(0, 2, 4);
+        unit::template start<Odd>(panel.codes(g, half), values + g * group_size, row_bytes);
     };
-    const auto start_odd = [&](std::size_t g) {
-        ahead.lines(g);
-        _tile_loadd(5, panel.codes(g, half), 64);
-        _tile_loadd(3, values + g * group_size, row_bytes);
-        _tile_zero(1);
-        _tile_dpbssd(1, 3, 5);
-    };
-    const auto add = [&](std::size_t g, const std::int32_t* exact) __attribute__((always_inline)) {
+    const auto add = [&](std::size_t g, const std::int32_t* exact) EARLYOUT_ALWAYS_INLINE_LAMBDA {
         add_group<Arch>(exact, panel.scales(g, half), token_scales + g, row_groups, sum);
     };
-    start_even(0);
+    start(0, std::false_type{});
     for (std::size_t g = 0; g < count; g += 2) {
-        if (g + 1 < count) start_odd(g + 1);
-        _tile_stored(0, even, 64);
+        if (g + 1 < count) start(g + 1, std::true_type{});
+        unit::template finish<false>(even);
         if (g != 0) add(g - 1, odd);
-        if (g + 2 < count) start_even(g + 2);
-        if (g + 1 < count) _tile_stored(1, odd, 64);
+        if (g + 2 < count) start(g + 2, std::false_type{});
+        if (g + 1 < count) unit::template finish<true>(odd);
         add(g, even);
     }
     if (count % 2 == 0) add(count - 1, odd);
@@ -166,41 +112,42 @@ inline void add_groups(const amx_panel<Arch, Format>& panel, std::size_t half, s
 
 /// multiply() for at least 16 tokens. The last register of tokens reaches back to be full, and computes some again.
 template <class Arch, group_format Format>
-void multiply_groups_amx(const packed_matrix<Format>& weights, const quantized_view& x, const float* bias,
-                         matrix_view<float> y, std::size_t first_panel, std::size_t last_panel,
-                         std::size_t first_column) noexcept {
+void multiply_groups_matrix(const packed_matrix<Format>& weights, const quantized_view& x, const float* bias,
+                            matrix_view<float> y, std::size_t first_panel, std::size_t last_panel,
+                            std::size_t first_column) noexcept {
     using batch = float_batch<Arch>;
-    constexpr std::size_t most_runs = 8;
-    const detail::amx_registers registers;
-    detail::amx_panel<Arch, Format> panel;
-    batch sums[most_runs][2][amx_tokens];  // where a panel has more groups than are unpacked at once
+    using unit = matrix_unit_of<Arch>;
+    constexpr std::size_t most_runs = 8, run = unit::tokens;
+    const typename unit::registers registers;
+    detail::unpacked_panel<Arch, Format> panel;
+    batch sums[most_runs][2][run];  // where a panel has more groups than are unpacked at once
     const std::size_t groups = weights.groups();
 
     // All of `count` groups of a panel, from group g on, with 16 tokens from t on and half of the rows.
     const auto add = [&](std::size_t p, std::size_t g, std::size_t count, std::size_t t, std::size_t half,
-                         look_ahead ahead, batch(&kept)[amx_tokens]) {
+                         look_ahead ahead, batch(&kept)[run]) {
         const std::size_t row = p * panel_rows + half * 16;
         if (row >= weights.out()) return;
-        for (std::size_t i = 0; i < amx_tokens; ++i) __builtin_prefetch(y.row(t + i) + (row - first_column), 1);
-        batch sum[amx_tokens];
-#pragma GCC unroll 16
-        for (std::size_t i = 0; i < amx_tokens; ++i) sum[i] = g == 0 ? batch(0.0f) : kept[i];
+        for (std::size_t i = 0; i < run; ++i) platform::prefetch_to_write(y.row(t + i) + (row - first_column));
+        batch sum[run];
+        EARLYOUT_UNROLL(16)
+        for (std::size_t i = 0; i < run; ++i) sum[i] = g == 0 ? batch(0.0f) : kept[i];
         const std::size_t first = t * groups + g;
         detail::add_groups<Arch>(panel, half, count, x.codes + first * group_size, x.scales + first, groups, ahead,
                                  sum);
         if (g + count < groups) {
-            std::copy_n(sum, amx_tokens, kept);
+            std::copy_n(sum, run, kept);
             return;
         }
         const std::size_t rows = std::min<std::size_t>(16, weights.out() - row);
-        for (std::size_t i = 0; i < amx_tokens; ++i) {
+        for (std::size_t i = 0; i < run; ++i) {
             batch one[1] = {sum[i]};
             store_rows<Arch>(one, bias == nullptr ? nullptr : bias + row, y.row(t + i) + (row - first_column), rows);
         }
     };
 
-    for (std::size_t at = 0; at < x.rows(); at += most_runs * amx_tokens) {
-        const std::size_t turns = 2 * std::min(most_runs, (x.rows() - at + amx_tokens - 1) / amx_tokens);
+    for (std::size_t at = 0; at < x.rows(); at += most_runs * run) {
+        const std::size_t turns = 2 * std::min(most_runs, (x.rows() - at + run - 1) / run);
         for (std::size_t p = first_panel; p < last_panel; ++p) {
             for (std::size_t g = 0; g < groups; g += panel.most) {
                 const std::size_t count = std::min(panel.most, groups - g);
@@ -209,7 +156,7 @@ void multiply_groups_amx(const packed_matrix<Format>& weights, const quantized_v
                 // What is unpacked next comes nearer meanwhile.
                 look_ahead ahead(from + count * weights.group_bytes, weights.group_bytes / turns + 1);
                 for (std::size_t turn = 0; turn < turns; ++turn) {
-                    const std::size_t t = std::min(at + turn / 2 * amx_tokens, x.rows() - amx_tokens);
+                    const std::size_t t = std::min(at + turn / 2 * run, x.rows() - run);
                     add(p, g, count, t, turn % 2, ahead, sums[turn / 2][turn % 2]);
                     ahead.skip(count);
                 }
@@ -217,8 +164,6 @@ void multiply_groups_amx(const packed_matrix<Format>& weights, const quantized_v
         }
     }
 }
-
-#endif
 
 }  // namespace kernels
 }}  // namespace earlyout::EARLYOUT_ABI
