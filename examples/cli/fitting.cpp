@@ -72,7 +72,7 @@ public:
                      ", found none");
         }
         const std::filesystem::path parent = std::filesystem::absolute(out_path()).parent_path();
-        if (!eo::io::detail::exists(out_path()) && access(parent.c_str(), W_OK) != 0) {
+        if (!std::filesystem::exists(out_path()) && access(parent.c_str(), W_OK) != 0) {
             eo::fail(eo::errc::io, out_path().string(), ": cannot be written to that folder: ", std::strerror(errno));
         }
         if (o.paper) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <earlyout/models/detail/rotary_settings.hpp>
 
-#include <earlyout/io/detail/json_config.hpp>
+#include <earlyout/io/json_config.hpp>
 #include <earlyout/models/llama.hpp>
 #include <earlyout/models/qwen3.hpp>
 
@@ -43,7 +43,7 @@ public:
     const eo::tensor_view* find(std::string_view name) const override { return tensors_.find(name); }
 
 private:
-    eo::io::detail::json_config config_;
+    eo::io::json_config config_;
     const eo::checkpoint& tensors_;
 };
 

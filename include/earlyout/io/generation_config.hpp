@@ -3,10 +3,10 @@
 #define EARLYOUT_IO_GENERATION_CONFIG_HPP
 
 #include <earlyout/core/token.hpp>
-#include <earlyout/io/detail/control_names.hpp>
 #include <earlyout/io/detail/gguf_patterns.hpp>
 #include <earlyout/io/gguf_checkpoint.hpp>
 #include <earlyout/io/hugging_face_checkpoint.hpp>
+#include <earlyout/text/control_names.hpp>
 
 #include <algorithm>
 #include <cstdint>
@@ -65,7 +65,7 @@ namespace detail {
 
     const std::filesystem::path tokenizer = from.folder() / "tokenizer_config.json";
     if (detail::exists(tokenizer)) {
-        const detail::json_config config(detail::read_json_object(tokenizer), tokenizer.string());
+        const json_config config(detail::read_json_object(tokenizer), tokenizer.string());
         made.add_bos = config.boolean("add_bos_token").value_or(false);
     }
     return made;
@@ -115,11 +115,11 @@ private:
         std::map<std::string_view, token_id> named;
         for (std::size_t i = 0; i < tokens_->size(); ++i) {
             const std::string_view token = (*tokens_)[i];
-            if (!is_end_name(token)) continue;
+            if (!text::is_end_name(token)) continue;
             const bool is_text = !types || i >= types->size() || (*types)[i] == normal;
-            if (!is_text || is_control_name(token)) named.emplace(token, static_cast<token_id>(i));
+            if (!is_text || text::is_control_name(token)) named.emplace(token, static_cast<token_id>(i));
         }
-        add_ends_by_name(ends, [&](std::string_view name) -> std::optional<token_id> {
+        text::add_ends_by_name(ends, [&](std::string_view name) -> std::optional<token_id> {
             const auto found = named.find(name);
             return found == named.end() ? std::nullopt : std::optional(found->second);
         });

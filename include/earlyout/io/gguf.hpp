@@ -7,6 +7,7 @@
 #include <earlyout/io/detail/byte_reader.hpp>
 #include <earlyout/io/detail/printable.hpp>
 #include <earlyout/io/gguf_metadata.hpp>
+#include <earlyout/text/foreign.hpp>
 
 #include <algorithm>
 #include <array>
@@ -120,7 +121,7 @@ private:
             const std::uint64_t size = p.size.value_or(0);
             if (p.offset > data.size() || size > data.size() - p.offset) {
                 refuse("expected ", size, " bytes from offset ", p.offset, " on within the ", data.size(),
-                       " bytes of data", p.offset <= std::uint64_t{1} << 50 ? detail::cut_off : "");
+                       " bytes of data", p.offset <= std::uint64_t{1} << 50 ? text::cut_off : "");
             }
             if (p.offset < end)
                 refuse("expected an offset from ", end, " on, where the one before ends, found ", p.offset);

@@ -4,11 +4,11 @@
 
 #include <earlyout/core/error.hpp>
 #include <earlyout/io/detail/byte_reader.hpp>
-#include <earlyout/io/detail/foreign.hpp>
 #include <earlyout/io/detail/printable.hpp>
+#include <earlyout/io/gguf_value.hpp>
+#include <earlyout/text/foreign.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -23,24 +23,6 @@
 #include <vector>
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
-
-/// Type of a metadata value, with the file's numbers.
-enum class gguf_type : std::uint32_t { u8, i8, u16, i16, u32, i32, f32, boolean, string, array, u64, i64, f64 };
-
-[[nodiscard]] constexpr const char* to_string(gguf_type type) noexcept {
-    constexpr std::array names{"u8",   "i8",     "u16",   "i16", "u32", "i32", "f32",
-                               "bool", "string", "array", "u64", "i64", "f64"};
-    const auto index = static_cast<std::size_t>(type);
-    return index < names.size() ? names[index] : "unknown";
-}
-
-/// A value of the metadata as it lies in the file.
-struct gguf_value {
-    gguf_type type = gguf_type::u8;  ///< of the value, or of an array's elements
-    bool is_array = false;
-    std::uint64_t count = 1;           ///< elements of an array
-    std::span<const std::byte> bytes;  ///< numbers little-endian; strings with their length in 8 bytes before each
-};
 
 namespace detail {
 
@@ -68,7 +50,7 @@ public:
         detail::byte_reader reader(bytes, source_);
         const std::string_view start = reader.text(std::min<std::size_t>(bytes.size(), 4), "magic");
         if (start != "GGUF") {
-            detail::refuse_foreign(bytes, detail::content::gguf, source_, "a file that begins with GGUF");
+            text::refuse_foreign(bytes, text::content::gguf, source_, "a file that begins with GGUF");
             fail(errc::malformed_file, source_, ": expected a file that begins with GGUF, found '",
                  detail::printable(start), "'");
         }
@@ -235,22 +217,6 @@ private:
         }
     }
 
-    [[nodiscard]] static constexpr std::size_t size_of(gguf_type type) noexcept {
-        switch (type) {
-            case gguf_type::u8:
-            case gguf_type::i8:
-            case gguf_type::boolean: return 1;
-            case gguf_type::u16:
-            case gguf_type::i16: return 2;
-            case gguf_type::u64:
-            case gguf_type::i64:
-            case gguf_type::f64: return 8;
-            default: return 4;
-        }
-    }
-    [[nodiscard]] static constexpr bool is_integer(gguf_type type) noexcept {
-        return type <= gguf_type::i32 || type == gguf_type::u64 || type == gguf_type::i64;
-    }
     template <class T>
     [[nodiscard]] static T number(const gguf_value& from, std::size_t index) noexcept {
         T made;

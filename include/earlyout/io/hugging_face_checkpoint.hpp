@@ -3,8 +3,8 @@
 #define EARLYOUT_IO_HUGGING_FACE_CHECKPOINT_HPP
 
 #include <earlyout/io/detail/json.hpp>
-#include <earlyout/io/detail/json_config.hpp>
 #include <earlyout/io/detail/model_path.hpp>
+#include <earlyout/io/json_config.hpp>
 #include <earlyout/io/mapped_file.hpp>
 #include <earlyout/io/safetensors.hpp>
 #include <earlyout/io/stored_checkpoint.hpp>
@@ -59,7 +59,7 @@ public:
         }
         const std::filesystem::path config = folder_ / "config.json";
         if (!detail::exists(config)) refuse_without(config, "");
-        config_ = detail::json_config(detail::read_json_object(config), config.string());
+        config_ = json_config(detail::read_json_object(config), config.string());
         const auto whole = folder_ / "model.safetensors";
         const auto index = folder_ / "model.safetensors.index.json";
         if (detail::exists(whole)) {
@@ -164,7 +164,7 @@ private:
 
     std::filesystem::path folder_;
     file_access access_;
-    detail::json_config config_;
+    json_config config_;
     shard_map shards_;
     std::map<std::string, const safetensors_file*, std::less<>> where_;
 };

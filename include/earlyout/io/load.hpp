@@ -11,8 +11,8 @@
 #include <earlyout/io/packed_checkpoint.hpp>
 #include <earlyout/io/pretrained.hpp>
 #include <earlyout/io/sidecar.hpp>
-#include <earlyout/io/tokenizer.hpp>
 #include <earlyout/kernels/any_format.hpp>
+#include <earlyout/text/tokenizer.hpp>
 
 #include <filesystem>
 #include <memory>

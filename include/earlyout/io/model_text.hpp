@@ -3,13 +3,14 @@
 #define EARLYOUT_IO_MODEL_TEXT_HPP
 
 #include <earlyout/core/token.hpp>
-#include <earlyout/io/detail/control_names.hpp>
 #include <earlyout/io/generation_config.hpp>
 #include <earlyout/io/gguf_checkpoint.hpp>
 #include <earlyout/io/gguf_tokenizer.hpp>
 #include <earlyout/io/hugging_face_checkpoint.hpp>
 #include <earlyout/io/packed_checkpoint.hpp>
-#include <earlyout/io/tokenizer.hpp>
+#include <earlyout/io/tokenizer_file.hpp>
+#include <earlyout/text/control_names.hpp>
+#include <earlyout/text/tokenizer.hpp>
 
 #include <algorithm>
 #include <filesystem>
@@ -24,13 +25,13 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 /// How a model reads and writes text.
 struct model_text {
     generation_config generation;
-    std::optional<io::tokenizer> tokenizer;  ///< its tokens_before() are all that goes before a prompt
+    std::optional<text::tokenizer> tokenizer;  ///< its tokens_before() are all that goes before a prompt
 };
 
 namespace detail {
 
-inline void add_ends_by_name(generation_config& into, const tokenizer& words) {
-    add_ends_by_name(into.eos_token_ids, [&](std::string_view name) -> std::optional<token_id> {
+inline void add_ends_by_name(generation_config& into, const text::tokenizer& words) {
+    text::add_ends_by_name(into.eos_token_ids, [&](std::string_view name) -> std::optional<token_id> {
         const auto id = words.find(name);
         return id && words.is_special(*id) ? id : std::nullopt;
     });
@@ -39,7 +40,7 @@ inline void add_ends_by_name(generation_config& into, const tokenizer& words) {
 /// What goes before and ends the texts of a Hugging Face folder.
 class folder_text_reader {
 public:
-    folder_text_reader(const std::filesystem::path& folder, const tokenizer& words) : words_(words) {
+    folder_text_reader(const std::filesystem::path& folder, const text::tokenizer& words) : words_(words) {
         for (const char* name : {"tokenizer_config.json", "special_tokens_map.json"}) {
             if (const auto path = folder / name; detail::exists(path)) {
                 files_.emplace_back(read_json_object(path), path.string());
@@ -82,26 +83,26 @@ private:
         return std::nullopt;
     }
 
-    const tokenizer& words_;
+    const text::tokenizer& words_;
     std::vector<json_config> files_;
 };
 
 }  // namespace detail
 
 /// Reads the tokenizer of a folder with what `tokenizer_config.json` says about the ends of texts.
-/// @throws error as tokenizer::from_file and read_generation_config
+/// @throws error as load_tokenizer and read_generation_config
 [[nodiscard]] inline model_text read_text(const hugging_face_checkpoint& from) {
     generation_config generation = read_generation_config(from);
     const std::filesystem::path path = from.folder() / "tokenizer.json";
     if (!detail::exists(path)) return {std::move(generation), std::nullopt};
-    const tokenizer words = tokenizer::from_file(path);
+    const text::tokenizer words = load_tokenizer(path);
     return detail::folder_text_reader(from.folder(), words).read(std::move(generation));
 }
 /// Reads the tokenizer inside a GGUF file.
 /// @throws error as read_tokenizer and read_generation_config
 [[nodiscard]] inline model_text read_text(const gguf_checkpoint& from) {
     generation_config generation = read_generation_config(from);
-    std::optional<tokenizer> words = read_tokenizer(from.contents(), generation);
+    std::optional<text::tokenizer> words = read_tokenizer(from.contents(), generation);
     return {std::move(generation), std::move(words)};
 }
 /// Reads the tokenizer inside a packed file.

@@ -3,14 +3,14 @@
 #define EARLYOUT_IO_PACKED_CHECKPOINT_HPP
 
 #include <earlyout/core/packed_weights.hpp>
-#include <earlyout/io/detail/json_config.hpp>
 #include <earlyout/io/detail/model_path.hpp>
 #include <earlyout/io/generation_config.hpp>
 #include <earlyout/io/gguf.hpp>
 #include <earlyout/io/gguf_tokenizer.hpp>
+#include <earlyout/io/json_config.hpp>
 #include <earlyout/io/safetensors.hpp>
 #include <earlyout/io/stored_checkpoint.hpp>
-#include <earlyout/io/tokenizer.hpp>
+#include <earlyout/text/tokenizer.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -54,7 +54,7 @@ public:
             fail(errc::unsupported, path_.string(), ": expected version ", detail::packed_version, " of ",
                  detail::packed_format, ", found '", detail::short_reason(version), "'");
         }
-        config_ = detail::json_config(object_of("config"), path_.string() + ": config");
+        config_ = json_config(object_of("config"), path_.string() + ": config");
         read_tensors();
         read_matrices();
         read_generation();
@@ -94,11 +94,11 @@ public:
 
     [[nodiscard]] const generation_config& generation() const noexcept { return generation_; }
     /// @throws error as tokenizer::from_json and read_tokenizer
-    [[nodiscard]] std::optional<io::tokenizer> tokenizer() const {
-        std::optional<io::tokenizer> made;
+    [[nodiscard]] std::optional<text::tokenizer> tokenizer() const {
+        std::optional<text::tokenizer> made;
         if (const auto json = file_->contents().bytes(detail::packed_tokenizer_json)) {
-            made = io::tokenizer::from_json({reinterpret_cast<const char*>(json->data()), json->size()},
-                                            path_.string() + ": " + detail::packed_tokenizer_json);
+            made = text::tokenizer::from_json({reinterpret_cast<const char*>(json->data()), json->size()},
+                                              path_.string() + ": " + detail::packed_tokenizer_json);
         } else if (const auto header = file_->contents().bytes(detail::packed_tokenizer_gguf)) {
             made = read_tokenizer(gguf(*header, path_.string() + ": " + detail::packed_tokenizer_gguf), generation_);
         }
@@ -186,13 +186,13 @@ private:
         const auto ids = [&](const char* key) { return detail::token_ids(given, key, where); };
         generation_.eos_token_ids = ids("eos_token_id");
         if (const auto bos = ids("bos_token_id"); !bos.empty()) generation_.bos_token_id = bos.front();
-        generation_.add_bos = detail::json_config(given, where).boolean("add_bos_token").value_or(false);
+        generation_.add_bos = json_config(given, where).boolean("add_bos_token").value_or(false);
         if (given.contains("tokens_before")) before_ = ids("tokens_before");
     }
 
     std::filesystem::path path_;
     std::shared_ptr<const safetensors_file> file_;
-    detail::json_config config_;
+    json_config config_;
     std::map<std::string, tensor_view, std::less<>> tensors_;
     std::map<std::string, packed_weights, std::less<>> matrices_;
     generation_config generation_;

@@ -3,9 +3,9 @@
 #define EARLYOUT_IO_SAFETENSORS_HPP
 
 #include <earlyout/core/checkpoint.hpp>
-#include <earlyout/io/detail/foreign.hpp>
 #include <earlyout/io/detail/json.hpp>
 #include <earlyout/io/mapped_file.hpp>
+#include <earlyout/text/foreign.hpp>
 
 #include <algorithm>
 #include <array>
@@ -93,7 +93,7 @@ private:
 
     [[nodiscard]] std::size_t header_size(std::span<const std::byte> bytes) const {
         constexpr std::uint64_t largest = 100'000'000;  // as the format's reference implementation has it
-        detail::refuse_foreign(bytes, detail::content::safetensors, source_, "a safetensors file");
+        text::refuse_foreign(bytes, text::content::safetensors, source_, "a safetensors file");
         if (bytes.size() < prefix) {
             fail(errc::malformed_file, source_, ": expected at least 8 bytes, found ", bytes.size());
         }
@@ -103,7 +103,7 @@ private:
         if (size > room) {
             const bool cut_off = size <= largest && bytes.size() > prefix && bytes[prefix] == std::byte{'{'};
             fail(errc::malformed_file, source_, ": expected a header of at most ", room, " bytes, found a length of ",
-                 size, cut_off ? detail::cut_off : "");
+                 size, cut_off ? text::cut_off : "");
         }
         return static_cast<std::size_t>(size);
     }
@@ -126,7 +126,7 @@ private:
         if (offsets.size() != 2 || offsets[0] > offsets[1] || offsets[1] > data.size()) {
             const bool cut_off = offsets.size() == 2 && offsets[0] <= offsets[1];
             refuse(name, "data_offsets: expected [begin, end] within the ", data.size(), " bytes of data, found ",
-                   shape_to_string(offsets), cut_off ? detail::cut_off : "");
+                   shape_to_string(offsets), cut_off ? text::cut_off : "");
         }
         const std::size_t size = offsets[1] - offsets[0];
         check_size(name, type, shape, size);
