@@ -26,14 +26,7 @@ public:
         : config_(std::move(config)), tensors_(tensors) {}
 
     std::string source() const override { return "fuzz"; }
-    std::optional<std::int64_t> integer(std::string_view key) const override { return config_.integer(key); }
-    std::optional<double> real(std::string_view key) const override { return config_.real(key); }
-    std::optional<bool> boolean(std::string_view key) const override { return config_.boolean(key); }
-    std::optional<std::string> text(std::string_view key) const override { return config_.text(key); }
-    bool is_null(std::string_view key) const override { return config_.is_null(key); }
-    std::optional<std::vector<std::string>> members(std::string_view key) const override {
-        return config_.members(key);
-    }
+    const eo::configuration& config() const override { return config_; }
     const eo::tensor_view* find(std::string_view name) const override { return tensors_.find(name); }
 
 private:

@@ -57,7 +57,8 @@ namespace detail {
     const detail::json given = detail::exists(own) ? detail::read_json_object(own) : detail::json::object();
     const auto ids = [&](const char* key) {
         std::vector<token_id> found = detail::token_ids(given, key, own.string());
-        return found.empty() ? detail::token_ids(from.config(), key, (from.folder() / "config.json").string()) : found;
+        return found.empty() ? detail::token_ids(from.config().object(), key, (from.folder() / "config.json").string())
+                             : found;
     };
     generation_config made;
     made.eos_token_ids = ids("eos_token_id");

@@ -2,12 +2,12 @@
 #ifndef EARLYOUT_IO_GGUF_HPP
 #define EARLYOUT_IO_GGUF_HPP
 
-#include <earlyout/core/checkpoint.hpp>
 #include <earlyout/core/extent.hpp>
 #include <earlyout/io/detail/byte_reader.hpp>
 #include <earlyout/io/detail/printable.hpp>
 #include <earlyout/io/gguf_metadata.hpp>
 #include <earlyout/text/foreign.hpp>
+#include <earlyout/weights/checkpoint.hpp>
 
 #include <algorithm>
 #include <array>

@@ -2,11 +2,11 @@
 #ifndef EARLYOUT_IO_GGUF_CHECKPOINT_HPP
 #define EARLYOUT_IO_GGUF_CHECKPOINT_HPP
 
-#include <earlyout/core/flat_config.hpp>
 #include <earlyout/io/detail/gguf_names.hpp>
 #include <earlyout/io/gguf.hpp>
 #include <earlyout/io/mapped_file.hpp>
 #include <earlyout/io/stored_checkpoint.hpp>
+#include <earlyout/weights/flat_config.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -44,16 +44,7 @@ public:
     /// What the file itself says.
     [[nodiscard]] const gguf& contents() const noexcept { return contents_; }
 
-    [[nodiscard]] std::optional<std::int64_t> integer(std::string_view key) const override {
-        return config_.integer(key);
-    }
-    [[nodiscard]] std::optional<double> real(std::string_view key) const override { return config_.real(key); }
-    [[nodiscard]] std::optional<bool> boolean(std::string_view key) const override { return config_.boolean(key); }
-    [[nodiscard]] std::optional<std::string> text(std::string_view key) const override { return config_.text(key); }
-    [[nodiscard]] bool is_null(std::string_view key) const override { return config_.is_null(key); }
-    [[nodiscard]] std::optional<std::vector<std::string>> members(std::string_view key) const override {
-        return config_.members(key);
-    }
+    [[nodiscard]] const flat_config& config() const noexcept override { return config_; }
 
     /// May be called by several threads.
     [[nodiscard]] const tensor_view* find(std::string_view name) const override {

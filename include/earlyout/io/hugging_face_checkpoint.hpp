@@ -77,19 +77,9 @@ public:
 
     [[nodiscard]] const std::filesystem::path& folder() const noexcept { return folder_; }
     /// The whole of config.json.
-    [[nodiscard]] const nlohmann::json& config() const noexcept { return config_.object(); }
+    [[nodiscard]] const json_config& config() const noexcept override { return config_; }
 
     [[nodiscard]] const std::filesystem::path& path() const noexcept override { return folder_; }
-    [[nodiscard]] std::optional<std::int64_t> integer(std::string_view key) const override {
-        return config_.integer(key);
-    }
-    [[nodiscard]] std::optional<double> real(std::string_view key) const override { return config_.real(key); }
-    [[nodiscard]] std::optional<bool> boolean(std::string_view key) const override { return config_.boolean(key); }
-    [[nodiscard]] std::optional<std::string> text(std::string_view key) const override { return config_.text(key); }
-    [[nodiscard]] bool is_null(std::string_view key) const override { return config_.is_null(key); }
-    [[nodiscard]] std::optional<std::vector<std::string>> members(std::string_view key) const override {
-        return config_.members(key);
-    }
     [[nodiscard]] const tensor_view* find(std::string_view name) const override {
         const auto found = where_.find(name);
         return found == where_.end() ? nullptr : found->second->contents().find(name);

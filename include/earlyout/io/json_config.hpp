@@ -4,6 +4,7 @@
 
 #include <earlyout/core/error.hpp>
 #include <earlyout/io/detail/json.hpp>
+#include <earlyout/weights/configuration.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -21,7 +22,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
 /// The configuration values of a checkpoint that lie in a JSON object. "rope_scaling.factor" is a member of that name,
 /// or the member of a member; "layer_types.0" may be an element of an array.
-class json_config {
+class json_config final : public configuration {
 public:
     json_config() = default;
     /// @param source names the object in errors
@@ -29,8 +30,7 @@ public:
 
     [[nodiscard]] const detail::json& object() const noexcept { return object_; }
 
-    // As checkpoint's.
-    [[nodiscard]] std::optional<std::int64_t> integer(std::string_view key) const {
+    [[nodiscard]] std::optional<std::int64_t> integer(std::string_view key) const override {
         const detail::json* value = find(key);
         if (value == nullptr) return std::nullopt;
         const bool fits = value->is_number_integer() &&
@@ -39,29 +39,29 @@ public:
         if (!fits) refuse(key, "a whole number", *value);
         return value->get<std::int64_t>();
     }
-    [[nodiscard]] std::optional<double> real(std::string_view key) const {
+    [[nodiscard]] std::optional<double> real(std::string_view key) const override {
         const detail::json* value = find(key);
         if (value == nullptr) return std::nullopt;
         if (!value->is_number()) refuse(key, "a number", *value);
         return value->get<double>();
     }
-    [[nodiscard]] std::optional<bool> boolean(std::string_view key) const {
+    [[nodiscard]] std::optional<bool> boolean(std::string_view key) const override {
         const detail::json* value = find(key);
         if (value == nullptr) return std::nullopt;
         if (!value->is_boolean()) refuse(key, "true or false", *value);
         return value->get<bool>();
     }
-    [[nodiscard]] std::optional<std::string> text(std::string_view key) const {
+    [[nodiscard]] std::optional<std::string> text(std::string_view key) const override {
         const detail::json* value = find(key);
         if (value == nullptr) return std::nullopt;
         if (!value->is_string()) refuse(key, "a string", *value);
         return value->get<std::string>();
     }
-    [[nodiscard]] bool is_null(std::string_view key) const {
+    [[nodiscard]] bool is_null(std::string_view key) const override {
         const detail::json* value = look_up(key);
         return value != nullptr && value->is_null();
     }
-    [[nodiscard]] std::optional<std::vector<std::string>> members(std::string_view key) const {
+    [[nodiscard]] std::optional<std::vector<std::string>> members(std::string_view key) const override {
         const detail::json* value = look_up(key);
         std::set<std::string> names;
         const auto add = [&](std::string_view name) { names.emplace(name.substr(0, name.find('.'))); };

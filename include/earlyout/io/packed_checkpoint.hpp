@@ -2,7 +2,6 @@
 #ifndef EARLYOUT_IO_PACKED_CHECKPOINT_HPP
 #define EARLYOUT_IO_PACKED_CHECKPOINT_HPP
 
-#include <earlyout/core/packed_weights.hpp>
 #include <earlyout/io/detail/model_path.hpp>
 #include <earlyout/io/generation_config.hpp>
 #include <earlyout/io/gguf.hpp>
@@ -11,6 +10,7 @@
 #include <earlyout/io/safetensors.hpp>
 #include <earlyout/io/stored_checkpoint.hpp>
 #include <earlyout/text/tokenizer.hpp>
+#include <earlyout/weights/packed_weights.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -63,16 +63,7 @@ public:
     }
 
     [[nodiscard]] const std::filesystem::path& path() const noexcept override { return path_; }
-    [[nodiscard]] std::optional<std::int64_t> integer(std::string_view key) const override {
-        return config_.integer(key);
-    }
-    [[nodiscard]] std::optional<double> real(std::string_view key) const override { return config_.real(key); }
-    [[nodiscard]] std::optional<bool> boolean(std::string_view key) const override { return config_.boolean(key); }
-    [[nodiscard]] std::optional<std::string> text(std::string_view key) const override { return config_.text(key); }
-    [[nodiscard]] bool is_null(std::string_view key) const override { return config_.is_null(key); }
-    [[nodiscard]] std::optional<std::vector<std::string>> members(std::string_view key) const override {
-        return config_.members(key);
-    }
+    [[nodiscard]] const json_config& config() const noexcept override { return config_; }
 
     [[nodiscard]] const tensor_view* find(std::string_view name) const override {
         const auto found = tensors_.find(name);

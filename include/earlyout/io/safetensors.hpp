@@ -2,10 +2,10 @@
 #ifndef EARLYOUT_IO_SAFETENSORS_HPP
 #define EARLYOUT_IO_SAFETENSORS_HPP
 
-#include <earlyout/core/checkpoint.hpp>
 #include <earlyout/io/detail/json.hpp>
 #include <earlyout/io/mapped_file.hpp>
 #include <earlyout/text/foreign.hpp>
+#include <earlyout/weights/checkpoint.hpp>
 
 #include <algorithm>
 #include <array>

@@ -2,9 +2,9 @@
 #ifndef EARLYOUT_IO_SAFETENSORS_WRITER_HPP
 #define EARLYOUT_IO_SAFETENSORS_WRITER_HPP
 
-#include <earlyout/core/checkpoint.hpp>
 #include <earlyout/io/file_writer.hpp>
 #include <earlyout/io/safetensors.hpp>
+#include <earlyout/weights/checkpoint.hpp>
 
 #include <cstddef>
 #include <cstdint>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <earlyout/core/flat_config.hpp>
+#include <earlyout/weights/flat_config.hpp>
 
 #include <string>
 
@@ -10,7 +10,7 @@ namespace eo = earlyout;
 using support::error_of;
 using support::thrown;
 
-TEST_CASE("a configuration tells what is null from what is absent", "[core][flat_config]") {
+TEST_CASE("a configuration tells what is null from what is absent", "[weights][flat_config]") {
     eo::flat_config c("by hand");
     c.set("n", std::int64_t{3});
     c.set("window", nullptr);
@@ -26,7 +26,7 @@ TEST_CASE("a configuration tells what is null from what is absent", "[core][flat
     CHECK(c.integer("window") == 7);
 }
 
-TEST_CASE("a configuration refuses a value of another kind", "[core][flat_config]") {
+TEST_CASE("a configuration refuses a value of another kind", "[weights][flat_config]") {
     eo::flat_config c("by hand");
     c.set("x", 0.5);
     CHECK(c.real("x") == 0.5);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#ifndef EARLYOUT_CORE_PACKED_WEIGHTS_HPP
-#define EARLYOUT_CORE_PACKED_WEIGHTS_HPP
+#ifndef EARLYOUT_WEIGHTS_PACKED_WEIGHTS_HPP
+#define EARLYOUT_WEIGHTS_PACKED_WEIGHTS_HPP
 
 #include <earlyout/core/error.hpp>
 

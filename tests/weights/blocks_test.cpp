@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <earlyout/core/checkpoint.hpp>
+#include <earlyout/weights/checkpoint.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -34,7 +34,7 @@ std::vector<std::uint8_t> block_with_one(dtype type, std::size_t at) {
 }  // namespace
 
 // Agreement on random blocks with another implementation: io/gguf_test.cpp.
-TEST_CASE("a block's codes stand where llama.cpp puts them", "[core][blocks]") {
+TEST_CASE("a block's codes stand where llama.cpp puts them", "[weights][blocks]") {
     std::vector<std::uint8_t> q8 = block_with_one(dtype::q8_0, 0);
     q8[2 + 5] = 0x80;
     CHECK(decode(dtype::q8_0, q8)[5] == -128.0f);
@@ -63,7 +63,7 @@ TEST_CASE("a block's codes stand where llama.cpp puts them", "[core][blocks]") {
     CHECK(decode(dtype::q6_k, q6_k)[143] == 0.0f);
 }
 
-TEST_CASE("a block with a scale that is not finite is named, and half a block is refused", "[core][blocks]") {
+TEST_CASE("a block with a scale that is not finite is named, and half a block is refused", "[weights][blocks]") {
     std::vector<std::uint8_t> blocks(34 * 200, 1);
     blocks[34 * 150 + 1] = 0x7c;
     CHECK(error_of([&] { (void)decode(dtype::q8_0, blocks); }) ==

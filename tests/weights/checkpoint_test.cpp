@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include <earlyout/core/checkpoint.hpp>
-#include <earlyout/core/memory_checkpoint.hpp>
+#include <earlyout/weights/checkpoint.hpp>
+#include <earlyout/weights/memory_checkpoint.hpp>
 
 #include <bit>
 #include <cmath>
@@ -35,7 +35,7 @@ std::vector<float> floats(const eo::tensor_view& tensor) {
 
 }  // namespace
 
-TEST_CASE("to_floats converts every finite 16-bit number exactly", "[core][checkpoint]") {
+TEST_CASE("to_floats converts every finite 16-bit number exactly", "[weights][checkpoint]") {
     std::vector<std::uint16_t> halves;
     std::vector<std::uint16_t> brains;
     for (std::uint32_t bits = 0; bits < 0x10000; ++bits) {
@@ -58,7 +58,7 @@ TEST_CASE("to_floats converts every finite 16-bit number exactly", "[core][check
     CHECK(wrong == 0);
 }
 
-TEST_CASE("to_floats copies floats bit for bit, from any address", "[core][checkpoint]") {
+TEST_CASE("to_floats copies floats bit for bit, from any address", "[weights][checkpoint]") {
     const std::vector<float> values{-0.0f, 1.5f, std::numeric_limits<float>::denorm_min(),
                                     -std::numeric_limits<float>::max(), 3.0e-39f};
     std::vector<std::byte> storage(values.size() * 4 + 3);
@@ -71,7 +71,7 @@ TEST_CASE("to_floats copies floats bit for bit, from any address", "[core][check
     }
 }
 
-TEST_CASE("to_floats names the first element that is not finite", "[core][checkpoint]") {
+TEST_CASE("to_floats names the first element that is not finite", "[weights][checkpoint]") {
     // First and last of a block, and of the tensor.
     for (const std::size_t at : {std::size_t{0}, std::size_t{4095}, std::size_t{4096}, std::size_t{9999}}) {
         const std::string element = "element " + std::to_string(at) + " must be a finite number";
@@ -91,7 +91,7 @@ TEST_CASE("to_floats names the first element that is not finite", "[core][checkp
     }
 }
 
-TEST_CASE("to_floats refuses a buffer of another size", "[core][checkpoint]") {
+TEST_CASE("to_floats refuses a buffer of another size", "[weights][checkpoint]") {
     const std::vector<float> values(3, 1.0f);
     std::vector<float> out(4);
     CHECK(error_of([&] { eo::to_floats(view(dtype::f32, values), out, "f"); }) ==
@@ -100,7 +100,7 @@ TEST_CASE("to_floats refuses a buffer of another size", "[core][checkpoint]") {
     CHECK_NOTHROW(eo::to_floats(view(dtype::f32, none), none, "f"));
 }
 
-TEST_CASE("a large matrix is read a few rows at a time", "[core][checkpoint]") {
+TEST_CASE("a large matrix is read a few rows at a time", "[weights][checkpoint]") {
     constexpr std::size_t rows = 1000, cols = 777;
     std::vector<float> values(rows * cols);
     for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 4099);
@@ -126,7 +126,7 @@ TEST_CASE("a large matrix is read a few rows at a time", "[core][checkpoint]") {
           thrown(errc::missing_tensor, {"folder", "'w'", "[2, 3]"}));
 }
 
-TEST_CASE("a tensor that is missing or mis-shaped is named", "[core][checkpoint]") {
+TEST_CASE("a tensor that is missing or mis-shaped is named", "[weights][checkpoint]") {
     eo::memory_checkpoint from("folder");
     from.add("wte.weight", {2, 3}, {1, 2, 3, 4, 5, 6});
     CHECK(eo::read_tensor(from, "wte.weight", {2, 3}) == std::vector<float>{1, 2, 3, 4, 5, 6});
@@ -140,7 +140,7 @@ TEST_CASE("a tensor that is missing or mis-shaped is named", "[core][checkpoint]
           thrown(errc::wrong_shape, {"[6]", "[2, 3]"}));
 }
 
-TEST_CASE("rows of a tensor without its bytes are refused", "[core][checkpoint]") {
+TEST_CASE("rows of a tensor without its bytes are refused", "[weights][checkpoint]") {
     const eo::memory_checkpoint from("by hand");
     const eo::tensor_view named{"w", eo::dtype::f32, {2, 3}, {}};
     CHECK(error_of([&] { eo::read_rows(from, named, 0, 2, [](std::size_t, auto) {}); }) ==

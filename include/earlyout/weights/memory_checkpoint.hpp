@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-#ifndef EARLYOUT_CORE_MEMORY_CHECKPOINT_HPP
-#define EARLYOUT_CORE_MEMORY_CHECKPOINT_HPP
+#ifndef EARLYOUT_WEIGHTS_MEMORY_CHECKPOINT_HPP
+#define EARLYOUT_WEIGHTS_MEMORY_CHECKPOINT_HPP
 
-#include <earlyout/core/checkpoint.hpp>
-#include <earlyout/core/flat_config.hpp>
+#include <earlyout/weights/checkpoint.hpp>
+#include <earlyout/weights/flat_config.hpp>
 
 #include <functional>
 #include <map>
@@ -40,16 +40,7 @@ public:
     }
 
     [[nodiscard]] std::string source() const override { return config_.source(); }
-    [[nodiscard]] std::optional<std::int64_t> integer(std::string_view key) const override {
-        return config_.integer(key);
-    }
-    [[nodiscard]] std::optional<double> real(std::string_view key) const override { return config_.real(key); }
-    [[nodiscard]] std::optional<bool> boolean(std::string_view key) const override { return config_.boolean(key); }
-    [[nodiscard]] std::optional<std::string> text(std::string_view key) const override { return config_.text(key); }
-    [[nodiscard]] bool is_null(std::string_view key) const override { return config_.is_null(key); }
-    [[nodiscard]] std::optional<std::vector<std::string>> members(std::string_view key) const override {
-        return config_.members(key);
-    }
+    [[nodiscard]] const flat_config& config() const noexcept override { return config_; }
     [[nodiscard]] const tensor_view* find(std::string_view name) const override {
         const auto found = tensors_.find(name);
         return found == tensors_.end() ? nullptr : &found->second.view;

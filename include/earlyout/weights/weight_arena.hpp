@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#ifndef EARLYOUT_CORE_WEIGHT_ARENA_HPP
-#define EARLYOUT_CORE_WEIGHT_ARENA_HPP
+#ifndef EARLYOUT_WEIGHTS_WEIGHT_ARENA_HPP
+#define EARLYOUT_WEIGHTS_WEIGHT_ARENA_HPP
 
 #include <earlyout/core/aligned_buffer.hpp>
 

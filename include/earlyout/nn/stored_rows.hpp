@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-#ifndef EARLYOUT_KERNELS_STORED_ROWS_HPP
-#define EARLYOUT_KERNELS_STORED_ROWS_HPP
+#ifndef EARLYOUT_NN_STORED_ROWS_HPP
+#define EARLYOUT_NN_STORED_ROWS_HPP
 
-#include <earlyout/core/checkpoint.hpp>
 #include <earlyout/kernels/any_format.hpp>
 #include <earlyout/kernels/packing_groups.hpp>
+#include <earlyout/weights/checkpoint.hpp>
 
 #include <cstddef>
 #include <cstdint>

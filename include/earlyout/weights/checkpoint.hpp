@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
-#ifndef EARLYOUT_CORE_CHECKPOINT_HPP
-#define EARLYOUT_CORE_CHECKPOINT_HPP
+#ifndef EARLYOUT_WEIGHTS_CHECKPOINT_HPP
+#define EARLYOUT_WEIGHTS_CHECKPOINT_HPP
 
-#include <earlyout/core/blocks.hpp>
 #include <earlyout/core/dtype.hpp>
 #include <earlyout/core/error.hpp>
 #include <earlyout/core/matrix_view.hpp>
-#include <earlyout/core/packed_weights.hpp>
+#include <earlyout/weights/blocks.hpp>
+#include <earlyout/weights/configuration.hpp>
+#include <earlyout/weights/packed_weights.hpp>
 
 #include <algorithm>
 #include <bit>
@@ -67,7 +68,7 @@ struct tensor_view {
     return bytes_of(tensor.type, elements);
 }
 
-/// What an architecture reads itself from: named tensors and a flat configuration. A file format is one
+/// What an architecture reads itself from: named tensors and a configuration. A file format is one
 /// class derived from this; an architecture is written against it and never sees a format.
 class checkpoint {
 public:
@@ -79,17 +80,17 @@ public:
     /// Where it came from, for error messages (a path).
     [[nodiscard]] virtual std::string source() const = 0;
 
-    /// Configuration values by key. Empty when the key is absent or null.
-    /// @throws error (malformed_file) when the value has another type; the message names file and key
-    [[nodiscard]] virtual std::optional<std::int64_t> integer(std::string_view key) const = 0;
-    [[nodiscard]] virtual std::optional<double> real(std::string_view key) const = 0;
-    [[nodiscard]] virtual std::optional<bool> boolean(std::string_view key) const = 0;
-    [[nodiscard]] virtual std::optional<std::string> text(std::string_view key) const = 0;
-    /// Whether the key is there and null: some defaults are for absent keys only.
-    [[nodiscard]] virtual bool is_null(std::string_view key) const = 0;
-    /// Names of the members of an object; nothing where the key is absent or holds something else. A checkpoint without
-    /// this is read as one whose keys are flat: "rope_scaling.factor".
-    [[nodiscard]] virtual std::optional<std::vector<std::string>> members(std::string_view) const { return {}; }
+    /// The configuration values.
+    [[nodiscard]] virtual const configuration& config() const = 0;
+    /// Returns a configuration value; see configuration, also for members().
+    [[nodiscard]] std::optional<std::int64_t> integer(std::string_view key) const { return config().integer(key); }
+    [[nodiscard]] std::optional<double> real(std::string_view key) const { return config().real(key); }
+    [[nodiscard]] std::optional<bool> boolean(std::string_view key) const { return config().boolean(key); }
+    [[nodiscard]] std::optional<std::string> text(std::string_view key) const { return config().text(key); }
+    [[nodiscard]] bool is_null(std::string_view key) const { return config().is_null(key); }
+    [[nodiscard]] std::optional<std::vector<std::string>> members(std::string_view key) const {
+        return config().members(key);
+    }
 
     /// The tensor of that exact name, or nullptr.
     [[nodiscard]] virtual const tensor_view* find(std::string_view name) const = 0;
@@ -101,9 +102,6 @@ public:
     [[nodiscard]] virtual packed_weights packed(std::string_view name) const {
         fail(errc::missing_tensor, source(), ": tensor '", name, "' is not packed");
     }
-    /// Told of each tensor that goes into a packed matrix, with that matrix when its rows begin with this tensor's,
-    /// else with nothing: for one that writes matrices down once they are filled.
-    virtual void note_packed(std::string_view, const packed_weights&) const {}
 
 protected:
     checkpoint(checkpoint&&) = default;

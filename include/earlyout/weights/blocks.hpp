@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#ifndef EARLYOUT_CORE_BLOCKS_HPP
-#define EARLYOUT_CORE_BLOCKS_HPP
+#ifndef EARLYOUT_WEIGHTS_BLOCKS_HPP
+#define EARLYOUT_WEIGHTS_BLOCKS_HPP
 
 #include <earlyout/core/dtype.hpp>
 
