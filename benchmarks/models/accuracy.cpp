@@ -4,7 +4,7 @@
 //
 //     earlyout_accuracy MODEL_FOLDER TEXT_FILE...
 #include <earlyout/earlyout.hpp>
-#include <earlyout/io/hugging_face.hpp>
+#include <earlyout/io/load.hpp>
 #include <earlyout/kernels/any_format.hpp>
 #include <earlyout/kernels/softmax.hpp>
 #include <earlyout/models/gpt2.hpp>

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <earlyout/io/model_text.hpp>
 
+#include <earlyout/io/load.hpp>
+
 #include <earlyout/generate/model.hpp>
 #include <earlyout/io/safetensors_writer.hpp>
 #include <earlyout/text/fill_in_the_middle.hpp>

@@ -3,7 +3,7 @@
 #define EARLYOUT_IO_GGUF_CHECKPOINT_HPP
 
 #include <earlyout/io/detail/gguf_names.hpp>
-#include <earlyout/io/gguf.hpp>
+#include <earlyout/io/gguf_file.hpp>
 #include <earlyout/io/mapped_file.hpp>
 #include <earlyout/io/stored_checkpoint.hpp>
 #include <earlyout/weights/flat_config.hpp>

@@ -6,7 +6,7 @@
 #include <earlyout/io/detail/gguf_patterns.hpp>
 #include <earlyout/io/detail/printable.hpp>
 #include <earlyout/io/generation_config.hpp>
-#include <earlyout/io/gguf.hpp>
+#include <earlyout/io/gguf_file.hpp>
 #include <earlyout/text/control_names.hpp>
 #include <earlyout/text/tokenizer.hpp>
 

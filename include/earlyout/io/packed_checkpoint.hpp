@@ -3,8 +3,9 @@
 #define EARLYOUT_IO_PACKED_CHECKPOINT_HPP
 
 #include <earlyout/io/detail/model_path.hpp>
+#include <earlyout/io/detail/token_ids.hpp>
 #include <earlyout/io/generation_config.hpp>
-#include <earlyout/io/gguf.hpp>
+#include <earlyout/io/gguf_file.hpp>
 #include <earlyout/io/gguf_tokenizer.hpp>
 #include <earlyout/io/json_config.hpp>
 #include <earlyout/io/safetensors.hpp>
