@@ -198,7 +198,7 @@ TEST_CASE("folders of any structure load and run, or are refused", "[io][mutated
                     std::span(own.emplace_back(roll.bytes(bytes_of(changed.type, changed.element_count())))));
                 tensors.emplace_back(changed);
             }
-            json config = whole.config().object();
+            json config = whole.config().object().value;
             if (seed % 2 != 0) mutate(config, roll);
             INFO(name << " with seed " << seed);
             folder.write("config.json", config.dump());

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include <earlyout/models/detail/rotary_settings.hpp>
 
+#include <earlyout/io/hugging_face_checkpoint.hpp>
 #include <earlyout/io/json_config.hpp>
 #include <earlyout/models/llama.hpp>
 #include <earlyout/models/qwen3.hpp>
+#include <earlyout/text/json.hpp>
 
 #include <cstdint>
 #include <initializer_list>
@@ -47,7 +49,7 @@ const eo::io::hugging_face_checkpoint& model() {
 
 /// Its configuration without rotary parameters.
 json plain() {
-    json config = model().config().object();
+    json config = model().config().object().value;
     config.erase("rope_scaling");
     config.erase("rope_theta");
     return config;
@@ -186,7 +188,7 @@ TEST_CASE("the original context of Llama 3's scaling may be at the top level, or
 
 TEST_CASE("layers of each type have their own rotary parameters", "[models][rotary]") {
     const eo::io::hugging_face_checkpoint tensors(support::golden_folder("qwen3"));
-    json config = tensors.config().object();
+    json config = tensors.config().object().value;
     config.erase("rope_scaling");
     config.erase("rope_theta");
     config.erase("rope_parameters");

@@ -98,7 +98,7 @@ inline earlyout::memory_checkpoint editable_copy(const std::string& name, std::s
             if (value.is_structured()) self(self, value, key + ".");
         }
     };
-    set_all(set_all, from.config().object(), "");
+    set_all(set_all, from.config().object().value, "");
     from.for_each_tensor([&](const earlyout::tensor_view& tensor) {
         std::vector<float> values(tensor.element_count());
         earlyout::to_floats(tensor, values, from.source());

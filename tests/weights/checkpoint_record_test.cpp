@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: MIT
 #include <earlyout/weights/checkpoint_record.hpp>
 
-#include <string>
-
 #include "support/catch.hpp"
 
-TEST_CASE("a record keeps the last value of a key, and each name once", "[weights][checkpoint_record]") {
-    earlyout::checkpoint_record record;
-    CHECK(record.config.values().empty());
-    record.config.set("size", std::int64_t{1});
-    record.config.set("size", 2.5);
-    record.tensors.emplace("w");
-    record.tensors.emplace(std::string("w"));
-    CHECK(record.config.values().size() == 1);
-    CHECK(record.config.real("size") == 2.5);
-    CHECK(record.tensors.size() == 1);
+using record = earlyout::checkpoint_record;
+
+TEST_CASE("a record keeps what was read, in order, and nothing twice in a row", "[weights][checkpoint_record]") {
+    record made;
+    CHECK(made.entries().empty());
+    made.add("size", record::kind::integer);
+    made.add("w", record::kind::tensor);
+    made.add("w", record::kind::tensor);
+    made.add("w", record::kind::text);
+    made.add("size", record::kind::real);
+    REQUIRE(made.entries().size() == 4);
+    CHECK(made.entries()[0].name == "size");
+    CHECK(made.entries()[1].read_as == record::kind::tensor);
+    CHECK(made.entries()[2].read_as == record::kind::text);
+    CHECK(made.entries()[3].read_as == record::kind::real);
 }

@@ -75,6 +75,15 @@
 /// Name of the inline namespace, e.g. `v0_1_avx2_fma`.
 #define EARLYOUT_ABI EARLYOUT_DETAIL_TAG(EARLYOUT_VERSION_MAJOR, EARLYOUT_VERSION_MINOR, EARLYOUT_DETAIL_ISA)
 
+// text/ and io/ may be linked from a library, the target earlyout::io_compiled: then their headers declare, and its
+// sources define, what else is inline.
+#ifdef EARLYOUT_IO_COMPILED
+#define EARLYOUT_IO_INLINE
+#else
+#define EARLYOUT_IO_HEADER_ONLY
+#define EARLYOUT_IO_INLINE inline
+#endif
+
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// The library's version, "major.minor.patch".

@@ -17,15 +17,8 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
 /// A model's checkpoint: a GGUF file, a packed file, or a Hugging Face folder.
 /// @throws error (no_such_file, malformed_file, unsupported, out_of_memory)
-[[nodiscard]] inline std::unique_ptr<stored_checkpoint> open_checkpoint(const std::filesystem::path& model,
-                                                                        file_access access = file_access::mapped) {
-    return earlyout::detail::only_errors(model.native(), [&]() -> std::unique_ptr<stored_checkpoint> {
-        if (!detail::is_file(model)) return std::make_unique<hugging_face_checkpoint>(model, access);
-        if (is_packed_file(model)) return std::make_unique<packed_checkpoint>(model, access);
-        detail::refuse_part_of_model(model);
-        return std::make_unique<gguf_checkpoint>(model, access);
-    });
-}
+[[nodiscard]] std::unique_ptr<stored_checkpoint> open_checkpoint(const std::filesystem::path& model,
+                                                                 file_access access = file_access::mapped);
 
 /// Loads a Hugging Face folder, a GGUF file or a packed file: weights and configuration, and where they are there,
 /// tokenizer, generation defaults and fitted exits.
@@ -56,5 +49,9 @@ template <class Network>
 
 }  // namespace io
 }}  // namespace earlyout::EARLYOUT_ABI
+
+#ifdef EARLYOUT_IO_HEADER_ONLY
+#include <earlyout/io/detail/load_inl.hpp>
+#endif
 
 #endif

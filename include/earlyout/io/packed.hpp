@@ -16,11 +16,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
 /// Reads the tokenizer inside a packed file.
 /// @throws error as packed_checkpoint::tokenizer
-[[nodiscard]] inline model_text read_text(const packed_checkpoint& from) {
-    model_text made{from.generation(), from.tokenizer()};
-    if (made.tokenizer) detail::add_ends_by_name(made.generation, *made.tokenizer);
-    return made;
-}
+[[nodiscard]] model_text read_text(const packed_checkpoint& from);
 
 /// Loads a packed file: weights and configuration, and where they are there, tokenizer, generation defaults and
 /// fitted exits. load() has the parameters.
@@ -43,5 +39,9 @@ template <class Network>
 
 }  // namespace io
 }}  // namespace earlyout::EARLYOUT_ABI
+
+#ifdef EARLYOUT_IO_HEADER_ONLY
+#include <earlyout/io/detail/packed_inl.hpp>
+#endif
 
 #endif

@@ -20,6 +20,7 @@
 #include <vector>
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
+
 /// Where the exits fitted to a model lie: `exits.safetensors` in its folder, `NAME.exits.safetensors` beside NAME.gguf.
 [[nodiscard]] inline std::filesystem::path sidecar_path(const std::filesystem::path& model) {
     if (!detail::is_file(model)) return model / sidecar_name;

@@ -2,8 +2,6 @@
 #ifndef EARLYOUT_IO_TOKENIZER_FILE_HPP
 #define EARLYOUT_IO_TOKENIZER_FILE_HPP
 
-#include <earlyout/core/error.hpp>
-#include <earlyout/io/mapped_file.hpp>
 #include <earlyout/text/tokenizer.hpp>
 
 #include <filesystem>
@@ -12,14 +10,13 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
 /// Reads a `tokenizer.json`.
 /// @throws error as text::tokenizer::from_json, and (no_such_file) when the file cannot be read
-[[nodiscard]] inline text::tokenizer load_tokenizer(const std::filesystem::path& path) {
-    return earlyout::detail::only_errors(path.native(), [&] {
-        const mapped_file file(path);
-        return text::tokenizer::from_json(file.text(), file.path());
-    });
-}
+[[nodiscard]] text::tokenizer load_tokenizer(const std::filesystem::path& path);
 
 }  // namespace io
 }}  // namespace earlyout::EARLYOUT_ABI
+
+#ifdef EARLYOUT_IO_HEADER_ONLY
+#include <earlyout/io/detail/tokenizer_file_inl.hpp>
+#endif
 
 #endif

@@ -73,15 +73,18 @@ void fill_matrix(const checkpoint& from, std::span<const matrix_part> parts, Lin
                  matrix_layout layout = matrix_layout::out_in) {
     std::vector<const tensor_view*> tensors;
     std::vector<std::string> names;  // the one that the rows begin with is the first
+    const matrix_part* begin = nullptr;
     for (const matrix_part& part : parts) {
         tensors.push_back(layout == matrix_layout::out_in
                               ? &find_tensor(from, part.tensor, {part.stored_rows, into.in()})
                               : &find_tensor(from, part.tensor, {into.in(), part.stored_rows}));
-        if (std::ranges::find(names, part.tensor) == names.end()) names.push_back(part.tensor);
+        const auto known = std::find(names.begin(), names.end(), part.tensor);
+        const auto at = known == names.end() ? names.insert(known, part.tensor) : known;
+        if (part.to != 0) continue;
+        begin = &part;
+        std::iter_swap(names.begin(), at);
     }
-    const auto begin = std::ranges::find(parts, std::size_t{0}, &matrix_part::to);
-    if (begin == parts.end()) fail(errc::invalid_argument, from.source(), ": no part goes to row 0 of a matrix");
-    std::iter_swap(names.begin(), std::ranges::find(names, begin->tensor));
+    if (begin == nullptr) fail(errc::invalid_argument, from.source(), ": no part goes to row 0 of a matrix");
     if (from.is_packed()) {
         try {
             into.weight().adopt(from.packed(begin->tensor));

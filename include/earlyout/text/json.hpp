@@ -19,6 +19,13 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace text {
 
 using json = nlohmann::json;
 
+/// A JSON value behind a name that may be declared without the JSON library.
+struct json_object {
+    // NOLINTNEXTLINE(google-explicit-constructor): it is one
+    json_object(json of) : value(std::move(of)) {}
+    json value;
+};
+
 /// What the JSON library has to say, without its own numbering and not longer than a line.
 [[nodiscard]] inline std::string short_reason(std::string_view reason) {
     if (const std::size_t end = reason.find("] "); reason.starts_with('[') && end != std::string_view::npos) {

@@ -27,8 +27,6 @@ public:
     explicit flat_config(std::string source) : source_(std::move(source)) {}
 
     [[nodiscard]] const std::string& source() const noexcept { return source_; }
-    /// All values by key.
-    [[nodiscard]] const std::map<std::string, value, std::less<>>& values() const noexcept { return values_; }
     /// Sets a value, in place of one of the same key.
     void set(std::string key, value v) { values_.insert_or_assign(std::move(key), std::move(v)); }
 

@@ -37,14 +37,20 @@ public:
 
     // Configuration values as configuration has them.
     [[nodiscard]] std::optional<std::int64_t> integer(std::string_view key) const {
-        return note(key, from_.integer(key));
+        return note(key, from_.integer(key), checkpoint_record::kind::integer);
     }
-    [[nodiscard]] std::optional<double> real(std::string_view key) const { return note(key, from_.real(key)); }
-    [[nodiscard]] std::optional<bool> boolean(std::string_view key) const { return note(key, from_.boolean(key)); }
-    [[nodiscard]] std::optional<std::string> text(std::string_view key) const { return note(key, from_.text(key)); }
+    [[nodiscard]] std::optional<double> real(std::string_view key) const {
+        return note(key, from_.real(key), checkpoint_record::kind::real);
+    }
+    [[nodiscard]] std::optional<bool> boolean(std::string_view key) const {
+        return note(key, from_.boolean(key), checkpoint_record::kind::boolean);
+    }
+    [[nodiscard]] std::optional<std::string> text(std::string_view key) const {
+        return note(key, from_.text(key), checkpoint_record::kind::text);
+    }
     [[nodiscard]] bool is_null(std::string_view key) const {
         const bool null = from_.is_null(key);
-        if (null && record_ != nullptr) record_->config.set(std::string(key), nullptr);
+        if (null && record_ != nullptr) record_->add(key, checkpoint_record::kind::null);
         return null;
     }
     [[nodiscard]] std::optional<std::vector<std::string>> members(std::string_view key) const {
@@ -53,7 +59,7 @@ public:
     /// The tensor of that exact name, or nullptr.
     [[nodiscard]] const tensor_view* find(std::string_view name) const {
         const tensor_view* const found = from_.find(name);
-        if (found != nullptr && record_ != nullptr) record_->tensors.emplace(name);
+        if (found != nullptr && record_ != nullptr) record_->add(name, checkpoint_record::kind::tensor);
         return found;
     }
 
@@ -221,8 +227,8 @@ public:
 
 private:
     template <class T>
-    std::optional<T> note(std::string_view key, std::optional<T> value) const {
-        if (value && record_ != nullptr) record_->config.set(std::string(key), *value);
+    std::optional<T> note(std::string_view key, std::optional<T> value, checkpoint_record::kind read_as) const {
+        if (value && record_ != nullptr) record_->add(key, read_as);
         return value;
     }
 
