@@ -4,7 +4,7 @@
 //
 //     earlyout_accuracy MODEL_FOLDER TEXT_FILE...
 #include <earlyout/earlyout.hpp>
-#include <earlyout/io/hugging_face.hpp>
+#include <earlyout/io/load.hpp>
 #include <earlyout/kernels/any_format.hpp>
 #include <earlyout/kernels/softmax.hpp>
 #include <earlyout/models/gpt2.hpp>
@@ -30,7 +30,7 @@ using ids = std::vector<eo::token_id>;
 constexpr std::size_t most_tokens = 50'000;
 
 /// The texts in pieces of at most a context.
-std::vector<ids> read(const eo::io::tokenizer& tokenizer, std::span<char*> files, std::size_t context) {
+std::vector<ids> read(const eo::text::tokenizer& tokenizer, std::span<char*> files, std::size_t context) {
     std::vector<ids> pieces;
     std::size_t total = 0;
     for (const char* file : files) {

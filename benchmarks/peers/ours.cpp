@@ -6,7 +6,7 @@
 // Reads lines "prefill N", "decode N CACHED", "bandwidth", "peak" and answers each with seconds, bytes per second or
 // floating-point operations per second.
 #include <earlyout/earlyout.hpp>
-#include <earlyout/io/hugging_face.hpp>
+#include <earlyout/io/load.hpp>
 #include <earlyout/kernels/any_format.hpp>
 #include <earlyout/models/gpt2.hpp>
 

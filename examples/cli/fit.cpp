@@ -59,7 +59,7 @@ std::filesystem::path out_path(const fit_options& o) {
 
 void check_out(const std::filesystem::path& out) {
     const std::filesystem::path parent = std::filesystem::absolute(out).parent_path();
-    if (!eo::io::detail::exists(out) && access(parent.c_str(), W_OK) != 0) {
+    if (!std::filesystem::exists(out) && access(parent.c_str(), W_OK) != 0) {
         eo::fail(eo::errc::io, out.string(), ": cannot be written to that folder: ", std::strerror(errno));
     }
 }

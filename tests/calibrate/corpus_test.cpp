@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <earlyout/calibrate/corpus.hpp>
 
-#include <earlyout/io/hugging_face.hpp>
+#include <earlyout/io/load.hpp>
 #include <earlyout/models/gpt2.hpp>
 
 #include <algorithm>

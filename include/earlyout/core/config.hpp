@@ -118,6 +118,15 @@
 #define EARLYOUT_DETAIL_KERNEL(...)
 #endif
 
+// text/ and io/ may be linked from a library, the target earlyout::io_compiled: then their headers declare, and its
+// sources define, what else is inline.
+#ifdef EARLYOUT_IO_COMPILED
+#define EARLYOUT_IO_INLINE
+#else
+#define EARLYOUT_IO_HEADER_ONLY
+#define EARLYOUT_IO_INLINE inline
+#endif
+
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// The library's version, "major.minor.patch".

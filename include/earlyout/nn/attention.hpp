@@ -109,6 +109,10 @@ public:
                earlyout::scratch_bytes<float>(pieces * kernels::attention_scratch<>(head_dim_)) +
                std::max(query_key_value_.scratch_bytes(tokens), output_.scratch_bytes(tokens));
     }
+    void visit_matrices(matrix_visitor visit) const {
+        query_key_value_.visit_matrices(visit);
+        output_.visit_matrices(visit);
+    }
     [[nodiscard]] std::size_t bytes() const noexcept {
         return positions_.bytes() + query_key_value_.bytes() + output_.bytes();
     }

@@ -4,8 +4,8 @@
 
 #include <earlyout/core/error.hpp>
 #include <earlyout/core/platform.hpp>
-#include <earlyout/io/detail/foreign.hpp>
 #include <earlyout/io/detail/printable.hpp>
+#include <earlyout/text/foreign.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -85,7 +85,7 @@ inline void refuse_part_of_model(const std::filesystem::path& path) {
     };
     const bool is_json = name.ends_with(".json") || name.ends_with(".txt") || name.ends_with(".jinja");
     // What is wrong with the file itself comes first.
-    const std::string foreign = foreign_content(bytes, is_json ? content::json : content::gguf);
+    const std::string foreign = text::foreign_content(bytes, is_json ? text::content::json : text::content::gguf);
     if (is_json && foreign.empty()) refuse("a part of one");
     if (foreign == "a JSON file") refuse(foreign);
     if (foreign == "a safetensors file") return;  // a packed file, or refused by packed_checkpoint
