@@ -55,7 +55,7 @@ public:
         const std::size_t tokens = queries_.size() / heads;
         for (std::size_t head = 0; head < heads; ++head) {
             for (std::size_t t = 0; t < tokens;) {
-                const std::size_t count = std::min(eo::kernels::most_queries<eo::default_arch>, tokens - t);
+                const std::size_t count = std::min(eo::kernels::max_queries<eo::default_arch>, tokens - t);
                 eo::kernels::attend(stored, std::span(std::as_const(queries_)).subspan(head * tokens + t, count),
                                     cache_.keys<Stored>(layer_, head), cache_.values<Stored>(layer_, head),
                                     cache_.value_stride(), eo::extent<>(head_dim), 0.125f, scratch_.data());

@@ -27,7 +27,7 @@ namespace {
 using network = eo::gpt2<eo::any_format>;
 using ids = std::vector<eo::token_id>;
 
-constexpr std::size_t most_tokens = 50'000;
+constexpr std::size_t max_tokens = 50'000;
 
 /// The texts in pieces of at most a context.
 std::vector<ids> read(const eo::text::tokenizer& tokenizer, std::span<char*> files, std::size_t context) {
@@ -38,7 +38,7 @@ std::vector<ids> read(const eo::text::tokenizer& tokenizer, std::span<char*> fil
         if (!in) eo::fail(eo::errc::no_such_file, file, ": cannot be read");
         const std::string text((std::istreambuf_iterator<char>(in)), {});
         const ids all = tokenizer.encode(text);
-        for (std::size_t at = 0; at + 1 < all.size() && total < most_tokens; at += context) {
+        for (std::size_t at = 0; at + 1 < all.size() && total < max_tokens; at += context) {
             const std::size_t count = std::min(context, all.size() - at);
             pieces.emplace_back(all.begin() + static_cast<std::ptrdiff_t>(at),
                                 all.begin() + static_cast<std::ptrdiff_t>(at + count));

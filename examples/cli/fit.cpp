@@ -41,7 +41,7 @@ struct fit_options {
     std::size_t threads = std::max(1u, std::thread::hardware_concurrency());
     std::string out;
     std::vector<std::string> texts;
-    calibrate::corpus_options corpus{.suffixes = {".py"}, .most_tokens = 400'000};
+    calibrate::corpus_options corpus{.suffixes = {".py"}, .max_tokens = 400'000};
     calibrate::fit_options fit;
     std::size_t megabytes = 512;
     std::string head_target = "full-depth";
@@ -97,8 +97,8 @@ json settings(const fit_options& o, std::uint64_t texts_hash) {
     const auto& router = std::get<calibrate::mlp_router_fit>(o.fit.fits);
     json all{{"corpus", hash.str()},
              {"suffixes", o.corpus.suffixes},
-             {"tokens", o.corpus.most_tokens},
-             {"tokens_per_file", o.corpus.most_tokens_of_one},
+             {"tokens", o.corpus.max_tokens},
+             {"tokens_per_file", o.corpus.max_tokens_per_text},
              {"memory", o.megabytes},
              {"heads", o.fit.heads},
              {"gates", o.fit.gates},

@@ -109,8 +109,8 @@ TEST_CASE("evaluate says what every policy is worth", "[cli][evaluate]") {
         for (const auto& t : d["thresholds"]) {
             const double precision = t["precision"], recall = t["recall"], f1 = t["f1"];
             if (precision + recall > 0.0) CHECK(std::abs(f1 - 2 * precision * recall / (precision + recall)) < 1e-9);
-            if (deserved != 0) CHECK(t["deserved"] == deserved);
-            deserved = t["deserved"];
+            if (deserved != 0) CHECK(t["actual_positives"] == deserved);
+            deserved = t["actual_positives"];
         }
         // A margin is never below 0: at that threshold all is said.
         if (d["gate"] == "margin") CHECK(d["thresholds"][0]["recall"] == 1.0);

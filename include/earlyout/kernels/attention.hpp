@@ -23,19 +23,19 @@ struct head_query {
 
 /// Most queries that one call of attend() takes.
 template <class Arch>
-inline constexpr std::size_t most_queries = 8 * tile_queries<Arch>;
+inline constexpr std::size_t max_queries = 8 * tile_queries<Arch>;
 
 /// Floats of scratch that attend() needs, whatever the length of the cache.
 template <class Arch = default_arch>
 [[nodiscard]] constexpr std::size_t attention_scratch(std::size_t head_dim) noexcept {
-    return tile_queries<Arch> * score_stride + most_queries<Arch> * 2 * round_up(head_dim, key_block);
+    return tile_queries<Arch> * score_stride + max_queries<Arch> * 2 * round_up(head_dim, key_block);
 }
 
 /// Queries that meet the keys and values of one head: out = softmax(scale * q Kᵀ) V over the entries that each sees;
 /// zero where it sees none. Tiles of queries read each key and each value once. The softmax goes over a stretch of
 /// entries after another and is scaled anew when a larger score turns up (Milakov and Gimelshein, 2018). What a query
 /// gets does not depend on those beside it.
-/// @param queries at most most_queries, best in order of what they see
+/// @param queries at most max_queries, best in order of what they see
 /// @param keys    one head's keys in f32, bf16 or f16, see attention_scores
 /// @param values  its values, see add_weighted
 /// @param scratch [attention_scratch(head_dim)]
@@ -57,7 +57,7 @@ void attend(Format format, std::span<const head_query> queries, const typename F
     const std::size_t size = head_dim, width = round_up(size, key_block);
     float* const sums = scratch + most * score_stride;
     std::fill_n(sums, queries.size() * 2 * width, 0.0f);
-    detail::softmax_state states[most_queries<Arch>];
+    detail::softmax_state states[max_queries<Arch>];
     std::fill_n(states, queries.size(), detail::softmax_state{-std::numeric_limits<float>::infinity(), 0.0f});
     std::size_t first = static_cast<std::size_t>(-1), last = 0;
     for (const head_query& q : queries) {

@@ -117,10 +117,10 @@ void multiply_groups_matrix(const packed_matrix<Format>& weights, const quantize
                             std::size_t first_column) noexcept {
     using batch = float_batch<Arch>;
     using unit = matrix_unit_of<Arch>;
-    constexpr std::size_t most_runs = 8, run = unit::tokens;
+    constexpr std::size_t max_runs = 8, run = unit::tokens;
     const typename unit::registers registers;
     detail::unpacked_panel<Arch, Format> panel;
-    batch sums[most_runs][2][run];  // where a panel has more groups than are unpacked at once
+    batch sums[max_runs][2][run];  // where a panel has more groups than are unpacked at once
     const std::size_t groups = weights.groups();
 
     // All of `count` groups of a panel, from group g on, with 16 tokens from t on and half of the rows.
@@ -146,8 +146,8 @@ void multiply_groups_matrix(const packed_matrix<Format>& weights, const quantize
         }
     };
 
-    for (std::size_t at = 0; at < x.rows(); at += most_runs * run) {
-        const std::size_t turns = 2 * std::min(most_runs, (x.rows() - at + run - 1) / run);
+    for (std::size_t at = 0; at < x.rows(); at += max_runs * run) {
+        const std::size_t turns = 2 * std::min(max_runs, (x.rows() - at + run - 1) / run);
         for (std::size_t p = first_panel; p < last_panel; ++p) {
             for (std::size_t g = 0; g < groups; g += panel.most) {
                 const std::size_t count = std::min(panel.most, groups - g);

@@ -72,7 +72,7 @@ public:
         const std::size_t of_head = tokens.size() * group;
         parallel_for(
             context.threads(), kv_heads_ * of_head, grain, [&](std::size_t piece, std::size_t begin, std::size_t end) {
-                kernels::head_query queries[kernels::most_queries<default_arch>];
+                kernels::head_query queries[kernels::max_queries<default_arch>];
                 for (std::size_t i = begin; i < end;) {
                     const std::size_t kv_head = i / of_head, head_end = std::min(end, (kv_head + 1) * of_head);
                     const kv_cache& cache = *tokens[i % of_head / group].cache;

@@ -28,7 +28,7 @@ public:
         : words_(std::move(words)),
           left_out_(left_out),
           start_(left_out),
-          buffer_(words_->max_piece_size() + most_held) {}
+          buffer_(words_->max_piece_size() + max_held) {}
 
     /// The text that is certain after this token; empty for an unknown id. Does not allocate.
     /// @return valid until the next call of any member that is not const
@@ -53,7 +53,7 @@ public:
     }
 
 private:
-    static constexpr std::size_t most_held = 3;  // bytes of a character that lacks one
+    static constexpr std::size_t max_held = 3;  // bytes of a character that lacks one
 
     void drop_shown() noexcept {
         size_ -= shown_;

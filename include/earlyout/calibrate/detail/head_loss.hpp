@@ -2,7 +2,7 @@
 #ifndef EARLYOUT_CALIBRATE_DETAIL_HEAD_LOSS_HPP
 #define EARLYOUT_CALIBRATE_DETAIL_HEAD_LOSS_HPP
 
-#include <earlyout/calibrate/kept_observations.hpp>
+#include <earlyout/calibrate/calibration_set.hpp>
 #include <earlyout/core/executor.hpp>
 #include <earlyout/nn/normalization.hpp>
 
@@ -68,7 +68,7 @@ class batch_targets {
 public:
     static constexpr std::size_t part_rows = 32;
 
-    batch_targets(const dense_output<Network>& output, const kept_observations& seen, head_target target)
+    batch_targets(const dense_output<Network>& output, const calibration_set& seen, head_target target)
         : output_(&output), seen_(&seen), target_(target) {}
 
     /// Turns logits into the slopes of their loss, softmax - target; returns the sum of the rows' losses in nats: KL
@@ -123,7 +123,7 @@ private:
     }
 
     const dense_output<Network>* output_;
-    const kept_observations* seen_;
+    const calibration_set* seen_;
     head_target target_;
 };
 
@@ -140,8 +140,8 @@ class adapter_loss {
     using targets = batch_targets<Network>;
 
 public:
-    adapter_loss(const dense_output<Network>& output, const kept_observations& seen, std::size_t exit,
-                 head_target target, std::size_t rank, std::size_t batch, std::vector<float> scales, float spread)
+    adapter_loss(const dense_output<Network>& output, const calibration_set& seen, std::size_t exit, head_target target,
+                 std::size_t rank, std::size_t batch, std::vector<float> scales, float spread)
         : output_(&output),
           seen_(&seen),
           targets_(output, seen, target),
@@ -216,7 +216,7 @@ private:
     }
 
     const dense_output<Network>* output_;
-    const kept_observations* seen_;
+    const calibration_set* seen_;
     targets targets_;
     std::size_t exit_;
     std::size_t rank_;
@@ -235,7 +235,7 @@ class own_loss {
 public:
     /// W begins as the model's output matrix with its final norm made linear: gain (h - mean h) / spread, the mean only
     /// where the norm takes it out.
-    own_loss(const dense_output<Network>& output, const kept_observations& seen, std::size_t exit, head_target target,
+    own_loss(const dense_output<Network>& output, const calibration_set& seen, std::size_t exit, head_target target,
              std::size_t batch, std::vector<float> scales, float spread)
         : seen_(&seen), targets_(output, seen, target), exit_(exit), scales_(std::move(scales)) {
         const auto d = output.matrix().cols();
@@ -303,7 +303,7 @@ private:
         double loss = 0.0;
     };
 
-    const kept_observations* seen_;
+    const calibration_set* seen_;
     targets targets_;
     std::size_t exit_;
     std::vector<float> scales_;

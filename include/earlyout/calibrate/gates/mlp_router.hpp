@@ -3,8 +3,8 @@
 #define EARLYOUT_CALIBRATE_GATES_MLP_ROUTER_HPP
 
 #include <earlyout/calibrate/adam.hpp>
+#include <earlyout/calibrate/calibration_set.hpp>
 #include <earlyout/calibrate/fitted_gate.hpp>
-#include <earlyout/calibrate/kept_observations.hpp>
 #include <earlyout/calibrate/labels.hpp>
 #include <earlyout/core/error.hpp>
 #include <earlyout/exit/gates/mlp_router.hpp>
@@ -116,7 +116,7 @@ struct mlp_router_fit {
 
 private:
     void fit_exit(const gate_fit_data& data, std::size_t e, fitted_gate& into) const {
-        const kept_observations& seen = data.fit;
+        const calibration_set& seen = data.fit;
         const std::size_t d = seen.d_model();
         detail::router_loss loss(d, hidden);
         std::vector<float> weights(loss.weights()), slopes(weights.size());
@@ -147,7 +147,7 @@ private:
                 const float squares = kernels::dot(h.data(), h.data(), d);  // whose bits do not depend on alignment
                 const Eigen::Map<const Eigen::RowVectorXf> row(h.data(), static_cast<Eigen::Index>(d));
                 x.row(static_cast<Eigen::Index>(i)) = row / std::sqrt(squares / static_cast<float>(d) + 1e-6f);
-                label[i] = may_leave(seen, e, order[at + i], labels) ? 1 : 0;
+                label[i] = is_correct_exit(seen, e, order[at + i], labels) ? 1 : 0;
             }
             const double found = loss(weights, x, label, slopes);
             if (s + tail >= steps) last += found / static_cast<double>(tail);
@@ -159,7 +159,7 @@ private:
 
     void store(const gate_fit_data& data, std::size_t e, const detail::router_loss& loss, std::vector<float>& weights,
                double last, std::size_t steps, fitted_gate& into) const {
-        const kept_observations& seen = data.validation;
+        const calibration_set& seen = data.validation;
         const std::size_t d = seen.d_model(), layer = seen.layer(e);
         const auto part = [&](std::size_t first, std::size_t count) {
             return std::span(weights).subspan(first, count);
@@ -171,7 +171,7 @@ private:
                                    {1, hidden, part(loss.down_at(), hidden), part(weights.size() - 1, 1)}}});
             std::size_t count = 0;
             for (std::size_t i = 0; i < seen.size(); ++i) {
-                const bool is_right = may_leave(seen, e, i, labels);
+                const bool is_right = is_correct_exit(seen, e, i, labels);
                 to.add(static_cast<double>(*now.probability(layer, seen.hidden(e, i))), is_right);
                 count += is_right;
             }

@@ -62,14 +62,14 @@ EARLYOUT_IO_INLINE std::size_t gguf::read_alignment() const {
 EARLYOUT_IO_INLINE gguf::placed gguf::read_tensor(detail::byte_reader& reader, std::uint64_t index,
                                                   std::size_t alignment) const {
     constexpr std::uint64_t longest = 1024;
-    constexpr std::uint32_t most_extents = 4;
+    constexpr std::uint32_t max_extents = 4;
     placed made;
     made.view.name =
         detail::read_gguf_name(reader, source(), longest, [&] { return "tensor " + std::to_string(index); });
     const auto what = [&] { return "tensor '" + detail::printable(made.view.name) + "'"; };
     const auto extents = reader.number<std::uint32_t>(what);
-    if (extents > most_extents) {
-        fail(errc::malformed_file, source(), ": ", what(), ": expected at most ", most_extents, " dimensions, found ",
+    if (extents > max_extents) {
+        fail(errc::malformed_file, source(), ": ", what(), ": expected at most ", max_extents, " dimensions, found ",
              extents);
     }
     made.view.shape.resize(extents);

@@ -46,8 +46,8 @@ struct llama_layers {
         s.kv_heads = size("num_key_value_heads", absent.kv_heads).value_or(s.heads);
         const auto head_dim = size("head_dim", absent.head_dim);
         s.head_dim = head_dim ? *head_dim : from.head_dim(s, "hidden_size", "num_attention_heads");
-        if (s.head_dim % 2 != 0 || s.head_dim > rotary::most_dim) {
-            fail(errc::unsupported, from.source(), ": head_dim: expected an even number up to ", rotary::most_dim,
+        if (s.head_dim % 2 != 0 || s.head_dim > rotary::max_dim) {
+            fail(errc::unsupported, from.source(), ": head_dim: expected an even number up to ", rotary::max_dim,
                  " for rotary positions, found ", s.head_dim);
         }
         s.d_ff = from.size("intermediate_size");

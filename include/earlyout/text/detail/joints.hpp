@@ -92,12 +92,12 @@ private:
     }
     /// False when too many collide, which takes a file made for it.
     [[nodiscard]] bool insert(std::uint64_t added) {
-        constexpr int most_collisions = 256;
+        constexpr int max_collisions = 256;
         if (used_ * 2 >= slots_.size() && !grow()) return false;
         std::size_t at = slot(added);
         for (int collisions = 0; slots_[at] != empty; at = (at + 1) & (slots_.size() - 1)) {
             if (slots_[at] == added) return true;
-            if (++collisions > most_collisions) return false;
+            if (++collisions > max_collisions) return false;
         }
         ++used_;
         slots_[at] = added;

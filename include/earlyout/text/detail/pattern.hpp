@@ -88,7 +88,7 @@ public:
     explicit pattern_matcher(const pattern& p)
         : pattern_(&p), data_(pcre2_match_data_create_8(1, nullptr)), context_(pcre2_match_context_create_8(nullptr)) {
         if (!data_ || !context_) throw std::bad_alloc();
-        pcre2_set_heap_limit_8(context_.get(), most_kibibytes);
+        pcre2_set_heap_limit_8(context_.get(), max_kibibytes);
         pcre2_set_depth_limit_8(context_.get(), deepest);
     }
 
@@ -123,7 +123,7 @@ private:
     static constexpr std::uint32_t few_steps = 1000;
     static constexpr std::size_t base_budget = 10'000'000;
     static constexpr std::size_t budget_per_byte = 64;
-    static constexpr std::uint32_t most_kibibytes = 65536;
+    static constexpr std::uint32_t max_kibibytes = 65536;
     static constexpr std::uint32_t deepest = 1'000'000;
 
     /// The first match that begins at `at` or behind it, and before the end of the text.

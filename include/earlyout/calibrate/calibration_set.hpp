@@ -15,10 +15,10 @@
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
 /// What every exit said of every n-th token of a corpus, kept so that gates and heads can be fitted to it.
-class kept_observations {
+class calibration_set {
 public:
     /// @param keep_every 1 keeps every token
-    explicit kept_observations(std::size_t keep_every = 1) : every_(std::max<std::size_t>(1, keep_every)) {}
+    explicit calibration_set(std::size_t keep_every = 1) : every_(std::max<std::size_t>(1, keep_every)) {}
 
     /// Bytes that one kept token takes.
     [[nodiscard]] static std::size_t bytes_of_token(std::size_t exits, std::size_t d_model) noexcept {
@@ -57,7 +57,7 @@ public:
 
     /// Appends what was kept of other texts.
     /// @throws error (mismatch) for other exits
-    kept_observations& operator+=(const kept_observations& more) {
+    calibration_set& operator+=(const calibration_set& more) {
         if (more.exits_.empty()) return *this;
         if (exits_.empty()) {
             d_model_ = more.d_model_;
@@ -88,8 +88,8 @@ public:
     /// Puts another answer of an exit to a token in place of what was kept: that of another head. Different tokens by
     /// different threads.
     /// @param logits [vocab]
-    void answer_again(std::size_t exit, std::size_t i, std::span<const float> logits) noexcept {
-        const exit_answer answer = exit_answer::of(logits);
+    void recompute_outputs(std::size_t exit, std::size_t i, std::span<const float> logits) noexcept {
+        const exit_output answer = exit_output::of(logits);
         one_exit& to = exits_[exit];
         to.argmax[i] = answer.argmax;
         to.max_probability[i] = answer.max_probability;

@@ -2,7 +2,7 @@
 #ifndef EARLYOUT_CALIBRATE_ANSWER_AGAIN_HPP
 #define EARLYOUT_CALIBRATE_ANSWER_AGAIN_HPP
 
-#include <earlyout/calibrate/kept_observations.hpp>
+#include <earlyout/calibrate/calibration_set.hpp>
 #include <earlyout/core/executor.hpp>
 #include <earlyout/core/function_ref.hpp>
 #include <earlyout/exit/exit_head.hpp>
@@ -25,8 +25,8 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 /// @throws error (wrong_value) when logits are not numbers
 /// @return false when cancelled: some exits then still have their earlier answers
 template <network Network, exit_head Head>
-bool answer_again(
-    kept_observations& seen, const Network& network, const Head& head, executor& on, const std::stop_token& cancel = {},
+bool recompute_outputs(
+    calibration_set& seen, const Network& network, const Head& head, executor& on, const std::stop_token& cancel = {},
     function_ref<void(std::size_t)> progress = [](std::size_t) {}) try {
     struct place {
         place(const Network& network, const Head& head)
@@ -52,7 +52,7 @@ bool answer_again(
                     const std::span<const float> hidden = seen.hidden(e, i);
                     head(seen.layer(e), matrix_view<const float>{hidden.data(), 1, hidden.size()},
                          matrix_view<float>{at.logits.data(), 1, at.logits.size()}, lm_head(own, at.context));
-                    seen.answer_again(e, i, at.logits);
+                    seen.recompute_outputs(e, i, at.logits);
                 }
             });
             for (std::size_t i = first; i < first + count; ++i) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include <earlyout/calibrate/answer_again.hpp>
 #include <earlyout/calibrate/exit_accuracy.hpp>
+#include <earlyout/calibrate/recompute_outputs.hpp>
 #include <earlyout/exit/gates/jei_dnn.hpp>
 #include <earlyout/exit/heads/shared_head.hpp>
 
@@ -18,7 +18,7 @@
 namespace eo = earlyout;
 namespace calibrate = earlyout::calibrate;
 
-TEST_CASE("kept states answered again are those observed through that head", "[calibrate][answer_again]") {
+TEST_CASE("kept states answered again are those observed through that head", "[calibrate][recompute_outputs]") {
     const auto& network = support::small_network();
     support::random_source random(1);
     eo::exit_weights exits;
@@ -28,7 +28,7 @@ TEST_CASE("kept states answered again are those observed through that head", "[c
     eo::thread_pool two(2);
     std::mt19937 engine(3);
     const std::vector<calibrate::corpus_text> texts{{"random", 1, support::random_prompt(engine, 400)}};
-    calibrate::kept_observations again, direct;
+    calibrate::calibration_set again, direct;
     calibrate::collector shared(network, {2, 4}, 64, two);
     REQUIRE(shared.run(texts, [&](const calibrate::window_observation& w) { again.add(w); }));
     calibrate::collector through(network, {2, 4}, 64, two, head);
@@ -38,7 +38,7 @@ TEST_CASE("kept states answered again are those observed through that head", "[c
     CHECK(changed > again.size() / 5);
 
     std::size_t told = 0;
-    CHECK(calibrate::answer_again(again, network, head, two, {}, [&](std::size_t done) { told = done; }));
+    CHECK(calibrate::recompute_outputs(again, network, head, two, {}, [&](std::size_t done) { told = done; }));
     CHECK(told == 2 * again.size());
     for (std::size_t e = 0; e < 3; ++e) {
         for (std::size_t i = 0; i < again.size(); ++i) {
@@ -54,12 +54,12 @@ TEST_CASE("kept states answered again are those observed through that head", "[c
     CHECK(by_token.first_agrees == by_window.first_agrees);
     std::stop_source cancel;
     cancel.request_stop();
-    CHECK_FALSE(calibrate::answer_again(again, network, eo::shared_head{}, two, cancel.get_token()));
+    CHECK_FALSE(calibrate::recompute_outputs(again, network, eo::shared_head{}, two, cancel.get_token()));
 }
 
-TEST_CASE("features kept for jei_dnn are those that its gates read", "[calibrate][answer_again]") {
+TEST_CASE("features kept for jei_dnn are those that its gates read", "[calibrate][recompute_outputs]") {
     const auto logits = support::random_source(7).floats(97, 2.0f);
-    const auto answer = calibrate::exit_answer::of(logits);
+    const auto answer = calibrate::exit_output::of(logits);
     const std::array<float, 4> features{answer.max_probability, answer.entropy, answer.margin, answer.square_entropy};
     CHECK(features == eo::jei_features(logits));
 }

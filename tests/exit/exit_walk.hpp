@@ -14,18 +14,18 @@ namespace support {
 namespace eo = earlyout;
 
 /// Tokens that pass exits after layers 1, 2, ..., with hidden states and logits made up by the test.
-class climb : public eo::logit_source {
+class exit_walk : public eo::logit_source {
 public:
     using rows = std::vector<std::vector<float>>;
 
     /// @param logits at each exit
     /// @param hidden at each exit; left out: a single 0
-    explicit climb(rows logits, rows hidden = {})
+    explicit exit_walk(rows logits, rows hidden = {})
         : logits_(std::move(logits)),
           hidden_(hidden.empty() ? rows(logits_.size(), {0.0f}) : std::move(hidden)),
           signals_(hidden_.front().size(), logits_.front().size()) {}
-    climb(const climb&) = delete;
-    climb& operator=(const climb&) = delete;
+    exit_walk(const exit_walk&) = delete;
+    exit_walk& operator=(const exit_walk&) = delete;
 
     /// The gate's decisions at all exits, also those above an exit.
     template <class Gate>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <earlyout/calibrate/kept_observations.hpp>
+#include <earlyout/calibrate/calibration_set.hpp>
 
 #include <earlyout/calibrate/bytes.hpp>
 
@@ -14,7 +14,7 @@ namespace eo = earlyout;
 namespace calibrate = earlyout::calibrate;
 using support::observe;
 
-TEST_CASE("kept observations are every n-th of those seen", "[calibrate][kept_observations]") {
+TEST_CASE("kept observations are every n-th of those seen", "[calibrate][calibration_set]") {
     const auto all = observe(1, 97);
     const auto some = observe(1, 97, 5);
     REQUIRE(all.exit_count() == 4);
@@ -28,13 +28,13 @@ TEST_CASE("kept observations are every n-th of those seen", "[calibrate][kept_ob
             CHECK(some.margin(e, i) == all.margin(e, 5 * i));
         }
     }
-    using kept = calibrate::kept_observations;
+    using kept = calibrate::calibration_set;
     CHECK(kept::keep_every_within(1 << 20, 10, 4, 16) == 1);
     const std::size_t n = kept::keep_every_within(1 << 20, 100'000, 4, 16);
     CHECK(100'000 / n * kept::bytes_of_token(4, 16) <= 1 << 20);
 }
 
-TEST_CASE("kept observations of parts are merged in order, and sent as bytes", "[calibrate][kept_observations]") {
+TEST_CASE("kept observations of parts are merged in order, and sent as bytes", "[calibrate][calibration_set]") {
     const auto first = observe(1, 40), second = observe(2, 50);
     auto merged = first;
     merged += second;
@@ -42,16 +42,16 @@ TEST_CASE("kept observations of parts are merged in order, and sent as bytes", "
     CHECK(merged.truth(first.size()) == second.truth(0));
     CHECK(std::ranges::equal(merged.hidden(2, first.size() + 3), second.hidden(2, 3)));
     CHECK(merged.cross_entropy(1, first.size()) == second.cross_entropy(1, 0));
-    calibrate::kept_observations none;
+    calibrate::calibration_set none;
     none += merged;
     CHECK(none.size() == merged.size());
     CHECK(none.layer(2) == 4);
-    const auto back = calibrate::from_bytes<calibrate::kept_observations>(calibrate::to_bytes(merged));
+    const auto back = calibrate::from_bytes<calibrate::calibration_set>(calibrate::to_bytes(merged));
     CHECK(back.size() == merged.size());
     CHECK(std::ranges::equal(back.hidden(3), merged.hidden(3)));
     eo::inline_executor on;
     calibrate::collector collector(support::small_network(), {2}, 32, on);
-    calibrate::kept_observations other;
+    calibrate::calibration_set other;
     const std::vector<calibrate::corpus_text> texts{{"x", 1, {1, 2, 3, 4}}};
     (void)collector.run(texts, [&](const calibrate::window_observation& w) { other.add(w); });
     CHECK(support::error_of([&] { merged += other; }) == support::thrown(eo::errc::mismatch, {"4 exits", "2"}));
