@@ -9,8 +9,8 @@ namespace eo = earlyout;
 
 int main() {
     const auto network = eo::gpt2<>::from_checkpoint(eo::memory_checkpoint("in memory"));
-    auto policy = eo::exit_policy{eo::exit_plan{eo::after<3, 5>(eo::margin{.threshold = 0.6f})}, eo::shared_head{},
-                                  eo::defer{}};
+    auto policy =
+        eo::exit_policy{eo::exit_plan{eo::after<3, 5>(eo::margin{.threshold = 0.6f})}, eo::shared_head{}, eo::defer{}};
     eo::session s{network, policy, {.capacity = 256}};
     const eo::token_id prompt[] = {1, 2, 3};
     const auto r = s.complete(prompt, {.max_new_tokens = 24});

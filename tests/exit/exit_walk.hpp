@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#ifndef EARLYOUT_TESTS_EXIT_CLIMB_HPP
-#define EARLYOUT_TESTS_EXIT_CLIMB_HPP
+#ifndef EARLYOUT_TESTS_EXIT_EXIT_WALK_HPP
+#define EARLYOUT_TESTS_EXIT_EXIT_WALK_HPP
 
 #include <earlyout/exit/gate.hpp>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#ifndef EARLYOUT_TESTS_IO_TOKENIZER_FIXTURES_HPP
-#define EARLYOUT_TESTS_IO_TOKENIZER_FIXTURES_HPP
+#ifndef EARLYOUT_TESTS_TEXT_TOKENIZER_FIXTURES_HPP
+#define EARLYOUT_TESTS_TEXT_TOKENIZER_FIXTURES_HPP
 
 #include <earlyout/io/tokenizer_file.hpp>
 #include <earlyout/text/tokenizer.hpp>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#ifndef EARLYOUT_CALIBRATE_KEPT_OBSERVATIONS_HPP
-#define EARLYOUT_CALIBRATE_KEPT_OBSERVATIONS_HPP
+#ifndef EARLYOUT_CALIBRATE_CALIBRATION_SET_HPP
+#define EARLYOUT_CALIBRATE_CALIBRATION_SET_HPP
 
 #include <earlyout/calibrate/collect.hpp>
 #include <earlyout/core/error.hpp>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#ifndef EARLYOUT_CALIBRATE_ANSWER_AGAIN_HPP
-#define EARLYOUT_CALIBRATE_ANSWER_AGAIN_HPP
+#ifndef EARLYOUT_CALIBRATE_RECOMPUTE_OUTPUTS_HPP
+#define EARLYOUT_CALIBRATE_RECOMPUTE_OUTPUTS_HPP
 
 #include <earlyout/calibrate/calibration_set.hpp>
 #include <earlyout/core/executor.hpp>
