@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Headers, the CMake package earlyout with its components io and calibrate, and earlyout.pc, earlyout-io.pc and
-# earlyout-calibrate.pc. All of it is independent of the machine and may be moved.
+# earlyout-calibrate.pc. All of it is independent of the machine and may be moved. With EARLYOUT_COMPILED also the
+# components io_compiled and kernels_compiled, static libraries for one kind of machine.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
@@ -11,11 +12,22 @@ install(TARGETS earlyout EXPORT earlyout FILE_SET HEADERS DESTINATION ${CMAKE_IN
 install(TARGETS earlyout_io EXPORT earlyout_io FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT earlyout NAMESPACE earlyout:: DESTINATION ${package_dir} FILE earlyoutTargets.cmake)
 install(EXPORT earlyout_io NAMESPACE earlyout:: DESTINATION ${package_dir} FILE earlyout_ioTargets.cmake)
+if(EARLYOUT_COMPILED)
+  install(TARGETS earlyout_io_compiled EXPORT earlyout_io_compiled ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  install(EXPORT earlyout_io_compiled NAMESPACE earlyout:: DESTINATION ${package_dir}
+    FILE earlyout_io_compiledTargets.cmake)
+endif()
 if(EARLYOUT_CALIBRATE)
   install(TARGETS earlyout_calibrate EXPORT earlyout_calibrate FILE_SET HEADERS
     DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
   install(EXPORT earlyout_calibrate NAMESPACE earlyout:: DESTINATION ${package_dir}
     FILE earlyout_calibrateTargets.cmake)
+endif()
+
+if(EARLYOUT_COMPILED)
+  install(TARGETS earlyout_kernels_compiled EXPORT earlyout_kernels_compiled ARCHIVE)
+  install(EXPORT earlyout_kernels_compiled NAMESPACE earlyout:: DESTINATION ${package_dir}
+    FILE earlyout_kernels_compiledTargets.cmake)
 endif()
 
 if(EARLYOUT_UTF8PROC)
@@ -26,9 +38,12 @@ endif()
 set(generated ${CMAKE_CURRENT_BINARY_DIR}/package)
 configure_package_config_file(cmake/earlyoutConfig.cmake.in ${generated}/earlyoutConfig.cmake
   INSTALL_DESTINATION ${package_dir} NO_SET_AND_CHECK_MACRO)
+if(NOT EARLYOUT_COMPILED)
+  set(arch_independent ARCH_INDEPENDENT)
+endif()
 # Until version 1 a new minor version may break programs.
 write_basic_package_version_file(${generated}/earlyoutConfigVersion.cmake
-  COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
+  COMPATIBILITY SameMinorVersion ${arch_independent})
 install(FILES ${generated}/earlyoutConfig.cmake ${generated}/earlyoutConfigVersion.cmake
   cmake/find_dependencies.cmake DESTINATION ${package_dir})
 

@@ -23,7 +23,7 @@ struct patience {
 };
 
 int main(int argc, char** argv) try {
-    auto model = eo::io::load<eo::gpt2<>>(argc > 1 ? argv[1] : "examples/model");
+    auto model = eo::io::load_hugging_face<eo::gpt2<>>(argc > 1 ? argv[1] : "examples/model");
     eo::exit_policy policy{eo::exit_plan{eo::exit_layers({2, 3, 4, 5, 6}), patience{.wanted = 2}}, eo::shared_head{},
                            eo::defer{}};
     eo::session s{model, policy, {.capacity = 256}};

@@ -10,7 +10,8 @@
 namespace eo = earlyout;
 
 int main(int argc, char** argv) try {
-    auto model = eo::io::load<eo::gpt2<>>(argc > 1 ? argv[1] : "examples/model");  // immutable, shared by threads
+    // Immutable, shared by threads.
+    auto model = eo::io::load_hugging_face<eo::gpt2<>>(argc > 1 ? argv[1] : "examples/model");
     auto policy = eo::exit_policy{
         eo::exit_plan{eo::after<3>(eo::margin{.threshold = 0.6f}),  // gates and their layers known at compile time ...
                       eo::after<5>(eo::sec_gate{model.exits().linear("sec"), {.exit = 0.9f, .stop = 0.8f}})},

@@ -7,7 +7,7 @@
 //
 // Milliseconds, medians; every round measures everything once, in another order.
 #include <earlyout/earlyout.hpp>
-#include <earlyout/io/hugging_face.hpp>
+#include <earlyout/io/load.hpp>
 #include <earlyout/kernels/any_format.hpp>
 #include <earlyout/models/gpt2.hpp>
 

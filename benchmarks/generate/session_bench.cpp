@@ -3,7 +3,7 @@
 // per second, prompts included; `layers` is the mean exit layer of 8, `agree` the share of tokens that come as at full
 // depth before the first that does not.
 #include <earlyout/earlyout.hpp>
-#include <earlyout/io/hugging_face.hpp>
+#include <earlyout/io/load.hpp>
 #include <earlyout/models/gpt2.hpp>
 
 #include <benchmark/benchmark.h>

@@ -29,7 +29,7 @@ constexpr std::size_t heads = 12, head_dim = 64;
 /// The last `tokens` of so many entries attend in every head, in one layer after another.
 class attended {
 public:
-    attended(std::size_t tokens, std::size_t entries, std::size_t layers, eo::dtype stored)
+    attended(std::size_t tokens, std::size_t entries, std::size_t layers, eo::kv_format stored)
         : cache_(eo::model_shape{.layers = layers, .d_model = heads * head_dim, .heads = heads}.completed(), entries,
                  stored),
           query_(random_.floats(tokens * heads * head_dim)),
@@ -55,7 +55,7 @@ public:
         const std::size_t tokens = queries_.size() / heads;
         for (std::size_t head = 0; head < heads; ++head) {
             for (std::size_t t = 0; t < tokens;) {
-                const std::size_t count = std::min(eo::kernels::most_queries<eo::default_arch>, tokens - t);
+                const std::size_t count = std::min(eo::kernels::max_queries<eo::default_arch>, tokens - t);
                 eo::kernels::attend(stored, std::span(std::as_const(queries_)).subspan(head * tokens + t, count),
                                     cache_.keys<Stored>(layer_, head), cache_.values<Stored>(layer_, head),
                                     cache_.value_stride(), eo::extent<>(head_dim), 0.125f, scratch_.data());
@@ -84,29 +84,29 @@ private:
 };
 
 template <class Stored>
-void attend(benchmark::State& state, eo::dtype stored) {
+void attend(benchmark::State& state, eo::kv_format stored) {
     const auto entries = static_cast<std::size_t>(state.range(0));
     attended one(1, entries, 24, stored);  // layers enough that they come from memory
     for (auto _ : state) one(Stored{});
     state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(entries * one.entry_bytes()));
 }
-void attend_f32(benchmark::State& state) { attend<eo::f32>(state, eo::dtype::f32); }
-void attend_f16(benchmark::State& state) { attend<eo::f16>(state, eo::dtype::f16); }
-void attend_bf16(benchmark::State& state) { attend<eo::bf16>(state, eo::dtype::bf16); }
+void attend_f32(benchmark::State& state) { attend<eo::f32>(state, eo::f32{}); }
+void attend_f16(benchmark::State& state) { attend<eo::f16>(state, eo::f16{}); }
+void attend_bf16(benchmark::State& state) { attend<eo::bf16>(state, eo::bf16{}); }
 BENCHMARK(attend_f32)->ArgName("entries")->Arg(64)->Arg(512)->Arg(1024);
 BENCHMARK(attend_f16)->ArgName("entries")->Arg(64)->Arg(512)->Arg(1024);
 BENCHMARK(attend_bf16)->ArgName("entries")->Arg(64)->Arg(512)->Arg(1024);
 
 template <class Stored>
-void attend_block(benchmark::State& state, eo::dtype stored) {
+void attend_block(benchmark::State& state, eo::kv_format stored) {
     attended block(static_cast<std::size_t>(state.range(0)), static_cast<std::size_t>(state.range(1)), 1, stored);
     for (auto _ : state) block(Stored{});
     state.counters["FLOP/s"] = benchmark::Counter(
         static_cast<double>(state.iterations()) * static_cast<double>(block.operations()), benchmark::Counter::kIsRate);
 }
-void attend_block_f32(benchmark::State& state) { attend_block<eo::f32>(state, eo::dtype::f32); }
-void attend_block_f16(benchmark::State& state) { attend_block<eo::f16>(state, eo::dtype::f16); }
-void attend_block_bf16(benchmark::State& state) { attend_block<eo::bf16>(state, eo::dtype::bf16); }
+void attend_block_f32(benchmark::State& state) { attend_block<eo::f32>(state, eo::f32{}); }
+void attend_block_f16(benchmark::State& state) { attend_block<eo::f16>(state, eo::f16{}); }
+void attend_block_bf16(benchmark::State& state) { attend_block<eo::bf16>(state, eo::bf16{}); }
 BENCHMARK(attend_block_f32)
     ->ArgNames({"tokens", "entries"})
     ->Args({1, 1000})

@@ -4,7 +4,7 @@
 //
 //     earlyout_accuracy MODEL_FOLDER TEXT_FILE...
 #include <earlyout/earlyout.hpp>
-#include <earlyout/io/hugging_face.hpp>
+#include <earlyout/io/load.hpp>
 #include <earlyout/kernels/any_format.hpp>
 #include <earlyout/kernels/softmax.hpp>
 #include <earlyout/models/gpt2.hpp>
@@ -27,10 +27,10 @@ namespace {
 using network = eo::gpt2<eo::any_format>;
 using ids = std::vector<eo::token_id>;
 
-constexpr std::size_t most_tokens = 50'000;
+constexpr std::size_t max_tokens = 50'000;
 
 /// The texts in pieces of at most a context.
-std::vector<ids> read(const eo::io::tokenizer& tokenizer, std::span<char*> files, std::size_t context) {
+std::vector<ids> read(const eo::text::tokenizer& tokenizer, std::span<char*> files, std::size_t context) {
     std::vector<ids> pieces;
     std::size_t total = 0;
     for (const char* file : files) {
@@ -38,7 +38,7 @@ std::vector<ids> read(const eo::io::tokenizer& tokenizer, std::span<char*> files
         if (!in) eo::fail(eo::errc::no_such_file, file, ": cannot be read");
         const std::string text((std::istreambuf_iterator<char>(in)), {});
         const ids all = tokenizer.encode(text);
-        for (std::size_t at = 0; at + 1 < all.size() && total < most_tokens; at += context) {
+        for (std::size_t at = 0; at + 1 < all.size() && total < max_tokens; at += context) {
             const std::size_t count = std::min(context, all.size() - at);
             pieces.emplace_back(all.begin() + static_cast<std::ptrdiff_t>(at),
                                 all.begin() + static_cast<std::ptrdiff_t>(at + count));
@@ -54,7 +54,7 @@ struct predictions {
     ids best;
 };
 
-predictions predict(const network& net, const std::vector<ids>& pieces, eo::dtype kv) {
+predictions predict(const network& net, const std::vector<ids>& pieces, eo::kv_format kv) {
     eo::inline_executor on;
     eo::run_context context(net, 128, on);
     predictions made;
@@ -81,16 +81,16 @@ int run(const std::string& folder, std::span<char*> files) {
     struct line {
         const char* name;
         eo::any_format layers, output;
-        eo::dtype kv;
+        eo::kv_format kv;
     };
-    const line lines[] = {{"f32", eo::f32{}, eo::f32{}, eo::dtype::f32},
-                          {"bf16", eo::bf16{}, eo::bf16{}, eo::dtype::f32},
-                          {"f16", eo::f16{}, eo::f16{}, eo::dtype::f32},
-                          {"int8", eo::int8{}, eo::int8{}, eo::dtype::f32},
-                          {"int4, output int8", eo::int4{}, eo::int8{}, eo::dtype::f32},
-                          {"int4", eo::int4{}, eo::int4{}, eo::dtype::f32},
-                          {"f32, kv f16", eo::f32{}, eo::f32{}, eo::dtype::f16},
-                          {"f32, kv bf16", eo::f32{}, eo::f32{}, eo::dtype::bf16}};
+    const line lines[] = {{"f32", eo::f32{}, eo::f32{}, eo::f32{}},
+                          {"bf16", eo::bf16{}, eo::bf16{}, eo::f32{}},
+                          {"f16", eo::f16{}, eo::f16{}, eo::f32{}},
+                          {"int8", eo::int8{}, eo::int8{}, eo::f32{}},
+                          {"int4, output int8", eo::int4{}, eo::int8{}, eo::f32{}},
+                          {"int4", eo::int4{}, eo::int4{}, eo::f32{}},
+                          {"f32, kv f16", eo::f32{}, eo::f32{}, eo::f16{}},
+                          {"f32, kv bf16", eo::f32{}, eo::f32{}, eo::bf16{}}};
     predictions exact;
     for (const line& l : lines) {
         const auto model = eo::io::load<network>(folder, l.layers, l.output);

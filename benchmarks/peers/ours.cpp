@@ -6,7 +6,7 @@
 // Reads lines "prefill N", "decode N CACHED", "bandwidth", "peak" and answers each with seconds, bytes per second or
 // floating-point operations per second.
 #include <earlyout/earlyout.hpp>
-#include <earlyout/io/hugging_face.hpp>
+#include <earlyout/io/load.hpp>
 #include <earlyout/kernels/any_format.hpp>
 #include <earlyout/models/gpt2.hpp>
 
@@ -89,8 +89,7 @@ int run(const std::string& folder, const std::string& format, std::size_t thread
     const auto model = eo::io::load<eo::gpt2<eo::any_format>>(folder, eo::any_format(format));
     const auto& network = model.network();
     eo::thread_pool on(threads);
-    const auto stored = kv == "f16" ? eo::dtype::f16 : kv == "bf16" ? eo::dtype::bf16 : eo::dtype::f32;
-    eo::session session{model, eo::full_depth(), {.kv = stored, .run_on = &on}};
+    eo::session session{model, eo::full_depth(), {.kv = eo::any_kv_format(kv), .run_on = &on}};
     bandwidth_probe bandwidth;
     std::size_t bytes = network.output_bytes();
     for (std::size_t layer = 1; layer <= network.shape().layers; ++layer) bytes += network.layer_bytes(layer);

@@ -9,7 +9,7 @@
 #include "report.hpp"
 
 #include <earlyout/generate/make_session.hpp>
-#include <earlyout/io/fill_in_the_middle.hpp>
+#include <earlyout/text/fill_in_the_middle.hpp>
 
 #include <charconv>
 #include <iostream>
@@ -80,7 +80,7 @@ private:
 /// The prompt's tokens where the middle of a text is asked for: the text in front of it is the prompt.
 std::vector<eo::token_id> middle_prompt(complete_options& o, const model& m, const std::string& prompt) {
     const auto& words = tokenizer_of(m, o.model.folder);
-    const auto tokens = eo::io::fill_in_the_middle::of(words);
+    const auto tokens = eo::text::fill_in_the_middle::of(words);
     if (!tokens) {
         eo::fail(eo::errc::unsupported, o.model.folder,
                  ": --suffix: expected a tokenizer with fill-in-the-middle tokens, such as <fim_prefix>, found none");

@@ -78,7 +78,7 @@ void print_decisions(std::ostream& to, const calibrate::observation& o) {
         for (std::size_t i = 1; i < d.counts.size(); ++i) {
             if (d.counts[i].f1() > d.counts[best].f1()) best = i;
         }
-        const calibrate::yes_no_counts& c = d.counts[best];
+        const calibrate::confusion_counts& c = d.counts[best];
         to << "  " << std::left << std::setw(26) << d.gate + ", " + d.decision << std::right << std::setw(7)
            << d.thresholds[best] << std::setw(9) << percent(c.precision()) << std::setw(9) << percent(c.recall())
            << std::setw(7) << fixed(c.f1(), 3) << '\n';
@@ -124,7 +124,7 @@ json stops_to_json(const evaluation_report& r) {
             all[key] = nullptr;
             continue;
         }
-        const calibrate::yes_no_counts stops = found->measured.stops(r.samples);
+        const calibrate::confusion_counts stops = found->measured.stops(r.samples);
         all[key] = {{"work_saved", found->measured.work_saved()},
                     {"stops", found->measured.early.stops},
                     {"precision", stops.precision()},
@@ -202,7 +202,7 @@ std::string table(const evaluation_report& r) {
     for (const calibrate::swept_policy& s : r.sweep) {
         const calibrate::paired_evaluation& p = s.measured;
         const calibrate::evaluation& e = p.early;
-        const calibrate::yes_no_counts stops = p.stops(r.samples);
+        const calibrate::confusion_counts stops = p.stops(r.samples);
         text << '"' << to_string(s.policy) << '"';
         for (const double value : {e.layers_skipped(),
                                    p.decode_speedup(),

@@ -41,7 +41,7 @@ struct fit_options {
     std::size_t threads = eo::usable_processors();
     std::string out;
     std::vector<std::string> texts;
-    calibrate::corpus_options corpus{.suffixes = {".py"}, .most_tokens = 400'000};
+    calibrate::corpus_options corpus{.suffixes = {".py"}, .max_tokens = 400'000};
     calibrate::fit_options fit;
     std::size_t megabytes = 512;
     std::string head_target = "full-depth";
@@ -60,7 +60,7 @@ std::filesystem::path out_path(const fit_options& o) {
 
 void check_out(const std::filesystem::path& out) {
     const std::filesystem::path parent = std::filesystem::absolute(out).parent_path();
-    if (!eo::io::detail::exists(out) && access(parent.c_str(), W_OK) != 0) {
+    if (!std::filesystem::exists(out) && access(parent.c_str(), W_OK) != 0) {
         eo::fail(eo::errc::io, out.string(), ": cannot be written to that folder: ", std::strerror(errno));
     }
 }
@@ -98,8 +98,8 @@ json settings(const fit_options& o, std::uint64_t texts_hash) {
     const auto& router = std::get<calibrate::mlp_router_fit>(o.fit.fits);
     json all{{"corpus", hash.str()},
              {"suffixes", o.corpus.suffixes},
-             {"tokens", o.corpus.most_tokens},
-             {"tokens_per_file", o.corpus.most_tokens_of_one},
+             {"tokens", o.corpus.max_tokens},
+             {"tokens_per_file", o.corpus.max_tokens_per_text},
              {"memory", o.megabytes},
              {"heads", o.fit.heads},
              {"gates", o.fit.gates},

@@ -41,7 +41,7 @@ weight_formats formats_of(const std::string& folder, const weight_options& weigh
     check_is_there(folder);
     const auto format = [&](const std::string& name) {
         if (name != "auto") return eo::any_format(name);
-        if (eo::io::detail::is_file(folder)) return eo::any_format::as_stored();
+        if (std::filesystem::is_regular_file(folder)) return eo::any_format::as_stored();
         return eo::io::lossless_format(*eo::io::open_checkpoint(folder));
     };
     return {format(weights.dtype), format(weights.output_dtype.empty() ? weights.dtype : weights.output_dtype)};

@@ -351,9 +351,9 @@ void add_corpus_options(CLI::App& app, std::vector<std::string>& texts, eo::cali
         ->type_name("SUFFIX,...")
         ->capture_default_str()
         ->group(group);
-    add_number(app, "--tokens", into.most_tokens, "Most tokens to read; files are taken in random order", 2)
+    add_number(app, "--tokens", into.max_tokens, "Most tokens to read; files are taken in random order", 2)
         ->group(group);
-    add_number(app, "--tokens-per-file", into.most_tokens_of_one, "Most tokens of one file", 2)->group(group);
+    add_number(app, "--tokens-per-file", into.max_tokens_per_text, "Most tokens of one file", 2)->group(group);
 }
 
 void add_plain_text(CLI::App& app, bool& wanted) {

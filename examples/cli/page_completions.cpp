@@ -29,12 +29,12 @@ std::string visible(std::string_view token) {
 }
 
 /// The last lines of a prompt; what is cut off is an ellipsis.
-std::string last_lines(const std::string& prompt, std::size_t lines, std::size_t most_bytes) {
+std::string last_lines(const std::string& prompt, std::size_t lines, std::size_t max_bytes) {
     std::size_t at = prompt.size();
     for (std::size_t found = 0; at > 0; --at) {
         if (prompt[at - 1] == '\n' && ++found == lines) break;
     }
-    at = std::max(at, prompt.size() - std::min(prompt.size(), most_bytes));
+    at = std::max(at, prompt.size() - std::min(prompt.size(), max_bytes));
     while (at < prompt.size() && (static_cast<unsigned char>(prompt[at]) & 0xc0u) == 0x80u) ++at;
     const std::string_view cut = at == 0 ? "" : prompt[at - 1] == '\n' ? "\u2026\n" : "\u2026";
     return std::string(cut) + prompt.substr(at);

@@ -47,7 +47,7 @@ std::string chart(const eo::calibrate::observation& o, const std::string& decisi
         std::string dots;
         for (std::size_t i = 0; i < d.counts.size(); ++i) {
             const auto& c = d.counts[i];
-            if (c.said_and_true + c.said_and_false == 0) continue;
+            if (c.true_positives + c.false_positives == 0) continue;
             points.emplace_back(x(c.recall()), y(c.precision()));
             dots += svg::circle(points.back().first, points.back().second, 3.4, style + " dot",
                                 d.gate + " at " + threshold_text(d.thresholds[i]) + ": precision " +
@@ -63,7 +63,7 @@ std::string chart(const eo::calibrate::observation& o, const std::string& decisi
 std::string table(const eo::calibrate::observation& o) {
     std::string rows;
     for (const decision_sweep& d : o.decisions) {
-        const auto best = std::ranges::max_element(d.counts, {}, &eo::calibrate::yes_no_counts::f1);
+        const auto best = std::ranges::max_element(d.counts, {}, &eo::calibrate::confusion_counts::f1);
         const auto cell = [](const std::string& text) { return element("td", {}, text); };
         rows +=
             element("tr", {},

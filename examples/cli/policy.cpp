@@ -180,10 +180,10 @@ chosen_policy choose_policy(const model& m, const exit_options& chosen) {
 }
 
 eo::session_options session_options_of(const run_options& run) {
-    const eo::dtype kv = run.kv_dtype == "f16"    ? eo::dtype::f16
-                         : run.kv_dtype == "bf16" ? eo::dtype::bf16
-                                                  : eo::dtype::f32;
-    return {.capacity = run.capacity, .threads = run.threads, .prefill_threads = run.prefill_threads, .kv = kv};
+    return {.capacity = run.capacity,
+            .threads = run.threads,
+            .prefill_threads = run.prefill_threads,
+            .kv = eo::any_kv_format(run.kv_dtype)};
 }
 
 eo::any_session make_session(const model& m, const exit_options& chosen, const run_options& run) {

@@ -5,10 +5,8 @@
 /// @file The umbrella: everything from core to generate. Architectures (models/) and file formats (io/)
 /// are included by name.
 
-#include <earlyout/core/checkpoint.hpp>
 #include <earlyout/core/config.hpp>
 #include <earlyout/core/error.hpp>
-#include <earlyout/core/memory_checkpoint.hpp>
 #include <earlyout/core/thread_pool.hpp>
 #include <earlyout/core/token.hpp>
 #include <earlyout/exit/any_gate.hpp>
@@ -42,5 +40,7 @@
 #include <earlyout/generate/any_session.hpp>
 #include <earlyout/generate/session.hpp>
 #include <earlyout/nn/network.hpp>
+#include <earlyout/weights/checkpoint.hpp>
+#include <earlyout/weights/memory_checkpoint.hpp>
 
 #endif

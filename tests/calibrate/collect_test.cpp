@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include <earlyout/calibrate/answer_again.hpp>
 #include <earlyout/calibrate/collect.hpp>
+#include <earlyout/calibrate/recompute_outputs.hpp>
 #include <earlyout/exit/cache/defer.hpp>
 #include <earlyout/exit/gates/always.hpp>
 #include <earlyout/exit/heads/shared_head.hpp>
@@ -153,8 +153,8 @@ TEST_CASE("logits that are not numbers are an error where a corpus is observed",
     const auto refused = support::thrown(eo::errc::wrong_value, {"logits after layer 2", "expected numbers"});
     CHECK(support::error_of([&] { (void)collect.observe(random_text(16, 1).ids); }) == refused);
     calibrate::collector good(support::small_network(), {2, 4}, 16, on);
-    calibrate::kept_observations seen;
+    calibrate::calibration_set seen;
     seen.add(good.observe(random_text(16, 1).ids));
-    CHECK(support::error_of([&] { calibrate::answer_again(seen, support::small_network(), bad_head{}, on); }) ==
+    CHECK(support::error_of([&] { calibrate::recompute_outputs(seen, support::small_network(), bad_head{}, on); }) ==
           refused);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <earlyout/calibrate/corpus.hpp>
 
-#include <earlyout/io/hugging_face.hpp>
+#include <earlyout/io/load.hpp>
 #include <earlyout/models/gpt2.hpp>
 
 #include <algorithm>
@@ -42,7 +42,7 @@ TEST_CASE("texts are found by suffix, in folders below too, and each once", "[ca
     folder.write("large.py", std::string(2000, 'x'));
     std::filesystem::create_symlink(folder / "a.py", folder / "link.py");
 
-    const auto found = calibrate::find_texts({folder / "a.py", folder / "."}, {.most_file_bytes = 1000});
+    const auto found = calibrate::find_texts({folder / "a.py", folder / "."}, {.max_file_bytes = 1000});
     std::set<std::string> names;
     for (const auto& path : found) names.insert(path.filename().string());
     CHECK(names == std::set<std::string>{"a.py", "c.py"});
@@ -77,16 +77,16 @@ TEST_CASE("a corpus keeps to its budget, takes a text once, and is the same agai
     std::filesystem::copy_file(folder / "text0.py", folder / "copy_of_0.py");
     const auto all = calibrate::read_corpus(example_model(), {folder / "."});
     CHECK(all.size() == 8);
-    const auto some = calibrate::read_corpus(example_model(), {folder / "."}, {.most_tokens = 700});
+    const auto some = calibrate::read_corpus(example_model(), {folder / "."}, {.max_tokens = 700});
     std::size_t tokens = 0;
     for (const auto& text : some) tokens += text.ids.size();
     CHECK(tokens == 700);
-    const auto again = calibrate::read_corpus(example_model(), {folder / "."}, {.most_tokens = 700});
+    const auto again = calibrate::read_corpus(example_model(), {folder / "."}, {.max_tokens = 700});
     REQUIRE(again.size() == some.size());
     for (std::size_t i = 0; i < some.size(); ++i) CHECK(again[i].ids == some[i].ids);
-    const auto other = calibrate::read_corpus(example_model(), {folder / "."}, {.most_tokens = 700, .seed = 2});
+    const auto other = calibrate::read_corpus(example_model(), {folder / "."}, {.max_tokens = 700, .seed = 2});
     CHECK(other.front().name != some.front().name);
-    const auto starts = calibrate::read_corpus(example_model(), {folder / "."}, {.most_tokens_of_one = 30});
+    const auto starts = calibrate::read_corpus(example_model(), {folder / "."}, {.max_tokens_per_text = 30});
     CHECK(std::ranges::all_of(starts, [](const auto& text) { return text.ids.size() == 30; }));
 }
 

@@ -91,10 +91,10 @@ TEST_CASE("early exits are judged against full depth and the true text", "[calib
     CHECK_THAT(both.work_saved(), WithinAbs(1.0 - (4 + 12 + 4 + 6) / 40.0, 1e-12));
     // The second completion was ended after two tokens and full depth's third is wrong; the first should have been
     // ended before its fourth.
-    const calibrate::yes_no_counts stops = both.stops(samples);
-    CHECK(stops.said_and_true == 1);
-    CHECK(stops.said_and_false == 0);
-    CHECK(stops.missed == 1);
+    const calibrate::confusion_counts stops = both.stops(samples);
+    CHECK(stops.true_positives == 1);
+    CHECK(stops.false_positives == 0);
+    CHECK(stops.false_negatives == 1);
 }
 
 TEST_CASE("a stop before a right token counts against the gate", "[calibrate][evaluate]") {
@@ -105,5 +105,5 @@ TEST_CASE("a stop before a right token counts against the gate", "[calibrate][ev
             return made_up({5, 6}, 1.0, {4, 4});
         },
         spell);
-    CHECK(both.stops(samples).said_and_false == 1);
+    CHECK(both.stops(samples).false_positives == 1);
 }

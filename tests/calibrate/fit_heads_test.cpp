@@ -38,7 +38,7 @@ struct planted {
     }
     static float scale(std::size_t k) { return k == 3 ? 100.0f : 1.0f; }
 
-    calibrate::kept_observations observe(std::uint32_t seed, std::size_t tokens) const {
+    calibrate::calibration_set observe(std::uint32_t seed, std::size_t tokens) const {
         support::random_source random(seed);
         std::vector<calibrate::exit_observation> exits(2);
         std::vector<eo::token_id> ids{0};
@@ -70,7 +70,7 @@ struct planted {
             }
             exit.cross_entropy.resize(tokens);
         }
-        calibrate::kept_observations kept;
+        calibrate::calibration_set kept;
         kept.add({ids, exits});
         return kept;
     }
@@ -254,6 +254,6 @@ TEST_CASE("fitting heads can be cancelled, and refuses what makes no sense", "[c
               (void)calibrate::fit_heads(network(), seen, head_kind::adapter, {.rank = 21}, on);
           }) == support::thrown(eo::errc::invalid_argument, {"rank of 1 .. 20", "21"}));
     CHECK(support::error_of([&] {
-              (void)calibrate::fit_heads(network(), calibrate::kept_observations(), head_kind::own, {}, on);
+              (void)calibrate::fit_heads(network(), calibrate::calibration_set(), head_kind::own, {}, on);
           }) == support::thrown(eo::errc::invalid_argument, {"none"}));
 }

@@ -46,7 +46,7 @@ TEST_CASE("labels where full depth is wrong and an exit is not", "[calibrate][la
     CHECK(labels(seen, label_rule::right) == list{leave, go_on, go_on});
     CHECK(labels(seen, label_rule::agrees) == list{go_on, leave, leave});
     CHECK(labels(seen, label_rule::harmless) == list{stop, stop, stop});
-    CHECK(may_leave(seen, 1, 0, label_rule::harmless));
+    CHECK(is_correct_exit(seen, 1, 0, label_rule::harmless));
 }
 
 TEST_CASE("labels where nobody is right", "[calibrate][labels]") {
@@ -54,9 +54,9 @@ TEST_CASE("labels where nobody is right", "[calibrate][labels]") {
     for (const label_rule rule : {label_rule::paper, label_rule::right, label_rule::agrees, label_rule::harmless}) {
         CHECK(labels(seen, rule) == list{stop, stop, stop});
     }
-    CHECK_FALSE(may_leave(seen, 0, 0, label_rule::agrees));
-    CHECK(may_leave(seen, 1, 0, label_rule::agrees));
-    CHECK(may_leave(seen, 0, 0, label_rule::harmless));
+    CHECK_FALSE(is_correct_exit(seen, 0, 0, label_rule::agrees));
+    CHECK(is_correct_exit(seen, 1, 0, label_rule::agrees));
+    CHECK(is_correct_exit(seen, 0, 0, label_rule::harmless));
 }
 
 TEST_CASE("label rules have names", "[calibrate][labels]") {

@@ -66,7 +66,7 @@ TEST_CASE("edit similarity counts insertions, deletions and replacements", "[cal
 }
 
 TEST_CASE("precision, recall and F1", "[calibrate][metrics]") {
-    calibrate::yes_no_counts counts;
+    calibrate::confusion_counts counts;
     CHECK(counts.precision() == 0.0);
     for (int i = 0; i < 3; ++i) counts.add(true, true);
     counts.add(true, false);

@@ -2,8 +2,8 @@
 #ifndef EARLYOUT_TESTS_CALIBRATE_OBSERVED_HPP
 #define EARLYOUT_TESTS_CALIBRATE_OBSERVED_HPP
 
+#include <earlyout/calibrate/calibration_set.hpp>
 #include <earlyout/calibrate/collect.hpp>
-#include <earlyout/calibrate/kept_observations.hpp>
 #include <earlyout/core/executor.hpp>
 
 #include <cstddef>
@@ -16,12 +16,12 @@
 namespace support {
 
 /// What the exits of small_network() after layers 1, 2 and 4, and full depth, say of random tokens.
-inline eo::calibrate::kept_observations observe(std::uint32_t seed, std::size_t tokens, std::size_t keep_every = 1) {
+inline eo::calibrate::calibration_set observe(std::uint32_t seed, std::size_t tokens, std::size_t keep_every = 1) {
     eo::inline_executor on;
     eo::calibrate::collector collector(small_network(), {1, 2, 4}, 32, on);
     std::mt19937 engine(seed);
     const std::vector<eo::calibrate::corpus_text> texts{{"random", seed, random_prompt(engine, tokens)}};
-    eo::calibrate::kept_observations kept(keep_every);
+    eo::calibrate::calibration_set kept(keep_every);
     (void)collector.run(texts, [&](const eo::calibrate::window_observation& w) { kept.add(w); });
     return kept;
 }

@@ -118,8 +118,8 @@ TEST_CASE("evaluate says what every policy is worth", "[cli][evaluate]") {
         for (const auto& t : d["thresholds"]) {
             const double precision = t["precision"], recall = t["recall"], f1 = t["f1"];
             if (precision + recall > 0.0) CHECK(std::abs(f1 - 2 * precision * recall / (precision + recall)) < 1e-9);
-            if (deserved != 0) CHECK(t["deserved"] == deserved);
-            deserved = t["deserved"];
+            if (deserved != 0) CHECK(t["actual_positives"] == deserved);
+            deserved = t["actual_positives"];
         }
         // A margin is never below 0: at that threshold all is said.
         if (d["gate"] == "margin") CHECK(d["thresholds"][0]["recall"] == 1.0);
@@ -246,14 +246,14 @@ TEST_CASE("evaluate tries cache policies, caps and lazy prompts", "[cli][evaluat
     const auto sweep = r.json()["sweep"];
     REQUIRE(sweep.size() == 4);
     const auto skipped = [&](std::size_t row) { return sweep[row]["layers_skipped"].get<double>(); };
-    CHECK(sweep[0]["config"]["kv"] == "propagate");
+    CHECK(sweep[0]["config"]["cache"] == "propagate");
     CHECK(skipped(0) == 0.5625);  // the first of four tokens at full depth
     CHECK(sweep[1]["config"]["prefill"] == "lazy");
     CHECK(skipped(1) == 0.75);
     CHECK(sweep[1]["work_saved"].get<double>() > 0.7);
     CHECK(sweep[2]["config"]["cap"] == 1);  // 2, 2, 8, 2: every second generated one goes all the way
     CHECK(skipped(2) == 1.0 - 14.0 / 32.0);
-    CHECK(sweep[3]["config"]["kv"] == "omit");
+    CHECK(sweep[3]["config"]["cache"] == "omit");
     CHECK(skipped(3) == 0.5625);
     CHECK(earlyout_command({"complete", "--prompt", "x", "--defer-cap", "2"}).refused(2, {"--defer-cap", "propagate"}));
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <earlyout/earlyout.hpp>
-#include <earlyout/io/hugging_face.hpp>
+#include <earlyout/io/load.hpp>
 #include <earlyout/models/gpt2.hpp>
 
 #include <cmath>

@@ -14,7 +14,7 @@ int main(int argc, char** argv) try {
         std::cerr << "usage: completer MODEL PROMPT\n";
         return 2;
     }
-    const auto model = eo::io::load<eo::gpt2<>>(argv[1]);
+    const auto model = eo::io::load_hugging_face<eo::gpt2<>>(argv[1]);
     eo::session s{model, eo::exit_policy{eo::exit_plan{eo::after<2>(eo::margin{.threshold = 0.5f})}, eo::shared_head{},
                                          eo::propagate{}}};
     const eo::completion result = s.complete(argv[2], {.max_new_tokens = 8});

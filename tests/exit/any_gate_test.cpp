@@ -10,8 +10,8 @@
 
 #include <vector>
 
-#include "exit/climb.hpp"
 #include "exit/exit_point.hpp"
+#include "exit/exit_walk.hpp"
 #include "exit/gates_made_up.hpp"
 #include "support/catch.hpp"
 #include "support/errors.hpp"
@@ -51,7 +51,7 @@ TEST_CASE("any_gate decides as the gate it holds, states and all", "[exit][any_g
 }
 
 TEST_CASE("any_gate holds the library's gates with their states", "[exit][any_gate]") {
-    support::climb token({{0, 1}, {0, 2}, {2, 0}, {3, 0}}, {{1, 0}, {0, 1}, {1, 1}, {3, 3}});
+    support::exit_walk token({{0, 1}, {0, 2}, {2, 0}, {3, 0}}, {{1, 0}, {0, 1}, {1, 1}, {3, 3}});
     const auto check = [&](const auto& gate, const std::vector<decision>& expected) {
         CHECK(token.ask(gate) == expected);
         CHECK(token.ask(eo::any_gate(gate)) == expected);

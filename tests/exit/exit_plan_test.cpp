@@ -28,7 +28,7 @@ using visits = std::vector<std::pair<std::size_t, decision>>;
 
 /// What a token meets on its way up until a gate says other than go on.
 template <class Plan>
-visits climb(const Plan& plan, typename Plan::sequence_state& sequence) {
+visits walk_exits(const Plan& plan, typename Plan::sequence_state& sequence) {
     visits seen;
     exit_point at({0.0f, 1.0f});
     typename Plan::state state{.token = {}, .sequence = sequence};
@@ -66,14 +66,14 @@ TEST_CASE("each layer's own gate is asked, in order of depth", "[exit][exit_plan
     CHECK(layers_of(plan) == std::vector<std::size_t>{2, 5, 7});
     static_assert(decltype(plan)::deepest_layer == 7);
     auto sequence = plan.start_sequence();
-    CHECK(climb(plan, sequence) == visits{{2, decision::go_on}, {5, decision::go_on}, {7, decision::go_on}});
+    CHECK(walk_exits(plan, sequence) == visits{{2, decision::go_on}, {5, decision::go_on}, {7, decision::go_on}});
     CHECK(shallow == 2);
     CHECK(deep == 1);
 
     const eo::exit_plan stopping{eo::after<1>(counted{decision::go_on, &shallow}),
                                  eo::after<3>(counted{decision::stop, &deep}), eo::after<4>(eo::always_exit{})};
     auto other = stopping.start_sequence();
-    CHECK(climb(stopping, other) == visits{{1, decision::go_on}, {3, decision::stop}});
+    CHECK(walk_exits(stopping, other) == visits{{1, decision::go_on}, {3, decision::stop}});
 }
 
 TEST_CASE("a gate's token state runs through its layers, its sequence state through all tokens", "[exit][exit_plan]") {
@@ -86,15 +86,15 @@ TEST_CASE("a gate's token state runs through its layers, its sequence state thro
     auto c = held.start_sequence();
     const visits three{{1, decision::go_on}, {2, decision::go_on}, {4, decision::exit}};
     for (int token = 0; token < 2; ++token) {
-        CHECK(climb(fixed, a) == three);
-        CHECK(climb(chosen, b) == three);
-        CHECK(climb(held, c) == three);
+        CHECK(walk_exits(fixed, a) == three);
+        CHECK(walk_exits(chosen, b) == three);
+        CHECK(walk_exits(held, c) == three);
     }
     // The eighth exit of the sequence is past the gate's limit.
     const visits two{{1, decision::go_on}, {2, decision::exit}};
-    CHECK(climb(fixed, a) == two);
-    CHECK(climb(chosen, b) == two);
-    CHECK(climb(held, c) == two);
+    CHECK(walk_exits(fixed, a) == two);
+    CHECK(walk_exits(chosen, b) == two);
+    CHECK(walk_exits(held, c) == two);
 }
 
 TEST_CASE("a plan reads what its gates read", "[exit][exit_plan]") {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Any bytes are a configuration with which small checkpoints of each architecture load and run, or one earlyout::error.
-#include <earlyout/io/detail/json_config.hpp>
 #include <earlyout/io/hugging_face_checkpoint.hpp>
+#include <earlyout/io/json_config.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -22,22 +22,15 @@ namespace eo = earlyout;
 /// The tensors of one checkpoint with the configuration of another.
 class reconfigured final : public eo::checkpoint {
 public:
-    reconfigured(eo::io::detail::json_config config, const eo::checkpoint& tensors)
+    reconfigured(eo::io::json_config config, const eo::checkpoint& tensors)
         : config_(std::move(config)), tensors_(tensors) {}
 
     std::string source() const override { return "fuzz"; }
-    std::optional<std::int64_t> integer(std::string_view key) const override { return config_.integer(key); }
-    std::optional<double> real(std::string_view key) const override { return config_.real(key); }
-    std::optional<bool> boolean(std::string_view key) const override { return config_.boolean(key); }
-    std::optional<std::string> text(std::string_view key) const override { return config_.text(key); }
-    bool is_null(std::string_view key) const override { return config_.is_null(key); }
-    std::optional<std::vector<std::string>> members(std::string_view key) const override {
-        return config_.members(key);
-    }
+    const eo::configuration& config() const override { return config_; }
     const eo::tensor_view* find(std::string_view name) const override { return tensors_.find(name); }
 
 private:
-    eo::io::detail::json_config config_;
+    eo::io::json_config config_;
     const eo::checkpoint& tensors_;
 };
 
@@ -62,7 +55,7 @@ const eo::checkpoint& tensors_of(const std::string& architecture) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     try {
         const std::string_view text(reinterpret_cast<const char*>(data), size);
-        const eo::io::detail::json_config config(eo::io::detail::parse_json(text, "fuzz"), "fuzz");
+        const eo::io::json_config config(eo::text::parse_json(text, "fuzz"), "fuzz");
         const std::string architecture = config.text("model_type").value_or("");
         fuzz::run(eo::any_model::from_checkpoint(reconfigured(config, tensors_of(architecture))));
     } catch (const eo::error&) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Any bytes are a GGUF file that is read, or one earlyout::error; likewise as a checkpoint with its
 // tokenizer, and as a network.
-#include <earlyout/io/gguf_tokenizer.hpp>
+#include <earlyout/io/gguf_text.hpp>
 
 #include <cstddef>
 #include <cstdint>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // libFuzzer target: a tokenizer file of any content, or parts of any content behind a 0x01 byte, give a tokenizer or
 // one earlyout::error. What follows a 0xff byte, which no JSON holds, is a text to encode.
-#include <earlyout/io/fill_in_the_middle.hpp>
-#include <earlyout/io/tokenizer.hpp>
+#include <earlyout/text/fill_in_the_middle.hpp>
+#include <earlyout/text/tokenizer.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -18,9 +18,9 @@ void require(bool right) {
     if (!right) std::abort();
 }
 
-void use(const earlyout::io::tokenizer& words, std::string_view text) {
+void use(const earlyout::text::tokenizer& words, std::string_view text) {
     (void)words.encode(text, {.special_tokens = false, .continues = true});
-    if (const auto middle = earlyout::io::fill_in_the_middle::of(words)) (void)middle->prompt(words, text, text);
+    if (const auto middle = earlyout::text::fill_in_the_middle::of(words)) (void)middle->prompt(words, text, text);
     const std::vector<earlyout::token_id> ids = words.encode(text, {.add_special_tokens = true});
     for (const earlyout::token_id id : ids) require(id >= 0 && static_cast<std::size_t>(id) < words.size());
     const std::string decoded = words.decode(ids);
@@ -35,8 +35,8 @@ void use(const earlyout::io::tokenizer& words, std::string_view text) {
 }
 
 /// A byte of options, then lines: kind, score and piece; an empty line; merges.
-earlyout::io::tokenizer_parts parts_of(std::string_view input) {
-    using parts_type = earlyout::io::tokenizer_parts;
+earlyout::text::tokenizer_parts parts_of(std::string_view input) {
+    using parts_type = earlyout::text::tokenizer_parts;
     parts_type parts;
     parts.source = "fuzz";
     const unsigned options = input.empty() ? 0 : static_cast<unsigned char>(input[0]);
@@ -71,8 +71,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::string_view text = end == std::string_view::npos ? "a b\xe2\x82 <x>12\n" : input.substr(end + 1);
     try {
         const std::string_view file = input.substr(0, end);
-        use(file.starts_with('\1') ? earlyout::io::tokenizer::from_parts(parts_of(file.substr(1)))
-                                   : earlyout::io::tokenizer::from_json(file, "fuzz"),
+        use(file.starts_with('\1') ? earlyout::text::tokenizer::from_parts(parts_of(file.substr(1)))
+                                   : earlyout::text::tokenizer::from_json(file, "fuzz"),
             text);
     } catch (const earlyout::error&) {
         // What a malformed file is answered with.

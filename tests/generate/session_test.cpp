@@ -269,16 +269,16 @@ TEST_CASE("keys and values in 16 bits: near, and the same whatever the threads a
           "[generate][session][arithmetic]") {
     std::mt19937 engine(13);
     const ids prompt = random_prompt(engine, 37, 3001);
-    const auto run = [&](eo::dtype kv, std::size_t threads, std::size_t block) {
+    const auto run = [&](eo::kv_format kv, std::size_t threads, std::size_t block) {
         eo::session s{wide_network(), eo::full_depth(), {.threads = threads, .block = block, .kv = kv}};
         return s.complete(prompt, {.max_new_tokens = 6});
     };
-    const float exact = run(eo::dtype::f32, 1, 128).log_probabilities.front();
-    for (const eo::dtype kv : {eo::dtype::f16, eo::dtype::bf16}) {
+    const float exact = run(eo::f32{}, 1, 128).log_probabilities.front();
+    for (const eo::kv_format kv : {eo::kv_format(eo::f16{}), eo::kv_format(eo::bf16{})}) {
         const eo::completion first = run(kv, 1, 128);
         const float off = std::abs(first.log_probabilities.front() - exact);
         CHECK(off > 0.0f);
-        CHECK(off < (kv == eo::dtype::f16 ? 0.01f : 0.1f));
+        CHECK(off < (kv == eo::f16{} ? 0.01f : 0.1f));
         for (const std::size_t block : {std::size_t{1}, std::size_t{5}}) {
             const eo::completion made = run(kv, 3, block);
             CHECK(made.ids == first.ids);

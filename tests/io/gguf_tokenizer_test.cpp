@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <earlyout/io/gguf_tokenizer.hpp>
 
+#include <earlyout/io/tokenizer_file.hpp>
+
 #include <nlohmann/json.hpp>
 
 #include <cstddef>
@@ -26,7 +28,8 @@ namespace {
 
 using ids = std::vector<token_id>;
 
-std::optional<eo::io::tokenizer> words_of(const gguf_builder& made, const eo::io::generation_config& generation = {}) {
+std::optional<eo::text::tokenizer> words_of(const gguf_builder& made,
+                                            const eo::io::generation_config& generation = {}) {
     const std::string bytes = made.bytes();
     return eo::io::read_tokenizer(eo::io::gguf(std::as_bytes(std::span(bytes)), "m.gguf"), generation);
 }
@@ -79,7 +82,7 @@ gguf_builder sentence_piece() {
 }  // namespace
 
 TEST_CASE("a byte-level tokenizer in a gguf file gives the ids of the same tokenizer.json", "[io][gguf_tokenizer]") {
-    const auto expected = eo::io::tokenizer::from_file(EARLYOUT_EXAMPLE_MODEL "/tokenizer.json");
+    const auto expected = eo::io::load_tokenizer(EARLYOUT_EXAMPLE_MODEL "/tokenizer.json");
     const auto found = words_of(byte_level("gpt-2"));
     REQUIRE(found.has_value());
     CHECK(found->size() == expected.size());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include <earlyout/io/generation_config.hpp>
 #include <earlyout/io/hugging_face_checkpoint.hpp>
+#include <earlyout/io/hugging_face_text.hpp>
 #include <earlyout/io/safetensors_writer.hpp>
 
 #include <cstddef>

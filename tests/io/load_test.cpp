@@ -176,7 +176,7 @@ TEST_CASE("a GPT-2 in a gguf file computes what PyTorch does", "[io][load]") {
     });
     const temporary_folder folder;
     folder.write("m.gguf", made.bytes());
-    const auto model = eo::io::load<eo::gpt2<>>(folder / "m.gguf");
+    const auto model = eo::io::load_gguf<eo::gpt2<>>(folder / "m.gguf");
     const support::golden expected("odd_untied");
     CHECK(support::worst(model.network(), expected, {expected.ids.size()}, 64) < 1e-4f);
 }
@@ -261,4 +261,13 @@ TEST_CASE("exits lie beside a gguf file under its name", "[io][load]") {
     CHECK(eo::io::load<model>(folder / "m.gguf").has_exits());
     CHECK(error_of([&] { (void)eo::io::load<eo::gpt2<>>(folder / "m.gguf"); }) ==
           thrown(errc::unsupported, {"m.gguf", "'model_type'", "gpt2", "'llama'"}));
+}
+
+TEST_CASE("a file that is no model is refused by name", "[io][load][errors]") {
+    const temporary_folder folder;
+    folder.write("file", "x");
+    CHECK(error_of([&] { (void)eo::io::load<eo::gpt2<>>(folder / "file"); }) ==
+          thrown(errc::malformed_file, {(folder / "file").string(), "begins with GGUF"}));
+    CHECK(error_of([&] { (void)eo::io::load<eo::gpt2<>>(folder / "absent"); }) ==
+          thrown(errc::no_such_file, {(folder / "absent").string()}));
 }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include <earlyout/io/model_text.hpp>
 
+#include <earlyout/io/load.hpp>
+
 #include <earlyout/generate/model.hpp>
-#include <earlyout/io/fill_in_the_middle.hpp>
 #include <earlyout/io/safetensors_writer.hpp>
+#include <earlyout/text/fill_in_the_middle.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -14,11 +16,11 @@
 #include <string_view>
 #include <vector>
 
-#include "io/tokenizer_fixtures.hpp"
 #include "support/catch.hpp"
 #include "support/errors.hpp"
 #include "support/gguf.hpp"
 #include "support/temporary_folder.hpp"
+#include "text/tokenizer_fixtures.hpp"
 
 namespace {
 
@@ -167,7 +169,7 @@ TEST_CASE("a prompt begins with what the places agree on, whole or with a middle
     const json plain = tokenizer_with({"<s>", "<other>", "<fim_prefix>", "<fim_suffix>", "<fim_middle>"});
     struct model {  // as a session takes it
         model_text text;
-        [[nodiscard]] const eo::io::tokenizer& tokenizer() const { return *text.tokenizer; }
+        [[nodiscard]] const eo::text::tokenizer& tokenizer() const { return *text.tokenizer; }
         [[nodiscard]] const eo::io::generation_config& generation() const { return text.generation; }
     };
     for (const bool in_template : {false, true}) {
@@ -194,7 +196,7 @@ TEST_CASE("a prompt begins with what the places agree on, whole or with a middle
                     CHECK(eo::encode_prompt(made, "a", true) == whole);
                     ids middle = expected;
                     for (const token_id id : {258, 64, 259, 65, 260}) middle.push_back(id);
-                    const auto tokens = eo::io::fill_in_the_middle::of(made.tokenizer());
+                    const auto tokens = eo::text::fill_in_the_middle::of(made.tokenizer());
                     REQUIRE(tokens);
                     CHECK(tokens->prompt(made.tokenizer(), "a", "b") == middle);
                 }
@@ -204,8 +206,8 @@ TEST_CASE("a prompt begins with what the places agree on, whole or with a middle
 }
 
 TEST_CASE("a user's text never becomes a token that controls the model", "[io][model_text]") {
-    std::vector<std::string> names(std::begin(eo::io::detail::end_names), std::end(eo::io::detail::end_names));
-    names.insert(names.end(), std::begin(eo::io::detail::middle_names), std::end(eo::io::detail::middle_names));
+    std::vector<std::string> names(std::begin(eo::text::end_names), std::end(eo::text::end_names));
+    names.insert(names.end(), std::begin(eo::text::middle_names), std::end(eo::text::middle_names));
     for (const char* name : {"<s>", "<unk>", "PAD", "tool call"}) names.emplace_back(name);
     std::erase_if(names, [](const std::string& name) { return name.starts_with(' '); });
     json content = tokenizer_with(names);
@@ -213,12 +215,12 @@ TEST_CASE("a user's text never becomes a token that controls the model", "[io][m
     json as_text = tokenizer_with({}, {"<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", "<|file_sep|>"});
     json words_first = content;
     words_first["model"]["ignore_merges"] = true;
-    const std::vector<eo::io::tokenizer> all{
+    const std::vector<eo::text::tokenizer> all{
         support::tokenizer_of(content), support::tokenizer_of(words_first), support::tokenizer_of(as_text),
         *text_of(gguf_with(names, std::vector<std::int32_t>(names.size(), 3))).tokenizer,
         *text_of(gguf_with({"<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", "<EOT>"}, {4, 1, 4, 4})).tokenizer};
-    for (const eo::io::tokenizer& words : all) {
-        const auto tokens = eo::io::fill_in_the_middle::of(words);
+    for (const eo::text::tokenizer& words : all) {
+        const auto tokens = eo::text::fill_in_the_middle::of(words);
         REQUIRE(tokens);
         for (token_id id = 256; static_cast<std::size_t>(id) < words.size(); ++id) {
             if (!words.is_special(id)) continue;
@@ -256,13 +258,13 @@ TEST_CASE("a vocabulary may lack bytes: they are left out, or unknown", "[io][mo
     CHECK(error_of([&] { (void)encode(content, "a"); }) ==
           thrown(errc::malformed_file, {"unk_token", "a piece of the vocabulary"}));
 
-    eo::io::tokenizer_parts parts;
+    eo::text::tokenizer_parts parts;
     parts.source = "parts";
     parts.pieces = {"a", "b", "ab", "<s>"};
-    parts.kinds.assign(4, eo::io::tokenizer_parts::kind::normal);
-    parts.kinds[3] = eo::io::tokenizer_parts::kind::control;
+    parts.kinds.assign(4, eo::text::tokenizer_parts::kind::normal);
+    parts.kinds[3] = eo::text::tokenizer_parts::kind::control;
     parts.merges = {"a b"};
-    CHECK(eo::io::tokenizer::from_parts(parts).encode("c ab\nab<s>") == ids{2, 2, 3});
+    CHECK(eo::text::tokenizer::from_parts(parts).encode("c ab\nab<s>") == ids{2, 2, 3});
 }
 
 TEST_CASE("names of patterns that are other patterns too, and where texts begin with them", "[io][model_text]") {

@@ -183,8 +183,8 @@ void check_together(Format, std::size_t head_dim, std::size_t entries, std::size
     support::random_source random(5);
     const cache<Format> c(2, head_dim, entries, random);
     for (const std::size_t count : {std::size_t{2}, std::size_t{3}, std::size_t{4}, std::size_t{5}, std::size_t{7},
-                                    eo::kernels::most_queries<Arch>}) {
-        if (count > eo::kernels::most_queries<Arch>) continue;
+                                    eo::kernels::max_queries<Arch>}) {
+        if (count > eo::kernels::max_queries<Arch>) continue;
         std::vector<misaligned> inputs, together;
         std::vector<eo::kernels::head_query> queries;
         for (std::size_t q = 0; q < count; ++q) {

@@ -13,8 +13,8 @@ using eo::kernels::int_batch;
 
 namespace {
 
-template <class Arch, class Way>
-void check(Way way) {
+template <class Arch>
+void check() {
     constexpr std::size_t w = eo::kernels::lanes<Arch>;
     alignas(64) std::uint8_t a[4 * w];
     alignas(64) std::int8_t b[4 * w];
@@ -33,7 +33,7 @@ void check(Way way) {
         const auto words = [](const void* from) {
             return int_batch<Arch>::load_aligned(static_cast<const std::int32_t*>(from));
         };
-        eo::kernels::byte_dot<Arch>(words(a), words(b), words(start), way).store_aligned(found);
+        eo::kernels::byte_dot<Arch>(words(a), words(b), words(start)).store_aligned(found);
         for (std::size_t i = 0; i < w; ++i) {
             std::int32_t expected = start[i];
             for (std::size_t j = 4 * i; j < 4 * i + 4; ++j) expected += a[j] * b[j];
@@ -44,10 +44,4 @@ void check(Way way) {
 
 }  // namespace
 
-TEMPLATE_LIST_TEST_CASE("byte_dot: four products a lane, whichever way", "[kernels][byte_dot]", support::archs) {
-    namespace by = eo::kernels::byte_dot_by;
-    check<TestType>(by::words{});
-    check<TestType>(by::best<TestType>{});
-    // What a narrower processor of this width does.
-    if constexpr (!std::is_same_v<by::best<TestType>, by::words>) check<TestType>(by::halves{});
-}
+TEMPLATE_LIST_TEST_CASE("byte_dot: four products a lane", "[kernels][byte_dot]", support::archs) { check<TestType>(); }

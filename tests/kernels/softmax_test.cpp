@@ -109,3 +109,34 @@ TEMPLATE_LIST_TEST_CASE("entropy: minus infinity adds nothing", "[kernels][softm
         REQUIRE(std::isnan(eo::kernels::entropy(x.data(), n, no_sum, TestType{})));
     }
 }
+
+TEMPLATE_LIST_TEST_CASE("kl_divergence is that of two softmaxes", "[kernels][softmax]", support::archs) {
+    support::random_source random(4);
+    for (const std::size_t n : softmax_sizes) {
+        if (n == 0) continue;
+        const misaligned x(random.floats(n, 3.0f)), y(random.floats(n, 3.0f));
+        const double log_x = exact_log_sum_exp(x), log_y = exact_log_sum_exp(y);
+        double expected = 0.0;
+        for (std::size_t i = 0; i < n; ++i) {
+            const double log_p = static_cast<double>(x[i]) - log_x;
+            expected += std::exp(log_p) * (log_p - (static_cast<double>(y[i]) - log_y));
+        }
+        INFO("n " << n);
+        const auto of = [&](const misaligned& p, double log_p, const misaligned& q, double log_q) {
+            return eo::kernels::kl_divergence(p.data(), static_cast<float>(log_p), q.data(), static_cast<float>(log_q),
+                                              n, TestType{});
+        };
+        REQUIRE_THAT(of(x, log_x, y, log_y), Catch::Matchers::WithinAbs(expected, 2e-5 * (1.0 + expected)));
+        REQUIRE_THAT(of(x, log_x, x, log_x), Catch::Matchers::WithinAbs(0.0, 1e-6));
+    }
+    // What p leaves out adds nothing, whatever q says of it.
+    const std::vector<float> p{0.0f, -infinity, 0.0f}, q{0.0f, 0.0f, 0.0f}, r{0.0f, -infinity, 0.0f};
+    const float log_two = std::log(2.0f), log_three = std::log(3.0f);
+    REQUIRE_THAT(eo::kernels::kl_divergence(p.data(), log_two, q.data(), log_three, 3, TestType{}),
+                 Catch::Matchers::WithinAbs(std::log(1.5), 1e-6));
+    REQUIRE_THAT(eo::kernels::kl_divergence(p.data(), log_two, r.data(), log_two, 3, TestType{}),
+                 Catch::Matchers::WithinAbs(0.0, 1e-6));
+    REQUIRE(eo::kernels::kl_divergence(q.data(), log_three, p.data(), log_two, 3, TestType{}) > 1e30f);
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    REQUIRE(std::isnan(eo::kernels::kl_divergence(p.data(), nan, q.data(), log_three, 3, TestType{})));
+}

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Compiled twice with different instruction sets and linked into one program: UNIT names the function it defines.
-#include <earlyout/core/memory_checkpoint.hpp>
 #include <earlyout/earlyout.hpp>
 #include <earlyout/kernels/any_format.hpp>
 #include <earlyout/models/gpt2.hpp>
+#include <earlyout/weights/memory_checkpoint.hpp>
 
 #include <cstddef>
 #include <cstdint>

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include <earlyout/models/detail/rotary_settings.hpp>
 
-#include <earlyout/io/detail/json_config.hpp>
+#include <earlyout/io/hugging_face_checkpoint.hpp>
+#include <earlyout/io/json_config.hpp>
 #include <earlyout/models/llama.hpp>
 #include <earlyout/models/qwen3.hpp>
+#include <earlyout/text/json.hpp>
 
 #include <cstdint>
 #include <initializer_list>
@@ -32,18 +34,11 @@ public:
     reconfigured(json config, const eo::checkpoint& tensors)
         : config_(std::move(config), "config.json"), tensors_(tensors) {}
     std::string source() const override { return "config.json"; }
-    std::optional<std::int64_t> integer(std::string_view key) const override { return config_.integer(key); }
-    std::optional<double> real(std::string_view key) const override { return config_.real(key); }
-    std::optional<bool> boolean(std::string_view key) const override { return config_.boolean(key); }
-    std::optional<std::string> text(std::string_view key) const override { return config_.text(key); }
-    bool is_null(std::string_view key) const override { return config_.is_null(key); }
-    std::optional<std::vector<std::string>> members(std::string_view key) const override {
-        return config_.members(key);
-    }
+    const eo::configuration& config() const override { return config_; }
     const eo::tensor_view* find(std::string_view name) const override { return tensors_.find(name); }
 
 private:
-    eo::io::detail::json_config config_;
+    eo::io::json_config config_;
     const eo::checkpoint& tensors_;
 };
 
@@ -54,7 +49,7 @@ const eo::io::hugging_face_checkpoint& model() {
 
 /// Its configuration without rotary parameters.
 json plain() {
-    json config = model().config();
+    json config = model().config().object().value;
     config.erase("rope_scaling");
     config.erase("rope_theta");
     return config;
@@ -193,7 +188,7 @@ TEST_CASE("the original context of Llama 3's scaling may be at the top level, or
 
 TEST_CASE("layers of each type have their own rotary parameters", "[models][rotary]") {
     const eo::io::hugging_face_checkpoint tensors(support::golden_folder("qwen3"));
-    json config = tensors.config();
+    json config = tensors.config().object().value;
     config.erase("rope_scaling");
     config.erase("rope_theta");
     config.erase("rope_parameters");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include <earlyout/core/checkpoint.hpp>
 #include <earlyout/nn/embedding.hpp>
+#include <earlyout/weights/checkpoint.hpp>
 
 #include <cstddef>
 #include <span>

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <type_traits>
+#include <span>
 #include <vector>
 
 #include "support/catch.hpp"
@@ -174,8 +174,7 @@ TEST_CASE("a removed entry's place is taken by the next", "[nn][kv_cache]") {
 
 TEMPLATE_TEST_CASE("keys and values may be stored in 16 bits", "[nn][kv_cache]", eo::f16, eo::bf16) {
     constexpr std::size_t heads = 2, head_dim = 21, d_kv = heads * head_dim, capacity = 20;
-    const auto stored = std::is_same_v<TestType, eo::f16> ? eo::dtype::f16 : eo::dtype::bf16;
-    eo::kv_cache cache(shape_of(1, heads, head_dim), capacity, stored);
+    eo::kv_cache cache(shape_of(1, heads, head_dim), capacity, TestType{});
     support::random_source random(3);
     for (std::size_t p = 0; p < capacity; ++p) {
         auto key = random.floats(d_kv), value = random.floats(d_kv);
@@ -190,9 +189,7 @@ TEMPLATE_TEST_CASE("keys and values may be stored in 16 bits", "[nn][kv_cache]",
             }
         }
     }
-    std::size_t calls = 0;
-    cache.visit_format([&]<class Stored>(Stored) { calls += std::is_same_v<Stored, TestType> ? 1 : 100; });
-    CHECK(calls == 1);
+    CHECK(cache.format() == TestType{});
     CHECK(cache.entry_bytes() == heads * (21 + 32) * 2);
 }
 
@@ -201,9 +198,30 @@ TEST_CASE("the cache says what a query reads of an entry", "[nn][kv_cache]") {
     CHECK(eo::kv_cache(shape_of(1, 2, 5), 1).entry_bytes() == (10 + 2 * key_block) * sizeof(float));
 }
 
-TEST_CASE("keys and values are not stored in blocks", "[nn][kv_cache]") {
-    CHECK(support::error_of([] { eo::kv_cache(shape_of(1, 2, 16), 1, eo::dtype::q8_0); }) ==
-          support::thrown(eo::errc::invalid_argument, {"keys and values", "F32, F16 or BF16", "Q8_0"}));
+TEMPLATE_TEST_CASE("a cache attends in the format that it stores", "[nn][kv_cache]", eo::f32, eo::f16, eo::bf16) {
+    constexpr std::size_t heads = 2, head_dim = 20, entries = 37;
+    eo::kv_cache cache(shape_of(1, heads, head_dim), entries, TestType{});
+    support::random_source random(5);
+    for (std::size_t p = 0; p < entries; ++p) {
+        cache.append(1, p, random.floats(heads * head_dim).data(), random.floats(heads * head_dim).data());
+    }
+    const std::vector<float> query = random.floats(head_dim);
+    std::vector<float> expected(head_dim), found(head_dim), of_static_size(head_dim);
+    std::vector<float> scratch(eo::kernels::attention_scratch<>(head_dim));
+    const auto to = [&](std::vector<float>& out) {
+        return eo::kernels::head_query{query.data(), out.data(), 2, entries};
+    };
+    for (std::size_t head = 0; head < heads; ++head) {
+        const eo::kernels::head_query queries[] = {to(expected), to(found), to(of_static_size)};
+        const std::span<const eo::kernels::head_query> each(queries);
+        eo::kernels::attend(TestType{}, each.subspan(0, 1), cache.keys<TestType>(1, head),
+                            cache.values<TestType>(1, head), cache.value_stride(), eo::extent<>(head_dim), 0.25f,
+                            scratch.data());
+        cache.attend(1, head, each.subspan(1, 1), eo::extent<>(head_dim), 0.25f, scratch.data());
+        cache.attend(1, head, each.subspan(2, 1), eo::extent<head_dim>(), 0.25f, scratch.data());
+        CHECK(found == expected);
+        CHECK(of_static_size == expected);
+    }
 }
 
 TEST_CASE("a window hides what lies too far back", "[nn][kv_cache]") {

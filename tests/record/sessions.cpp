@@ -64,11 +64,11 @@ void run_policies(const char* gate_name, const Gate& gate) {
         const eo::gpt2<>& network = wide ? support::wide_network() : support::small_network();
         const eo::exit_layers layers = wide ? eo::exit_layers{1, 2, 3} : eo::exit_layers{1, 2, 4, 5};
         for (const std::size_t threads : {std::size_t{1}, std::size_t{2}}) {
-            for (const eo::dtype kv : {eo::dtype::f32, eo::dtype::f16}) {
+            for (const eo::kv_format kv : {eo::kv_format(eo::f32{}), eo::kv_format(eo::f16{})}) {
                 const eo::session_options options{.threads = threads, .block = threads == 1 ? 128u : 5u, .kv = kv};
                 const auto name = [&](const char* cache) {
                     return std::string(gate_name) + (wide ? ", wide, " : ", small, ") + cache + ", " +
-                           std::to_string(threads) + " threads, " + (kv == eo::dtype::f32 ? "f32" : "f16");
+                           std::to_string(threads) + " threads, " + kv.name();
                 };
                 const auto policy = [&](auto head, auto cache) {
                     return eo::exit_policy{eo::exit_plan{layers, gate}, head, cache};

@@ -2,8 +2,8 @@
 // Every room is inside the inline namespace that names version and instruction set: an object compiled with other
 // flags has other names, so the linker cannot take one for the other.
 #include <earlyout/earlyout.hpp>
-#include <earlyout/io/tokenizer.hpp>
 #include <earlyout/models/gpt2.hpp>
+#include <earlyout/text/tokenizer.hpp>
 
 #include <type_traits>
 
@@ -20,7 +20,7 @@ static_assert(std::is_same_v<eo::kv_cache, tagged::kv_cache> && std::is_same_v<e
 static_assert(std::is_same_v<eo::gpt2<>, tagged::gpt2<>>);
 static_assert(std::is_same_v<eo::any_gate, tagged::any_gate> && std::is_same_v<eo::sec_gate, tagged::sec_gate>);
 static_assert(std::is_same_v<eo::session<eo::gpt2<>>, tagged::session<tagged::gpt2<>>>);
-static_assert(std::is_same_v<eo::io::tokenizer, tagged::io::tokenizer>);
+static_assert(std::is_same_v<eo::text::tokenizer, tagged::text::tokenizer>);
 
 // Functions too: those of a kernel are what differs between instruction sets.
 static_assert(&eo::kernels::dot<> == &tagged::kernels::dot<>);

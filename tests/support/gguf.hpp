@@ -3,7 +3,7 @@
 #define EARLYOUT_TESTS_SUPPORT_GGUF_HPP
 
 #include <earlyout/core/dtype.hpp>
-#include <earlyout/io/gguf.hpp>
+#include <earlyout/io/gguf_file.hpp>
 
 #include <cstddef>
 #include <cstdint>

@@ -2,10 +2,10 @@
 #ifndef EARLYOUT_TESTS_SUPPORT_GOLDEN_HPP
 #define EARLYOUT_TESTS_SUPPORT_GOLDEN_HPP
 
-#include <earlyout/core/memory_checkpoint.hpp>
 #include <earlyout/core/token.hpp>
 #include <earlyout/io/hugging_face_checkpoint.hpp>
 #include <earlyout/io/safetensors.hpp>
+#include <earlyout/weights/memory_checkpoint.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -98,7 +98,7 @@ inline earlyout::memory_checkpoint editable_copy(const std::string& name, std::s
             if (value.is_structured()) self(self, value, key + ".");
         }
     };
-    set_all(set_all, from.config(), "");
+    set_all(set_all, from.config().object().value, "");
     from.for_each_tensor([&](const earlyout::tensor_view& tensor) {
         std::vector<float> values(tensor.element_count());
         earlyout::to_floats(tensor, values, from.source());

@@ -2,9 +2,9 @@
 #ifndef EARLYOUT_TESTS_SUPPORT_RANDOM_NETWORK_HPP
 #define EARLYOUT_TESTS_SUPPORT_RANDOM_NETWORK_HPP
 
-#include <earlyout/core/memory_checkpoint.hpp>
 #include <earlyout/core/shape.hpp>
 #include <earlyout/models/gpt2.hpp>
+#include <earlyout/weights/memory_checkpoint.hpp>
 
 #include <cmath>
 #include <cstddef>

@@ -29,7 +29,7 @@
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
 /// What gates may ask of the logits of one token.
-struct exit_answer {
+struct exit_output {
     token_id argmax = 0;
     float max_probability = 0.0f;  ///< p1
     float margin = 0.0f;           ///< p1 - p2
@@ -38,9 +38,9 @@ struct exit_answer {
     float log_sum = 0.0f;          ///< log sum exp of the logits
 
     /// @param logits [vocab]
-    [[nodiscard]] static exit_answer of(std::span<const float> logits) noexcept {
+    [[nodiscard]] static exit_output of(std::span<const float> logits) noexcept {
         const kernels::top_two top = kernels::find_top_two(logits.data(), logits.size());
-        exit_answer made;
+        exit_output made;
         made.argmax = static_cast<token_id>(top.index);
         made.log_sum = kernels::log_sum_exp(logits.data(), logits.size(), top.first);
         made.max_probability = std::exp(top.first - made.log_sum);
@@ -51,7 +51,7 @@ struct exit_answer {
     }
 };
 
-/// @param max_probability of an exit_answer: NaN when the logits hold NaN or +infinity, or nothing but -infinity
+/// @param max_probability of an exit_output: NaN when the logits hold NaN or +infinity, or nothing but -infinity
 /// @throws error (wrong_value)
 inline void require_numbers(float max_probability, std::size_t layer, std::size_t position) {
     if (std::isnan(max_probability)) {
@@ -214,7 +214,7 @@ private:
     }
 
     void read(exit_observation& exit, std::span<const token_id> tokens, std::size_t i, const float* logits) const {
-        const exit_answer answer = exit_answer::of({logits, network_->shape().vocab});
+        const exit_output answer = exit_output::of({logits, network_->shape().vocab});
         exit.argmax[i] = answer.argmax;
         exit.max_probability[i] = answer.max_probability;
         exit.margin[i] = answer.margin;

@@ -26,9 +26,9 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 /// Which texts are read.
 struct corpus_options {
     std::vector<std::string> suffixes{".py"};  ///< of files found in folders; a file that is named is always read
-    std::size_t most_file_bytes = 1 << 18;     ///< larger ones in folders are left out: mostly data
-    std::size_t most_tokens = 100'000;         ///< of all texts together; files are taken in random order until then
-    std::size_t most_tokens_of_one = 4096;     ///< of one text, from its start
+    std::size_t max_file_bytes = 1 << 18;      ///< larger ones in folders are left out: mostly data
+    std::size_t max_tokens = 100'000;          ///< of all texts together; files are taken in random order until then
+    std::size_t max_tokens_per_text = 4096;    ///< of one text, from its start
     std::uint64_t seed = 1;                    ///< of that order
 };
 
@@ -92,7 +92,7 @@ namespace detail {
         for (fs::recursive_directory_iterator at(path, fs::directory_options::skip_permission_denied, problem), end;
              !problem && at != end; at.increment(problem)) {
             const bool fits = !at->is_symlink(problem) && at->is_regular_file(problem) &&
-                              at->file_size(problem) <= options.most_file_bytes && at->file_size(problem) > 0;
+                              at->file_size(problem) <= options.max_file_bytes && at->file_size(problem) > 0;
             if (fits && detail::has_suffix(at->path(), options)) found.push_back(at->path());
         }
         if (problem) fail(errc::io, path.string(), ": cannot be listed: ", problem.message());
@@ -125,12 +125,12 @@ template <class Model>
     std::unordered_set<std::uint64_t> seen;
     std::size_t tokens = 0;
     for (const std::filesystem::path& path : files) {
-        if (tokens >= options.most_tokens) break;
+        if (tokens >= options.max_tokens) break;
         const std::string text = detail::read_text(path);
         const std::uint64_t hash = detail::hash_text(text);
         if (text.empty() || !seen.insert(hash).second) continue;
         std::vector<token_id> ids = encode_prompt(model, text, true);
-        ids.resize(std::min({ids.size(), options.most_tokens_of_one, options.most_tokens - tokens}));
+        ids.resize(std::min({ids.size(), options.max_tokens_per_text, options.max_tokens - tokens}));
         tokens += ids.size();
         texts.push_back({path.string(), hash, std::move(ids)});
     }

@@ -18,7 +18,7 @@ struct decision_sweep {
     std::string gate;
     std::string decision;
     std::vector<float> thresholds;
-    std::vector<yes_no_counts> counts;  ///< one for each threshold
+    std::vector<confusion_counts> counts;  ///< one for each threshold
 
     decision_sweep() = default;
     decision_sweep(std::string of, std::string what, std::vector<float> at)

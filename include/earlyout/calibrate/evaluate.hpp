@@ -175,8 +175,8 @@ struct paired_evaluation {
     }
     /// Of the completions that a gate ended, how many would have been wrong at the next token or were before: full
     /// depth's token there is not the reference's. Those that it did not end and should have count as missed.
-    [[nodiscard]] yes_no_counts stops(const std::vector<sample>& samples) const {
-        yes_no_counts counts;
+    [[nodiscard]] confusion_counts stops(const std::vector<sample>& samples) const {
+        confusion_counts counts;
         for (std::size_t i = 0; i < early.results.size(); ++i) {
             const bool stopped = early.results[i].finish_reason == finish_reason::stopped_by_gate;
             const auto& ids = full.results[i].ids;

@@ -20,7 +20,7 @@ struct exit_accuracy {
     std::size_t never_right = 0;
     std::vector<double> cross_entropy;  ///< per exit: sum, nats
 
-    /// @param window what every exit answered: a window_observation or kept_observations
+    /// @param window what every exit answered: a window_observation or calibration_set
     template <class Observed>
     void add(const Observed& window) {
         if (layers.empty()) {

@@ -2,15 +2,15 @@
 #ifndef EARLYOUT_CALIBRATE_FIT_EXITS_HPP
 #define EARLYOUT_CALIBRATE_FIT_EXITS_HPP
 
-#include <earlyout/calibrate/answer_again.hpp>
+#include <earlyout/calibrate/calibration_set.hpp>
 #include <earlyout/calibrate/collect.hpp>
 #include <earlyout/calibrate/corpus.hpp>
 #include <earlyout/calibrate/exit_accuracy.hpp>
 #include <earlyout/calibrate/fit_heads.hpp>
 #include <earlyout/calibrate/fit_result.hpp>
 #include <earlyout/calibrate/gates.hpp>
-#include <earlyout/calibrate/kept_observations.hpp>
 #include <earlyout/calibrate/monitor.hpp>
+#include <earlyout/calibrate/recompute_outputs.hpp>
 #include <earlyout/calibrate/shards.hpp>
 #include <earlyout/calibrate/threshold_search.hpp>
 #include <earlyout/core/error.hpp>
@@ -94,7 +94,7 @@ public:
         result_.loss_target = o_.thresholds.loss;
         for (const corpus_text& text : texts_) result_.texts_hash ^= text.hash;
         const auto validation_texts = texts_of_part(texts_, corpus_part::validate, "validate");
-        kept_observations seen, other;
+        calibration_set seen, other;
         if (!collect(texts_of_part(texts_, corpus_part::fit, "fit"), o_.memory / 4 * 3, "fit", seen, result_.fit) ||
             !collect(validation_texts, o_.memory / 4, "validate", other, result_.validation)) {
             return false;
@@ -105,8 +105,8 @@ public:
             result_.gates.push_back(fit_gate(o_.fits, gate, {seen, other, watch_.cancel}));
             if (watch_.is_cancelled()) return false;
         }
-        seen = kept_observations();
-        other = kept_observations();
+        seen = calibration_set();
+        other = calibration_set();
         return choose_policies(validation_texts);
     }
 
@@ -120,19 +120,19 @@ private:
     static double since(clock::time_point start) { return std::chrono::duration<double>(clock::now() - start).count(); }
 
     [[nodiscard]] bool collect(const std::vector<corpus_text>& texts, std::size_t bytes, const char* name,
-                               kept_observations& kept, collected_part& part) {
+                               calibration_set& kept, collected_part& part) {
         const model_shape& shape = network_of(model_).shape();
         for (const corpus_text& text : texts) part.tokens += text.ids.size();
         part.texts = texts.size();
         const std::size_t exits = layers_.size() + 1;
-        const std::size_t every = kept_observations::keep_every_within(bytes, part.tokens, exits, shape.d_model);
+        const std::size_t every = calibration_set::keep_every_within(bytes, part.tokens, exits, shape.d_model);
         collector collect(network_of(model_), layers_, std::min(o_.window, shape.context), on_);
         const auto start = clock::now();
         bool whole = true;
         std::size_t before = 0;
         for (std::size_t shard = 0; shard < shard_count && whole; ++shard) {
             const std::span<const corpus_text> some = shard_of(std::span(texts), shard);
-            kept_observations kept_of_shard(every);
+            calibration_set kept_of_shard(every);
             exit_accuracy accuracy;
             whole = collect.run(
                 some,
@@ -150,12 +150,12 @@ private:
         }
         part.seconds = since(start);
         part.kept = kept.size();
-        part.kept_bytes = kept.size() * kept_observations::bytes_of_token(exits, shape.d_model);
+        part.kept_bytes = kept.size() * calibration_set::bytes_of_token(exits, shape.d_model);
         return whole;
     }
 
     /// Fits them and lets every exit answer again: gates are fitted to what they will see.
-    [[nodiscard]] bool fit_all_heads(kept_observations& seen, kept_observations& other) {
+    [[nodiscard]] bool fit_all_heads(calibration_set& seen, calibration_set& other) {
         heads_result& heads = result_.heads.emplace();
         heads.kind = o_.heads;
         heads.before.add(other);
@@ -171,9 +171,10 @@ private:
             policy_spec{.gates = {}, .layers = {}, .head = o_.heads, .shortlist = {}, .cache = "propagate"}, model_);
         const std::size_t all = (seen.size() + other.size()) * (seen.exit_count() - 1);
         std::size_t before = 0;
-        for (kept_observations* part : {&seen, &other}) {
-            if (!answer_again(*part, network_of(model_), head_, on_, watch_.cancel,
-                              [&](std::size_t done) { watch_.report("exits answer again", before + done, all); })) {
+        for (calibration_set* part : {&seen, &other}) {
+            if (!recompute_outputs(*part, network_of(model_), head_, on_, watch_.cancel, [&](std::size_t done) {
+                    watch_.report("exits answer again", before + done, all);
+                })) {
                 return false;
             }
             before += part->size() * (part->exit_count() - 1);

@@ -3,8 +3,8 @@
 #define EARLYOUT_CALIBRATE_FIT_HEADS_HPP
 
 #include <earlyout/calibrate/adam.hpp>
+#include <earlyout/calibrate/calibration_set.hpp>
 #include <earlyout/calibrate/detail/head_loss.hpp>
-#include <earlyout/calibrate/kept_observations.hpp>
 #include <earlyout/core/error.hpp>
 #include <earlyout/core/executor.hpp>
 #include <earlyout/core/function_ref.hpp>
@@ -109,7 +109,7 @@ private:
 };
 
 /// Root mean square of each number of the residual stream: its few huge directions would else set the step of all.
-[[nodiscard]] inline std::vector<float> scales_of(const kept_observations& seen, std::size_t exit) {
+[[nodiscard]] inline std::vector<float> scales_of(const calibration_set& seen, std::size_t exit) {
     std::vector<double> squares(seen.d_model());
     for (std::size_t i = 0; i < seen.size(); ++i) {
         const std::span<const float> row = seen.hidden(exit, i);
@@ -125,7 +125,7 @@ private:
 }
 
 /// Mean standard deviation within a row: how large the residual stream is there.
-[[nodiscard]] inline float spread_of(const kept_observations& seen, std::size_t exit) {
+[[nodiscard]] inline float spread_of(const calibration_set& seen, std::size_t exit) {
     double sum = 0.0;
     const auto d = static_cast<Eigen::Index>(seen.d_model());
     for (std::size_t i = 0; i < seen.size(); ++i) {
@@ -135,7 +135,7 @@ private:
     return static_cast<float>(sum / static_cast<double>(seen.size()) + 1e-6);
 }
 
-inline void check_fit(const kept_observations& seen, const head_fit_options& options) {
+inline void check_fit(const calibration_set& seen, const head_fit_options& options) {
     if (seen.size() == 0) fail(errc::invalid_argument, "fit heads: expected tokens to fit to, found none");
     if (options.batch == 0 || options.epochs == 0 || options.rank == 0 || options.rank > seen.d_model()) {
         fail(errc::invalid_argument, "fit heads: expected a batch and epochs of at least 1 and a rank of 1 .. ",
@@ -144,7 +144,7 @@ inline void check_fit(const kept_observations& seen, const head_fit_options& opt
 }
 
 template <class Network>
-[[nodiscard]] fitted_head fit_adapter(const dense_output<Network>& output, const kept_observations& seen,
+[[nodiscard]] fitted_head fit_adapter(const dense_output<Network>& output, const calibration_set& seen,
                                       std::size_t exit, const head_fit_options& options, executor& on,
                                       const std::stop_token& cancel, function_ref<void()> step_done) {
     batches steps(seen.size(), options, options.seed * 1000003 + exit);
@@ -176,7 +176,7 @@ template <class Network>
 }
 
 template <class Network>
-[[nodiscard]] fitted_head fit_own(const dense_output<Network>& output, const kept_observations& seen, std::size_t exit,
+[[nodiscard]] fitted_head fit_own(const dense_output<Network>& output, const calibration_set& seen, std::size_t exit,
                                   const head_fit_options& options, executor& on, const std::stop_token& cancel,
                                   function_ref<void()> step_done) {
     batches steps(seen.size(), options, options.seed * 1000003 + exit);
@@ -216,8 +216,8 @@ enum class head_kind { adapter, own };
 /// @throws error (invalid_argument)
 template <class Network>
 [[nodiscard]] std::optional<std::vector<fitted_head>> fit_heads(
-    const Network& network, const kept_observations& seen, head_kind kind, const head_fit_options& options,
-    executor& on, const std::stop_token& cancel = {},
+    const Network& network, const calibration_set& seen, head_kind kind, const head_fit_options& options, executor& on,
+    const std::stop_token& cancel = {},
     function_ref<void(std::size_t, std::size_t)> progress = [](std::size_t, std::size_t) {}) try {
     detail::check_fit(seen, options);
     const detail::dense_output<Network> output(network);

@@ -29,7 +29,7 @@ struct labelled_rows {
 struct linear_fit_options {
     bool bias = true;
     double penalty = 1e-4;  ///< times half the squared weights of the whitened inputs
-    std::size_t most_steps = 200;
+    std::size_t max_steps = 200;
     double tolerance = 1e-5;  ///< of the gradient's norm, relative
 };
 
@@ -217,7 +217,7 @@ inline void check_rows(std::span<const labelled_rows> parts, std::size_t inputs,
     detail::log_loss loss(parts, inputs, outputs, options);
     LBFGSpp::LBFGSParam<double> settings;
     settings.epsilon = settings.epsilon_rel = options.tolerance;
-    settings.max_iterations = static_cast<int>(options.most_steps);
+    settings.max_iterations = static_cast<int>(options.max_steps);
     settings.past = 3;  // also ends when the last three steps gained next to nothing
     settings.delta = 1e-7;
     LBFGSpp::LBFGSSolver<double> solver(settings);

@@ -2,8 +2,8 @@
 #ifndef EARLYOUT_CALIBRATE_FITTED_GATE_HPP
 #define EARLYOUT_CALIBRATE_FITTED_GATE_HPP
 
+#include <earlyout/calibrate/calibration_set.hpp>
 #include <earlyout/calibrate/fit_linear.hpp>
-#include <earlyout/calibrate/kept_observations.hpp>
 #include <earlyout/calibrate/reliability.hpp>
 #include <earlyout/exit/exit_weights.hpp>
 
@@ -58,8 +58,8 @@ struct fitted_gate {
 
 /// What a gate is fitted to: what every exit said of texts, and of others for calibration.
 struct gate_fit_data {
-    const kept_observations& fit;
-    const kept_observations& validation;
+    const calibration_set& fit;
+    const calibration_set& validation;
     std::stop_token cancel{};
 };
 

@@ -32,9 +32,9 @@ enum class label_rule : std::uint8_t {
 }
 
 /// True where leaving at this exit is what the rule wants; stop does not come into it.
-/// @param seen what every exit answered: a window_observation or kept_observations
+/// @param seen what every exit answered: a window_observation or calibration_set
 template <class Observed>
-[[nodiscard]] bool may_leave(const Observed& seen, std::size_t exit, std::size_t i, label_rule rule) {
+[[nodiscard]] bool is_correct_exit(const Observed& seen, std::size_t exit, std::size_t i, label_rule rule) {
     switch (rule) {
         case label_rule::paper:
             for (std::size_t e = 0; e <= exit; ++e) {
@@ -57,7 +57,7 @@ template <class Observed>
         for (std::size_t e = 0; e + 1 < count && !some_right; ++e) some_right = seen.right(e, i);
     }
     if (!some_right) return gate_label::stop;
-    return may_leave(seen, exit, i, rule) ? gate_label::exit : gate_label::go_on;
+    return is_correct_exit(seen, exit, i, rule) ? gate_label::exit : gate_label::go_on;
 }
 
 }  // namespace calibrate

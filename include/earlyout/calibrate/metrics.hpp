@@ -94,32 +94,32 @@ using ngram_counts = std::map<std::vector<token_id>, std::size_t>;
 }
 
 /// How often a yes was given and how often it was deserved.
-struct yes_no_counts {
-    std::size_t said_and_true = 0;
-    std::size_t said_and_false = 0;
-    std::size_t missed = 0;
+struct confusion_counts {
+    std::size_t true_positives = 0;
+    std::size_t false_positives = 0;
+    std::size_t false_negatives = 0;
 
     void add(bool said, bool is_true) noexcept {
         if (said) {
-            ++(is_true ? said_and_true : said_and_false);
+            ++(is_true ? true_positives : false_positives);
         } else if (is_true) {
-            ++missed;
+            ++false_negatives;
         }
     }
-    yes_no_counts& operator+=(const yes_no_counts& more) noexcept {
-        said_and_true += more.said_and_true;
-        said_and_false += more.said_and_false;
-        missed += more.missed;
+    confusion_counts& operator+=(const confusion_counts& more) noexcept {
+        true_positives += more.true_positives;
+        false_positives += more.false_positives;
+        false_negatives += more.false_negatives;
         return *this;
     }
-    void archive(auto& a) { a(said_and_true, said_and_false, missed); }
+    void archive(auto& a) { a(true_positives, false_positives, false_negatives); }
 
     /// Share of the yeses that were deserved; 0 when none was given.
-    [[nodiscard]] double precision() const noexcept { return share(said_and_true, said_and_false); }
+    [[nodiscard]] double precision() const noexcept { return share(true_positives, false_positives); }
     /// Share of the deserved ones that were given; 0 when none was deserved.
-    [[nodiscard]] double recall() const noexcept { return share(said_and_true, missed); }
+    [[nodiscard]] double recall() const noexcept { return share(true_positives, false_negatives); }
     /// Harmonic mean of the two.
-    [[nodiscard]] double f1() const noexcept { return share(2 * said_and_true, said_and_false + missed); }
+    [[nodiscard]] double f1() const noexcept { return share(2 * true_positives, false_positives + false_negatives); }
 
 private:
     [[nodiscard]] static double share(std::size_t part, std::size_t rest) noexcept {

@@ -166,7 +166,7 @@ private:
 
     void decide(const window_observation& window, std::size_t e, std::size_t i, std::span<const float> hidden) {
         const exit_observation& exit = window.exits[e];
-        const bool may_exit = may_leave(window, e, i, label_rule::paper);
+        const bool may_exit = is_correct_exit(window, e, i, label_rule::paper);
         const bool never = label_of(window, e, i, label_rule::paper) == gate_label::stop;
         const auto at_least = [](float score) { return [score](float threshold) { return score >= threshold; }; };
         into_.decisions[0].add(at_least(exit.margin[i]), may_exit);

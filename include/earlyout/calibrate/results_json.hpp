@@ -77,13 +77,13 @@ using json = nlohmann::ordered_json;
 [[nodiscard]] inline json to_json(const decision_sweep& d) {
     json thresholds = json::array();
     for (std::size_t i = 0; i < d.thresholds.size(); ++i) {
-        const yes_no_counts& c = d.counts[i];
+        const confusion_counts& c = d.counts[i];
         thresholds.push_back({{"threshold", d.thresholds[i]},
                               {"precision", c.precision()},
                               {"recall", c.recall()},
                               {"f1", c.f1()},
-                              {"said", c.said_and_true + c.said_and_false},
-                              {"deserved", c.said_and_true + c.missed}});
+                              {"predicted_positives", c.true_positives + c.false_positives},
+                              {"actual_positives", c.true_positives + c.false_negatives}});
     }
     return {{"gate", d.gate}, {"decision", d.decision}, {"thresholds", thresholds}};
 }
@@ -114,7 +114,7 @@ using json = nlohmann::ordered_json;
 [[nodiscard]] inline json to_json(const swept_policy& s, const std::vector<sample>& samples,
                                   const exit_accuracy& accuracy) {
     const paired_evaluation& p = s.measured;
-    const yes_no_counts stops = p.stops(samples);
+    const confusion_counts stops = p.stops(samples);
     return {{"config", to_json(s.policy, s.layers, s.head)},
             {"layers_skipped", p.early.layers_skipped()},
             {"share_of_oracle", share_of_oracle(accuracy, p.early.layers_skipped())},

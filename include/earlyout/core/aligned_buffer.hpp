@@ -3,10 +3,7 @@
 #define EARLYOUT_CORE_ALIGNED_BUFFER_HPP
 
 #include <earlyout/core/extent.hpp>
-
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
+#include <earlyout/core/platform.hpp>
 
 #include <cstddef>
 #include <cstring>
@@ -28,12 +25,9 @@ inline constexpr std::size_t huge_page = std::size_t{1} << 21;
 [[nodiscard]] inline std::shared_ptr<std::byte> allocate_aligned(std::size_t bytes) {
     const std::size_t align = bytes >= huge_page ? huge_page : cache_line;
     if (bytes > std::size_t{1} << 48) throw std::bad_alloc();
-    void* const memory = ::operator new(round_up(bytes, align), std::align_val_t{align});
-#if defined(MADV_HUGEPAGE)
-    if (align == huge_page) (void)madvise(memory, round_up(bytes, align), MADV_HUGEPAGE);
-#endif
-    return {static_cast<std::byte*>(memory),
-            [align](std::byte* data) { ::operator delete(data, std::align_val_t{align}); }};
+    void* const memory = platform::allocate(round_up(bytes, align), align);
+    if (align == huge_page) platform::prefer_huge_pages(memory, round_up(bytes, align));
+    return {static_cast<std::byte*>(memory), [align](std::byte* data) { platform::release(data, align); }};
 }
 
 }  // namespace detail

@@ -31,6 +31,12 @@
 #else
 #define EARLYOUT_DETAIL_ISA avx512
 #endif
+#elif defined(__AVX512F__) && defined(__AVX512CD__) && defined(__AVX512DQ__)
+#define EARLYOUT_DETAIL_ISA avx512f_cd_dq
+#elif defined(__AVX512F__) && defined(__AVX512CD__)
+#define EARLYOUT_DETAIL_ISA avx512f_cd
+#elif defined(__AVX512F__)
+#define EARLYOUT_DETAIL_ISA avx512f
 #elif defined(__AVX2__) && defined(__FMA__)
 #if defined(__AVXVNNI__) && defined(__F16C__)
 #define EARLYOUT_DETAIL_ISA avx2_fma_f16c_vnni
@@ -41,14 +47,42 @@
 #else
 #define EARLYOUT_DETAIL_ISA avx2_fma
 #endif
+#elif defined(__AVX2__) && defined(__F16C__)
+#define EARLYOUT_DETAIL_ISA avx2_f16c
 #elif defined(__AVX2__)
 #define EARLYOUT_DETAIL_ISA avx2
+#elif defined(__AVX__) && defined(__FMA__)
+#if defined(__F16C__)
+#define EARLYOUT_DETAIL_ISA avx_fma_f16c
+#else
+#define EARLYOUT_DETAIL_ISA avx_fma
+#endif
+#elif defined(__AVX__) && defined(__F16C__)
+#define EARLYOUT_DETAIL_ISA avx_f16c
 #elif defined(__AVX__)
 #define EARLYOUT_DETAIL_ISA avx
 #elif defined(__SSE4_2__)
 #define EARLYOUT_DETAIL_ISA sse4_2
+#elif defined(__SSE4_1__)
+#define EARLYOUT_DETAIL_ISA sse4_1
+#elif defined(__SSSE3__)
+#define EARLYOUT_DETAIL_ISA ssse3
+#elif defined(__SSE3__)
+#define EARLYOUT_DETAIL_ISA sse3
 #elif defined(__SSE2__)
 #define EARLYOUT_DETAIL_ISA sse2
+#elif defined(__aarch64__)
+#if defined(__ARM_FEATURE_DOTPROD) && defined(__ARM_FEATURE_MATMUL_INT8)
+#define EARLYOUT_DETAIL_ISA neon_dotprod_i8mm
+#elif defined(__ARM_FEATURE_DOTPROD)
+#define EARLYOUT_DETAIL_ISA neon_dotprod
+#elif defined(__ARM_FEATURE_MATMUL_INT8)
+#define EARLYOUT_DETAIL_ISA neon_i8mm
+#else
+#define EARLYOUT_DETAIL_ISA neon
+#endif
+#elif defined(__ARM_NEON)
+#define EARLYOUT_DETAIL_ISA neon_32
 #else
 #define EARLYOUT_DETAIL_ISA generic
 #endif
@@ -74,6 +108,24 @@
 
 /// Name of the inline namespace, e.g. `v0_1_avx2_fma`.
 #define EARLYOUT_ABI EARLYOUT_DETAIL_TAG(EARLYOUT_VERSION_MAJOR, EARLYOUT_VERSION_MINOR, EARLYOUT_DETAIL_ISA)
+
+/// Declares an instance of a kernel that earlyout::kernels_compiled holds: whoever links that does not compile it.
+#if defined(EARLYOUT_DETAIL_COMPILE_KERNELS)
+#define EARLYOUT_DETAIL_KERNEL(...) template __VA_ARGS__
+#elif defined(EARLYOUT_KERNELS_COMPILED)
+#define EARLYOUT_DETAIL_KERNEL(...) extern template __VA_ARGS__
+#else
+#define EARLYOUT_DETAIL_KERNEL(...)
+#endif
+
+// text/ and io/ may be linked from a library, the target earlyout::io_compiled: then their headers declare, and its
+// sources define, what else is inline.
+#ifdef EARLYOUT_IO_COMPILED
+#define EARLYOUT_IO_INLINE
+#else
+#define EARLYOUT_IO_HEADER_ONLY
+#define EARLYOUT_IO_INLINE inline
+#endif
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 

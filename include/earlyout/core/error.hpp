@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <locale>
 #include <new>
+#include <ostream>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -93,25 +94,62 @@ namespace detail {
     return made;
 }
 
+/// A part of a message, whose type is known to `write` alone.
+struct message_part {
+    const void* value;
+    void (*write)(std::ostream&, const void*);
+};
+
+inline void write_literal(std::ostream& out, const void* text) { out << static_cast<const char*>(text); }
+template <class Value>
+void write_value(std::ostream& out, const void* value) {
+    out << *static_cast<const Value*>(value);
+}
+/// Texts that are no literals may come from a file.
+template <class Text>
+void write_text(std::ostream& out, const void* text) {
+    out << printable(*static_cast<const Text*>(text));
+}
+template <class Text>
+void write_path(std::ostream& out, const void* path) {
+    out << printable_path(*static_cast<const Text*>(path));
+}
+
 template <class Part>
 inline constexpr bool is_text = std::is_same_v<Part, std::string> || std::is_same_v<Part, std::string_view>;
 
-/// What a message shows of a part: texts that are no literals may come from a file.
 template <class Part>
-[[nodiscard]] decltype(auto) shown(const Part& part) {
-    if constexpr (is_text<Part>) {
-        return printable(part);
+[[nodiscard]] message_part to_part(const Part& part) noexcept {
+    if constexpr (std::is_convertible_v<const Part&, const char*>) {
+        return {static_cast<const char*>(part), write_literal};
+    } else if constexpr (is_text<Part>) {
+        return {&part, write_text<Part>};
     } else {
-        return (part);
+        return {&part, write_value<Part>};
     }
 }
 template <class Part>
-[[nodiscard]] decltype(auto) shown_first(const Part& part) {
+[[nodiscard]] message_part to_first_part(const Part& part) noexcept {
     if constexpr (is_text<Part>) {
-        return printable_path(part);
+        return {&part, write_path<Part>};
     } else {
-        return (part);
+        return to_part(part);
     }
+}
+
+/// Throws `error` with a message made of these parts.
+[[noreturn]] inline void fail_with(errc code, const message_part* parts, std::size_t count) {
+    std::string sentence;
+    try {
+        std::ostringstream message;
+        message.exceptions(std::ios_base::badbit);  // or it would end where memory did
+        message.imbue(std::locale::classic());      // 50257, whatever the program's locale makes of it
+        for (std::size_t i = 0; i < count; ++i) parts[i].write(message, parts[i].value);
+        sentence = std::move(message).str();
+    } catch (const std::bad_alloc&) {
+        throw error(code);
+    }
+    throw error(code, sentence);
 }
 
 }  // namespace detail
@@ -120,18 +158,8 @@ template <class Part>
 /// shortened and made printable; the first may be a path, which stays whole.
 template <class First, class... Parts>
 [[noreturn]] void fail(errc code, const First& first, const Parts&... parts) {
-    std::string sentence;
-    try {
-        std::ostringstream message;
-        message.exceptions(std::ios_base::badbit);  // or it would end where memory did
-        message.imbue(std::locale::classic());      // 50257, whatever the program's locale makes of it
-        message << detail::shown_first(first);
-        ((void)(message << detail::shown(parts)), ...);
-        sentence = std::move(message).str();
-    } catch (const std::bad_alloc&) {
-        throw error(code);
-    }
-    throw error(code, sentence);
+    const detail::message_part all[] = {detail::to_first_part(first), detail::to_part(parts)...};
+    detail::fail_with(code, all, sizeof...(parts) + 1);
 }
 
 namespace detail {

@@ -3,6 +3,7 @@
 #define EARLYOUT_CORE_MACHINE_HPP
 
 #include <earlyout/core/config.hpp>
+#include <earlyout/core/platform.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -16,10 +17,6 @@
 #include <string_view>
 #include <system_error>
 #include <thread>
-
-#ifdef __linux__
-#include <sched.h>
-#endif
 
 /// @file What the machine, or the container around the process, lets it use. Nothing here fails: a limit that cannot be
 /// read is no limit.
@@ -146,30 +143,18 @@ void for_each_cgroup(const std::filesystem::path& mounts, std::string_view membe
 /// Returns how many processors this process may use, at least 1: those it is bound to, within the limit of its
 /// container (cgroup versions 1 and 2).
 [[nodiscard]] inline std::size_t usable_processors() {
-    std::size_t found = std::max(1u, std::thread::hardware_concurrency());
-#ifdef __linux__
-    cpu_set_t bound;
-    CPU_ZERO(&bound);
-    if (sched_getaffinity(0, sizeof bound, &bound) == 0) {
-        found = static_cast<std::size_t>(std::max(1, CPU_COUNT(&bound)));
-    }
+    std::size_t found = platform::bound_processors();
+    if (found == 0) found = std::max(1u, std::thread::hardware_concurrency());
     const auto limit = detail::cgroup_processors("/sys/fs/cgroup", detail::text_of("/proc/self/cgroup"));
-    found = std::min(found, limit.value_or(found));
-#endif
-    return found;
+    return std::min(found, limit.value_or(found));
 }
 
 /// Returns how many bytes of memory this process can still take without pushing others out: what the machine has left,
 /// within the limit of its container. Nothing where the system does not say.
 [[nodiscard]] inline std::optional<std::uint64_t> available_memory() {
-    std::optional<std::uint64_t> found;
-#ifdef __linux__
-    if (const auto kilobytes = detail::number_after(detail::text_of("/proc/meminfo"), "MemAvailable")) {
-        found = *kilobytes << 10;
-    }
-    found = detail::smaller(found, detail::cgroup_memory("/sys/fs/cgroup", detail::text_of("/proc/self/cgroup")));
-#endif
-    return found;
+    auto found = detail::number_after(detail::text_of("/proc/meminfo"), "MemAvailable");
+    if (found) *found <<= 10;  // "kB"
+    return detail::smaller(found, detail::cgroup_memory("/sys/fs/cgroup", detail::text_of("/proc/self/cgroup")));
 }
 
 }}  // namespace earlyout::EARLYOUT_ABI

@@ -4,6 +4,7 @@
 
 #include <earlyout/core/error.hpp>
 #include <earlyout/core/executor.hpp>
+#include <earlyout/core/platform.hpp>
 
 #include <atomic>
 #include <cstddef>
@@ -83,14 +84,6 @@ private:
         std::size_t end = 0;
     };
 
-    static void relax() noexcept {
-#if defined(__x86_64__) || defined(__i386__)
-        __builtin_ia32_pause();
-#else
-        std::this_thread::yield();
-#endif
-    }
-
     /// Spins, then sleeps, until the predicate holds; returns the state that satisfied it.
     template <class Predicate>
     std::uint32_t wait_until(Predicate done) noexcept {
@@ -98,7 +91,7 @@ private:
             const std::uint32_t state = state_.load(std::memory_order_acquire);
             if (done(state)) return state;
             if (spins < spins_before_sleep) {
-                relax();
+                platform::relax();
             } else {
                 state_.wait(state, std::memory_order_acquire);
             }

@@ -2,8 +2,8 @@
 #ifndef EARLYOUT_EXIT_EXIT_WEIGHTS_HPP
 #define EARLYOUT_EXIT_EXIT_WEIGHTS_HPP
 
-#include <earlyout/core/checkpoint.hpp>
 #include <earlyout/core/error.hpp>
+#include <earlyout/weights/checkpoint.hpp>
 
 #include <algorithm>
 #include <charconv>

@@ -2,13 +2,13 @@
 #ifndef EARLYOUT_GENERATE_GENERATION_HPP
 #define EARLYOUT_GENERATE_GENERATION_HPP
 
-#include <earlyout/core/dtype.hpp>
 #include <earlyout/core/token.hpp>
 #include <earlyout/exit/exit_policy.hpp>
 #include <earlyout/exit/signals.hpp>
 #include <earlyout/generate/options.hpp>
 #include <earlyout/generate/sampler.hpp>
 #include <earlyout/generate/sequence.hpp>
+#include <earlyout/nn/kv_format.hpp>
 #include <earlyout/nn/network.hpp>
 
 #include <algorithm>
@@ -49,7 +49,7 @@ struct step_counts {
 template <network Network, class Policy>
 struct generation {
     /// Allocates everything that steps need.
-    generation(const Network& network, const Policy& policy, std::size_t capacity, dtype kv)
+    generation(const Network& network, const Policy& policy, std::size_t capacity, kv_format kv)
         : tokens(network.shape(), capacity, kv),
           signals(network.shape().d_model, network.shape().vocab, shortlist_of(policy.head).tokens,
                   policy.plan.signals()),

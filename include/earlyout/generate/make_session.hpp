@@ -11,6 +11,7 @@
 #include <earlyout/exit/cache/omit.hpp>
 #include <earlyout/exit/cache/propagate.hpp>
 #include <earlyout/exit/catalogue.hpp>
+#include <earlyout/exit/head_catalogue.hpp>
 #include <earlyout/exit/exit_policy.hpp>
 #include <earlyout/exit/exit_weights.hpp>
 #include <earlyout/generate/any_session.hpp>

@@ -2,10 +2,10 @@
 #ifndef EARLYOUT_GENERATE_OPTIONS_HPP
 #define EARLYOUT_GENERATE_OPTIONS_HPP
 
-#include <earlyout/core/dtype.hpp>
 #include <earlyout/core/error.hpp>
 #include <earlyout/core/executor.hpp>
 #include <earlyout/core/token.hpp>
+#include <earlyout/nn/kv_format.hpp>
 #include <earlyout/nn/layer_token.hpp>
 
 #include <algorithm>
@@ -72,7 +72,7 @@ struct session_options {
     std::size_t threads = 1;          ///< threads of its own, the caller's included
     std::size_t prefill_threads = 0;  ///< the same for the prompt, where more may pay; 0: as many
     std::size_t block = 128;          ///< most tokens that pass a layer together
-    dtype kv = dtype::f32;            ///< format of cached keys and values; f16, bf16: half the bytes, rounded
+    kv_format kv{};                   ///< of keys and values; f16{}, bf16{}: half the bytes, rounded; any_kv_format
     executor* run_on = nullptr;       ///< somebody else's threads instead of any; must outlive the session
 };
 

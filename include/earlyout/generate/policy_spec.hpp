@@ -5,6 +5,7 @@
 #include <earlyout/core/error.hpp>
 #include <earlyout/exit/cache_policy.hpp>
 #include <earlyout/exit/catalogue.hpp>
+#include <earlyout/exit/head_catalogue.hpp>
 #include <earlyout/exit/exit_head.hpp>
 
 #include <algorithm>

@@ -7,6 +7,7 @@
 #include <earlyout/core/shape.hpp>
 #include <earlyout/core/token.hpp>
 #include <earlyout/nn/kv_cache.hpp>
+#include <earlyout/nn/kv_format.hpp>
 #include <earlyout/nn/layer_token.hpp>
 #include <earlyout/nn/network.hpp>
 
@@ -29,7 +30,7 @@ public:
     /// @param capacity max positions
     /// @param kv       format of keys and values
     /// @throws error (invalid_argument) for a capacity of 0
-    explicit sequence(const model_shape& shape, std::size_t capacity, dtype kv = dtype::f32)
+    explicit sequence(const model_shape& shape, std::size_t capacity, kv_format kv = {})
         : d_model_(shape.d_model),
           cache_(shape, capacity, kv),
           hidden_(capacity * shape.d_model),

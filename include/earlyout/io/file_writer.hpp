@@ -3,6 +3,7 @@
 #define EARLYOUT_IO_FILE_WRITER_HPP
 
 #include <earlyout/core/error.hpp>
+#include <earlyout/core/platform.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -18,10 +19,6 @@
 #include <system_error>
 #include <thread>
 #include <utility>
-
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 namespace detail {
@@ -61,7 +58,7 @@ inline void remove_partial_files() noexcept {
     detail::partial_files& all = detail::partial_files::all();
     all.removed = true;
     for (auto& place : all.names) {
-        if (char* const name = place.exchange(nullptr)) (void)::unlink(name);  // not freed: a handler must not
+        if (char* const name = place.exchange(nullptr)) platform::remove_file(name);  // not freed: a handler must not
     }
 }
 
@@ -72,12 +69,12 @@ public:
     /// Opens it, so that a path that cannot be written is refused before the work that fills it.
     /// @throws error (io) with the system's reason
     explicit file_writer(const std::filesystem::path& path) : path_(path.string()), place_(followed(path)) {
-        struct ::stat about {};
-        const bool exists = ::stat(place_.c_str(), &about) == 0;
-        if (exists && S_ISDIR(about.st_mode)) refuse("it is a folder");
-        direct_ = exists && !S_ISREG(about.st_mode);
+        using type = platform::file_facts::type;
+        const type found = platform::look_at(place_.c_str()).is;
+        if (found == type::folder) refuse("it is a folder");
+        direct_ = found != type::nothing && found != type::regular;
         if (direct_) {
-            open_direct(S_ISFIFO(about.st_mode));
+            open_direct(found == type::pipe);
         } else {
             open_beside();
         }
@@ -91,8 +88,7 @@ public:
     void write(std::span<const std::byte> bytes) {
         while (!bytes.empty()) {
             constexpr std::size_t step = std::size_t{1} << 26;
-            const ::ssize_t count = ::write(file_, bytes.data(), std::min(bytes.size(), step));
-            if (count < 0 && errno == EINTR) continue;
+            const std::ptrdiff_t count = file_.write(bytes.data(), std::min(bytes.size(), step));
             if (count < 0) refuse(std::strerror(errno));
             bytes = bytes.subspan(static_cast<std::size_t>(count));
             written_ += static_cast<std::size_t>(count);
@@ -102,10 +98,11 @@ public:
 
     /// Puts the file in its place. Nothing may be written afterwards.
     void finish() {
-        const int file = std::exchange(file_, -1);
-        if (::close(file) != 0 && errno != EINTR) refuse(std::strerror(errno));
+        if (const int problem = file_.close(); problem != 0) refuse(std::strerror(problem));
         if (direct_) return;
-        if (::rename(partial_.c_str(), place_.c_str()) != 0) refuse(std::strerror(errno));
+        if (const int problem = platform::rename_file(partial_.c_str(), place_.c_str()); problem != 0) {
+            refuse(std::strerror(problem));
+        }
         detail::partial_files::all().forget(std::exchange(noted_, detail::partial_files::max_files));
         partial_.clear();
     }
@@ -127,8 +124,9 @@ private:
             const std::filesystem::path target = std::filesystem::read_symlink(path, problem);
             if (problem) refuse(problem.message());
             // What /proc/self/fd/N leads to need not have a name, and is written to where it is.
-            struct ::stat about {};
-            if (::stat(path.c_str(), &about) == 0 && !S_ISREG(about.st_mode)) return path.string();
+            using type = platform::file_facts::type;
+            const type found = platform::look_at(path.c_str()).is;
+            if (found != type::nothing && found != type::regular) return path.string();
             path = target.is_absolute() ? target : path.parent_path() / target;
         }
         refuse(std::strerror(ELOOP));
@@ -137,33 +135,35 @@ private:
         // A pipe that nobody has opened would be waited for; its reader may be starting just now.
         constexpr int tries = 20;
         for (int i = 0; i < tries; ++i) {
-            file_ = ::open(place_.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY | (pipe ? O_NONBLOCK : O_TRUNC));
-            if (file_ >= 0 || !pipe || errno != ENXIO) break;
+            file_ = platform::file::to_write(place_.c_str(), pipe);
+            if (file_.is_open() || !pipe || errno != ENXIO) break;
             std::this_thread::sleep_for(std::chrono::milliseconds(100));
         }
-        if (file_ < 0) refuse(errno == ENXIO && pipe ? "it is a pipe that no program reads" : std::strerror(errno));
-        if (pipe) (void)::fcntl(file_, F_SETFL, ::fcntl(file_, F_GETFL) & ~O_NONBLOCK);
+        if (!file_.is_open()) {
+            refuse(errno == ENXIO && pipe ? "it is a pipe that no program reads" : std::strerror(errno));
+        }
+        if (pipe) file_.wait_for_room();
     }
     void open_beside() {
         detail::partial_files& all = detail::partial_files::all();
         do {
             detail::partial_files::all().forget(noted_);
-            partial_ = place_ + ".partial" + std::to_string(::getpid());
+            partial_ = place_ + ".partial" + std::to_string(platform::process_id());
             if (const unsigned before = all.made++; before != 0) partial_ += "." + std::to_string(before);
             noted_ = all.note(partial_);
-            file_ = ::open(partial_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        } while (file_ < 0 && errno == EEXIST);
+            file_ = platform::file::create(partial_.c_str());
+        } while (!file_.is_open() && errno == EEXIST);
         const int problem = errno;
-        if (file_ >= 0 && !all.removed) return;
-        if (file_ >= 0) (void)::unlink(partial_.c_str());
+        if (file_.is_open() && !all.removed) return;
+        if (file_.is_open()) platform::remove_file(partial_.c_str());
         all.forget(std::exchange(noted_, detail::partial_files::max_files));
-        if (file_ >= 0) ::close(std::exchange(file_, -1));
+        (void)file_.close();
         partial_.clear();
         refuse(all.removed ? "the program is ending" : std::strerror(problem));
     }
     void discard() noexcept {
-        if (file_ >= 0) ::close(file_);
-        if (!partial_.empty()) (void)::unlink(partial_.c_str());
+        (void)file_.close();
+        if (!partial_.empty()) platform::remove_file(partial_.c_str());
         detail::partial_files::all().forget(noted_);
     }
 
@@ -172,7 +172,7 @@ private:
     std::string partial_;  ///< empty: written directly, or finished
     std::size_t noted_ = detail::partial_files::max_files;
     std::size_t written_ = 0;
-    int file_ = -1;
+    platform::file file_;
     bool direct_ = false;
 };
 

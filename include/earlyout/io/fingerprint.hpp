@@ -2,7 +2,7 @@
 #ifndef EARLYOUT_IO_FINGERPRINT_HPP
 #define EARLYOUT_IO_FINGERPRINT_HPP
 
-#include <earlyout/core/checkpoint.hpp>
+#include <earlyout/weights/checkpoint.hpp>
 
 #include <array>
 #include <cstddef>

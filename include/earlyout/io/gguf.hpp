@@ -2,166 +2,37 @@
 #ifndef EARLYOUT_IO_GGUF_HPP
 #define EARLYOUT_IO_GGUF_HPP
 
-#include <earlyout/core/checkpoint.hpp>
-#include <earlyout/core/extent.hpp>
-#include <earlyout/io/detail/byte_reader.hpp>
-#include <earlyout/io/detail/printable.hpp>
-#include <earlyout/io/gguf_metadata.hpp>
+#include <earlyout/core/error.hpp>
+#include <earlyout/io/detail/load_from.hpp>
+#include <earlyout/io/detail/model_path.hpp>
+#include <earlyout/io/gguf_checkpoint.hpp>
+#include <earlyout/io/gguf_text.hpp>
+#include <earlyout/io/mapped_file.hpp>
+#include <earlyout/io/pretrained.hpp>
 
-#include <algorithm>
-#include <array>
-#include <bit>
-#include <cstddef>
-#include <cstdint>
-#include <functional>
-#include <limits>
-#include <map>
-#include <optional>
-#include <span>
-#include <string>
-#include <string_view>
-#include <utility>
-#include <vector>
+#include <filesystem>
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
-/// What a GGUF file holds, as views into its bytes: metadata and tensors. Tensors of other types than F32, F16, BF16,
-/// Q8_0, Q4_0, Q4_K and Q6_K may be there; asking for one is an error, having one is not. Shapes are given outermost
-/// first, as everywhere here; the file has them the other way round.
-///
-/// Format (github.com/ggml-org/ggml, docs/gguf.md), versions 2 and 3, little-endian: "GGUF", version, number of
-/// tensors, number of keys, the keys with typed values, name, extents, type and offset of each tensor, then their data,
-/// each at a multiple of `general.alignment`.
-class gguf : public gguf_metadata {
-public:
-    /// @param bytes  of the whole file; they must outlive this
-    /// @param source for error messages (a path)
-    /// @throws error (malformed_file, unsupported) naming key or tensor, what was expected and what was found
-    gguf(std::span<const std::byte> bytes, std::string source) : gguf_metadata(bytes, std::move(source)) {
-        detail::byte_reader reader(bytes, this->source());
-        reader.skip(metadata_bytes().size(), "metadata");
-        const std::size_t alignment = read_alignment();
-        std::vector<placed> entries;
-        for (std::uint64_t i = 0; i < tensor_count(); ++i) entries.push_back(read_tensor(reader, i, alignment));
-        place(std::move(entries), bytes, reader.at(), alignment);
-    }
-
-    /// The tensor of that name, or nullptr.
-    /// @throws error (unsupported) when it has a type that is not read
-    [[nodiscard]] const tensor_view* find(std::string_view name) const {
-        const auto found = tensors_.find(name);
-        if (found != tensors_.end()) return &found->second;
-        if (const auto other = others_.find(name); other != others_.end()) {
-            fail(errc::unsupported, source(), ": tensor '", name,
-                 "': expected type F32, F16, BF16, Q8_0, Q4_0, Q4_K or Q6_K, found ", other->second);
-        }
-        return nullptr;
-    }
-    /// All tensors that can be read, by name.
-    [[nodiscard]] const std::map<std::string, tensor_view, std::less<>>& tensors() const noexcept { return tensors_; }
-    /// The types of all other tensors, by name.
-    [[nodiscard]] const std::map<std::string, std::string, std::less<>>& others() const noexcept { return others_; }
-
-private:
-    struct placed {
-        tensor_view view;
-        std::uint32_t type = 0;
-        std::uint64_t offset = 0;
-        std::optional<std::uint64_t> size;  ///< bytes, where the type is known
-    };
-
-    [[nodiscard]] std::size_t read_alignment() const {
-        const std::int64_t found = integer("general.alignment").value_or(32);
-        if (found < 1 || found > 1 << 20 || !std::has_single_bit(static_cast<std::uint64_t>(found))) {
-            fail(errc::malformed_file, source(), ": key 'general.alignment': expected a power of two up to ", 1 << 20,
-                 ", found ", found);
-        }
-        return static_cast<std::size_t>(found);
-    }
-
-    placed read_tensor(detail::byte_reader& reader, std::uint64_t index, std::size_t alignment) const {
-        constexpr std::uint64_t longest = 1024;
-        constexpr std::uint32_t most_extents = 4;
-        placed made;
-        made.view.name =
-            detail::read_gguf_name(reader, source(), longest, [&] { return "tensor " + std::to_string(index); });
-        const auto what = [&] { return "tensor '" + detail::printable(made.view.name) + "'"; };
-        const auto extents = reader.number<std::uint32_t>(what);
-        if (extents > most_extents) {
-            fail(errc::malformed_file, source(), ": ", what(), ": expected at most ", most_extents,
-                 " dimensions, found ", extents);
-        }
-        made.view.shape.resize(extents);
-        for (std::uint32_t i = extents; i-- > 0;) made.view.shape[i] = reader.number<std::uint64_t>(what);
-        made.type = reader.number<std::uint32_t>(what);
-        made.offset = reader.number<std::uint64_t>(what);
-        if (made.offset % alignment != 0) {
-            fail(errc::malformed_file, source(), ": ", what(), ": expected an offset that is a multiple of ", alignment,
-                 ", found ", made.offset);
-        }
-        if (const std::optional<dtype> type = read_as(made.type)) {
-            made.view.type = *type;
-            made.size = bytes_of_shape(made.view, this->source());
-        }
-        return made;
-    }
-
-    /// Gives every tensor its bytes. No two may share any; between them there may be room.
-    void place(std::vector<placed> entries, std::span<const std::byte> bytes, std::size_t header,
-               std::size_t alignment) {
-        const std::size_t begin = std::min(bytes.size(), round_up(header, alignment));
-        const std::span<const std::byte> data = bytes.subspan(begin);
-        std::ranges::sort(entries, {}, [](const placed& p) { return std::pair(p.offset, p.size.value_or(1)); });
-        std::uint64_t end = 0;
-        for (placed& p : entries) {
-            const auto refuse = [&](const auto&... parts) {
-                fail(errc::malformed_file, source(), ": tensor '", detail::printable(p.view.name), "': ", parts...);
-            };
-            const std::uint64_t size = p.size.value_or(0);
-            if (p.offset > data.size() || size > data.size() - p.offset) {
-                refuse("expected ", size, " bytes from offset ", p.offset, " on within the ", data.size(),
-                       " bytes of data", p.offset <= std::uint64_t{1} << 50 ? detail::cut_off : "");
-            }
-            if (p.offset < end)
-                refuse("expected an offset from ", end, " on, where the one before ends, found ", p.offset);
-            end = p.offset + size;
-            if (tensors_.contains(p.view.name) || others_.contains(p.view.name)) refuse("expected once, found twice");
-            if (p.size) {
-                p.view.bytes = data.subspan(p.offset, size);
-                tensors_.emplace(p.view.name, std::move(p.view));
-            } else {
-                others_.emplace(p.view.name, type_name(p.type));
-            }
-        }
-    }
-
-    [[nodiscard]] static std::optional<dtype> read_as(std::uint32_t type) noexcept {
-        switch (type) {
-            case 0: return dtype::f32;
-            case 1: return dtype::f16;
-            case 2: return dtype::q4_0;
-            case 8: return dtype::q8_0;
-            case 12: return dtype::q4_k;
-            case 14: return dtype::q6_k;
-            case 30: return dtype::bf16;
-            default: return std::nullopt;
-        }
-    }
-    /// Of the types that are not read.
-    [[nodiscard]] static std::string type_name(std::uint32_t type) {
-        static constexpr std::array<std::pair<std::uint32_t, const char*>, 25> known{
-            {{3, "Q4_1"},     {6, "Q5_0"},   {7, "Q5_1"},    {9, "Q8_1"},     {10, "Q2_K"},
-             {11, "Q3_K"},    {13, "Q5_K"},  {15, "Q8_K"},   {16, "IQ2_XXS"}, {17, "IQ2_XS"},
-             {18, "IQ3_XXS"}, {19, "IQ1_S"}, {20, "IQ4_NL"}, {21, "IQ3_S"},   {22, "IQ2_S"},
-             {23, "IQ4_XS"},  {24, "I8"},    {25, "I16"},    {26, "I32"},     {27, "I64"},
-             {28, "F64"},     {29, "IQ1_M"}, {34, "TQ1_0"},  {35, "TQ2_0"},   {39, "MXFP4"}}};
-        const auto found = std::ranges::find(known, type, [](const auto& k) { return k.first; });
-        return found == known.end() ? "type " + std::to_string(type) : found->second;
-    }
-
-    std::map<std::string, tensor_view, std::less<>> tensors_;
-    std::map<std::string, std::string, std::less<>> others_;
-};
+/// Loads a GGUF file: weights and configuration, and where they are there, tokenizer, generation defaults and
+/// fitted exits. load() has the parameters.
+/// @throws error; the message names file, thing, what was expected and what was found
+template <class Network>
+[[nodiscard]] pretrained<Network> load_gguf(const std::filesystem::path& file, typename Network::format format,
+                                            typename Network::format output_format,
+                                            const std::filesystem::path& exits_file = {},
+                                            file_access access = file_access::mapped) try {
+    detail::refuse_missing_model(file);
+    detail::refuse_part_of_model(file);
+    const gguf_checkpoint from(file, access);
+    return detail::load_from<Network>(from, read_text(from), format, output_format, exits_file);
+} catch (...) {
+    earlyout::detail::rethrow_as_error(file.native());
+}
+template <class Network>
+[[nodiscard]] pretrained<Network> load_gguf(const std::filesystem::path& file, typename Network::format format = {}) {
+    return load_gguf<Network>(file, format, format);
+}
 
 }  // namespace io
 }}  // namespace earlyout::EARLYOUT_ABI

@@ -2,16 +2,13 @@
 #ifndef EARLYOUT_IO_GGUF_CHECKPOINT_HPP
 #define EARLYOUT_IO_GGUF_CHECKPOINT_HPP
 
-#include <earlyout/core/flat_config.hpp>
-#include <earlyout/io/detail/gguf_names.hpp>
-#include <earlyout/io/gguf.hpp>
+#include <earlyout/io/gguf_file.hpp>
 #include <earlyout/io/mapped_file.hpp>
 #include <earlyout/io/stored_checkpoint.hpp>
+#include <earlyout/weights/flat_config.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -21,10 +18,12 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
+namespace detail {
+struct gguf_architecture;
+}  // namespace detail
 
 /// A GGUF file as a checkpoint with the configuration keys, tensor names and row order that Hugging Face has for its
 /// architecture: `gpt2`, `llama` (Mistral too), `qwen2`, `qwen3` or `starcoder2`. The file stays mapped for as long as
@@ -33,62 +32,25 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 class gguf_checkpoint final : public stored_checkpoint {
 public:
     /// @throws error (no_such_file, malformed_file), (unsupported) for another architecture
-    explicit gguf_checkpoint(const std::filesystem::path& path, file_access access = file_access::mapped)
-        : gguf_checkpoint(mapped_file(path, access), {}, path) {}
+    explicit gguf_checkpoint(const std::filesystem::path& path, file_access access = file_access::mapped);
     /// @param bytes  of a whole file; they must outlive this
     /// @param source for error messages
-    gguf_checkpoint(std::span<const std::byte> bytes, const std::string& source)
-        : gguf_checkpoint(std::nullopt, bytes, source) {}
+    gguf_checkpoint(std::span<const std::byte> bytes, const std::string& source);
 
     [[nodiscard]] const std::filesystem::path& path() const noexcept override { return path_; }
     /// What the file itself says.
     [[nodiscard]] const gguf& contents() const noexcept { return contents_; }
 
-    [[nodiscard]] std::optional<std::int64_t> integer(std::string_view key) const override {
-        return config_.integer(key);
-    }
-    [[nodiscard]] std::optional<double> real(std::string_view key) const override { return config_.real(key); }
-    [[nodiscard]] std::optional<bool> boolean(std::string_view key) const override { return config_.boolean(key); }
-    [[nodiscard]] std::optional<std::string> text(std::string_view key) const override { return config_.text(key); }
-    [[nodiscard]] bool is_null(std::string_view key) const override { return config_.is_null(key); }
-    [[nodiscard]] std::optional<std::vector<std::string>> members(std::string_view key) const override {
-        return config_.members(key);
-    }
+    [[nodiscard]] const flat_config& config() const noexcept override { return config_; }
 
     /// May be called by several threads.
-    [[nodiscard]] const tensor_view* find(std::string_view name) const override {
-        const auto place = places_.find(name);
-        if (place == places_.end()) return nullptr;
-        const std::lock_guard lock(state_->guard);
-        const auto known = state_->views.find(name);
-        if (known != state_->views.end()) return &known->second;
-        tensor_view view = *contents().find(place->second);
-        view.name = name;
-        if (const std::size_t heads = turned_heads(name); heads != 0) {
-            view.bytes = state_->owned.emplace_back(turned_back(view, heads));
-        }
-        return &state_->views.emplace(name, std::move(view)).first->second;
-    }
+    [[nodiscard]] const tensor_view* find(std::string_view name) const override;
 
-    void for_each_tensor(function_ref<void(const tensor_view&)> visit) const override {
-        for (const auto& [name, view] : contents().tensors()) visit(view);
-    }
+    void for_each_tensor(function_ref<void(const tensor_view&)> visit) const override;
 
 private:
     gguf_checkpoint(std::optional<mapped_file> file, std::span<const std::byte> bytes,
-                    const std::filesystem::path& path) try
-        : path_(path),
-          file_(std::move(file)),
-          contents_(file_ ? file_->bytes() : bytes, path_.string()),
-          of_(&find_architecture()),
-          config_(path_.string()),
-          state_(std::make_unique<state>()) {
-        read_config();
-        for (const auto& [name, view] : contents().tensors()) place(name);
-        for (const auto& [name, type] : contents().others()) place(name);
-    } catch (...) {
-        earlyout::detail::rethrow_as_error(path.native());
-    }
+                    const std::filesystem::path& path);
 
     /// What is made on demand.
     struct state {
@@ -97,155 +59,32 @@ private:
         std::vector<std::vector<std::byte>> owned;
     };
 
-    [[nodiscard]] const detail::gguf_architecture& find_architecture() const {
-        if (const auto parts = contents().integer("split.count"); parts.value_or(1) > 1) {
-            fail(errc::unsupported, source(), ": key 'split.count': expected a model in one file, found part ",
-                 contents().integer("split.no").value_or(0) + 1, " of ", *parts,
-                 ": join them with `llama-gguf-split --merge`");
-        }
-        const std::string_view name = contents().text("general.architecture").value_or("");
-        std::string known;
-        for (const detail::gguf_architecture& a : detail::gguf_architectures) {
-            if (a.name == name) return a;
-            known.append(known.empty() ? "" : ", ").append(a.name);
-        }
-        unsupported("general.architecture", "one of " + known, "'" + detail::printable(name) + "'");
-    }
+    [[nodiscard]] const detail::gguf_architecture& find_architecture() const;
 
-    void read_config() {
-        const auto key = [&](std::string_view name) { return std::string(of_->name).append(".").append(name); };
-        for (const detail::gguf_name& n : of_->sizes) {
-            if (const auto found = contents().integer(key(n.gguf))) config_.set(std::string(n.hugging_face), *found);
-        }
-        for (const detail::gguf_name& n : of_->reals) {
-            if (const auto found = contents().real(key(n.gguf))) config_.set(std::string(n.hugging_face), *found);
-        }
-        if (const auto found = contents().integer(key("expert_count")); found.value_or(0) != 0) {
-            unsupported(key("expert_count"), "a model without experts", *found);
-        }
-        std::string type(of_->name);
-        if (const auto window = contents().integer(key("attention.sliding_window")); window.value_or(0) != 0) {
-            if (of_->name.starts_with("qwen")) unsupported(key("attention.sliding_window"), "no window", *window);
-            if (of_->name == "llama") type = "mistral";  // which is Llama with a window
-            config_.set("sliding_window", *window);
-        }
-        read_scales(key);
-        config_.set("model_type", type);
-        if (const tensor_view* tokens = contents().find("token_embd.weight"); tokens != nullptr) {
-            if (!tokens->shape.empty()) config_.set("vocab_size", static_cast<std::int64_t>(tokens->shape.front()));
-        }
-        config_.set("tie_word_embeddings", !has("output.weight"));
-        if (of_->name == "gpt2") {
-            config_.set("conv1d_layout", "out_in");
-            return;
-        }
-        complete_sizes();
-        const bool biases = has("blk.0.attn_q.bias") || has("blk.0.attn_k.bias") || has("blk.0.attn_v.bias") ||
-                            has("blk.0.attn_output.bias");
-        config_.set(of_->name == "starcoder2" ? "use_bias" : "attention_bias", biases);
-        config_.set("mlp_bias", has("blk.0.ffn_down.bias"));
-        read_rotary(key);
-    }
+    /// A key of the architecture.
+    [[nodiscard]] std::string key(std::string_view name) const;
+    void read_config();
 
     /// What changes the result and is not there must be told to the architecture, which refuses it.
-    void read_scales(auto key) {
-        static constexpr detail::gguf_name names[] = {{"logit_scale", "logit_scale"},
-                                                      {"residual_scale", "residual_scale"},
-                                                      {"embedding_scale", "embedding_scale"},
-                                                      {"attention.scale", "attention_multiplier"},
-                                                      {"attention.clamp_kqv", "clip_qkv"},
-                                                      {"attention.max_alibi_bias", "max_alibi_bias"},
-                                                      {"attn_logit_softcapping", "attn_logit_softcapping"},
-                                                      {"final_logit_softcapping", "final_logit_softcapping"}};
-        for (const detail::gguf_name& n : names) {  // 0 is none
-            const auto found = contents().real(key(n.gguf));
-            if (found.value_or(0.0) != 0.0) config_.set(std::string(n.hugging_face), *found);
-        }
-        if (!contents().boolean(key("attention.causal")).value_or(true)) config_.set("is_causal", false);
-        if (contents().boolean(key("use_parallel_residual")).value_or(false)) {
-            config_.set("use_parallel_residual", true);
-        }
-        const auto keys = contents().integer(key("attention.key_length"));
-        const auto values = contents().integer(key("attention.value_length"));
-        if (keys && values && *keys != *values) {
-            unsupported(key("attention.value_length"), "as many as attention.key_length, " + std::to_string(*keys),
-                        *values);
-        }
-    }
+    void read_scales();
 
     /// Sizes that follow from others in GGUF, where Hugging Face has defaults of the architecture.
-    void complete_sizes() {
-        const std::int64_t heads = integer("num_attention_heads").value_or(0);
-        const std::int64_t width = integer("hidden_size").value_or(0);
-        if (heads <= 0) return;
-        if (!integer("num_key_value_heads")) config_.set("num_key_value_heads", heads);
-        if (!integer("head_dim") && width > 0 && width % heads == 0) config_.set("head_dim", width / heads);
-    }
+    void complete_sizes();
 
-    void read_rotary(auto key) {
-        const std::int64_t head_dim = integer("head_dim").value_or(0);
-        if (const auto turned = contents().integer(key("rope.dimension_count")); turned && *turned != head_dim) {
-            config_.set("partial_rotary_factor",
-                        static_cast<double>(*turned) / static_cast<double>(std::max<std::int64_t>(head_dim, 1)));
-        }
-        if (const auto factor = contents().real(key("rope.scaling.attn_factor")); factor.value_or(1.0) != 1.0) {
-            unsupported(key("rope.scaling.attn_factor"), "1", *factor);
-        }
-        if (has("rope_factors_long.weight") || has("rope_factors_short.weight")) {
-            fail(errc::unsupported, source(), ": tensor 'rope_factors_long.weight': LongRoPE is not supported");
-        }
-        // As llama.cpp: a factor without a type is linear; files of 2023 have it under its own key; 0 is none.
-        auto factor = contents().real(key("rope.scaling.factor"));
-        if (!factor) factor = contents().real(key("rope.scale_linear"));
-        if (factor == 0.0) factor = 1.0;
-        const std::string type(contents().text(key("rope.scaling.type")).value_or("linear"));
-        if (type == "none" || (type == "linear" && factor.value_or(1.0) == 1.0)) return;
-        config_.set("rope_scaling.rope_type", type);
-        if (factor) config_.set("rope_scaling.factor", *factor);
-    }
+    void read_rotary();
 
-    [[nodiscard]] bool has(std::string_view tensor) const {
-        return contents().tensors().contains(tensor) || contents().others().contains(tensor);
-    }
-    void place(const std::string& name) { places_.emplace(detail::hugging_face_tensor(*of_, name), name); }
+    [[nodiscard]] bool has(std::string_view tensor) const;
+    void place(const std::string& name);
 
     /// Heads of a tensor whose rows llama.cpp has in another order: queries and keys of Llama.
-    [[nodiscard]] std::size_t turned_heads(std::string_view name) const {
-        if (of_->name != "llama") return 0;
-        const auto count = [&](std::string_view key) {
-            return static_cast<std::size_t>(std::max<std::int64_t>(integer(key).value_or(0), 0));
-        };
-        if (name.find(".self_attn.q_proj.") != name.npos) return count("num_attention_heads");
-        if (name.find(".self_attn.k_proj.") == name.npos) return 0;
-        return count("num_key_value_heads");
-    }
+    [[nodiscard]] std::size_t turned_heads(std::string_view name) const;
 
     /// The rows of each head as Hugging Face has them: the first elements of all rotary planes, then the second ones.
     /// llama.cpp has each plane's two side by side (LlamaModel.permute of its convert_hf_to_gguf.py).
-    [[nodiscard]] std::vector<std::byte> turned_back(const tensor_view& view, std::size_t heads) const {
-        const std::size_t rows = view.shape.empty() ? 0 : view.shape.front();
-        if (rows == 0 || heads > rows || rows % (2 * heads) != 0 ||
-            view.element_count() / rows % block_elements(view.type) != 0) {
-            fail(errc::wrong_shape, source(), ": tensor '", view.name, "': expected ", heads,
-                 " heads of an even number of rows, found shape ", shape_to_string(view.shape), " of ",
-                 to_string(view.type));
-        }
-        if (view.bytes.empty()) return {};
-        const std::size_t row = view.bytes.size() / rows;
-        const std::size_t half = rows / heads / 2;
-        std::vector<std::byte> made(view.bytes.size());
-        for (std::size_t r = 0; r < rows; ++r) {
-            const std::size_t in_head = r % (2 * half);
-            const std::size_t from = r - in_head + in_head % half * 2 + in_head / half;
-            std::memcpy(made.data() + r * row, view.bytes.data() + from * row, row);
-        }
-        return made;
-    }
+    [[nodiscard]] std::vector<std::byte> turned_back(const tensor_view& view, std::size_t heads) const;
 
     template <class Found>
-    [[noreturn]] void unsupported(std::string_view key, std::string_view expected, const Found& found) const {
-        fail(errc::unsupported, source(), ": key '", key, "': expected ", expected, ", found ", found);
-    }
+    [[noreturn]] void unsupported(std::string_view key, std::string_view expected, const Found& found) const;
 
     std::filesystem::path path_;
     std::optional<mapped_file> file_;
@@ -258,5 +97,9 @@ private:
 
 }  // namespace io
 }}  // namespace earlyout::EARLYOUT_ABI
+
+#ifdef EARLYOUT_IO_HEADER_ONLY
+#include <earlyout/io/detail/gguf_checkpoint_inl.hpp>
+#endif
 
 #endif

@@ -2,7 +2,38 @@
 #ifndef EARLYOUT_IO_HUGGING_FACE_HPP
 #define EARLYOUT_IO_HUGGING_FACE_HPP
 
-// Loading, as it was called when a folder was all that could be loaded.
-#include <earlyout/io/load.hpp>
+#include <earlyout/core/error.hpp>
+#include <earlyout/io/detail/load_from.hpp>
+#include <earlyout/io/hugging_face_checkpoint.hpp>
+#include <earlyout/io/hugging_face_text.hpp>
+#include <earlyout/io/mapped_file.hpp>
+#include <earlyout/io/pretrained.hpp>
+
+#include <filesystem>
+
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
+
+/// Loads a Hugging Face folder: weights and configuration, and where they are there, tokenizer, generation defaults and
+/// fitted exits. load() has the parameters.
+/// @throws error; the message names file, thing, what was expected and what was found
+template <class Network>
+[[nodiscard]] pretrained<Network> load_hugging_face(const std::filesystem::path& folder,
+                                                    typename Network::format format,
+                                                    typename Network::format output_format,
+                                                    const std::filesystem::path& exits_file = {},
+                                                    file_access access = file_access::mapped) try {
+    const hugging_face_checkpoint from(folder, access);
+    return detail::load_from<Network>(from, read_text(from), format, output_format, exits_file);
+} catch (...) {
+    earlyout::detail::rethrow_as_error(folder.native());
+}
+template <class Network>
+[[nodiscard]] pretrained<Network> load_hugging_face(const std::filesystem::path& folder,
+                                                    typename Network::format format = {}) {
+    return load_hugging_face<Network>(folder, format, format);
+}
+
+}  // namespace io
+}}  // namespace earlyout::EARLYOUT_ABI
 
 #endif

@@ -2,174 +2,63 @@
 #ifndef EARLYOUT_IO_HUGGING_FACE_CHECKPOINT_HPP
 #define EARLYOUT_IO_HUGGING_FACE_CHECKPOINT_HPP
 
-#include <earlyout/io/detail/json.hpp>
-#include <earlyout/io/detail/json_config.hpp>
-#include <earlyout/io/detail/model_path.hpp>
+#include <earlyout/io/json_config.hpp>
 #include <earlyout/io/mapped_file.hpp>
 #include <earlyout/io/safetensors.hpp>
 #include <earlyout/io/stored_checkpoint.hpp>
 
-#include <cstddef>
-#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <map>
-#include <optional>
-#include <set>
 #include <string>
 #include <string_view>
-#include <system_error>
-#include <utility>
-#include <vector>
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
-namespace detail {
-
-/// A JSON file whose outermost value is an object.
-/// @throws error (no_such_file, malformed_file)
-[[nodiscard]] inline json read_json_object(const std::filesystem::path& path) {
-    const mapped_file file(path);
-    json parsed = parse_json(file.text(), file.path(), repeated_key::last_counts);
-    if (!parsed.is_object()) {
-        fail(errc::malformed_file, file.path(), ": expected a JSON object, found ", parsed.type_name());
-    }
-    if (const auto error = parsed.find("error"); parsed.size() <= 2 && error != parsed.end() && error->is_string()) {
-        fail(errc::malformed_file, file.path(),
-             ": expected a model's file, found the saved answer of a download that "
-             "failed: '",
-             error->get<std::string>(), "'");
-    }
-    return parsed;
-}
-
-}  // namespace detail
 
 /// A Hugging Face folder as a checkpoint: `config.json` with `model.safetensors`, or with the shards that
 /// `model.safetensors.index.json` names. Files stay mapped for as long as this lives.
 class hugging_face_checkpoint final : public stored_checkpoint {
 public:
     /// @throws error (no_such_file, malformed_file, unsupported)
-    explicit hugging_face_checkpoint(const std::filesystem::path& folder, file_access access = file_access::mapped) try
-        : folder_(folder), access_(access) {
-        detail::refuse_missing_model(folder_);
-        if (detail::is_file(folder_)) detail::refuse_part_of_model(folder_);
-        if (!detail::is_folder(folder_)) {
-            fail(errc::no_such_file, folder_.string(), ": expected a folder with a model, found ",
-                 detail::is_file(folder_) ? "a file" : "something else");
-        }
-        const std::filesystem::path config = folder_ / "config.json";
-        if (!detail::exists(config)) refuse_without(config, "");
-        config_ = detail::json_config(detail::read_json_object(config), config.string());
-        const auto whole = folder_ / "model.safetensors";
-        const auto index = folder_ / "model.safetensors.index.json";
-        if (detail::exists(whole)) {
-            add_shard("model.safetensors");
-            for (const auto& [name, view] : shards_.begin()->second.contents().tensors()) place(name, *shards_.begin());
-            for (const auto& [name, type] : shards_.begin()->second.contents().others()) place(name, *shards_.begin());
-        } else if (detail::exists(index)) {
-            read_index(index);
-        } else {
-            refuse_without(whole, ", and no model.safetensors.index.json either");
-        }
-    } catch (...) {
-        earlyout::detail::rethrow_as_error(folder.native());
-    }
+    explicit hugging_face_checkpoint(const std::filesystem::path& folder, file_access access = file_access::mapped);
 
     [[nodiscard]] const std::filesystem::path& folder() const noexcept { return folder_; }
     /// The whole of config.json.
-    [[nodiscard]] const nlohmann::json& config() const noexcept { return config_.object(); }
+    [[nodiscard]] const json_config& config() const noexcept override { return config_; }
 
     [[nodiscard]] const std::filesystem::path& path() const noexcept override { return folder_; }
-    [[nodiscard]] std::optional<std::int64_t> integer(std::string_view key) const override {
-        return config_.integer(key);
-    }
-    [[nodiscard]] std::optional<double> real(std::string_view key) const override { return config_.real(key); }
-    [[nodiscard]] std::optional<bool> boolean(std::string_view key) const override { return config_.boolean(key); }
-    [[nodiscard]] std::optional<std::string> text(std::string_view key) const override { return config_.text(key); }
-    [[nodiscard]] bool is_null(std::string_view key) const override { return config_.is_null(key); }
-    [[nodiscard]] std::optional<std::vector<std::string>> members(std::string_view key) const override {
-        return config_.members(key);
-    }
-    [[nodiscard]] const tensor_view* find(std::string_view name) const override {
-        const auto found = where_.find(name);
-        return found == where_.end() ? nullptr : found->second->contents().find(name);
-    }
+    [[nodiscard]] const tensor_view* find(std::string_view name) const override;
 
-    void for_each_tensor(function_ref<void(const tensor_view&)> visit) const override {
-        for (const auto& [name, shard] : where_) {
-            if (!shard->contents().others().contains(name)) visit(*shard->contents().find(name));
-        }
-    }
+    void for_each_tensor(function_ref<void(const tensor_view&)> visit) const override;
 
 private:
-    [[noreturn]] void refuse_without(const std::filesystem::path& file, const char* beside) const {
-        std::error_code ignored;
-        const bool link = std::filesystem::is_symlink(std::filesystem::symlink_status(file, ignored));
-        const std::string found = detail::found_in_place_of_model(folder_);
-        fail(errc::no_such_file, file.string(), link ? ": a link to a file that is not there" : ": no such file",
-             beside, found.c_str());
-    }
+    [[noreturn]] void refuse_without(const std::filesystem::path& file, const char* beside) const;
 
     using shard_map = std::map<std::string, safetensors_file, std::less<>>;
 
-    shard_map::value_type& add_shard(const std::string& name) {
-        const auto found = shards_.find(name);
-        if (found != shards_.end()) return *found;
-        return *shards_.emplace(name, safetensors_file(folder_ / name, access_)).first;
-    }
-    void place(const std::string& tensor, const shard_map::value_type& shard) { where_.emplace(tensor, &shard.second); }
+    shard_map::value_type& add_shard(const std::string& name);
+    void place(const std::string& tensor, const shard_map::value_type& shard);
 
-    void read_index(const std::filesystem::path& path) {
-        const detail::json index = detail::read_json_object(path);
-        const auto map = index.find("weight_map");
-        if (map == index.end() || !map->is_object()) {
-            fail(errc::malformed_file, path.string(), ": expected 'weight_map' to be an object of file names");
-        }
-        refuse_missing_shards(path, *map);
-        for (const auto& [tensor, file] : map->items()) {
-            const std::string name = file.is_string() ? file.get<std::string>() : std::string();
-            if (!is_plain_name(name)) {
-                fail(errc::malformed_file, path.string(), ": 'weight_map': tensor '", detail::short_reason(tensor),
-                     "': expected the name of a file beside it, found ",
-                     detail::short_reason(file.dump(-1, ' ', true, detail::json::error_handler_t::replace)));
-            }
-            const auto& shard = add_shard(name);
-            const safetensors& contents = shard.second.contents();
-            // One that is not there is missed when it is needed.
-            if (contents.tensors().contains(tensor) || contents.others().contains(tensor)) place(tensor, shard);
-        }
-    }
+    void read_index(const std::filesystem::path& path);
 
     /// Tells which of the shards are there, before the first one that is not.
-    void refuse_missing_shards(const std::filesystem::path& index, const detail::json& map) const {
-        std::set<std::string> names;
-        for (const auto& [tensor, file] : map.items()) {
-            if (file.is_string() && is_plain_name(file.get_ref<const std::string&>())) names.insert(file);
-        }
-        std::size_t missing = 0;
-        std::string first;
-        for (const std::string& name : names) {
-            if (detail::exists(folder_ / name)) continue;
-            if (missing++ == 0) first = (folder_ / name).string();
-        }
-        if (missing == 0) return;
-        fail(errc::no_such_file, first, ": no such file, though ", index.filename().string(), " names it: ", missing,
-             " of ", names.size(), " shards are missing");
-    }
+    template <class Json>
+    void refuse_missing_shards(const std::filesystem::path& index, const Json& map) const;
     /// A file of this folder and no other: an index must not reach around in the file system.
-    [[nodiscard]] static bool is_plain_name(std::string_view name) {
-        return !name.empty() && name != "." && name != ".." &&
-               name.find_first_of(std::string_view("/\0", 2)) == name.npos;
-    }
+    [[nodiscard]] static bool is_plain_name(std::string_view name);
 
     std::filesystem::path folder_;
     file_access access_;
-    detail::json_config config_;
+    json_config config_;
     shard_map shards_;
     std::map<std::string, const safetensors_file*, std::less<>> where_;
 };
 
 }  // namespace io
 }}  // namespace earlyout::EARLYOUT_ABI
+
+#ifdef EARLYOUT_IO_HEADER_ONLY
+#include <earlyout/io/detail/hugging_face_checkpoint_inl.hpp>
+#endif
 
 #endif

@@ -4,8 +4,8 @@
 
 #include <earlyout/core/aligned_buffer.hpp>
 #include <earlyout/core/error.hpp>
+#include <earlyout/core/platform.hpp>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
@@ -15,11 +15,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
@@ -36,27 +31,21 @@ public:
     /// @throws error (no_such_file) when it is no regular file that can be read, (io) when mapping or reading fails
     explicit mapped_file(const std::filesystem::path& path, file_access access = file_access::mapped)
         : path_(path.string()) {
-        // Not blocking: opening a named pipe must not wait for a writer.
-        const int file = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-        if (file < 0) fail(errc::no_such_file, path_, ": cannot be opened: ", std::strerror(errno));
-        struct ::stat about {};
-        const bool known = ::fstat(file, &about) == 0;
-        if (!known || !S_ISREG(about.st_mode)) {
-            ::close(file);
+        platform::file file = platform::file::to_read(path_.c_str());
+        if (!file.is_open()) fail(errc::no_such_file, path_, ": cannot be opened: ", std::strerror(errno));
+        using type = platform::file_facts::type;
+        const platform::file_facts facts = file.facts();
+        if (facts.is != type::regular) {
             fail(errc::no_such_file, path_, ": expected a file, found ",
-                 known && S_ISDIR(about.st_mode) ? "a folder" : "something else");
+                 facts.is == type::folder ? "a folder" : "something else");
         }
-        size_ = static_cast<std::size_t>(about.st_size);
+        size_ = facts.bytes;
         if (size_ > 0 && access == file_access::copied) {
             read_all(file);
         } else if (size_ > 0) {
-            void* const mapped = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file, 0);
-            const int problem = errno;
-            ::close(file);
-            if (mapped == MAP_FAILED) fail(errc::io, path_, ": cannot be mapped: ", std::strerror(problem));
+            const void* const mapped = file.map(size_);
+            if (mapped == nullptr) fail(errc::io, path_, ": cannot be mapped: ", std::strerror(errno));
             data_ = static_cast<const std::byte*>(mapped);
-        } else {
-            ::close(file);
         }
     }
     mapped_file(mapped_file&& other) noexcept
@@ -73,7 +62,7 @@ public:
         return *this;
     }
     ~mapped_file() {
-        if (data_ != nullptr && copy_ == nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+        if (data_ != nullptr && copy_ == nullptr) platform::unmap(data_, size_);
     }
 
     [[nodiscard]] const std::string& path() const noexcept { return path_; }
@@ -83,17 +72,10 @@ public:
     }
 
 private:
-    /// Closes the file, too.
-    void read_all(int file) {
-        struct closing {
-            int file;
-            ~closing() { ::close(file); }
-        } const closed{file};
+    void read_all(platform::file& file) {
         copy_ = earlyout::detail::only_errors(path_, [&] { return earlyout::detail::allocate_aligned(size_); });
         for (std::size_t at = 0; at < size_;) {
-            constexpr std::size_t step = std::size_t{1} << 30;
-            const ::ssize_t count = ::read(file, copy_.get() + at, std::min(step, size_ - at));
-            if (count < 0 && errno == EINTR) continue;
+            const std::ptrdiff_t count = file.read(copy_.get() + at, size_ - at);
             if (count < 0) fail(errc::io, path_, ": cannot be read: ", std::strerror(errno));
             if (count == 0) fail(errc::io, path_, ": expected ", size_, " bytes, found ", at, ": it was shortened");
             at += static_cast<std::size_t>(count);

@@ -2,17 +2,13 @@
 #ifndef EARLYOUT_IO_PACKED_CHECKPOINT_HPP
 #define EARLYOUT_IO_PACKED_CHECKPOINT_HPP
 
-#include <earlyout/core/packed_weights.hpp>
-#include <earlyout/io/detail/json_config.hpp>
-#include <earlyout/io/detail/model_path.hpp>
 #include <earlyout/io/generation_config.hpp>
-#include <earlyout/io/gguf.hpp>
-#include <earlyout/io/gguf_tokenizer.hpp>
+#include <earlyout/io/json_config.hpp>
 #include <earlyout/io/safetensors.hpp>
 #include <earlyout/io/stored_checkpoint.hpp>
-#include <earlyout/io/tokenizer.hpp>
+#include <earlyout/text/tokenizer.hpp>
+#include <earlyout/weights/packed_weights.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <filesystem>
 #include <functional>
@@ -25,21 +21,9 @@
 #include <vector>
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
-namespace detail {
-
-inline constexpr const char* packed_format = "earlyout-packed";
-inline constexpr const char* packed_version = "1";
-inline constexpr const char* packed_tokenizer_json = "tokenizer.json";
-inline constexpr const char* packed_tokenizer_gguf = "tokenizer.gguf";
-
-}  // namespace detail
 
 /// True for a file that begins as safetensors files do: not with "GGUF".
-[[nodiscard]] inline bool is_packed_file(const std::filesystem::path& path) {
-    if (!detail::is_file(path)) return false;
-    const std::string begin = detail::first_bytes(path);
-    return begin.size() > 8 && !begin.starts_with("GGUF") && begin[8] == '{';
-}
+[[nodiscard]] bool is_packed_file(const std::filesystem::path& path);
 
 /// A whole model in one file that write_packed() made: matrices packed, to be mapped and used in place; the rest
 /// as it was. A safetensors file; packed.md describes it.
@@ -47,152 +31,42 @@ class packed_checkpoint final : public stored_checkpoint {
 public:
     /// @param access how its matrices are read for as long as the network lives
     /// @throws error (no_such_file, malformed_file, unsupported)
-    explicit packed_checkpoint(const std::filesystem::path& path, file_access access = file_access::mapped) try
-        : path_(path), file_(std::make_shared<const safetensors_file>(path_, access)) {
-        check_format();
-        if (const std::string& version = text_of("version"); version != detail::packed_version) {
-            fail(errc::unsupported, path_.string(), ": expected version ", detail::packed_version, " of ",
-                 detail::packed_format, ", found '", detail::short_reason(version), "'");
-        }
-        config_ = detail::json_config(object_of("config"), path_.string() + ": config");
-        read_tensors();
-        read_matrices();
-        read_generation();
-    } catch (...) {
-        earlyout::detail::rethrow_as_error(path.native());
-    }
+    explicit packed_checkpoint(const std::filesystem::path& path, file_access access = file_access::mapped);
 
     [[nodiscard]] const std::filesystem::path& path() const noexcept override { return path_; }
-    [[nodiscard]] std::optional<std::int64_t> integer(std::string_view key) const override {
-        return config_.integer(key);
-    }
-    [[nodiscard]] std::optional<double> real(std::string_view key) const override { return config_.real(key); }
-    [[nodiscard]] std::optional<bool> boolean(std::string_view key) const override { return config_.boolean(key); }
-    [[nodiscard]] std::optional<std::string> text(std::string_view key) const override { return config_.text(key); }
-    [[nodiscard]] bool is_null(std::string_view key) const override { return config_.is_null(key); }
-    [[nodiscard]] std::optional<std::vector<std::string>> members(std::string_view key) const override {
-        return config_.members(key);
-    }
+    [[nodiscard]] const json_config& config() const noexcept override { return config_; }
 
-    [[nodiscard]] const tensor_view* find(std::string_view name) const override {
-        const auto found = tensors_.find(name);
-        return found == tensors_.end() ? nullptr : &found->second;
-    }
+    [[nodiscard]] const tensor_view* find(std::string_view name) const override;
     /// Those that went into matrices have no bytes.
-    void for_each_tensor(function_ref<void(const tensor_view&)> visit) const override {
-        for (const auto& [name, view] : tensors_) visit(view);
-    }
+    void for_each_tensor(function_ref<void(const tensor_view&)> visit) const override;
 
     [[nodiscard]] bool is_packed() const noexcept override { return true; }
-    [[nodiscard]] packed_weights packed(std::string_view name) const override {
-        const auto found = matrices_.find(name);
-        return found == matrices_.end() ? checkpoint::packed(name) : found->second;
-    }
+    [[nodiscard]] packed_weights packed(std::string_view name) const override;
     /// Of the tensors that were packed.
-    [[nodiscard]] std::string fingerprint() const override { return text_of("fingerprint"); }
-    [[nodiscard]] std::string lossless_format() const override { return text_of("lossless_format"); }
+    [[nodiscard]] std::string fingerprint() const override;
+    [[nodiscard]] std::string lossless_format() const override;
 
     [[nodiscard]] const generation_config& generation() const noexcept { return generation_; }
     /// @throws error as tokenizer::from_json and read_tokenizer
-    [[nodiscard]] std::optional<io::tokenizer> tokenizer() const {
-        std::optional<io::tokenizer> made;
-        if (const auto json = file_->contents().bytes(detail::packed_tokenizer_json)) {
-            made = io::tokenizer::from_json({reinterpret_cast<const char*>(json->data()), json->size()},
-                                            path_.string() + ": " + detail::packed_tokenizer_json);
-        } else if (const auto header = file_->contents().bytes(detail::packed_tokenizer_gguf)) {
-            made = read_tokenizer(gguf(*header, path_.string() + ": " + detail::packed_tokenizer_gguf), generation_);
-        }
-        if (made && before_) made = made->with_tokens_before(*before_);
-        return made;
-    }
+    [[nodiscard]] std::optional<text::tokenizer> tokenizer() const;
 
 private:
-    void check_format() const {
-        const auto& metadata = file_->contents().metadata();
-        const auto format = metadata.find("format");
-        if (format != metadata.end() && format->second == detail::packed_format) return;
-        const bool exits = format != metadata.end() && format->second == "earlyout-exits";
-        fail(errc::unsupported, path_.string(), ": expected a file in the format ", detail::packed_format, ", found ",
-             exits ? "exits, which are used with the model that they were fitted to"
-                   : "a safetensors file of weights: give the folder that holds it");
-    }
-    [[nodiscard]] const std::string& text_of(std::string_view key) const {
-        const auto found = file_->contents().metadata().find(key);
-        if (found == file_->contents().metadata().end()) {
-            fail(errc::malformed_file, path_.string(), ": '__metadata__': '", key, "' is missing");
-        }
-        return found->second;
-    }
-    [[nodiscard]] detail::json object_of(std::string_view key) const {
-        const std::string where = path_.string() + ": '__metadata__': " + std::string(key);
-        detail::json parsed = detail::parse_json(text_of(key), where);
-        if (!parsed.is_object()) fail(errc::malformed_file, where, ": expected an object");
-        return parsed;
-    }
-    [[noreturn]] void refuse(const std::string& name, std::string_view expected) const {
-        fail(errc::malformed_file, path_.string(), ": tensor '", detail::short_reason(name), "': expected ", expected);
-    }
+    void check_format() const;
+    [[nodiscard]] const std::string& text_of(std::string_view key) const;
+    [[nodiscard]] text::json_object object_of(std::string_view key) const;
+    [[noreturn]] void refuse(const std::string& name, std::string_view expected) const;
 
-    static std::optional<dtype> find_type(std::string_view name) {
-        for (const dtype type :
-             {dtype::f32, dtype::f16, dtype::bf16, dtype::q8_0, dtype::q4_0, dtype::q4_k, dtype::q6_k}) {
-            if (name == to_string(type)) return type;
-        }
-        return std::nullopt;
-    }
+    static std::optional<dtype> find_type(std::string_view name);
     /// "tensors": {name: [type, shape]}; those with bytes are in the file under their name.
-    void read_tensors() {
-        const detail::json entries = object_of("tensors");
-        for (const auto& [name, entry] : entries.items()) {
-            const bool well_formed =
-                entry.is_array() && entry.size() == 2 && entry[0].is_string() && entry[1].is_array() &&
-                std::ranges::all_of(entry[1], [](const auto& e) { return e.is_number_unsigned(); });
-            const auto type = well_formed ? find_type(entry[0].template get<std::string>()) : std::nullopt;
-            if (!type) refuse(name, "its element type and shape");
-            tensor_view view{name, *type, entry[1].template get<std::vector<std::size_t>>(), {}};
-            const auto bytes = stored_bytes(name);
-            const std::size_t expected = bytes_of_shape(view, path_.string());
-            // Before memory is taken for it: those without bytes are in matrices, at most two elements in a byte.
-            const bool fits =
-                bytes ? bytes->size() == expected : view.element_count() <= file_->contents().data_bytes() * 2;
-            if (!fits) refuse(name, "the bytes of its shape");
-            if (bytes) view.bytes = *bytes;
-            tensors_.emplace(name, std::move(view));
-        }
-    }
-    [[nodiscard]] std::optional<std::span<const std::byte>> stored_bytes(const std::string& name) const {
-        if (const auto plain = file_->contents().tensors().find(name); plain != file_->contents().tensors().end()) {
-            return plain->second.bytes;
-        }
-        return file_->contents().bytes("blocks:" + name);
-    }
+    void read_tensors();
+    [[nodiscard]] std::optional<std::span<const std::byte>> stored_bytes(const std::string& name) const;
     /// "matrices": {name: [format, out, in]}, in the file under "packed:" and the name.
-    void read_matrices() {
-        const detail::json entries = object_of("matrices");
-        for (const auto& [name, entry] : entries.items()) {
-            const bool well_formed = entry.is_array() && entry.size() == 3 && entry[0].is_string() &&
-                                     entry[1].is_number_unsigned() && entry[2].is_number_unsigned();
-            const auto bytes = file_->contents().bytes("packed:" + name);
-            if (!well_formed || !bytes) refuse(name, "a packed matrix with its format and sizes");
-            matrices_.emplace(name,
-                              packed_weights{entry[0].template get<std::string>(), entry[1].template get<std::size_t>(),
-                                             entry[2].template get<std::size_t>(),
-                                             std::shared_ptr<const std::byte>(file_, bytes->data()), bytes->size()});
-        }
-    }
-    void read_generation() {
-        const detail::json given = object_of("generation");
-        const std::string where = path_.string() + ": '__metadata__': generation";
-        const auto ids = [&](const char* key) { return detail::token_ids(given, key, where); };
-        generation_.eos_token_ids = ids("eos_token_id");
-        if (const auto bos = ids("bos_token_id"); !bos.empty()) generation_.bos_token_id = bos.front();
-        generation_.add_bos = detail::json_config(given, where).boolean("add_bos_token").value_or(false);
-        if (given.contains("tokens_before")) before_ = ids("tokens_before");
-    }
+    void read_matrices();
+    void read_generation();
 
     std::filesystem::path path_;
     std::shared_ptr<const safetensors_file> file_;
-    detail::json_config config_;
+    json_config config_;
     std::map<std::string, tensor_view, std::less<>> tensors_;
     std::map<std::string, packed_weights, std::less<>> matrices_;
     generation_config generation_;
@@ -201,5 +75,9 @@ private:
 
 }  // namespace io
 }}  // namespace earlyout::EARLYOUT_ABI
+
+#ifdef EARLYOUT_IO_HEADER_ONLY
+#include <earlyout/io/detail/packed_checkpoint_inl.hpp>
+#endif
 
 #endif

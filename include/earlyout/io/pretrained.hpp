@@ -5,10 +5,10 @@
 #include <earlyout/core/error.hpp>
 #include <earlyout/exit/exit_weights.hpp>
 #include <earlyout/io/detail/model_path.hpp>
-#include <earlyout/io/fill_in_the_middle.hpp>
 #include <earlyout/io/generation_config.hpp>
 #include <earlyout/io/sidecar.hpp>
-#include <earlyout/io/tokenizer.hpp>
+#include <earlyout/text/fill_in_the_middle.hpp>
+#include <earlyout/text/tokenizer.hpp>
 
 #include <cstddef>
 #include <filesystem>
@@ -20,6 +20,7 @@
 #include <vector>
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
+
 /// Where the exits fitted to a model lie: `exits.safetensors` in its folder, `NAME.exits.safetensors` beside NAME.gguf.
 [[nodiscard]] inline std::filesystem::path sidecar_path(const std::filesystem::path& model) {
     if (!detail::is_file(model)) return model / sidecar_name;
@@ -34,12 +35,12 @@ class pretrained {
 public:
     using network_type = Network;
 
-    pretrained(std::string source, Network network, std::optional<io::tokenizer> tokenizer,
+    pretrained(std::string source, Network network, std::optional<text::tokenizer> tokenizer,
                generation_config generation, std::optional<exit_weights> exits, bool exits_fit = true)
         : source_(std::move(source)),
           network_(std::move(network)),
           has_tokenizer_(tokenizer.has_value()),
-          tokenizer_(has_tokenizer_ ? *std::move(tokenizer) : io::tokenizer(without_tokenizer(source_))),
+          tokenizer_(has_tokenizer_ ? *std::move(tokenizer) : text::tokenizer(without_tokenizer(source_))),
           generation_(std::move(generation)),
           exits_(std::move(exits)),
           exits_fit_(exits_fit) {}
@@ -51,12 +52,12 @@ public:
     [[nodiscard]] bool has_tokenizer() const noexcept { return has_tokenizer_; }
     /// From `tokenizer.json`, or the GGUF file. Where there is none, one that knows no token: sessions on ids run,
     /// texts are refused.
-    [[nodiscard]] const io::tokenizer& tokenizer() const noexcept { return tokenizer_; }
+    [[nodiscard]] const text::tokenizer& tokenizer() const noexcept { return tokenizer_; }
 
     /// A fill-in-the-middle prompt cut to `kept` tokens; nothing for any other prompt. See fill_in_the_middle::cut.
     [[nodiscard]] std::optional<std::vector<token_id>> cut_middle_prompt(std::span<const token_id> prompt,
                                                                          std::size_t start, std::size_t kept) const {
-        const auto tokens = fill_in_the_middle::of(tokenizer_);
+        const auto tokens = text::fill_in_the_middle::of(tokenizer_);
         return tokens ? tokens->cut(prompt, start, kept) : std::nullopt;
     }
 
@@ -85,7 +86,6 @@ public:
         const auto& shape = network_.shape();
         require_match(
             exits, {shape.layers, shape.d_model, shape.vocab, exits.model().fingerprint, exits.model().weight_formats});
-        check_exits(exits);
         exits_ = std::move(exits);
         exits_fit_ = true;
     }
@@ -99,7 +99,7 @@ private:
     std::string source_;
     Network network_;
     bool has_tokenizer_;
-    io::tokenizer tokenizer_;
+    text::tokenizer tokenizer_;
     generation_config generation_;
     std::optional<exit_weights> exits_;
     bool exits_fit_;

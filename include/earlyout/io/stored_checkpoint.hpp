@@ -2,9 +2,9 @@
 #ifndef EARLYOUT_IO_STORED_CHECKPOINT_HPP
 #define EARLYOUT_IO_STORED_CHECKPOINT_HPP
 
-#include <earlyout/core/checkpoint.hpp>
 #include <earlyout/core/function_ref.hpp>
 #include <earlyout/io/fingerprint.hpp>
+#include <earlyout/weights/checkpoint.hpp>
 
 #include <filesystem>
 #include <string>

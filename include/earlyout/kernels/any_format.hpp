@@ -162,7 +162,7 @@ namespace kernels {
 
 /// Calls body(format, weights) with the format's own tag and matrix: the switch of a product.
 template <class Format, class Body>
-[[gnu::always_inline]] inline void with_format(const packed_matrix<Format>& weights, Body&& body) {
+EARLYOUT_ALWAYS_INLINE void with_format(const packed_matrix<Format>& weights, Body&& body) {
     if constexpr (std::is_same_v<Format, any_format>) {
         weights.visit([&]<class Held>(const packed_matrix<Held>& m) { body(Held{}, m); });
     } else {

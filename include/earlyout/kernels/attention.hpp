@@ -3,12 +3,10 @@
 #define EARLYOUT_KERNELS_ATTENTION_HPP
 
 #include <earlyout/core/extent.hpp>
-#include <earlyout/kernels/half.hpp>
-#include <earlyout/kernels/softmax.hpp>
+#include <earlyout/kernels/attention_tile.hpp>
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstddef>
 #include <limits>
 #include <span>
@@ -23,267 +21,21 @@ struct head_query {
     std::size_t last = 0;
 };
 
-/// Queries that share each key and each value they read: as many as the register file has room for.
-template <class Arch>
-inline constexpr std::size_t tile_queries = lanes<Arch> >= 16  ? 6
-                                            : lanes<Arch> == 8 ? 3
-                                                               : 1;
-
-/// Entries whose scores are kept at once, counted from the cache's first: what several tiles of queries read of their
-/// keys and values stays in a core's second cache.
-inline constexpr std::size_t score_stretch = 512;
-
-/// From one query's scores to the next one's: rows that begin in different sets of a core's first cache.
-inline constexpr std::size_t score_stride = score_stretch + key_block;
-
 /// Most queries that one call of attend() takes.
 template <class Arch>
-inline constexpr std::size_t most_queries = 8 * tile_queries<Arch>;
+inline constexpr std::size_t max_queries = 8 * tile_queries<Arch>;
 
 /// Floats of scratch that attend() needs, whatever the length of the cache.
 template <class Arch = default_arch>
 [[nodiscard]] constexpr std::size_t attention_scratch(std::size_t head_dim) noexcept {
-    return tile_queries<Arch> * score_stride + most_queries<Arch> * 2 * round_up(head_dim, key_block);
+    return tile_queries<Arch> * score_stride + max_queries<Arch> * 2 * round_up(head_dim, key_block);
 }
-
-namespace detail {
-
-/// What a query is in one stretch of entries, which are counted from its first.
-struct stretch_query {
-    const float* query = nullptr;  // [head_dim]
-    float* sums = nullptr;         // [2, head_dim rounded up to 16], over the stretches so far
-    std::size_t first = 0;
-    std::size_t last = 0;
-};
-
-/// Softmax so far: the largest score, and the sum of exp(score - most).
-struct softmax_state {
-    float most;
-    float sum;
-};
-
-/// Sums that are added up at once for each query: 24 registers' worth of the 32 that AVX-512 has, 12 of 16 elsewhere.
-template <class Arch>
-inline constexpr std::size_t attention_sums = lanes<Arch> >= 16 ? 24 : 12;
-
-/// How many registers each query of a tile may have for one of its two sums: a power of two, at most `most`.
-template <class Arch>
-[[nodiscard]] constexpr std::size_t parts_for(std::size_t queries, std::size_t most) noexcept {
-    std::size_t parts = 1;
-    while (2 * parts <= most && 2 * (2 * parts) * queries <= attention_sums<Arch>) parts *= 2;
-    return parts;
-}
-
-/// to[q][b] += component k of query q times component k of the keys in block b.
-template <class Arch, std::size_t Queries, std::size_t Blocks, std::size_t Parts, element_format Format>
-[[gnu::always_inline]] inline void add_component(Format format, const typename Format::element* keys,
-                                                 std::size_t head_dim, const float* const (&query)[Queries],
-                                                 std::size_t k,
-                                                 float_batch<Arch> (&to)[Queries][Blocks][Parts]) noexcept {
-    float_batch<Arch> column[Blocks][Parts];
-#pragma GCC unroll 16
-    for (std::size_t b = 0; b < Blocks; ++b) {
-        load_contiguous<Arch>(format, keys + (b * head_dim + k) * key_block, column[b]);
-    }
-#pragma GCC unroll 16
-    for (std::size_t q = 0; q < Queries; ++q) {
-        const float_batch<Arch> value(query[q][k]);
-#pragma GCC unroll 16
-        for (std::size_t b = 0; b < Blocks; ++b) {
-#pragma GCC unroll 16
-            for (std::size_t p = 0; p < Parts; ++p) {
-                to[q][b][p] = multiply_add<Arch>(value, column[b][p], to[q][b][p]);
-            }
-        }
-    }
-}
-
-/// scores[q * score_stride + i] = scale * (query_q . key_i) for the entries of whole key blocks that cover [first,
-/// last). A sum over k is two sums over every second k, so that it does not wait for itself; the same two whichever
-/// queries are beside it.
-/// @param queries [Queries]
-/// @param keys    one head's keys in f32, bf16 or f16: entry i, component k at keys[(i / 16 * head_dim + k) * 16 + i %
-/// 16]
-template <class Arch, std::size_t Queries, element_format Format, class HeadDim>
-inline void attention_scores(Format format, const stretch_query* queries, const typename Format::element* keys,
-                             HeadDim head_dim, float scale, std::size_t first, std::size_t last,
-                             float* scores) noexcept {
-    using batch = float_batch<Arch>;
-    constexpr std::size_t w = lanes<Arch>;
-    constexpr std::size_t parts = key_block / w;
-    constexpr std::size_t sums = 2;
-    const std::size_t size = head_dim;
-    const float* query[Queries];
-    for (std::size_t q = 0; q < Queries; ++q) query[q] = queries[q].query;
-
-    const auto score_blocks = [&]<std::size_t Blocks>(std::size_t block, extent<Blocks>) {
-        const typename Format::element* key = keys + block * size * key_block;
-        batch sum[sums][Queries][Blocks][parts];  // in registers only if its loops are unrolled, see multiply_tile
-#pragma GCC unroll 16
-        for (auto& half : sum) {
-#pragma GCC unroll 16
-            for (auto& row : half) {
-#pragma GCC unroll 16
-                for (auto& block_sum : row) {
-#pragma GCC unroll 16
-                    for (auto& part : block_sum) part = batch(0.0f);
-                }
-            }
-        }
-        for (std::size_t k = 0; k + 1 < size; k += 2) {
-            detail::add_component<Arch>(format, key, size, query, k, sum[0]);
-            detail::add_component<Arch>(format, key, size, query, k + 1, sum[1]);
-        }
-        if (size % 2 != 0) detail::add_component<Arch>(format, key, size, query, size - 1, sum[0]);
-#pragma GCC unroll 16
-        for (std::size_t q = 0; q < Queries; ++q) {
-#pragma GCC unroll 16
-            for (std::size_t b = 0; b < Blocks; ++b) {
-#pragma GCC unroll 16
-                for (std::size_t p = 0; p < parts; ++p) {
-                    const batch all = (sum[0][q][b][p] + sum[1][q][b][p]) * batch(scale);
-                    all.store_unaligned(scores + q * score_stride + (block + b) * key_block + p * w);
-                }
-            }
-        }
-    };
-    constexpr std::size_t wide = std::max<std::size_t>(1, detail::parts_for<Arch>(Queries, 2 * parts) / parts);
-    std::size_t block = first / key_block;
-    const std::size_t end = round_up(last, key_block) / key_block;
-    for (; block + wide <= end; block += wide) score_blocks(block, extent<wide>{});
-    if constexpr (wide > 1) {
-        for (; block < end; ++block) score_blocks(block, extent<1>{});
-    }
-}
-
-/// sums_q += weights[q * score_stride + i] * values_i for i in [first_q, last_q), even and odd i apart; all that the
-/// queries see lies in [first, last). What a query does not see is not multiplied by zero but left out: it may be
-/// anything.
-/// @param queries [Queries]
-/// @param values  one head's values in f32, bf16 or f16: entry i at values + i * stride; rows are padded to 16
-template <class Arch, std::size_t Queries, element_format Format, class HeadDim>
-inline void add_weighted(Format format, const stretch_query* queries, const float* weights,
-                         const typename Format::element* values, std::size_t stride, HeadDim head_dim,
-                         std::size_t first, std::size_t last) noexcept {
-    using batch = float_batch<Arch>;
-    constexpr std::size_t w = lanes<Arch>;
-    constexpr std::size_t sums = 2;
-    const std::size_t width = round_up(head_dim, key_block);
-    std::size_t all_first = first, all_last = last;  // what all of them see
-    for (std::size_t q = 0; q < Queries; ++q) {
-        all_first = std::max(all_first, queries[q].first);
-        all_last = std::min(all_last, queries[q].last);
-    }
-    const std::size_t pair_end = round_up(last, 2) / 2;
-    const std::size_t common = std::min(round_up(all_first, 2) / 2, pair_end);
-    const std::size_t common_end = std::max(common, all_last / 2);
-
-    const auto sum_columns = [&]<std::size_t Parts>(std::size_t column, extent<Parts>) {
-        batch sum[sums][Queries][Parts];
-#pragma GCC unroll 16
-        for (std::size_t s = 0; s < sums; ++s) {
-#pragma GCC unroll 16
-            for (std::size_t q = 0; q < Queries; ++q) {
-                const float* const from = queries[q].sums + s * width + column;
-#pragma GCC unroll 16
-                for (std::size_t p = 0; p < Parts; ++p) sum[s][q][p] = batch::load_unaligned(from + p * w);
-            }
-        }
-        const typename Format::element* const value = values + column;
-        const auto add_where_seen = [&](std::size_t from, std::size_t to) {
-            for (std::size_t pair = from; pair < to; ++pair) {
-#pragma GCC unroll 16
-                for (std::size_t s = 0; s < sums; ++s) {
-                    const std::size_t i = sums * pair + s;
-#pragma GCC unroll 16
-                    for (std::size_t q = 0; q < Queries; ++q) {
-                        if (i < queries[q].first || i >= queries[q].last) continue;
-                        const batch weight(weights[q * score_stride + i]);
-                        batch row[Parts];
-                        load_contiguous<Arch>(format, value + i * stride, row);
-#pragma GCC unroll 16
-                        for (std::size_t p = 0; p < Parts; ++p) {
-                            sum[s][q][p] = multiply_add<Arch>(weight, row[p], sum[s][q][p]);
-                        }
-                    }
-                }
-            }
-        };
-        add_where_seen(first / sums, common);
-        for (std::size_t pair = common; pair < common_end; ++pair) {
-#pragma GCC unroll 16
-            for (std::size_t s = 0; s < sums; ++s) {
-                const std::size_t i = sums * pair + s;
-                batch row[Parts];
-                load_contiguous<Arch>(format, value + i * stride, row);
-#pragma GCC unroll 16
-                for (std::size_t q = 0; q < Queries; ++q) {
-                    const batch weight(weights[q * score_stride + i]);
-#pragma GCC unroll 16
-                    for (std::size_t p = 0; p < Parts; ++p) {
-                        sum[s][q][p] = multiply_add<Arch>(weight, row[p], sum[s][q][p]);
-                    }
-                }
-            }
-        }
-        add_where_seen(common_end, pair_end);
-#pragma GCC unroll 16
-        for (std::size_t s = 0; s < sums; ++s) {
-#pragma GCC unroll 16
-            for (std::size_t q = 0; q < Queries; ++q) {
-                float* const to = queries[q].sums + s * width + column;
-#pragma GCC unroll 16
-                for (std::size_t p = 0; p < Parts; ++p) sum[s][q][p].store_unaligned(to + p * w);
-            }
-        }
-    };
-    // The widest columns first, then halves of them for the rest of a head.
-    constexpr std::size_t narrow = key_block / w;
-    constexpr std::size_t wide = std::max(narrow, detail::parts_for<Arch>(Queries, 4));
-    std::size_t column = 0;
-    const auto sum_as_wide = [&]<std::size_t Parts>(extent<Parts> parts) {
-        if constexpr (Parts >= narrow) {
-            for (; column + Parts * w <= width; column += Parts * w) sum_columns(column, parts);
-        }
-    };
-    sum_as_wide(extent<wide>{});
-    sum_as_wide(extent<wide / 2>{});
-    sum_as_wide(extent<wide / 4>{});
-}
-
-/// Takes a tile of queries over one stretch of entries, of which they see some in [first, last).
-/// @param queries, states [Queries]
-template <class Arch, std::size_t Queries, element_format Format, class HeadDim>
-void attend_stretch(Format format, const stretch_query* queries, softmax_state* states,
-                    const typename Format::element* keys, const typename Format::element* values, std::size_t stride,
-                    HeadDim head_dim, float scale, std::size_t first, std::size_t last, float* scores) noexcept {
-    attention_scores<Arch, Queries>(format, queries, keys, head_dim, scale, first, last, scores);
-    for (std::size_t q = 0; q < Queries; ++q) {
-        const std::size_t count = queries[q].last - queries[q].first;
-        if (count == 0) continue;
-        softmax_state& state = states[q];
-        float* const seen = scores + q * score_stride + queries[q].first;
-        const float most = std::max(state.most, max_value<Arch>(seen, count));
-        if (most > state.most && state.sum != 0.0f) {
-            const float factor = std::exp(state.most - most);
-            const std::size_t size = 2 * round_up(head_dim, key_block);
-            transform<Arch>(queries[q].sums, queries[q].sums, size,
-                            [factor](const float_batch<Arch>& v) { return v * float_batch<Arch>(factor); });
-            state.sum *= factor;
-        }
-        state.sum += exp_and_sum<Arch>(seen, count, most);
-        state.most = most;
-    }
-    add_weighted<Arch, Queries>(format, queries, scores, values, stride, head_dim, first, last);
-}
-
-}  // namespace detail
 
 /// Queries that meet the keys and values of one head: out = softmax(scale * q Kᵀ) V over the entries that each sees;
 /// zero where it sees none. Tiles of queries read each key and each value once. The softmax goes over a stretch of
 /// entries after another and is scaled anew when a larger score turns up (Milakov and Gimelshein, 2018). What a query
 /// gets does not depend on those beside it.
-/// @param queries at most most_queries, best in order of what they see
+/// @param queries at most max_queries, best in order of what they see
 /// @param keys    one head's keys in f32, bf16 or f16, see attention_scores
 /// @param values  its values, see add_weighted
 /// @param scratch [attention_scratch(head_dim)]
@@ -305,7 +57,7 @@ void attend(Format format, std::span<const head_query> queries, const typename F
     const std::size_t size = head_dim, width = round_up(size, key_block);
     float* const sums = scratch + most * score_stride;
     std::fill_n(sums, queries.size() * 2 * width, 0.0f);
-    detail::softmax_state states[most_queries<Arch>];
+    detail::softmax_state states[max_queries<Arch>];
     std::fill_n(states, queries.size(), detail::softmax_state{-std::numeric_limits<float>::infinity(), 0.0f});
     std::size_t first = static_cast<std::size_t>(-1), last = 0;
     for (const head_query& q : queries) {
@@ -350,6 +102,15 @@ void attend(Format format, std::span<const head_query> queries, const typename F
         }
     }
 }
+
+#define EARLYOUT_DETAIL_ATTEND(Format)                                                               \
+    EARLYOUT_DETAIL_KERNEL(void attend(Format, std::span<const head_query>, const Format::element*,  \
+                                       const Format::element*, std::size_t, extent<>, float, float*, \
+                                       default_arch) noexcept)
+EARLYOUT_DETAIL_ATTEND(f32);
+EARLYOUT_DETAIL_ATTEND(bf16);
+EARLYOUT_DETAIL_ATTEND(f16);
+#undef EARLYOUT_DETAIL_ATTEND
 
 }  // namespace kernels
 }}  // namespace earlyout::EARLYOUT_ABI

@@ -14,24 +14,22 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 
-/// Tokens whose sums one pass over a panel keeps in registers: as many as the register file holds.
+/// Tokens whose sums of a panel's rows one pass over it keeps in registers: as many as there is room for.
 template <class Arch>
-inline constexpr std::size_t tile_tokens = lanes<Arch> >= 16  ? 12
-                                           : lanes<Arch> == 8 ? 3
-                                                              : 1;
+inline constexpr std::size_t tile_tokens = std::max<std::size_t>(1, sum_registers<Arch> / (panel_rows / lanes<Arch>));
 
 /// The 32 weights of one input as floats, in order of rows.
 template <class Arch, std::size_t Parts>
-[[gnu::always_inline]] inline void load_column(f32, const float* weights, float_batch<Arch> (&column)[Parts]) noexcept {
-#pragma GCC unroll 16
+EARLYOUT_ALWAYS_INLINE void load_column(f32, const float* weights, float_batch<Arch> (&column)[Parts]) noexcept {
+    EARLYOUT_UNROLL(16)
     for (std::size_t p = 0; p < Parts; ++p) column[p] = float_batch<Arch>::load_aligned(weights + p * lanes<Arch>);
 }
 template <class Arch, std::size_t Parts>
-[[gnu::always_inline]] inline void load_column(bf16, const std::uint16_t* weights,
-                                               float_batch<Arch> (&column)[Parts]) noexcept {
-    using words = xsimd::batch<std::uint32_t, Arch>;
+EARLYOUT_ALWAYS_INLINE void load_column(bf16, const std::uint16_t* weights,
+                                        float_batch<Arch> (&column)[Parts]) noexcept {
+    using words = word_batch<Arch>;
     const words upper_half(0xffff0000u);
-#pragma GCC unroll 16
+    EARLYOUT_UNROLL(16)
     for (std::size_t p = 0; p < Parts / 2; ++p) {
         const auto* at = reinterpret_cast<const std::uint32_t*>(weights) + p * lanes<Arch>;
         const words pairs = words::load_aligned(at);
@@ -41,18 +39,18 @@ template <class Arch, std::size_t Parts>
 }
 
 template <class Arch, std::size_t Parts>
-[[gnu::always_inline]] inline void load_column(f16, const std::uint16_t* weights,
-                                               float_batch<Arch> (&column)[Parts]) noexcept {
+EARLYOUT_ALWAYS_INLINE void load_column(f16, const std::uint16_t* weights,
+                                        float_batch<Arch> (&column)[Parts]) noexcept {
     load_f16<Arch>(weights, column);
 }
 
 /// Stores one token's sums of a panel, plus bias where there is one, to its first `rows` rows.
 template <class Arch, std::size_t Parts>
-[[gnu::always_inline]] inline void store_rows(float_batch<Arch> (&sum)[Parts], const float* bias, float* out,
-                                              std::size_t rows) noexcept {
+EARLYOUT_ALWAYS_INLINE void store_rows(float_batch<Arch> (&sum)[Parts], const float* bias, float* out,
+                                       std::size_t rows) noexcept {
     using batch = float_batch<Arch>;
     constexpr std::size_t w = lanes<Arch>;
-#pragma GCC unroll 16
+    EARLYOUT_UNROLL(16)
     for (std::size_t p = 0; p < Parts; ++p) {
         const std::size_t first = p * w;
         if (first + w <= rows) {
@@ -74,17 +72,13 @@ public:
         : from_(reinterpret_cast<std::uintptr_t>(from)), bytes_(bytes) {}
 
     /// One line, for steps that are short.
-    void line(std::size_t step) const noexcept { prefetch(from_ + step * bytes_); }
+    void line(std::size_t step) const noexcept { platform::prefetch(from_ + step * bytes_); }
     void lines(std::size_t step) const noexcept {
-        for (std::size_t i = 0; i < bytes_; i += 64) prefetch(from_ + step * bytes_ + i);
+        for (std::size_t i = 0; i < bytes_; i += 64) platform::prefetch(from_ + step * bytes_ + i);
     }
     void skip(std::size_t steps) noexcept { from_ += steps * bytes_; }
 
 private:
-    static void prefetch(std::uintptr_t address) noexcept {
-        __builtin_prefetch(reinterpret_cast<const void*>(address), 0, 2);
-    }
-
     std::uintptr_t from_;  // a number: it may run past the end of the weights
     std::size_t bytes_;
 };
@@ -92,10 +86,9 @@ private:
 /// Calls tile(count, panel, ahead, x, bias, y, rows) for each panel and each run of at most `Most` tokens.
 /// @param steps of a tile
 template <std::size_t Most, class Weights, class Inputs, class Tile>
-[[gnu::always_inline]] inline void multiply_panels(const Weights& weights, const Inputs& x, std::size_t steps,
-                                                   const float* bias, matrix_view<float> y, std::size_t first_panel,
-                                                   std::size_t last_panel, std::size_t first_column,
-                                                   Tile tile) noexcept {
+EARLYOUT_ALWAYS_INLINE void multiply_panels(const Weights& weights, const Inputs& x, std::size_t steps,
+                                            const float* bias, matrix_view<float> y, std::size_t first_panel,
+                                            std::size_t last_panel, std::size_t first_column, Tile tile) noexcept {
     const std::size_t full_tiles = std::max<std::size_t>(1, x.rows() / Most);
     const std::size_t ahead_bytes = weights.panel_bytes(1) / std::max<std::size_t>(1, steps * full_tiles) + 1;
     for (std::size_t panel = first_panel; panel < last_panel; ++panel) {
@@ -125,9 +118,9 @@ inline void multiply_tile(const typename Format::element* panel, look_ahead ahea
     // Loops over registers are unrolled by request: at -O2 GCC 12 leaves them rolled and keeps the sums in
     // memory, which is several times slower.
     batch sum[Tokens][parts];
-#pragma GCC unroll 16
+    EARLYOUT_UNROLL(16)
     for (auto& token : sum) {
-#pragma GCC unroll 16
+        EARLYOUT_UNROLL(16)
         for (auto& part : token) part = batch(0.0f);
     }
     const auto* weight = panel;
@@ -136,14 +129,14 @@ inline void multiply_tile(const typename Format::element* panel, look_ahead ahea
         if constexpr (Tokens == tile_tokens<Arch> && Tokens > 1) ahead.line(k);
         batch column[parts];
         load_column<Arch>(Format{}, weight, column);
-#pragma GCC unroll 16
+        EARLYOUT_UNROLL(16)
         for (std::size_t t = 0; t < Tokens; ++t) {
             const batch value(x.row(t)[k]);
-#pragma GCC unroll 16
+            EARLYOUT_UNROLL(16)
             for (std::size_t p = 0; p < parts; ++p) sum[t][p] = multiply_add<Arch>(value, column[p], sum[t][p]);
         }
     }
-#pragma GCC unroll 16
+    EARLYOUT_UNROLL(16)
     for (std::size_t t = 0; t < Tokens; ++t) store_rows<Arch>(sum[t], bias, y + t * y_stride, rows);
 }
 
@@ -170,6 +163,15 @@ void multiply(const packed_matrix<Format>& weights, matrix_view<const float> x, 
                               tiles[count - 1](panel, ahead, rows, depth, panel_bias, out, y.stride(), width);
                           });
 }
+
+#define EARLYOUT_DETAIL_MULTIPLY(Format)                                                                           \
+    EARLYOUT_DETAIL_KERNEL(void multiply(const packed_matrix<Format>&, matrix_view<const float>, extent<>,         \
+                                         const float*, matrix_view<float>, std::size_t, std::size_t, default_arch, \
+                                         std::size_t) noexcept)
+EARLYOUT_DETAIL_MULTIPLY(f32);
+EARLYOUT_DETAIL_MULTIPLY(bf16);
+EARLYOUT_DETAIL_MULTIPLY(f16);
+#undef EARLYOUT_DETAIL_MULTIPLY
 
 }  // namespace kernels
 }}  // namespace earlyout::EARLYOUT_ABI

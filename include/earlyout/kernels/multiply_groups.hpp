@@ -5,7 +5,7 @@
 #include <earlyout/kernels/byte_dot.hpp>
 #include <earlyout/kernels/half.hpp>
 #include <earlyout/kernels/multiply.hpp>
-#include <earlyout/kernels/multiply_groups_amx.hpp>
+#include <earlyout/kernels/multiply_groups_matrix.hpp>
 #include <earlyout/kernels/packing_groups.hpp>
 
 #include <algorithm>
@@ -19,7 +19,8 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 
 /// Tokens whose sums, whole and of the present group, one pass over a panel keeps in registers.
 template <class Arch>
-inline constexpr std::size_t group_tile_tokens = lanes<Arch> >= 16 ? 6 : 1;
+inline constexpr std::size_t group_tile_tokens =
+    std::max<std::size_t>(1, sum_registers<Arch> / (2 * (panel_rows / lanes<Arch>)));
 
 /// `Tokens` rows of y = W x for one panel of int8 or int4 weights. A group's sum is exact; groups are added in order
 /// with one fused operation each, so that a value does not depend on its neighbours.
@@ -31,50 +32,50 @@ inline void multiply_groups_tile(const std::uint8_t* panel, look_ahead ahead, co
     constexpr std::size_t parts = panel_rows / lanes<Arch>;
     const std::size_t groups = quantized_rows::groups(depth);
     batch sum[Tokens][parts];
-#pragma GCC unroll 16
+    EARLYOUT_UNROLL(16)
     for (auto& token : sum) {
-#pragma GCC unroll 16
+        EARLYOUT_UNROLL(16)
         for (auto& part : token) part = batch(0.0f);
     }
     for (std::size_t g = 0; g < groups; ++g) {
         ints exact[Tokens][parts];
-#pragma GCC unroll 16
+        EARLYOUT_UNROLL(16)
         for (std::size_t t = 0; t < Tokens; ++t) {
             const ints offset(-Format::zero * x.sums[t * groups + g]);
-#pragma GCC unroll 16
+            EARLYOUT_UNROLL(16)
             for (auto& part : exact[t]) part = offset;
         }
         const std::uint8_t* code = panel + panel_rows * sizeof(std::uint16_t);
         const std::int8_t* const values = x.codes + g * group_size;
-#pragma GCC unroll 16
+        EARLYOUT_UNROLL(16)
         for (std::size_t four = 0; four < group_size; four += 4) {
             if constexpr (Tokens == group_tile_tokens<Arch> && Tokens > 1) ahead.line(g * (group_size / 4) + four / 4);
             ints column[parts];
             code = load_codes<Arch>(Format{}, code, column);
-#pragma GCC unroll 16
+            EARLYOUT_UNROLL(16)
             for (std::size_t t = 0; t < Tokens; ++t) {
                 std::int32_t bytes;
                 std::memcpy(&bytes, values + t * groups * group_size + four, sizeof bytes);
                 const ints value(bytes);
-#pragma GCC unroll 16
+                EARLYOUT_UNROLL(16)
                 for (std::size_t p = 0; p < parts; ++p) {
-                    exact[t][p] = byte_dot<Arch>(column[p], value, exact[t][p], byte_dot_by::best<Arch>{});
+                    exact[t][p] = byte_dot<Arch>(column[p], value, exact[t][p]);
                 }
             }
         }
         batch scale[parts];
         load_f16<Arch>(reinterpret_cast<const std::uint16_t*>(panel), scale);
-#pragma GCC unroll 16
+        EARLYOUT_UNROLL(16)
         for (std::size_t t = 0; t < Tokens; ++t) {
             const batch token_scale(x.scales[t * groups + g]);
-#pragma GCC unroll 16
+            EARLYOUT_UNROLL(16)
             for (std::size_t p = 0; p < parts; ++p) {
                 sum[t][p] = multiply_add<Arch>(xsimd::to_float(exact[t][p]), scale[p] * token_scale, sum[t][p]);
             }
         }
         panel = code;
     }
-#pragma GCC unroll 16
+    EARLYOUT_UNROLL(16)
     for (std::size_t t = 0; t < Tokens; ++t) store_rows<Arch>(sum[t], bias, y + t * y_stride, rows);
 }
 
@@ -90,14 +91,15 @@ void multiply(const packed_matrix<Format>& weights, quantized_view x, Depth dept
     static constexpr auto tiles = []<std::size_t... T>(std::index_sequence<T...>) {
         return std::array<tile, most>{&multiply_groups_tile<Arch, T + 1, Format, Depth>...};
     }(std::make_index_sequence<most>{});
-#if defined(EARLYOUT_DETAIL_AMX)
-    if (const std::size_t many = worth_amx(x.rows()); many != 0 && may_use_amx<Arch>()) {
-        multiply_groups_amx<Arch>(weights, x.rows(0, many), bias, y.rows(0, many), first_panel, last_panel,
-                                  first_column);
-        x = x.rows(many, x.rows() - many);
-        y = y.rows(many, y.rows() - many);
+    if constexpr (matrix_unit_of<Arch>::is_there) {
+        using unit = matrix_unit_of<Arch>;
+        if (const std::size_t many = worth_matrix_unit<unit>(x.rows()); many != 0 && unit::is_permitted()) {
+            multiply_groups_matrix<Arch>(weights, x.rows(0, many), bias, y.rows(0, many), first_panel, last_panel,
+                                         first_column);
+            x = x.rows(many, x.rows() - many);
+            y = y.rows(many, y.rows() - many);
+        }
     }
-#endif
     multiply_panels<most>(weights, x, weights.groups() * (group_size / 4), bias, y, first_panel, last_panel,
                           first_column,
                           [&](std::size_t count, const std::uint8_t* panel, look_ahead ahead,
@@ -105,6 +107,14 @@ void multiply(const packed_matrix<Format>& weights, quantized_view x, Depth dept
                               tiles[count - 1](panel, ahead, rows, depth, panel_bias, out, y.stride(), width);
                           });
 }
+
+#define EARLYOUT_DETAIL_MULTIPLY(Format)                                                                       \
+    EARLYOUT_DETAIL_KERNEL(void multiply(const packed_matrix<Format>&, quantized_view, extent<>, const float*, \
+                                         matrix_view<float>, std::size_t, std::size_t, default_arch,           \
+                                         std::size_t) noexcept)
+EARLYOUT_DETAIL_MULTIPLY(int8);
+EARLYOUT_DETAIL_MULTIPLY(int4);
+#undef EARLYOUT_DETAIL_MULTIPLY
 
 /// Activations in the form that products with a format read: themselves, or rounded into `scratch`.
 /// @param x        [tokens, in]

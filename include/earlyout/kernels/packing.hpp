@@ -5,11 +5,11 @@
 #include <earlyout/core/aligned_buffer.hpp>
 #include <earlyout/core/extent.hpp>
 #include <earlyout/core/matrix_view.hpp>
-#include <earlyout/core/packed_weights.hpp>
 #include <earlyout/core/token.hpp>
-#include <earlyout/core/weight_arena.hpp>
 #include <earlyout/kernels/formats.hpp>
 #include <earlyout/kernels/simd.hpp>
+#include <earlyout/weights/packed_weights.hpp>
+#include <earlyout/weights/weight_arena.hpp>
 
 #include <algorithm>
 #include <cstddef>

@@ -176,19 +176,19 @@ namespace kernels {
 
 /// Codes of four inputs for the 32 rows, a row's in one 32-bit lane. Returns where the next four stand.
 template <class Arch, std::size_t Parts>
-[[gnu::always_inline]] inline const std::uint8_t* load_codes(int8, const std::uint8_t* from,
-                                                             int_batch<Arch> (&codes)[Parts]) noexcept {
+EARLYOUT_ALWAYS_INLINE const std::uint8_t* load_codes(int8, const std::uint8_t* from,
+                                                      int_batch<Arch> (&codes)[Parts]) noexcept {
     const auto* const words = reinterpret_cast<const std::int32_t*>(from);
-#pragma GCC unroll 16
+    EARLYOUT_UNROLL(16)
     for (std::size_t p = 0; p < Parts; ++p) codes[p] = int_batch<Arch>::load_aligned(words + p * lanes<Arch>);
     return from + panel_rows * 4;
 }
 template <class Arch, std::size_t Parts>
-[[gnu::always_inline]] inline const std::uint8_t* load_codes(int4, const std::uint8_t* from,
-                                                             int_batch<Arch> (&codes)[Parts]) noexcept {
+EARLYOUT_ALWAYS_INLINE const std::uint8_t* load_codes(int4, const std::uint8_t* from,
+                                                      int_batch<Arch> (&codes)[Parts]) noexcept {
     const auto* const words = reinterpret_cast<const std::int32_t*>(from);
     const int_batch<Arch> low(0x0f0f0f0f);
-#pragma GCC unroll 16
+    EARLYOUT_UNROLL(16)
     for (std::size_t p = 0; p < Parts / 2; ++p) {
         const auto both = int_batch<Arch>::load_aligned(words + p * lanes<Arch>);
         codes[p] = both & low;

@@ -94,32 +94,6 @@ struct quantized_view {
     }
 };
 
-namespace detail {
-
-/// Stores a group's codes, which fit in bytes, and returns their sum.
-template <class Arch, std::size_t Parts>
-[[gnu::always_inline]] inline std::int32_t store_codes(const xsimd::batch<std::int32_t, Arch> (&rounded)[Parts],
-                                                       std::int8_t* codes) noexcept {
-#if defined(__AVX512F__)
-    if constexpr (Parts == 2) {
-        for (std::size_t p = 0; p < 2; ++p) {
-            _mm_storeu_si128(reinterpret_cast<__m128i*>(codes + p * 16), _mm512_cvtepi32_epi8(rounded[p]));
-        }
-        return _mm512_reduce_add_epi32(rounded[0] + rounded[1]);
-    }
-#endif
-    alignas(64) std::int32_t values[group_size];
-    for (std::size_t p = 0; p < Parts; ++p) rounded[p].store_aligned(values + p * group_size / Parts);
-    std::int32_t sum = 0;
-    for (std::size_t i = 0; i < group_size; ++i) {
-        codes[i] = static_cast<std::int8_t>(values[i]);
-        sum += values[i];
-    }
-    return sum;
-}
-
-}  // namespace detail
-
 /// Rounds one row of activations; the last group is filled up with zeros. A group whose largest magnitude is below
 /// 1e-30 becomes zero; one with an infinity or NaN makes the row's products NaN.
 /// @param x              [n]
@@ -129,7 +103,7 @@ template <class Arch = default_arch>
 void quantize_row(const float* x, std::size_t n, std::int8_t* codes, float* scales, std::int32_t* sums,
                   Arch = {}) noexcept {
     using batch = float_batch<Arch>;
-    using ints = xsimd::batch<std::int32_t, Arch>;
+    using ints = int_batch<Arch>;
     constexpr std::size_t w = lanes<Arch>;
     constexpr std::size_t parts = group_size / w;
     alignas(64) float tail[group_size];
@@ -142,7 +116,7 @@ void quantize_row(const float* x, std::size_t n, std::int8_t* codes, float* scal
         batch value[parts];
         batch most(0.0f);
         xsimd::batch_bool<float, Arch> finite(true);
-#pragma GCC unroll 16
+        EARLYOUT_UNROLL(16)
         for (std::size_t p = 0; p < parts; ++p) {
             value[p] = batch::load_unaligned(from + p * w);
             const batch magnitude = xsimd::abs(value[p]);
@@ -154,13 +128,13 @@ void quantize_row(const float* x, std::size_t n, std::int8_t* codes, float* scal
         const float inverse = good && largest >= 1e-30f ? 127.0f / largest : 0.0f;
         // Rounding to nearest even in the lowest bits of a float, and its bits less those of 1.5 * 2^23: an integer.
         ints rounded[parts];
-#pragma GCC unroll 16
+        EARLYOUT_UNROLL(16)
         for (std::size_t p = 0; p < parts; ++p) {
             const batch kept = good ? value[p] : batch(0.0f);
             const batch shifted = multiply_add<Arch>(kept, batch(inverse), batch(0x1.8p23f));
             rounded[p] = std::bit_cast<ints>(shifted) - ints(0x4b400000);
         }
-        *sums++ = detail::store_codes<Arch>(rounded, codes);
+        *sums++ = arch::store_bytes(rounded, codes, arch::best<Arch>{});
         *scales++ = good ? (inverse == 0.0f ? 0.0f : largest / 127.0f) : std::numeric_limits<float>::quiet_NaN();
     }
 }

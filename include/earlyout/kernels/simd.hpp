@@ -2,37 +2,12 @@
 #ifndef EARLYOUT_KERNELS_SIMD_HPP
 #define EARLYOUT_KERNELS_SIMD_HPP
 
-#include <earlyout/core/config.hpp>
-
-// GCC 12's own AVX-512 intrinsics start from a variable initialised by itself.
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
-#include <xsimd/xsimd.hpp>
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic pop
-#endif
+#include <earlyout/kernels/arch/all.hpp>
 
 #include <cstddef>
 #include <type_traits>
 
-namespace earlyout { inline namespace EARLYOUT_ABI {
-
-/// The widest instruction set this translation unit may use. Kernels take it as an arch tag, so that a
-/// test can run each of them on every narrower set too.
-using default_arch = xsimd::default_arch;
-
-/// A register of floats.
-template <class Arch>
-using float_batch = xsimd::batch<float, Arch>;
-
-namespace kernels {
-
-/// Floats per register.
-template <class Arch>
-inline constexpr std::size_t lanes = float_batch<Arch>::size;
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 
 /// Rows that kernels keep contiguous per weight: every register width divides it.
 inline constexpr std::size_t panel_rows = 32;
@@ -43,64 +18,29 @@ inline constexpr std::size_t key_block = 16;
 /// x * y + z, fused wherever the instruction set can. One spelling for every kernel, so that the same
 /// element is rounded the same way whichever block it is computed in.
 template <class Arch>
-[[gnu::always_inline]] inline float_batch<Arch> multiply_add(const float_batch<Arch>& x, const float_batch<Arch>& y,
-                                                             const float_batch<Arch>& z) noexcept {
-#if defined(__AVX512F__)
-    // xsimd 8.1 spells it as a product and a sum here, which clang does not fuse.
-    if constexpr (std::is_base_of_v<xsimd::avx512f, Arch>) return _mm512_fmadd_ps(x, y, z);
-#endif
-    return xsimd::fma(x, y, z);
+EARLYOUT_ALWAYS_INLINE float_batch<Arch> multiply_add(const float_batch<Arch>& x, const float_batch<Arch>& y,
+                                                      const float_batch<Arch>& z) noexcept {
+    return arch::multiply_add(x, y, z, arch::best<Arch>{});
 }
-
-namespace detail {
-
-/// The upper half of a register's lanes combined with the lower one, and so on until one is left.
-template <class Arch, class Op>
-[[gnu::always_inline]] inline float fold_lanes(const float_batch<Arch>& x, Op op) noexcept {
-#if defined(__SSE2__)
-    if constexpr (lanes<Arch> == 4) {
-        const float_batch<xsimd::sse2> all(x.data), pair = op(all, float_batch<xsimd::sse2>(_mm_movehl_ps(all, all)));
-        return _mm_cvtss_f32(op(pair, float_batch<xsimd::sse2>(_mm_shuffle_ps(pair, pair, 1))));
-    }
-#endif
-#if defined(__AVX__)
-    if constexpr (lanes<Arch> == 8) {
-        const float_batch<xsimd::sse2> lower(_mm256_castps256_ps128(x)), upper(_mm256_extractf128_ps(x, 1));
-        return fold_lanes<xsimd::sse2>(op(lower, upper), op);
-    }
-#endif
-#if defined(__AVX512DQ__)
-    if constexpr (lanes<Arch> == 16) {
-        const float_batch<xsimd::avx> lower(_mm512_castps512_ps256(x)), upper(_mm512_extractf32x8_ps(x, 1));
-        return fold_lanes<xsimd::avx>(op(lower, upper), op);
-    }
-#endif
-    alignas(64) float values[lanes<Arch>];
-    x.store_aligned(values);
-    for (std::size_t half = lanes<Arch> / 2; half != 0; half /= 2) {
-        for (std::size_t i = 0; i < half; ++i) values[i] = op(values[i], values[i + half]);
-    }
-    return values[0];
-}
-
-}  // namespace detail
 
 /// Sum of a register's lanes, halves first, in an order that does not depend on xsimd's version.
 template <class Arch>
 [[nodiscard]] inline float sum_lanes(const float_batch<Arch>& x) noexcept {
-    return detail::fold_lanes<Arch>(x, [](const auto& a, const auto& b) { return a + b; });
+    return arch::fold_lanes(
+        x, [](const auto& a, const auto& b) { return a + b; }, arch::best<Arch>{});
 }
 
 /// Largest of a register's lanes.
 template <class Arch>
 [[nodiscard]] inline float max_lanes(const float_batch<Arch>& x) noexcept {
-    return detail::fold_lanes<Arch>(x, [](const auto& a, const auto& b) {
+    const auto larger = [](const auto& a, const auto& b) {
         if constexpr (std::is_same_v<std::decay_t<decltype(a)>, float>) {
             return a > b ? a : b;
         } else {
             return xsimd::max(a, b);
         }
-    });
+    };
+    return arch::fold_lanes(x, larger, arch::best<Arch>{});
 }
 
 /// The last `count` (< lanes) floats of an array, the other lanes filled with `fill`.
@@ -128,7 +68,6 @@ inline void transform(const float* x, float* out, std::size_t n, Op op) noexcept
     if (i < n) store_tail<Arch>(op(load_tail<Arch>(x + i, n - i, 0.0f)), out + i, n - i);
 }
 
-}  // namespace kernels
-}}  // namespace earlyout::EARLYOUT_ABI
+}}}  // namespace earlyout::EARLYOUT_ABI::kernels
 
 #endif

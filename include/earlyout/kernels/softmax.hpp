@@ -20,7 +20,7 @@ template <class Arch = default_arch>
     for (batch& m : most) m = batch(lowest);
     std::size_t i = 0;
     for (; i + at_once * w <= n; i += at_once * w) {
-#pragma GCC unroll 4
+        EARLYOUT_UNROLL(4)
         for (std::size_t j = 0; j < at_once; ++j) most[j] = xsimd::max(most[j], batch::load_unaligned(x + i + j * w));
     }
     for (; i + w <= n; i += w) most[0] = xsimd::max(most[0], batch::load_unaligned(x + i));

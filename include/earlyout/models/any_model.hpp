@@ -42,6 +42,7 @@ public:
     [[nodiscard]] std::size_t bytes() const noexcept { return held_->bytes(); }
     [[nodiscard]] std::size_t update_kv_bytes() const noexcept { return held_->update_kv_bytes(); }
     [[nodiscard]] const char* format_name() const noexcept { return held_->format_name(); }
+    void visit_matrices(matrix_visitor visit) const { held_->visit_matrices(visit); }
 
 private:
     struct interface {
@@ -52,6 +53,7 @@ private:
         [[nodiscard]] virtual std::size_t bytes() const noexcept = 0;
         [[nodiscard]] virtual std::size_t update_kv_bytes() const noexcept = 0;
         [[nodiscard]] virtual const char* format_name() const noexcept = 0;
+        virtual void visit_matrices(matrix_visitor) const = 0;
     };
     template <class Block>
     struct model final : interface {
@@ -69,6 +71,7 @@ private:
         [[nodiscard]] std::size_t bytes() const noexcept override { return block.bytes(); }
         [[nodiscard]] std::size_t update_kv_bytes() const noexcept override { return block.update_kv_bytes(); }
         [[nodiscard]] const char* format_name() const noexcept override { return block.format_name(); }
+        void visit_matrices(matrix_visitor visit) const override { block.visit_matrices(visit); }
         Block block;
     };
 
@@ -145,6 +148,7 @@ private:
         made.tokens = std::move(parts_of.tokens);
         made.positions = std::move(parts_of.positions);
         made.output = std::move(parts_of.output);
+        made.read_from = std::move(parts_of.read_from);
         made.final_norm = detail::any_norm(std::move(parts_of.final_norm));
         made.blocks.reserve(parts_of.blocks.size());
         for (auto& block : parts_of.blocks) made.blocks.emplace_back(std::move(block));

@@ -11,6 +11,8 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
@@ -40,8 +42,7 @@ struct codegen_architecture {
         s.vocab = from.size("vocab_size");
         s.context = from.size("n_positions");
         if (s.heads % parts != 0) {
-            fail(errc::unsupported, from.from().source(), ": 'n_head': expected a multiple of ", parts, ", found ",
-                 s.heads);
+            fail(errc::unsupported, from.source(), ": 'n_head': expected a multiple of ", parts, ", found ", s.heads);
         }
         return s.completed();
     }
@@ -63,9 +64,9 @@ struct codegen_architecture {
                                 rotary(rotary_frequencies(dim, 10000.0), s.context)},
                                {s, from.activation_function("activation_function", "gelu_new"), format, &arena}};
         read_query_key_value(from, name + ".attn.qkv_proj", s, dim, b.attention);
-        from.linear_rows(name + ".attn.out_proj", s.d_model, false, b.attention.output());
-        from.linear_rows(name + ".mlp.fc_in", s.d_ff, true, b.feed_forward.up());
-        from.linear_rows(name + ".mlp.fc_out", s.d_model, true, b.feed_forward.down());
+        from.fill_linear(name + ".attn.out_proj", false, b.attention.output());
+        from.fill_linear(name + ".mlp.fc_in", true, b.feed_forward.up());
+        from.fill_linear(name + ".mlp.fc_out", true, b.feed_forward.down());
         return b;
     }
 
@@ -76,7 +77,7 @@ private:
     static std::size_t rotary_dim(const reader& from, const model_shape& s) {
         const std::size_t dim = from.optional_size("rotary_dim", 64).value_or(s.head_dim);
         if (dim > s.head_dim || dim % 2 != 0) {
-            fail(errc::wrong_value, from.from().source(), ": 'rotary_dim': expected an even number up to ", s.head_dim,
+            fail(errc::wrong_value, from.source(), ": 'rotary_dim': expected an even number up to ", s.head_dim,
                  ", found ", dim);
         }
         return dim;
@@ -89,18 +90,19 @@ private:
                                      Attention& into) {
         const std::size_t d = s.d_model;
         const std::size_t width = d / parts;  // of the queries of one part
-        auto& target = into.query_key_value();
-        const auto read = [&](std::size_t kind, std::size_t to, bool turned) {
+        std::vector<matrix_part> parts;
+        const auto add = [&](std::size_t kind, std::size_t to, bool turned) {
             for (std::size_t row = 0; row < d; ++row) {
                 const std::size_t stored = row / width * 3 * width + kind * width + row % width;
                 const std::size_t in_head = row % s.head_dim;
                 const std::size_t place = !turned || in_head >= dim ? in_head : in_head / 2 + in_head % 2 * (dim / 2);
-                from.matrix_rows(name + ".weight", 3 * d, stored, 1, target, to + row - in_head + place);
+                parts.push_back({name + ".weight", 3 * d, stored, 1, to + row - in_head + place});
             }
         };
-        read(0, 0, true);
-        read(1, into.value_row(), false);
-        read(2, into.key_row(), true);
+        add(0, 0, true);
+        add(1, into.value_row(), false);
+        add(2, into.key_row(), true);
+        from.fill(into.query_key_value(), std::move(parts));
     }
 };
 

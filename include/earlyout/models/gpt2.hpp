@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
@@ -84,43 +85,28 @@ private:
     static void require(const reader& from, const std::string& name, std::size_t in, std::size_t out) {
         (void)(transposed(from) ? from.require(name, {in, out}) : from.require(name, {out, in}));
     }
+    [[nodiscard]] static matrix_layout layout(const reader& from) {
+        return transposed(from) ? matrix_layout::in_out : matrix_layout::out_in;
+    }
     template <class Linear>
     static void read_matrix(const reader& from, const std::string& name, Linear& into) {
-        if (!transposed(from)) return from.linear_rows(name, into.out(), true, into);
         from.bias_rows(name, into.out(), into);
-        const tensor_view& stored = from.require(name + ".weight", {into.in(), into.out()});
-        if (from.take_packed(stored, into)) return;
-        const std::vector<float> weight = from.tensor(name + ".weight", {into.in(), into.out()});
-        from.settle(into, {name + ".weight"});
-        into.weight().set_rows_transposed(0, {weight.data(), into.in(), into.out()});
-        from.from().note_packed(stored.name, into.weight().share());
+        from.fill(into, name, layout(from));
     }
     template <class Attention>
     static void read_query_key_value(const reader& from, const std::string& name, const model_shape& s,
                                      Attention& into) {
         const std::size_t d = s.d_model;
         auto& target = into.query_key_value();
-        const std::size_t rows[] = {0, into.key_row(), into.value_row()};
         const std::vector<float> bias = from.tensor(name + ".bias", {3 * d});
-        for (std::size_t part = 0; part < 3; ++part) {
-            std::copy_n(bias.begin() + static_cast<std::ptrdiff_t>(part * d), d,
-                        target.bias().begin() + static_cast<std::ptrdiff_t>(rows[part]));
+        std::vector<matrix_part> parts;
+        for (const std::size_t to : {std::size_t{0}, into.key_row(), into.value_row()}) {
+            const std::size_t first = parts.size() * d;
+            parts.push_back({name + ".weight", 3 * d, first, d, to});
+            std::copy_n(bias.begin() + static_cast<std::ptrdiff_t>(first), d,
+                        target.bias().begin() + static_cast<std::ptrdiff_t>(to));
         }
-        if (!transposed(from)) {
-            for (std::size_t part = 0; part < 3; ++part) {
-                from.matrix_rows(name + ".weight", 3 * d, part * d, d, target, rows[part]);
-            }
-            return;
-        }
-        const tensor_view& stored = from.require(name + ".weight", {d, 3 * d});
-        if (from.take_packed(stored, target)) return;
-        const std::vector<float> weight = from.tensor(name + ".weight", {d, 3 * d});
-        from.settle(target, {name + ".weight"});
-        from.from().note_packed(stored.name, target.weight().share());
-        const matrix_view<const float> columns{weight.data(), d, 3 * d};
-        for (std::size_t part = 0; part < 3; ++part) {
-            target.weight().set_rows_transposed(rows[part], columns.cols(part * d, d));
-        }
+        from.fill(target, std::move(parts), layout(from));
     }
 };
 

@@ -46,8 +46,8 @@ struct starcoder2_architecture : detail::llama_layers {
                                read_norm<Shape>(from, name + ".post_attention_layernorm", s),
                                {s, from.hidden_activation("gelu_pytorch_tanh"), format, &arena}};
         read_attention(from, name + ".self_attn", s, {.query_key_value = bias, .output = bias}, b.attention);
-        from.linear_rows(name + ".mlp.c_fc", s.d_ff, bias, b.feed_forward.up());
-        from.linear_rows(name + ".mlp.c_proj", s.d_model, bias, b.feed_forward.down());
+        from.fill_linear(name + ".mlp.c_fc", bias, b.feed_forward.up());
+        from.fill_linear(name + ".mlp.c_proj", bias, b.feed_forward.down());
         return b;
     }
 };

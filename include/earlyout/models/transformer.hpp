@@ -8,6 +8,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -61,9 +62,10 @@ public:
     /// The same with another format for the output matrix than for the layers.
     [[nodiscard]] static transformer from_checkpoint(const checkpoint& from, Format format, Format output_format) try {
         constexpr decoder_names names = Architecture::names;
-        const detail::checkpoint_reader reader(from, names.prefix);
+        typename base::parts made;
+        const detail::checkpoint_reader reader(from, names.prefix, &made.read_from);
         (void)reader.text("model_type", {Architecture::model_type}, Architecture::model_type);
-        if (const auto method = from.text("quantization_config.quant_method")) {
+        if (const auto method = reader.text("quantization_config.quant_method")) {
             fail(errc::unsupported, from.source(),
                  ": 'quantization_config': expected weights that are not quantised, "
                  "found '",
@@ -78,20 +80,21 @@ public:
         const std::string tokens = std::string(names.tokens) + ".weight";
         const bool tied = reader.boolean("tie_word_embeddings", names.tied);
         // One matrix that is both may be stored as either.
-        const bool as_output = tied && !reader.has(tokens) && from.find("lm_head.weight") != nullptr;
-        const tensor_view& table = as_output ? find_tensor(from, "lm_head.weight", {s.vocab, s.d_model})
-                                             : reader.require(tokens, {s.vocab, s.d_model});
-        if (!tied) (void)find_tensor(from, "lm_head.weight", {s.vocab, s.d_model});
+        const bool as_output = tied && !reader.has(tokens) && reader.find("lm_head.weight") != nullptr;
+        if (!as_output) (void)reader.require(tokens, {s.vocab, s.d_model});
+        if (as_output || !tied) (void)reader.require_exactly("lm_head.weight", {s.vocab, s.d_model});
 
-        typename base::parts made;
         weight_arena arena = from.is_packed() ? weight_arena::without_memory() : weight_arena();
         if (!names.positions.empty()) {
             made.positions = read_table(reader, std::string(names.positions) + ".weight", s.context, s.d_model);
         }
         if (!tied) made.tokens = read_table(reader, tokens, s.vocab, s.d_model);
         made.output = linear<Format>(s.vocab, s.d_model, "output", output_format, &arena);
-        reader.matrix_rows(tied ? table : *from.find("lm_head.weight"), 0, s.vocab, made.output);
+        const std::string output = tied && !as_output ? reader.stored_name(tokens) : "lm_head.weight";
+        const matrix_part whole{.tensor = output, .stored_rows = s.vocab, .count = s.vocab};
+        fill_matrix(from, std::span(&whole, 1), made.output);
         if (names.output_bias) {
+            (void)reader.require_exactly("lm_head.bias", {s.vocab});
             const std::vector<float> bias = read_tensor(from, "lm_head.bias", {s.vocab});
             std::copy(bias.begin(), bias.end(), made.output.bias().begin());
         }
@@ -115,7 +118,7 @@ private:
         // In blocks they stay as they are; reading them once proves that they are finite.
         const bool in_blocks = block_elements(tensor.type) != 1;
         if (in_blocks) made.set_bytes(tensor.bytes);
-        read_rows(reader.from(), tensor, 0, rows, [&](std::size_t first, matrix_view<const float> values) {
+        reader.read_rows(tensor, [&](std::size_t first, matrix_view<const float> values) {
             if (!in_blocks) made.set_rows(first, values);
         });
         return made;

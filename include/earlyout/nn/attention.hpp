@@ -72,7 +72,7 @@ public:
         const std::size_t of_head = tokens.size() * group;
         parallel_for(
             context.threads(), kv_heads_ * of_head, grain, [&](std::size_t piece, std::size_t begin, std::size_t end) {
-                kernels::head_query queries[kernels::most_queries<default_arch>];
+                kernels::head_query queries[kernels::max_queries<default_arch>];
                 for (std::size_t i = begin; i < end;) {
                     const std::size_t kv_head = i / of_head, head_end = std::min(end, (kv_head + 1) * of_head);
                     const kv_cache& cache = *tokens[i % of_head / group].cache;
@@ -84,12 +84,8 @@ public:
                                           cache.hidden(layer, tokens[t].position, window_),
                                           cache.visible(layer, tokens[t].position)};
                     }
-                    cache.visit_format([&]<class Stored>(Stored stored) {
-                        kernels::attend(stored, std::span(std::as_const(queries)).first(count),
-                                        cache.template keys<Stored>(layer, kv_head),
-                                        cache.template values<Stored>(layer, kv_head), cache.value_stride(), head_dim_,
-                                        scale_, scratch + piece * piece_scratch);
-                    });
+                    cache.attend(layer, kv_head, std::span(std::as_const(queries)).first(count), head_dim_, scale_,
+                                 scratch + piece * piece_scratch);
                 }
             });
         output_(attended, update, context);
@@ -112,6 +108,10 @@ public:
                earlyout::scratch_bytes<float>(tokens * output_.in()) +
                earlyout::scratch_bytes<float>(pieces * kernels::attention_scratch<>(head_dim_)) +
                std::max(query_key_value_.scratch_bytes(tokens), output_.scratch_bytes(tokens));
+    }
+    void visit_matrices(matrix_visitor visit) const {
+        query_key_value_.visit_matrices(visit);
+        output_.visit_matrices(visit);
     }
     [[nodiscard]] std::size_t bytes() const noexcept {
         return positions_.bytes() + query_key_value_.bytes() + output_.bytes();

@@ -85,6 +85,11 @@ struct pre_norm_block {
     [[nodiscard]] std::size_t scratch_bytes(std::size_t tokens, std::size_t pieces) const noexcept {
         return detail::block_scratch_bytes(attention, feed_forward, tokens, pieces);
     }
+    /// Visits the weight matrices, those of the attention first.
+    void visit_matrices(matrix_visitor visit) const {
+        attention.visit_matrices(visit);
+        feed_forward.visit_matrices(visit);
+    }
     /// Returns the weight bytes that one chunk reads.
     [[nodiscard]] std::size_t bytes() const noexcept {
         return attention_norm.bytes() + attention.bytes() + feed_forward_norm.bytes() + feed_forward.bytes();
@@ -125,6 +130,10 @@ struct parallel_block {
 
     [[nodiscard]] std::size_t scratch_bytes(std::size_t tokens, std::size_t pieces) const noexcept {
         return detail::block_scratch_bytes(attention, feed_forward, tokens, pieces);
+    }
+    void visit_matrices(matrix_visitor visit) const {
+        attention.visit_matrices(visit);
+        feed_forward.visit_matrices(visit);
     }
     [[nodiscard]] std::size_t bytes() const noexcept { return norm.bytes() + attention.bytes() + feed_forward.bytes(); }
     [[nodiscard]] std::size_t update_kv_bytes() const noexcept { return norm.bytes() + attention.update_kv_bytes(); }

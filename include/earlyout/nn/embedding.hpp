@@ -3,12 +3,12 @@
 #define EARLYOUT_NN_EMBEDDING_HPP
 
 #include <earlyout/core/aligned_buffer.hpp>
-#include <earlyout/core/blocks.hpp>
 #include <earlyout/core/dtype.hpp>
 #include <earlyout/core/error.hpp>
 #include <earlyout/core/matrix_view.hpp>
 #include <earlyout/core/token.hpp>
 #include <earlyout/kernels/half.hpp>
+#include <earlyout/weights/blocks.hpp>
 
 #include <algorithm>
 #include <cstddef>

@@ -54,6 +54,10 @@ public:
         return earlyout::scratch_bytes<float>(tokens * up_.out()) +
                std::max(up_.scratch_bytes(tokens), down_.scratch_bytes(tokens));
     }
+    void visit_matrices(matrix_visitor visit) const {
+        up_.visit_matrices(visit);
+        down_.visit_matrices(visit);
+    }
     [[nodiscard]] std::size_t bytes() const noexcept { return up_.bytes() + down_.bytes(); }
     [[nodiscard]] const char* format_name() const noexcept { return up_.weight().format_name(); }
 
@@ -101,6 +105,10 @@ public:
     [[nodiscard]] std::size_t scratch_bytes(std::size_t tokens) const noexcept {
         return earlyout::scratch_bytes<float>(tokens * gate_up_.out()) +
                std::max(gate_up_.scratch_bytes(tokens), down_.scratch_bytes(tokens));
+    }
+    void visit_matrices(matrix_visitor visit) const {
+        gate_up_.visit_matrices(visit);
+        down_.visit_matrices(visit);
     }
     [[nodiscard]] std::size_t bytes() const noexcept { return gate_up_.bytes() + down_.bytes(); }
     [[nodiscard]] const char* format_name() const noexcept { return down_.weight().format_name(); }

@@ -3,14 +3,14 @@
 #define EARLYOUT_NN_KV_CACHE_HPP
 
 #include <earlyout/core/aligned_buffer.hpp>
-#include <earlyout/core/dtype.hpp>
-#include <earlyout/core/error.hpp>
+#include <earlyout/core/extent.hpp>
 #include <earlyout/core/shape.hpp>
-#include <earlyout/kernels/half.hpp>
-#include <earlyout/kernels/simd.hpp>
+#include <earlyout/kernels/attention.hpp>
+#include <earlyout/nn/kv_format.hpp>
 
 #include <algorithm>
 #include <cstddef>
+#include <span>
 #include <vector>
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
@@ -23,23 +23,18 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 /// that one query meets 16 keys without a horizontal sum; its values lie by row, padded to 16. Both are one stream.
 class kv_cache {
 public:
-    /// @param stored f32 keeps keys and values as they are; f16 and bf16 round each by itself and take half the memory
-    /// @throws error (invalid_argument) for any other
-    kv_cache(const model_shape& shape, std::size_t capacity, dtype stored = dtype::f32)
+    kv_cache(const model_shape& shape, std::size_t capacity, kv_format format = {})
         : kv_heads_(shape.kv_heads),
           head_dim_(shape.head_dim),
           value_stride_(round_up(shape.head_dim, kernels::key_block)),
           capacity_(capacity),
           head_keys_(round_up(capacity, kernels::key_block) * shape.head_dim),
           head_values_(capacity * value_stride_),
-          stored_(stored),
+          format_(format),
           layers_(shape.layers) {
-        if (block_elements(stored) != 1) {
-            fail(errc::invalid_argument, "keys and values: expected F32, F16 or BF16, found ", to_string(stored));
-        }
         for (layer_entries& l : layers_) {
-            l.keys = aligned_buffer<std::byte>(kv_heads_ * head_keys_ * size_of(stored));
-            l.values = aligned_buffer<std::byte>(kv_heads_ * head_values_ * size_of(stored));
+            l.keys = aligned_buffer<std::byte>(kv_heads_ * head_keys_ * format.element_bytes());
+            l.values = aligned_buffer<std::byte>(kv_heads_ * head_values_ * format.element_bytes());
             l.positions.reserve(capacity);
         }
     }
@@ -86,21 +81,25 @@ public:
     /// @param key, value [head_dim]
     void set(std::size_t layer, std::size_t entry, std::size_t kv_head, const float* key, const float* value) noexcept {
         auto& l = layers_[layer - 1];
-        visit_format([&]<class Stored>(Stored) {
-            using element = typename Stored::element;
-            auto* const keys = reinterpret_cast<element*>(l.keys.data()) + kv_head * head_keys_ +
-                               entry / kernels::key_block * kernels::key_block * head_dim_ + entry % kernels::key_block;
-            auto* const values =
-                reinterpret_cast<element*>(l.values.data()) + kv_head * head_values_ + entry * value_stride_;
-            kernels::encode(Stored{}, value, head_dim_, values);
-            element column[kernels::key_block];
-            for (std::size_t k = 0; k < head_dim_; k += kernels::key_block) {
-                const std::size_t count = std::min(kernels::key_block, head_dim_ - k);
-                kernels::encode(Stored{}, key + k, count, column);
-                element* const to = keys + k * kernels::key_block;
-                for (std::size_t i = 0; i < count; ++i) to[i * kernels::key_block] = column[i];
+        format_.operations_->set(l.keys.data() + kv_head * head_key_bytes(),
+                                 l.values.data() + kv_head * head_value_bytes(), value_stride_, head_dim_, entry, key,
+                                 value);
+    }
+    /// Attends queries to one head's entries; see kernels::attend.
+    template <std::size_t HeadDim>
+    void attend(std::size_t layer, std::size_t kv_head, std::span<const kernels::head_query> queries,
+                extent<HeadDim> head_dim, float scale, float* scratch) const noexcept {
+        if constexpr (HeadDim != dynamic) {
+            // In the format that is the default a size known at compile time has kernels of its own.
+            if (format_ == f32{}) {
+                kernels::attend(f32{}, queries, keys(layer, kv_head), values(layer, kv_head), value_stride_, head_dim,
+                                scale, scratch);
+                return;
             }
-        });
+        }
+        format_.operations_->attend(queries, at(layer).keys.data() + kv_head * head_key_bytes(),
+                                    at(layer).values.data() + kv_head * head_value_bytes(), value_stride_, head_dim,
+                                    scale, scratch);
     }
 
     /// Removes every entry at `position` or later from every layer.
@@ -110,15 +109,8 @@ public:
         }
     }
 
-    /// body(f32{}), body(f16{}) or body(bf16{}), whichever keys and values are stored in.
-    template <class Body>
-    void visit_format(Body&& body) const {
-        switch (stored_) {
-            case dtype::f16: return body(f16{});
-            case dtype::bf16: return body(bf16{});
-            default: return body(f32{});
-        }
-    }
+    /// Returns what keys and values are stored in.
+    [[nodiscard]] kv_format format() const noexcept { return format_; }
     /// A head's keys, in the format stored; see kernels::attend for the layout.
     template <element_format Stored = f32>
     [[nodiscard]] const typename Stored::element* keys(std::size_t layer, std::size_t kv_head) const noexcept {
@@ -133,7 +125,7 @@ public:
 
     /// Bytes that one query reads of one entry in one layer.
     [[nodiscard]] std::size_t entry_bytes() const noexcept {
-        return kv_heads_ * (head_dim_ + value_stride_) * size_of(stored_);
+        return kv_heads_ * (head_dim_ + value_stride_) * format_.element_bytes();
     }
 
 private:
@@ -143,6 +135,8 @@ private:
         std::vector<std::size_t> positions;
     };
 
+    [[nodiscard]] std::size_t head_key_bytes() const noexcept { return head_keys_ * format_.element_bytes(); }
+    [[nodiscard]] std::size_t head_value_bytes() const noexcept { return head_values_ * format_.element_bytes(); }
     [[nodiscard]] const layer_entries& at(std::size_t number) const noexcept { return layers_[number - 1]; }
 
     std::size_t kv_heads_;
@@ -151,7 +145,7 @@ private:
     std::size_t capacity_;
     std::size_t head_keys_;    // elements from one head to the next
     std::size_t head_values_;  // likewise
-    dtype stored_;
+    kv_format format_;
     std::vector<layer_entries> layers_;
 };
 

@@ -8,6 +8,7 @@
 #include <earlyout/nn/layer_stack.hpp>
 #include <earlyout/nn/linear.hpp>
 #include <earlyout/nn/run_context.hpp>
+#include <earlyout/weights/checkpoint_record.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -26,7 +27,8 @@ struct language_model_parts {
     embedding positions;  ///< [context, d_model]; empty when attention knows positions itself
     std::vector<Block> blocks;
     Norm final_norm;
-    linear<Format> output;  ///< [vocab, d_model]
+    linear<Format> output;             ///< [vocab, d_model]
+    checkpoint_record read_from = {};  ///< what was read of its checkpoint
 };
 
 /// Token embedding, layers, final norm and output matrix: immutable once made and shared by any number of sequences.
@@ -43,7 +45,8 @@ public:
           positions_(std::move(made_of.positions)),
           layers_(std::move(made_of.blocks)),
           final_norm_(std::move(made_of.final_norm)),
-          output_(std::move(made_of.output)) {}
+          output_(std::move(made_of.output)),
+          read_from_(std::move(made_of.read_from)) {}
     language_model(language_model&&) = default;
     language_model& operator=(language_model&&) = default;
     language_model(const language_model&) = delete;
@@ -129,10 +132,18 @@ public:
     /// Returns true when the token embedding is the output matrix.
     [[nodiscard]] bool tied() const noexcept { return tokens_.empty(); }
 
+    /// Visits the weight matrices: those of the layers, first to last, then the output matrix.
+    void visit_matrices(matrix_visitor visit) const {
+        for (std::size_t layer = 1; layer <= layers_.layers(); ++layer) layers_[layer].visit_matrices(visit);
+        output_.visit_matrices(visit);
+    }
+    /// Returns what was read of the checkpoint; empty for a network that was made without one.
+    [[nodiscard]] const checkpoint_record& read_from() const noexcept { return read_from_; }
+
     /// Gives up what it is made of.
     [[nodiscard]] parts release() && noexcept {
-        return {std::move(tokens_), std::move(positions_), std::move(layers_).release(), std::move(final_norm_),
-                std::move(output_)};
+        return {std::move(tokens_),     std::move(positions_), std::move(layers_).release(),
+                std::move(final_norm_), std::move(output_),    std::move(read_from_)};
     }
 
 private:
@@ -158,6 +169,7 @@ private:
     layer_stack<Block> layers_;
     Norm final_norm_;
     output_matrix output_;
+    checkpoint_record read_from_;
 };
 
 }}  // namespace earlyout::EARLYOUT_ABI

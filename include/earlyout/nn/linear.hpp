@@ -5,18 +5,26 @@
 #include <earlyout/core/aligned_buffer.hpp>
 #include <earlyout/core/executor.hpp>
 #include <earlyout/core/extent.hpp>
+#include <earlyout/core/function_ref.hpp>
 #include <earlyout/core/token.hpp>
 #include <earlyout/kernels/any_format.hpp>
 #include <earlyout/kernels/logit_summary.hpp>
 #include <earlyout/nn/run_context.hpp>
+#include <earlyout/weights/packed_weights.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <span>
+#include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
+
+/// Called with each weight matrix of a network: the names of the tensors that it was filled from, the one that its rows
+/// begin with first, and the matrix as it is held.
+using matrix_visitor = function_ref<void(std::span<const std::string>, const packed_weights&)>;
 
 /// y = x Wᵀ + b with W: [out, in]. `In` may be fixed at compile time.
 template <class Format = f32, std::size_t In = dynamic>
@@ -34,6 +42,11 @@ public:
     [[nodiscard]] packed_matrix<Format>& weight() noexcept { return weight_; }
     [[nodiscard]] std::span<float> bias() noexcept { return bias_.span(); }
     [[nodiscard]] std::size_t bytes() const noexcept { return weight_.bytes() + bias_.bytes(); }
+
+    /// Notes the names of the tensors that the weights were filled from, first the one that the rows begin with.
+    void set_tensors(std::vector<std::string> names) noexcept { tensors_ = std::move(names); }
+    /// Calls visit(names of the tensors that it was filled from, the matrix).
+    void visit_matrices(matrix_visitor visit) const { visit(tensors_, weight_.share()); }
 
     /// Returns the bytes of scratch memory that a product of `tokens` tokens takes: their rounded activations, where
     /// the format rounds them.
@@ -128,6 +141,7 @@ private:
     [[no_unique_address]] extent<In> in_;
     packed_matrix<Format> weight_;
     aligned_buffer<float> bias_;
+    std::vector<std::string> tensors_;
 };
 
 }}  // namespace earlyout::EARLYOUT_ABI

@@ -49,16 +49,16 @@ struct llama3_scaling {
 class rotary {
 public:
     /// Most elements of a head that are turned.
-    static constexpr std::size_t most_dim = 1024;
+    static constexpr std::size_t max_dim = 1024;
 
     rotary() = default;
     /// @param frequencies radians per position, one for each plane
     /// @param context     positions are below
-    /// @throws error (unsupported) for more than most_dim / 2 planes, (wrong_value) for a frequency that is not finite
+    /// @throws error (unsupported) for more than max_dim / 2 planes, (wrong_value) for a frequency that is not finite
     rotary(std::span<const double> frequencies, std::size_t context) {
         const std::size_t half = frequencies.size();
-        if (2 * half > most_dim) {
-            fail(errc::unsupported, "rotary positions: expected at most ", most_dim, " elements of a head, found ",
+        if (2 * half > max_dim) {
+            fail(errc::unsupported, "rotary positions: expected at most ", max_dim, " elements of a head, found ",
                  2 * half);
         }
         for (const double frequency : frequencies) {
@@ -85,8 +85,8 @@ public:
     void operator()(std::size_t position, float* queries, std::size_t heads, float* keys, std::size_t kv_heads,
                     std::size_t head_dim) const noexcept {
         const std::size_t half = table_->half;
-        float cosine[most_dim / 2];
-        float sine[most_dim / 2];
+        float cosine[max_dim / 2];
+        float sine[max_dim / 2];
         const std::size_t a = position >> table_->shift;
         const std::size_t b = position - (a << table_->shift);
         kernels::add_angles(table_->coarse.data() + a * 2 * half, table_->fine.data() + b * 2 * half, half, cosine,

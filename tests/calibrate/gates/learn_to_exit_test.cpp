@@ -29,14 +29,14 @@ TEST_CASE("gates learn which exits agree with full depth", "[calibrate][learn_to
         CHECK(gate.after.expected_calibration_error() <= gate.before.expected_calibration_error() + 0.005);
     }
 
-    const auto never = calibrate::walk(gates, other, -1.0f);
+    const auto never = calibrate::simulate_exits(gates, other, -1.0f);
     CHECK(never.layers_skipped == 0.0);
     CHECK(never.agrees == 1.0);
-    const auto always = calibrate::walk(gates, other, 1.0f);
+    const auto always = calibrate::simulate_exits(gates, other, 1.0f);
     CHECK(always.layers_skipped > 0.8);
     double before = 0.0;
     for (const float threshold : {0.05f, 0.2f, 0.4f, 0.7f}) {
-        const auto at = calibrate::walk(gates, other, threshold);
+        const auto at = calibrate::simulate_exits(gates, other, threshold);
         CHECK(at.layers_skipped >= before);
         before = at.layers_skipped;
         CHECK(at.agrees > 1.0 - static_cast<double>(threshold) - 0.05);  // what a calibrated error promises

@@ -7,7 +7,7 @@
 
 For each type T there are T ([3, 512], block bytes at random, scales finite) and T.values (the same as F32). The values
 are computed in exact rational steps in float64, from the layout of each type, one element at a time by its index: a
-second way of reading the format, not a copy of the one in core/blocks.hpp.
+second way of reading the format, not a copy of the one in weights/blocks.hpp.
 """
 
 import pathlib

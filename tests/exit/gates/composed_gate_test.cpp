@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "exit/climb.hpp"
+#include "exit/exit_walk.hpp"
 #include "exit/gates_made_up.hpp"
 #include "support/catch.hpp"
 #include "support/errors.hpp"
@@ -13,12 +13,12 @@
 namespace eo = earlyout;
 using eo::decision;
 using part = eo::composed_gate::part;
-using support::climb;
 using support::counted;
+using support::exit_walk;
 using support::nth_exit;
 
 TEST_CASE("gates composed at run time decide as those composed by type", "[exit][composed_gate]") {
-    climb token({{0.0f}, {0.0f}, {0.0f}, {0.0f}, {0.0f}});
+    exit_walk token({{0.0f}, {0.0f}, {0.0f}, {0.0f}, {0.0f}});
     for (const decision first : {decision::go_on, decision::exit, decision::stop, decision::spent}) {
         for (const decision second : {decision::go_on, decision::exit, decision::stop, decision::spent}) {
             int by_type = 0, at_run_time = 0;

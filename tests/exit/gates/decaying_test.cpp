@@ -9,7 +9,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "exit/climb.hpp"
+#include "exit/exit_walk.hpp"
 #include "exit/gates_made_up.hpp"
 #include "support/catch.hpp"
 #include "support/errors.hpp"
@@ -17,8 +17,8 @@
 namespace eo = earlyout;
 using Catch::Matchers::WithinAbs;
 using eo::decision;
-using support::climb;
 using support::error_of;
+using support::exit_walk;
 using support::thrown;
 
 namespace {
@@ -46,7 +46,7 @@ struct telling {
 /// Positions among these at which a gate exits, asked once for each.
 template <class Gate>
 std::vector<std::size_t> exits(const Gate& gate, const std::vector<std::size_t>& positions) {
-    climb token({{0.0f, 1.0f}});
+    exit_walk token({{0.0f, 1.0f}});
     auto sequence = eo::start_sequence(gate);
     std::vector<std::size_t> made;
     for (const std::size_t position : positions) {
@@ -98,7 +98,7 @@ TEST_CASE("a decaying gate exits from the token where its threshold is reached",
 
 TEST_CASE("a copied sequence state takes a decaying gate back", "[exit][decaying]") {
     const eo::decaying gate(eo::max_probability{.threshold = 0.76f}, 10);
-    climb token({{0.0f, 1.0f}});
+    exit_walk token({{0.0f, 1.0f}});
     auto sequence = eo::start_sequence(gate);
     const auto before_all = sequence;
     const auto ask = [&](std::size_t position) { return token.ask(gate, sequence, position).front(); };
@@ -116,7 +116,7 @@ TEST_CASE("a copied sequence state takes a decaying gate back", "[exit][decaying
 TEST_CASE("decaying passes on the states, start and refusal of the gate it holds", "[exit][decaying]") {
     std::vector<float> told;
     const eo::decaying gate(telling{.threshold = 2.0f, .second_exit_from = 3, .told = &told}, 4);
-    climb token({{0.0f}, {0.0f}, {0.0f}});
+    exit_walk token({{0.0f}, {0.0f}, {0.0f}});
     auto sequence = eo::start_sequence(gate);
     CHECK(token.ask(gate, sequence, 3) == std::vector<decision>(3, decision::go_on));
     CHECK(token.ask(gate, sequence, 4) == std::vector{decision::go_on, decision::exit, decision::go_on});

@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "exit/climb.hpp"
 #include "exit/exit_point.hpp"
+#include "exit/exit_walk.hpp"
 #include "support/catch.hpp"
 #include "support/errors.hpp"
 #include "support/random.hpp"
@@ -16,8 +16,8 @@
 namespace eo = earlyout;
 using Catch::Matchers::WithinAbs;
 using eo::decision;
-using support::climb;
 using support::error_of;
+using support::exit_walk;
 using support::thrown;
 
 namespace {
@@ -67,7 +67,7 @@ public:
         return reference_leaving(g);
     }
     std::vector<decision> ask(float threshold = 0.5f) const {
-        climb token(climb::rows(scores_.size(), {0.0f, 1.0f}));
+        exit_walk token(exit_walk::rows(scores_.size(), {0.0f, 1.0f}));
         return token.ask(gate(threshold));
     }
 
@@ -165,7 +165,7 @@ TEST_CASE("JEI-DNN decides as its formula on random scores", "[exit][jei_dnn]") 
 TEST_CASE("JEI-DNN goes on after a layer without weights, and nothing is added up there", "[exit][jei_dnn]") {
     const std::vector<float> nothing(4), bias{score_of(0.3)};
     const eo::linear_weights weights{.outputs = 1, .inputs = 4, .weight = nothing, .bias = bias};
-    climb token(climb::rows(4, {0.0f, 1.0f}));
+    exit_walk token(exit_walk::rows(4, {0.0f, 1.0f}));
     // .3, .3 / .7 = .43; asked a third time it would be .75.
     CHECK(token.ask(eo::jei_dnn({{2, weights}, {4, weights}})) == decisions(4, decision::go_on));
     CHECK(token.ask(eo::jei_dnn({{2, weights}, {4, weights}}, 0.42f))[3] == decision::exit);

@@ -4,14 +4,14 @@
 #include <cmath>
 #include <vector>
 
-#include "exit/climb.hpp"
 #include "exit/exit_point.hpp"
+#include "exit/exit_walk.hpp"
 #include "support/catch.hpp"
 #include "support/random.hpp"
 
 namespace eo = earlyout;
 using eo::decision;
-using support::climb;
+using support::exit_walk;
 
 namespace {
 
@@ -30,7 +30,7 @@ TEST_CASE("kl_divergence exits when the distribution has settled", "[exit][kl_di
         const std::vector<float> first = random.floats(vocab, 2.0f), second = random.floats(vocab, 2.0f);
         const auto expected = static_cast<float>(divergence(second, first));
         INFO(vocab << " tokens, " << expected << " nats");
-        climb token({first, second});
+        exit_walk token({first, second});
         const auto decisions = [&](float threshold) { return token.ask(eo::kl_divergence{threshold}); };
         CHECK(decisions(expected + 1e-4f) == std::vector{decision::go_on, decision::exit});
         if (vocab > 1) CHECK(decisions(expected - 1e-4f) == std::vector{decision::go_on, decision::go_on});
@@ -39,7 +39,7 @@ TEST_CASE("kl_divergence exits when the distribution has settled", "[exit][kl_di
 
 TEST_CASE("kl_divergence compares with the exit before, not with one further back", "[exit][kl_divergence]") {
     // The second exit says something else, the third the same as the second.
-    climb token({{5.0f, 0.0f}, {0.0f, 5.0f}, {0.0f, 5.0f}});
+    exit_walk token({{5.0f, 0.0f}, {0.0f, 5.0f}, {0.0f, 5.0f}});
     CHECK(token.ask(eo::kl_divergence{0.5f}) == std::vector{decision::go_on, decision::go_on, decision::exit});
     // A new token starts without an exit before.
     CHECK(token.ask(eo::kl_divergence{1e6f}).front() == decision::go_on);

@@ -3,19 +3,19 @@
 
 #include <vector>
 
-#include "exit/climb.hpp"
+#include "exit/exit_walk.hpp"
 #include "support/catch.hpp"
 #include "support/random.hpp"
 
 namespace eo = earlyout;
 using eo::decision;
-using support::climb;
+using support::exit_walk;
 
 namespace {
 
 /// Logits whose arg-maxes are these, of four tokens.
-climb::rows logits_of(const std::vector<std::size_t>& tokens) {
-    climb::rows rows;
+exit_walk::rows logits_of(const std::vector<std::size_t>& tokens) {
+    exit_walk::rows rows;
     for (const std::size_t token : tokens) {
         rows.emplace_back(4, 0.5f);
         rows.back()[token] = 1.0f;
@@ -25,7 +25,7 @@ climb::rows logits_of(const std::vector<std::size_t>& tokens) {
 
 /// Layers at which the gate says exit.
 std::vector<std::size_t> exits(const std::vector<std::size_t>& tokens, unsigned exits_in_a_row) {
-    climb token(logits_of(tokens));
+    exit_walk token(logits_of(tokens));
     const std::vector<decision> made = token.ask(eo::patience{.exits_in_a_row = exits_in_a_row});
     CHECK(token.heads_run() == tokens.size());
     std::vector<std::size_t> layers;
@@ -68,7 +68,7 @@ TEST_CASE("patience equals a plain count on random arg-maxes", "[exit][patience]
 }
 
 TEST_CASE("patience starts again with each token", "[exit][patience]") {
-    climb token(logits_of({1, 1, 1}));
+    exit_walk token(logits_of({1, 1, 1}));
     const eo::patience gate{.exits_in_a_row = 2};
     const std::vector expected{decision::go_on, decision::go_on, decision::exit};
     CHECK(token.ask(gate) == expected);

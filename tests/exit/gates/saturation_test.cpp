@@ -5,13 +5,13 @@
 #include <limits>
 #include <vector>
 
-#include "exit/climb.hpp"
+#include "exit/exit_walk.hpp"
 #include "support/catch.hpp"
 #include "support/random.hpp"
 
 namespace eo = earlyout;
 using eo::decision;
-using support::climb;
+using support::exit_walk;
 
 namespace {
 
@@ -27,7 +27,7 @@ double cosine(const std::vector<float>& a, const std::vector<float>& b) {
 
 /// The decision at the second of two exits.
 decision second_of(const std::vector<float>& first, const std::vector<float>& second, float threshold) {
-    climb token({{0.0f}, {0.0f}}, {first, second});
+    exit_walk token({{0.0f}, {0.0f}}, {first, second});
     const std::vector<decision> made = token.ask(eo::saturation{.threshold = threshold});
     CHECK(made[0] == decision::go_on);
     CHECK(token.heads_run() == 0);
@@ -51,7 +51,7 @@ TEST_CASE("saturation exits when the cosine with the last exit's state reaches i
 
 TEST_CASE("saturation looks at one exit back, not further", "[exit][saturation]") {
     // Turned by 90, 45 and 0 degrees.
-    climb token({{0}, {0}, {0}, {0}}, {{1, 0}, {0, 1}, {1, 1}, {3, 3}});
+    exit_walk token({{0}, {0}, {0}, {0}}, {{1, 0}, {0, 1}, {1, 1}, {3, 3}});
     CHECK(token.ask(eo::saturation{.threshold = 0.7f}) ==
           std::vector{decision::go_on, decision::go_on, decision::exit, decision::exit});
     CHECK(token.ask(eo::saturation{.threshold = 0.71f}) ==

@@ -2,10 +2,10 @@
 #ifndef EARLYOUT_CALIBRATE_GATES_JEI_DNN_HPP
 #define EARLYOUT_CALIBRATE_GATES_JEI_DNN_HPP
 
+#include <earlyout/calibrate/calibration_set.hpp>
 #include <earlyout/calibrate/fit_linear.hpp>
 #include <earlyout/calibrate/fitted_gate.hpp>
 #include <earlyout/calibrate/gates/layer_gate.hpp>
-#include <earlyout/calibrate/kept_observations.hpp>
 #include <earlyout/exit/gates/jei_dnn.hpp>
 
 #include <algorithm>
@@ -21,7 +21,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 /// and the gate after layer l should say 1 where l >= l* (JEI-DNN, arXiv 2310.09163, with the layers as cost). A larger
 /// lambda leaves earlier.
 /// @throws error as fit_linear
-[[nodiscard]] inline std::vector<fitted_layer_gate> fit_jei_dnn(const kept_observations& seen, double lambda,
+[[nodiscard]] inline std::vector<fitted_layer_gate> fit_jei_dnn(const calibration_set& seen, double lambda,
                                                                 const linear_fit_options& options = {}) try {
     const std::size_t exits = seen.exit_count();
     std::vector<std::size_t> best(seen.size());

@@ -2,10 +2,10 @@
 #ifndef EARLYOUT_CALIBRATE_GATES_LEARN_TO_EXIT_HPP
 #define EARLYOUT_CALIBRATE_GATES_LEARN_TO_EXIT_HPP
 
+#include <earlyout/calibrate/calibration_set.hpp>
 #include <earlyout/calibrate/fit_linear.hpp>
 #include <earlyout/calibrate/fitted_gate.hpp>
 #include <earlyout/calibrate/gates/layer_gate.hpp>
-#include <earlyout/calibrate/kept_observations.hpp>
 #include <earlyout/calibrate/labels.hpp>
 #include <earlyout/exit/gates/learn_to_exit.hpp>
 
@@ -21,12 +21,12 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 /// Fits learn_to_exit's maps, one for each exit but full depth: the probability that leaving there is not what the
 /// rule wants.
 /// @throws error as fit_linear
-[[nodiscard]] inline std::vector<fitted_layer_gate> fit_learn_to_exit(const kept_observations& seen, label_rule rule,
+[[nodiscard]] inline std::vector<fitted_layer_gate> fit_learn_to_exit(const calibration_set& seen, label_rule rule,
                                                                       const linear_fit_options& options = {}) try {
     std::vector<fitted_layer_gate> made;
     for (std::size_t e = 0; e + 1 < seen.exit_count(); ++e) {
         std::vector<std::uint8_t> wrong;
-        for (std::size_t i = 0; i < seen.size(); ++i) wrong.push_back(may_leave(seen, e, i, rule) ? 0 : 1);
+        for (std::size_t i = 0; i < seen.size(); ++i) wrong.push_back(is_correct_exit(seen, e, i, rule) ? 0 : 1);
         const labelled_rows part{seen.hidden(e), wrong};
         fitted_layer_gate& gate = made.emplace_back();
         gate.layer = seen.layer(e);
@@ -41,7 +41,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 /// to, and notes its reliability there before and after.
 /// @param seen the same exits on other text
 /// @throws error (mismatch) when the exits are not those of the gates
-inline void calibrate_learn_to_exit(std::vector<fitted_layer_gate>& gates, const kept_observations& seen,
+inline void calibrate_learn_to_exit(std::vector<fitted_layer_gate>& gates, const calibration_set& seen,
                                     label_rule rule) try {
     if (gates.size() + 1 != seen.exit_count()) {
         fail(errc::mismatch, "calibrate: expected observations of ", gates.size() + 1, " exits, found ",
@@ -54,11 +54,11 @@ inline void calibrate_learn_to_exit(std::vector<fitted_layer_gate>& gates, const
             const learn_to_exit now({{gate.layer, gate.map.view()}});
             for (std::size_t i = 0; i < seen.size(); ++i) {
                 const float error = *now.predicted_error(gate.layer, seen.hidden(e, i));
-                into.add(static_cast<double>(error), !may_leave(seen, e, i, rule));
+                into.add(static_cast<double>(error), !is_correct_exit(seen, e, i, rule));
             }
         };
         judge(gate.before);
-        for (std::size_t i = 0; i < seen.size(); ++i) wrong += !may_leave(seen, e, i, rule);
+        for (std::size_t i = 0; i < seen.size(); ++i) wrong += !is_correct_exit(seen, e, i, rule);
         gate.share_wrong = static_cast<double>(wrong) / static_cast<double>(std::max<std::size_t>(1, seen.size()));
         const platt_scaling fitted = gate.before.fit_platt();
         for (float& w : gate.map.weight) w *= static_cast<float>(fitted.scale);
@@ -71,7 +71,7 @@ inline void calibrate_learn_to_exit(std::vector<fitted_layer_gate>& gates, const
 }
 
 /// What a threshold would do if every token's past were the true text.
-struct forced_exits {
+struct simulated_exits {
     float threshold = 0.0f;
     double layers_skipped = 0.0;
     double accuracy = 0.0;  ///< share of tokens at which the exit taken is right
@@ -79,8 +79,8 @@ struct forced_exits {
 };
 
 /// Walks every token up until a gate's predicted error is at most the threshold.
-[[nodiscard]] inline forced_exits walk(const std::vector<fitted_layer_gate>& gates, const kept_observations& seen,
-                                       float threshold) try {
+[[nodiscard]] inline simulated_exits simulate_exits(const std::vector<fitted_layer_gate>& gates,
+                                                    const calibration_set& seen, float threshold) try {
     std::vector<layer_weights> maps;
     for (const fitted_layer_gate& gate : gates) maps.push_back({gate.layer, gate.map.view()});
     const learn_to_exit gate(maps);

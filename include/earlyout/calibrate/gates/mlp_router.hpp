@@ -3,11 +3,12 @@
 #define EARLYOUT_CALIBRATE_GATES_MLP_ROUTER_HPP
 
 #include <earlyout/calibrate/adam.hpp>
+#include <earlyout/calibrate/calibration_set.hpp>
 #include <earlyout/calibrate/fitted_gate.hpp>
-#include <earlyout/calibrate/kept_observations.hpp>
 #include <earlyout/calibrate/labels.hpp>
 #include <earlyout/core/error.hpp>
 #include <earlyout/exit/gates/mlp_router.hpp>
+#include <earlyout/kernels/dot.hpp>
 
 #include <Eigen/Core>
 
@@ -45,8 +46,8 @@ public:
     double operator()(std::span<const float> weights, const matrix& x, std::span<const std::uint8_t> label,
                       std::span<float> slopes) {
         const Eigen::Map<const matrix> w1(weights.data(), hidden_, d_);
-        const Eigen::Map<const Eigen::RowVectorXf> b1(weights.data() + bias_at(), hidden_);
-        const Eigen::Map<const Eigen::VectorXf> w2(weights.data() + down_at(), hidden_);
+        const Eigen::RowVectorXf b1 = Eigen::Map<const Eigen::RowVectorXf>(weights.data() + bias_at(), hidden_);
+        const Eigen::VectorXf w2 = Eigen::Map<const Eigen::VectorXf>(weights.data() + down_at(), hidden_);
         const float b2 = weights.back();
         z_.noalias() = x * w1.transpose();
         z_.rowwise() += b1;
@@ -115,7 +116,7 @@ struct mlp_router_fit {
 
 private:
     void fit_exit(const gate_fit_data& data, std::size_t e, fitted_gate& into) const {
-        const kept_observations& seen = data.fit;
+        const calibration_set& seen = data.fit;
         const std::size_t d = seen.d_model();
         detail::router_loss loss(d, hidden);
         std::vector<float> weights(loss.weights()), slopes(weights.size());
@@ -143,10 +144,10 @@ private:
             }
             for (std::size_t i = 0; i < size; ++i) {
                 const std::span<const float> h = seen.hidden(e, order[at + i]);
+                const float squares = kernels::dot(h.data(), h.data(), d);  // whose bits do not depend on alignment
                 const Eigen::Map<const Eigen::RowVectorXf> row(h.data(), static_cast<Eigen::Index>(d));
-                x.row(static_cast<Eigen::Index>(i)) =
-                    row / std::sqrt(row.squaredNorm() / static_cast<float>(d) + 1e-6f);
-                label[i] = may_leave(seen, e, order[at + i], labels) ? 1 : 0;
+                x.row(static_cast<Eigen::Index>(i)) = row / std::sqrt(squares / static_cast<float>(d) + 1e-6f);
+                label[i] = is_correct_exit(seen, e, order[at + i], labels) ? 1 : 0;
             }
             const double found = loss(weights, x, label, slopes);
             if (s + tail >= steps) last += found / static_cast<double>(tail);
@@ -158,7 +159,7 @@ private:
 
     void store(const gate_fit_data& data, std::size_t e, const detail::router_loss& loss, std::vector<float>& weights,
                double last, std::size_t steps, fitted_gate& into) const {
-        const kept_observations& seen = data.validation;
+        const calibration_set& seen = data.validation;
         const std::size_t d = seen.d_model(), layer = seen.layer(e);
         const auto part = [&](std::size_t first, std::size_t count) {
             return std::span(weights).subspan(first, count);
@@ -170,7 +171,7 @@ private:
                                    {1, hidden, part(loss.down_at(), hidden), part(weights.size() - 1, 1)}}});
             std::size_t count = 0;
             for (std::size_t i = 0; i < seen.size(); ++i) {
-                const bool is_right = may_leave(seen, e, i, labels);
+                const bool is_right = is_correct_exit(seen, e, i, labels);
                 to.add(static_cast<double>(*now.probability(layer, seen.hidden(e, i))), is_right);
                 count += is_right;
             }

@@ -2,9 +2,9 @@
 #ifndef EARLYOUT_CALIBRATE_GATES_SEC_GATE_HPP
 #define EARLYOUT_CALIBRATE_GATES_SEC_GATE_HPP
 
+#include <earlyout/calibrate/calibration_set.hpp>
 #include <earlyout/calibrate/fit_linear.hpp>
 #include <earlyout/calibrate/fitted_gate.hpp>
-#include <earlyout/calibrate/kept_observations.hpp>
 #include <earlyout/calibrate/labels.hpp>
 #include <earlyout/core/error.hpp>
 #include <earlyout/exit/gates/sec_gate.hpp>
@@ -26,7 +26,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 /// Fits SEC's gate (sec_gate): one map to stop, exit and go on for all exits, the loss of each weighted by its layer's
 /// number (Sun et al., ICSE 2024). The paper's has no bias and label_rule::paper.
 /// @throws error as fit_linear
-[[nodiscard]] inline fitted_linear fit_sec_gate(const kept_observations& seen, label_rule rule,
+[[nodiscard]] inline fitted_linear fit_sec_gate(const calibration_set& seen, label_rule rule,
                                                 const linear_fit_options& options = {.bias = false}) try {
     std::vector<std::vector<std::uint8_t>> labels(seen.exit_count());
     std::vector<labelled_rows> parts;
@@ -43,7 +43,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
 /// Fits one such gate for each exit, full depth included, whose last answer it may stop.
 /// @throws error as fit_linear
-[[nodiscard]] inline std::vector<fitted_linear> fit_sec_gates(const kept_observations& seen, label_rule rule,
+[[nodiscard]] inline std::vector<fitted_linear> fit_sec_gates(const calibration_set& seen, label_rule rule,
                                                               const linear_fit_options& options = {}) try {
     std::vector<fitted_linear> made;
     for (std::size_t e = 0; e < seen.exit_count(); ++e) {
@@ -65,7 +65,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 /// @param seen  the same exits on other text
 /// @return their temperatures
 /// @throws error (mismatch) when the gates are neither one nor as many as the exits, (invalid_argument) without tokens
-inline std::vector<double> calibrate_sec_gates(std::vector<fitted_linear>& gates, const kept_observations& seen,
+inline std::vector<double> calibrate_sec_gates(std::vector<fitted_linear>& gates, const calibration_set& seen,
                                                label_rule rule) try {
     const std::size_t exits = seen.exit_count();
     if (gates.size() != 1 && gates.size() != exits) {
@@ -143,7 +143,7 @@ struct sec_fit {
     }
 
 private:
-    void judge(const std::vector<fitted_linear>& maps, const kept_observations& seen, fitted_gate& into,
+    void judge(const std::vector<fitted_linear>& maps, const calibration_set& seen, fitted_gate& into,
                reliability gate_calibration::*which) const {
         for (std::size_t e = 0; e < seen.exit_count(); ++e) {
             const sec_gate now(maps[each ? e : 0].view());

@@ -57,7 +57,7 @@ public:
             if (!model_->has_tokenizer()) refuse_stop_strings();
         }
         // What may be the start of a stop string, and a token with what its decoder held back.
-        const std::size_t most = matcher.longest() + 2 * model_->tokenizer().max_piece_size() + most_held;
+        const std::size_t most = matcher.longest() + 2 * model_->tokenizer().max_piece_size() + max_held;
         recent_.reserve(most);
         recent_shown_.reserve(most);
     }
@@ -111,7 +111,7 @@ public:
     [[nodiscard]] std::string_view unshown() const noexcept { return std::string_view(text_).substr(shown_); }
 
 private:
-    static constexpr std::size_t most_held = 3;  // bytes of a character that lacks one
+    static constexpr std::size_t max_held = 3;  // bytes of a character that lacks one
 
     [[nodiscard]] std::string_view text_of_special(token_id id) const {
         if constexpr (requires { std::string_view(model_->tokenizer().piece(id)); }) {

@@ -2,98 +2,14 @@
 #ifndef EARLYOUT_IO_DETAIL_JSON_HPP
 #define EARLYOUT_IO_DETAIL_JSON_HPP
 
-#include <earlyout/core/error.hpp>
-#include <earlyout/io/detail/foreign.hpp>
-#include <earlyout/io/detail/printable.hpp>
-
-#include <nlohmann/json.hpp>
-
-#include <cstddef>
-#include <set>
-#include <string>
-#include <string_view>
-#include <utility>
-#include <vector>
+#include <earlyout/text/json.hpp>
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io::detail {
 
-using json = nlohmann::json;
-
-/// What the JSON library has to say, without its own numbering and not longer than a line.
-[[nodiscard]] inline std::string short_reason(std::string_view reason) {
-    if (const std::size_t end = reason.find("] "); reason.starts_with('[') && end != std::string_view::npos) {
-        reason.remove_prefix(end + 2);
-    }
-    return printable(reason);
-}
-
-/// What a key means that is twice in one object.
-enum class repeated_key {
-    refused,
-    last_counts  ///< as in Python's json, which writes and reads most files of models
-};
-
-/// The same text with NaN, Infinity and -Infinity, which Python's json writes, as strings: a number is expected nowhere
-/// that one of them would do, but they may be where nobody looks.
-[[nodiscard]] inline std::string quote_not_finite(std::string_view text) {
-    std::string made;
-    made.reserve(text.size() + 64);
-    for (bool in_string = false; !text.empty();) {
-        std::size_t size = 1;
-        if (in_string) {
-            if (text[0] == '\\' && text.size() > 1) size = 2;
-            in_string = text[0] != '"';
-        } else if (text[0] == '"') {
-            in_string = true;
-        } else {
-            for (const std::string_view word : {"NaN", "Infinity", "-Infinity"}) {
-                if (!text.starts_with(word)) continue;
-                made.append("\"").append(word).append("\"");
-                text.remove_prefix(word.size());
-                size = 0;
-                break;
-            }
-        }
-        made.append(text.substr(0, size));
-        text.remove_prefix(size);
-    }
-    return made;
-}
-
-/// Parses JSON that comes from a file: at most 64 levels deep.
-/// @throws error (malformed_file) naming `source`
-[[nodiscard]] inline json parse_json(std::string_view text, const std::string& source,
-                                     repeated_key repeated = repeated_key::refused) {
-    constexpr int deepest = 64;
-    std::vector<std::set<std::string>> keys;  // of the objects that are open
-    const auto check = [&](int depth, json::parse_event_t event, json& parsed) {
-        if (depth > deepest) {
-            fail(errc::malformed_file, source, ": expected at most ", deepest, " levels of nesting, found more");
-        }
-        if (event == json::parse_event_t::object_start) keys.emplace_back();
-        if (event == json::parse_event_t::object_end) keys.pop_back();
-        if (event == json::parse_event_t::key) {
-            const auto& key = parsed.get_ref<const std::string&>();
-            if (repeated == repeated_key::refused && !keys.back().insert(key).second) {
-                fail(errc::malformed_file, source, ": '", short_reason(key), "': expected once, found twice");
-            }
-        }
-        return true;
-    };
-    try {
-        return json::parse(text.begin(), text.end(), check);
-    } catch (const json::exception& e) {
-        if (text.find("NaN") != text.npos || text.find("Infinity") != text.npos) {
-            if (const std::string quoted = quote_not_finite(text); quoted != text) {
-                return parse_json(quoted, source, repeated);
-            }
-        }
-        refuse_foreign(text, content::json, source, "JSON");
-        const bool ends = std::string_view(e.what()).find("unexpected end of input") != std::string_view::npos;
-        fail(errc::malformed_file, source, ": expected JSON, found ", ends ? "a text that is cut off: a " : "a ",
-             short_reason(e.what()));
-    }
-}
+using text::json;
+using text::parse_json;
+using text::repeated_key;
+using text::short_reason;
 
 }  // namespace io::detail
 }}  // namespace earlyout::EARLYOUT_ABI

@@ -3,8 +3,9 @@
 #define EARLYOUT_IO_DETAIL_MODEL_PATH_HPP
 
 #include <earlyout/core/error.hpp>
-#include <earlyout/io/detail/foreign.hpp>
+#include <earlyout/core/platform.hpp>
 #include <earlyout/io/detail/printable.hpp>
+#include <earlyout/text/foreign.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -12,9 +13,6 @@
 #include <string>
 #include <string_view>
 #include <system_error>
-
-#include <fcntl.h>
-#include <unistd.h>
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io::detail {
 
@@ -34,9 +32,8 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace io::detail {
 /// The first bytes of a file; none where it cannot be read.
 [[nodiscard]] inline std::string first_bytes(const std::filesystem::path& path) {
     std::string made(4096, '\0');
-    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    const ::ssize_t count = file < 0 ? 0 : ::read(file, made.data(), made.size());
-    if (file >= 0) ::close(file);
+    platform::file file = platform::file::to_read(path.c_str());
+    const std::ptrdiff_t count = file.is_open() ? file.read(made.data(), made.size()) : 0;
     made.resize(count < 0 ? 0 : static_cast<std::size_t>(count));
     return made;
 }
@@ -88,7 +85,7 @@ inline void refuse_part_of_model(const std::filesystem::path& path) {
     };
     const bool is_json = name.ends_with(".json") || name.ends_with(".txt") || name.ends_with(".jinja");
     // What is wrong with the file itself comes first.
-    const std::string foreign = foreign_content(bytes, is_json ? content::json : content::gguf);
+    const std::string foreign = text::foreign_content(bytes, is_json ? text::content::json : text::content::gguf);
     if (is_json && foreign.empty()) refuse("a part of one");
     if (foreign == "a JSON file") refuse(foreign);
     if (foreign == "a safetensors file") return;  // a packed file, or refused by packed_checkpoint

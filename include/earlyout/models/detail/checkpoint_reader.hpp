@@ -2,11 +2,12 @@
 #ifndef EARLYOUT_MODELS_DETAIL_CHECKPOINT_READER_HPP
 #define EARLYOUT_MODELS_DETAIL_CHECKPOINT_READER_HPP
 
-#include <earlyout/core/checkpoint.hpp>
 #include <earlyout/core/shape.hpp>
-#include <earlyout/kernels/stored_rows.hpp>
 #include <earlyout/nn/feed_forward.hpp>
+#include <earlyout/nn/fill_matrix.hpp>
 #include <earlyout/nn/normalization.hpp>
+#include <earlyout/weights/checkpoint.hpp>
+#include <earlyout/weights/checkpoint_record.hpp>
 
 #include <algorithm>
 #include <array>
@@ -27,36 +28,67 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace detail {
 class checkpoint_reader {
 public:
     /// @param prefix "model.", "transformer."
-    checkpoint_reader(const checkpoint& from, std::string_view prefix) : from_(from), prefix_(prefix) {}
+    /// @param record where to note what is read
+    checkpoint_reader(const checkpoint& from, std::string_view prefix, checkpoint_record* record = nullptr)
+        : from_(from), prefix_(prefix), record_(record) {}
 
-    [[nodiscard]] const checkpoint& from() const noexcept { return from_; }
+    /// Where the checkpoint came from, for error messages.
+    [[nodiscard]] std::string source() const { return from_.source(); }
+
+    // Configuration values as configuration has them.
+    [[nodiscard]] std::optional<std::int64_t> integer(std::string_view key) const {
+        return note(key, from_.integer(key), checkpoint_record::kind::integer);
+    }
+    [[nodiscard]] std::optional<double> real(std::string_view key) const {
+        return note(key, from_.real(key), checkpoint_record::kind::real);
+    }
+    [[nodiscard]] std::optional<bool> boolean(std::string_view key) const {
+        return note(key, from_.boolean(key), checkpoint_record::kind::boolean);
+    }
+    [[nodiscard]] std::optional<std::string> text(std::string_view key) const {
+        return note(key, from_.text(key), checkpoint_record::kind::text);
+    }
+    [[nodiscard]] bool is_null(std::string_view key) const {
+        const bool null = from_.is_null(key);
+        if (null && record_ != nullptr) record_->add(key, checkpoint_record::kind::null);
+        return null;
+    }
+    [[nodiscard]] std::optional<std::vector<std::string>> members(std::string_view key) const {
+        return from_.members(key);
+    }
+    /// The tensor of that exact name, or nullptr.
+    [[nodiscard]] const tensor_view* find(std::string_view name) const {
+        const tensor_view* const found = from_.find(name);
+        if (found != nullptr && record_ != nullptr) record_->add(name, checkpoint_record::kind::tensor);
+        return found;
+    }
 
     /// A size that must be there.
     [[nodiscard]] std::size_t size(std::string_view key) const {
         const std::optional<std::size_t> found = optional_size(key);
-        if (!found) fail(errc::malformed_file, from_.source(), ": '", key, "' is missing");
+        if (!found) fail(errc::malformed_file, source(), ": '", key, "' is missing");
         return *found;
     }
     [[nodiscard]] std::optional<std::size_t> optional_size(std::string_view key) const {
-        const auto value = from_.integer(key);
+        const auto value = integer(key);
         if (!value) return std::nullopt;
         if (*value <= 0) {
-            fail(errc::wrong_value, from_.source(), ": '", key, "': expected a positive number, found ", *value);
+            fail(errc::wrong_value, source(), ": '", key, "': expected a positive number, found ", *value);
         }
         return static_cast<std::size_t>(*value);
     }
     /// A size that is `absent` where the key is, and none where it is null.
     [[nodiscard]] std::optional<std::size_t> optional_size(std::string_view key, std::size_t absent) const {
         const std::optional<std::size_t> found = optional_size(key);
-        return found || from_.is_null(key) ? found : absent;
+        return found || is_null(key) ? found : absent;
     }
 
     /// A number above 0 and below `limit`.
     [[nodiscard]] double real(std::string_view key, double otherwise, double limit) const {
-        const double value = from_.real(key).value_or(otherwise);
+        const double value = real(key).value_or(otherwise);
         if (!(value > 0.0 && value < limit)) {
-            fail(errc::wrong_value, from_.source(), ": '", key, "': expected a number between 0 and ", limit,
-                 ", found ", value);
+            fail(errc::wrong_value, source(), ": '", key, "': expected a number between 0 and ", limit, ", found ",
+                 value);
         }
         return value;
     }
@@ -64,23 +96,21 @@ public:
     [[nodiscard]] float epsilon(std::string_view key, double otherwise) const {
         const auto value = static_cast<float>(real(key, otherwise, 1.0));
         if (!(value >= std::numeric_limits<float>::min())) {  // which rounds to 0, or to next to nothing
-            fail(errc::wrong_value, from_.source(), ": '", key, "': expected at least ",
-                 std::numeric_limits<float>::min(), ", found ", real(key, otherwise, 1.0));
+            fail(errc::wrong_value, source(), ": '", key, "': expected at least ", std::numeric_limits<float>::min(),
+                 ", found ", real(key, otherwise, 1.0));
         }
         return value;
     }
-    [[nodiscard]] bool boolean(std::string_view key, bool otherwise) const {
-        return from_.boolean(key).value_or(otherwise);
-    }
+    [[nodiscard]] bool boolean(std::string_view key, bool otherwise) const { return boolean(key).value_or(otherwise); }
 
     /// A text that must be one of `known`.
     [[nodiscard]] std::string text(std::string_view key, std::initializer_list<std::string_view> known,
                                    std::string_view otherwise) const {
-        const std::string value = from_.text(key).value_or(std::string(otherwise));
+        const std::string value = text(key).value_or(std::string(otherwise));
         if (std::ranges::find(known, value) != known.end()) return value;
         std::string names;
         for (const std::string_view name : known) names.append(names.empty() ? "" : ", ").append(name);
-        fail(errc::unsupported, from_.source(), ": '", key, "': expected one of ", names, "; found '", value, "'");
+        fail(errc::unsupported, source(), ": '", key, "': expected one of ", names, "; found '", value, "'");
     }
     /// The non-linearity that a configuration names as Hugging Face does.
     [[nodiscard]] activation activation_function(std::string_view key, std::string_view otherwise) const {
@@ -93,11 +123,11 @@ public:
     }
     /// That of `hidden_act`; `hidden_activation`, as some call it, must be the same.
     [[nodiscard]] activation hidden_activation(std::string_view otherwise) const {
-        const bool other_only = !from_.text("hidden_act") && from_.text("hidden_activation");
+        const bool other_only = !text("hidden_act") && text("hidden_activation");
         const activation made = activation_function(other_only ? "hidden_activation" : "hidden_act", otherwise);
-        if (const auto other = from_.text("hidden_activation");
+        if (const auto other = text("hidden_activation");
             other && activation_function("hidden_activation", otherwise) != made) {
-            fail(errc::unsupported, from_.source(), ": 'hidden_activation': expected the same as 'hidden_act', found '",
+            fail(errc::unsupported, source(), ": 'hidden_activation': expected the same as 'hidden_act', found '",
                  *other, "'");
         }
         return made;
@@ -105,7 +135,7 @@ public:
     /// Refuses a feature that the architecture runs without.
     void refuse(std::string_view key) const {
         if (boolean(key, false)) {
-            fail(errc::unsupported, from_.source(), ": '", key, "': this architecture runs without it, found true");
+            fail(errc::unsupported, source(), ": '", key, "': this architecture runs without it, found true");
         }
     }
 
@@ -113,8 +143,8 @@ public:
     [[nodiscard]] std::size_t head_dim(const model_shape& s, std::string_view width_key,
                                        std::string_view heads_key) const {
         if (s.d_model % s.heads != 0) {
-            fail(errc::wrong_value, from_.source(), ": '", width_key, "': expected a multiple of ", heads_key, " = ",
-                 s.heads, ", found ", s.d_model);
+            fail(errc::wrong_value, source(), ": '", width_key, "': expected a multiple of ", heads_key, " = ", s.heads,
+                 ", found ", s.d_model);
         }
         return s.d_model / s.heads;
     }
@@ -122,14 +152,29 @@ public:
     /// The name under which a tensor is stored.
     [[nodiscard]] std::string stored_name(std::string_view name) const {
         std::string prefixed = std::string(prefix_).append(name);
-        return from_.find(prefixed) != nullptr ? std::move(prefixed) : std::string(name);
+        return find(prefixed) != nullptr ? std::move(prefixed) : std::string(name);
     }
-    [[nodiscard]] bool has(std::string_view name) const { return from_.find(stored_name(name)) != nullptr; }
+    [[nodiscard]] bool has(std::string_view name) const { return find(stored_name(name)) != nullptr; }
+    /// The tensor of that name with or without the prefix, which must have this shape.
     [[nodiscard]] const tensor_view& require(const std::string& name, std::initializer_list<std::size_t> shape) const {
-        return find_tensor(from_, stored_name(name), shape);
+        return require_exactly(stored_name(name), shape);
+    }
+    /// The same of the name as it is.
+    [[nodiscard]] const tensor_view& require_exactly(std::string_view name,
+                                                     std::initializer_list<std::size_t> shape) const {
+        (void)find(name);
+        return find_tensor(from_, name, shape);
     }
     [[nodiscard]] std::vector<float> tensor(const std::string& name, std::initializer_list<std::size_t> shape) const {
-        return read_tensor(from_, stored_name(name), shape);
+        const tensor_view& stored = require(name, shape);
+        std::vector<float> values(stored.element_count());
+        to_floats(stored, values, source());
+        return values;
+    }
+    /// Reads the rows of a matrix a few at a time: body(row, rows).
+    template <class Body>
+    void read_rows(const tensor_view& matrix, Body body) const {
+        earlyout::read_rows(from_, matrix, 0, matrix.shape.front(), body);
     }
 
     /// A tensor of numbers that others are divided by.
@@ -138,70 +183,36 @@ public:
         std::vector<float> values = tensor(name, shape);
         for (std::size_t i = 0; i < values.size(); ++i) {
             if (values[i] > 0.0f) continue;
-            fail(errc::wrong_value, from_.source(), ": tensor '", stored_name(name), "': element ", i,
+            fail(errc::wrong_value, source(), ": tensor '", stored_name(name), "': element ", i,
                  ": expected a number above 0, found ", values[i]);
         }
         return values;
     }
 
-    /// Gives a matrix that is to be as it is stored the format that holds all of these tensors, before any row is set.
+    /// Fills the matrix of a linear layer; see fill_matrix. The parts name tensors without the prefix.
     template <class Linear>
-    void settle(Linear& into, std::initializer_list<std::string> names) const {
-        if constexpr (requires { into.weight().settled(); }) {
-            if (into.weight().settled() || from_.is_packed()) return;
-            std::optional<any_format> common;
-            for (const std::string& name : names) {
-                const tensor_view* const tensor = from_.find(stored_name(name));
-                if (tensor == nullptr) continue;
-                const any_format own = kernels::format_of(tensor->type);
-                common = common ? kernels::common_format(*common, own) : own;
-            }
-            if (common) into.weight().settle(*common);
+    void fill(Linear& into, std::vector<matrix_part> parts, matrix_layout layout = matrix_layout::out_in) const {
+        for (matrix_part& part : parts) {
+            part.tensor = stored_name(part.tensor);
+            (void)find(part.tensor);
         }
+        fill_matrix(from_, parts, into, layout);
     }
-
-    /// Takes over the matrix whose rows begin with those of this tensor, where the checkpoint has its matrices packed.
-    /// @return whether it has, so that there is nothing to read
+    /// Fills it with one matrix, NAME.weight [out, in].
     template <class Linear>
-    [[nodiscard]] bool take_packed(const tensor_view& tensor, Linear& into, std::size_t to = 0) const {
-        if (from_.is_packed() && to == 0) {
-            try {
-                into.weight().adopt(from_.packed(tensor.name));
-            } catch (const error& e) {
-                fail(e.code(), from_.source(), ": tensor '", tensor.name, "': ", e.what());
-            }
-        }
-        return from_.is_packed();
-    }
-
-    /// Rows first .. first + count - 1 of a stored matrix [rows, in] into the rows of a linear layer from `to` on:
-    /// unrounded where the layer's format has the same codes.
-    template <class Linear>
-    void matrix_rows(const tensor_view& tensor, std::size_t first, std::size_t count, Linear& into,
-                     std::size_t to = 0) const {
-        if (take_packed(tensor, into, to)) return;
-        if constexpr (requires { into.weight().settled(); }) into.weight().settle(kernels::format_of(tensor.type));
-        from_.note_packed(tensor.name, to == 0 ? into.weight().share() : packed_weights{});
-        if (kernels::take_rows(tensor, first, count, into.weight(), to)) return;
-        read_rows(from_, tensor, first, count, [&](std::size_t row, matrix_view<const float> values) {
-            into.weight().set_rows(to + row - first, values);
-        });
-    }
-    template <class Linear>
-    void matrix_rows(const std::string& name, std::size_t rows, std::size_t first, std::size_t count, Linear& into,
-                     std::size_t to = 0) const {
-        matrix_rows(require(name, {rows, into.in()}), first, count, into, to);
+    void fill(Linear& into, const std::string& name, matrix_layout layout = matrix_layout::out_in) const {
+        fill(into, {{.tensor = name + ".weight", .stored_rows = into.out(), .count = into.out()}}, layout);
     }
     template <class Linear>
     void bias_rows(const std::string& name, std::size_t rows, Linear& into, std::size_t to = 0) const {
         const std::vector<float> values = tensor(name + ".bias", {rows});
         std::copy(values.begin(), values.end(), into.bias().begin() + static_cast<std::ptrdiff_t>(to));
     }
-    /// NAME.weight [rows, in], and NAME.bias [rows] where it has one, into the rows of a linear layer from `to` on.
+    /// Fills a linear layer with NAME.weight [out, in] and, where it has one, NAME.bias [out].
     template <class Linear>
-    void linear_rows(const std::string& name, std::size_t rows, bool bias, Linear& into, std::size_t to = 0) const {
-        matrix_rows(name + ".weight", rows, 0, rows, into, to);
-        if (bias) bias_rows(name, rows, into, to);
+    void fill_linear(const std::string& name, bool bias, Linear& into) const {
+        fill(into, name);
+        if (bias) bias_rows(name, into.out(), into);
     }
 
     template <std::size_t DModel>
@@ -215,8 +226,15 @@ public:
     }
 
 private:
+    template <class T>
+    std::optional<T> note(std::string_view key, std::optional<T> value, checkpoint_record::kind read_as) const {
+        if (value && record_ != nullptr) record_->add(key, read_as);
+        return value;
+    }
+
     const checkpoint& from_;
     std::string_view prefix_;
+    checkpoint_record* record_;
 };
 
 }  // namespace detail

@@ -46,9 +46,9 @@ struct llama_layers {
         s.kv_heads = size("num_key_value_heads", absent.kv_heads).value_or(s.heads);
         const auto head_dim = size("head_dim", absent.head_dim);
         s.head_dim = head_dim ? *head_dim : from.head_dim(s, "hidden_size", "num_attention_heads");
-        if (s.head_dim % 2 != 0 || s.head_dim > rotary::most_dim) {
-            fail(errc::unsupported, from.from().source(), ": head_dim: expected an even number up to ",
-                 rotary::most_dim, " for rotary positions, found ", s.head_dim);
+        if (s.head_dim % 2 != 0 || s.head_dim > rotary::max_dim) {
+            fail(errc::unsupported, from.source(), ": head_dim: expected an even number up to ", rotary::max_dim,
+                 " for rotary positions, found ", s.head_dim);
         }
         s.d_ff = from.size("intermediate_size");
         s.vocab = from.size("vocab_size");
@@ -62,7 +62,7 @@ struct llama_layers {
         const std::string_view own = window == 0 ? "full_attention" : "sliding_attention";
         const std::string type = from.text(key, {"full_attention", "sliding_attention"}, own);
         if (type != own && (window == 0 || window < s.context)) {
-            fail(errc::unsupported, from.from().source(), ": '", key, "': expected ", own,
+            fail(errc::unsupported, from.source(), ": '", key, "': expected ", own,
                  ", as the layer has by the other keys, found '", type, "'");
         }
         return type;
@@ -102,17 +102,22 @@ struct llama_layers {
     static void read_attention(const reader& from, const std::string& name, const model_shape& s, biases have,
                                Attention& into) {
         auto& projected = into.query_key_value();
-        from.settle(projected, {name + ".q_proj.weight", name + ".k_proj.weight", name + ".v_proj.weight"});
+        const auto part = [&](const char* matrix, std::size_t rows, std::size_t to) {
+            return matrix_part{.tensor = name + matrix + ".weight", .stored_rows = rows, .count = rows, .to = to};
+        };
+        from.fill(projected, {part(".q_proj", s.d_query(), 0), part(".k_proj", s.d_kv(), into.key_row()),
+                              part(".v_proj", s.d_kv(), into.value_row())});
+        from.fill(into.output(), name + ".o_proj");
         const auto stored = [&](const char* matrix) { return from.has(name + matrix + ".bias"); };
         const bool choose =
             have.any_of_them && (stored(".q_proj") || stored(".k_proj") || stored(".v_proj") || stored(".o_proj"));
-        const auto rows = [&](const char* matrix, std::size_t count, bool bias, auto& layer, std::size_t to) {
-            from.linear_rows(name + matrix, count, bias && (!choose || stored(matrix)), layer, to);
+        const auto bias = [&](const char* matrix, std::size_t rows, bool has, auto& layer, std::size_t to) {
+            if (has && (!choose || stored(matrix))) from.bias_rows(name + matrix, rows, layer, to);
         };
-        rows(".q_proj", s.d_query(), have.query_key_value, projected, 0);
-        rows(".k_proj", s.d_kv(), have.query_key_value, projected, into.key_row());
-        rows(".v_proj", s.d_kv(), have.query_key_value, projected, into.value_row());
-        rows(".o_proj", s.d_model, have.output, into.output(), 0);
+        bias(".q_proj", s.d_query(), have.query_key_value, projected, 0);
+        bias(".k_proj", s.d_kv(), have.query_key_value, projected, into.key_row());
+        bias(".v_proj", s.d_kv(), have.query_key_value, projected, into.value_row());
+        bias(".o_proj", s.d_model, have.output, into.output(), 0);
     }
 
     static void require_gated(const reader& from, const std::string& name, const model_shape& s) {
@@ -122,10 +127,15 @@ struct llama_layers {
     template <class FeedForward>
     static void read_gated(const reader& from, const std::string& name, const model_shape& s, bool bias,
                            FeedForward& into) {
-        from.settle(into.gate_up(), {name + ".gate_proj.weight", name + ".up_proj.weight"});
-        from.linear_rows(name + ".gate_proj", s.d_ff, bias, into.gate_up());
-        from.linear_rows(name + ".up_proj", s.d_ff, bias, into.gate_up(), into.up_row());
-        from.linear_rows(name + ".down_proj", s.d_model, bias, into.down());
+        const auto part = [&](const char* matrix, std::size_t to) {
+            return matrix_part{.tensor = name + matrix + ".weight", .stored_rows = s.d_ff, .count = s.d_ff, .to = to};
+        };
+        from.fill(into.gate_up(), {part(".gate_proj", 0), part(".up_proj", into.up_row())});
+        if (bias) {
+            from.bias_rows(name + ".gate_proj", s.d_ff, into.gate_up());
+            from.bias_rows(name + ".up_proj", s.d_ff, into.gate_up(), into.up_row());
+        }
+        from.fill_linear(name + ".down_proj", bias, into.down());
     }
 
     [[nodiscard]] static float scale(const model_shape& s) { return 1.0f / std::sqrt(static_cast<float>(s.head_dim)); }

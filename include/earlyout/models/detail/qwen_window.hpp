@@ -17,10 +17,10 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace detail {
     if (!from.boolean("use_sliding_window", false)) return 0;
     const std::size_t window = from.optional_size("sliding_window", 4096).value_or(0);
     const std::string key = "layer_types." + std::to_string(layer - 1);
-    if (from.from().text(key)) {
+    if (from.text(key)) {
         return from.text(key, {"full_attention", "sliding_attention"}, "") == "sliding_attention" ? window : 0;
     }
-    const std::int64_t full = from.from().integer("max_window_layers").value_or(28);
+    const std::int64_t full = from.integer("max_window_layers").value_or(28);
     return static_cast<std::int64_t>(layer) > full ? window : 0;
 }
 

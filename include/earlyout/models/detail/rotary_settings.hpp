@@ -57,23 +57,22 @@ private:
         bool has_theta = false;
     };
 
-    [[nodiscard]] const checkpoint& config() const noexcept { return from_.from(); }
     template <class... What>
     [[noreturn]] void unsupported(const What&... what) const {
-        fail(errc::unsupported, config().source(), ": ", what...);
+        fail(errc::unsupported, from_.source(), ": ", what...);
     }
 
     [[nodiscard]] std::optional<place> find(const std::string& name) const {
-        const auto members = config().members(name);
+        const auto members = from_.members(name);
         // Not an object: nothing, null, or what text() refuses.
-        if (!members && config().text(name)) unsupported("'", name, "': expected an object");
+        if (!members && from_.text(name)) unsupported("'", name, "': expected an object");
         const std::string at = object_of_layer(name, members.value_or(std::vector<std::string>()));
         place found{.at = at, .settings = {}, .has_theta = false};
         require_whole_heads(at);
         const std::optional<double> theta = theta_at(at);
         const std::optional<std::string> type = type_at(at);
         if (!theta && !type) {
-            if (config().real(at + "factor")) unsupported("'", at, "rope_type' is missing, though a 'factor' is there");
+            if (from_.real(at + "factor")) unsupported("'", at, "rope_type' is missing, though a 'factor' is there");
             return std::nullopt;
         }
         found.has_theta = theta.has_value();
@@ -89,7 +88,7 @@ private:
         std::string types;
         bool has_own = false;
         for (const std::string& member : members) {
-            if (!config().members(at + member)) continue;
+            if (!from_.members(at + member)) continue;
             types.append(types.empty() ? "" : ", ").append(member);
             has_own = has_own || member == layer_type_;
         }
@@ -105,13 +104,13 @@ private:
     }
 
     [[nodiscard]] std::optional<double> theta_at(const std::string& at) const {
-        if (!config().real(at + "rope_theta")) return std::nullopt;
+        if (!from_.real(at + "rope_theta")) return std::nullopt;
         return from_.real(at + "rope_theta", 1.0, largest);
     }
     /// `rope_type`, or `type` as older files have it.
     [[nodiscard]] std::optional<std::string> type_at(const std::string& at) const {
-        const auto type = config().text(at + "rope_type");
-        const auto old = config().text(at + "type");
+        const auto type = from_.text(at + "rope_type");
+        const auto old = from_.text(at + "type");
         if (type && old && *type != *old) {
             unsupported("'", at, "rope_type': expected the same as 'type', '", *old, "', found '", *type, "'");
         }
@@ -126,7 +125,7 @@ private:
         into.scaling.low_frequency_factor = required(at + "low_freq_factor");
         into.scaling.high_frequency_factor = required(at + "high_freq_factor");
         if (into.scaling.high_frequency_factor <= into.scaling.low_frequency_factor) {
-            fail(errc::wrong_value, config().source(), ": '", at, "high_freq_factor': expected more than ",
+            fail(errc::wrong_value, from_.source(), ": '", at, "high_freq_factor': expected more than ",
                  into.scaling.low_frequency_factor, ", found ", into.scaling.high_frequency_factor);
         }
         into.scaling.original_context = original_context(at);
@@ -134,8 +133,8 @@ private:
     /// Of the object or of the top level; without either that of the model itself.
     [[nodiscard]] double original_context(const std::string& at) const {
         const std::string key = "original_max_position_embeddings";
-        const auto own = config().real(at + key);
-        const auto outer = config().real(key);
+        const auto own = from_.real(at + key);
+        const auto outer = from_.real(key);
         if (own && outer && *own != *outer) {
             unsupported("'", at, key, "': expected the same as '", key, "' at the top level, ", *outer, ", found ",
                         *own);
@@ -145,7 +144,7 @@ private:
     }
     /// A number of the scaling that has no default.
     [[nodiscard]] double required(const std::string& key) const {
-        if (!config().real(key)) fail(errc::malformed_file, config().source(), ": '", key, "' is missing");
+        if (!from_.real(key)) fail(errc::malformed_file, from_.source(), ": '", key, "' is missing");
         return from_.real(key, 0.0, largest);
     }
     void require_whole_heads(const std::string& at) const {

@@ -60,26 +60,26 @@ private:
     /// Of any type: some files write false where there is no number.
     /// @return whether it is there
     bool require(const std::string& key, double neutral) const {
-        const auto number = read([&] { return from_.from().real(key); });
+        const auto number = read([&] { return from_.real(key); });
         if (number) {
             if (std::abs(*number - neutral) > 1e-6 * std::abs(neutral)) refuse(key, neutral, *number);
             return true;
         }
-        const auto flag = read([&] { return from_.from().boolean(key); });
+        const auto flag = read([&] { return from_.boolean(key); });
         if (!flag) {
-            (void)from_.from().real(key);  // refuses a text
+            (void)from_.real(key);  // refuses a text
         } else if (*flag) {
             refuse(key, neutral, "true");
         }
         return flag.has_value();
     }
     void require(const std::string& key, bool neutral) const {
-        const auto found = read([&] { return from_.from().boolean(key); });
+        const auto found = read([&] { return from_.boolean(key); });
         if (found) {
             if (*found != neutral) refuse(key, neutral ? "true" : "false", *found ? "true" : "false");
             return;
         }
-        const auto number = from_.from().real(key);
+        const auto number = from_.real(key);
         if (number && (*number != 0.0) != neutral) refuse(key, neutral ? "true" : "false", *number);
     }
     /// Nothing also where the value has another type.
@@ -93,8 +93,8 @@ private:
     }
     template <class Expected, class Found>
     [[noreturn]] void refuse(const std::string& key, const Expected& expected, const Found& found) const {
-        fail(errc::unsupported, from_.from().source(), ": '", key, "': this architecture runs without it, as with ",
-             expected, "; found ", found);
+        fail(errc::unsupported, from_.source(), ": '", key, "': this architecture runs without it, as with ", expected,
+             "; found ", found);
     }
 
     const checkpoint_reader& from_;

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_CALIBRATE_RECOMPUTE_OUTPUTS_HPP
+#define EARLYOUT_CALIBRATE_RECOMPUTE_OUTPUTS_HPP
+
+#include <earlyout/calibrate/calibration_set.hpp>
+#include <earlyout/core/executor.hpp>
+#include <earlyout/core/function_ref.hpp>
+#include <earlyout/exit/exit_head.hpp>
+#include <earlyout/nn/network.hpp>
+#include <earlyout/nn/run_context.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <span>
+#include <stop_token>
+#include <vector>
+
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
+
+/// Lets every exit but full depth answer through another head, on the states that were kept: what gates are then
+/// fitted to is what they will see. Takes a row of logits for each thread.
+/// @param progress told how many answers are done
+/// @throws error (wrong_value) when logits are not numbers
+/// @return false when cancelled: some exits then still have their earlier answers
+template <network Network, exit_head Head>
+bool recompute_outputs(
+    calibration_set& seen, const Network& network, const Head& head, executor& on, const std::stop_token& cancel = {},
+    function_ref<void(std::size_t)> progress = [](std::size_t) {}) try {
+    struct place {
+        place(const Network& network, const Head& head)
+            : context(network, 1, on, head_scratch_bytes(head, 1)), logits(network.shape().vocab) {}
+        inline_executor on;
+        run_context context;
+        std::vector<float> logits;
+    };
+    std::deque<place> places;
+    for (std::size_t p = 0; p < pieces_per_thread * on.concurrency(); ++p) places.emplace_back(network, head);
+    constexpr std::size_t rows_between_looks = 2048;
+    std::size_t done = 0;
+    for (std::size_t e = 0; e + 1 < seen.exit_count(); ++e) {
+        for (std::size_t first = 0; first < seen.size(); first += rows_between_looks) {
+            if (cancel.stop_requested()) return false;
+            const std::size_t count = std::min(rows_between_looks, seen.size() - first);
+            parallel_for(on, count, 8, [&](std::size_t piece, std::size_t begin, std::size_t end) {
+                place& at = places[piece];
+                const auto own = [&](matrix_view<const float> rows, matrix_view<float> logits) {
+                    network.logits(rows, logits, at.context);
+                };
+                for (std::size_t i = first + begin; i < first + end; ++i) {
+                    const std::span<const float> hidden = seen.hidden(e, i);
+                    head(seen.layer(e), matrix_view<const float>{hidden.data(), 1, hidden.size()},
+                         matrix_view<float>{at.logits.data(), 1, at.logits.size()}, lm_head(own, at.context));
+                    seen.recompute_outputs(e, i, at.logits);
+                }
+            });
+            for (std::size_t i = first; i < first + count; ++i) {
+                require_numbers(seen.max_probability(e, i), seen.layer(e), i);
+            }
+            progress(done += count);
+        }
+    }
+    return true;
+} catch (...) {
+    earlyout::detail::rethrow_as_error("exits");
+}
+
+}  // namespace calibrate
+}}  // namespace earlyout::EARLYOUT_ABI
+
+#endif

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: MIT
+// What gguf_checkpoint.hpp declares.
+#ifndef EARLYOUT_IO_DETAIL_GGUF_CHECKPOINT_INL_HPP
+#define EARLYOUT_IO_DETAIL_GGUF_CHECKPOINT_INL_HPP
+
+#include <earlyout/core/error.hpp>
+#include <earlyout/io/detail/gguf_names.hpp>
+#include <earlyout/io/detail/printable.hpp>
+#include <earlyout/io/gguf_checkpoint.hpp>
+#include <earlyout/io/gguf_file.hpp>
+#include <earlyout/io/mapped_file.hpp>
+#include <earlyout/io/stored_checkpoint.hpp>
+#include <earlyout/weights/flat_config.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
+
+template <class Found>
+void gguf_checkpoint::unsupported(std::string_view key, std::string_view expected, const Found& found) const {
+    fail(errc::unsupported, source(), ": key '", key, "': expected ", expected, ", found ", found);
+}
+
+EARLYOUT_IO_INLINE gguf_checkpoint::gguf_checkpoint(const std::filesystem::path& path, file_access access)
+    : gguf_checkpoint(mapped_file(path, access), {}, path) {}
+
+EARLYOUT_IO_INLINE gguf_checkpoint::gguf_checkpoint(std::span<const std::byte> bytes, const std::string& source)
+    : gguf_checkpoint(std::nullopt, bytes, source) {}
+
+EARLYOUT_IO_INLINE const tensor_view* gguf_checkpoint::find(std::string_view name) const {
+    const auto place = places_.find(name);
+    if (place == places_.end()) return nullptr;
+    const std::lock_guard lock(state_->guard);
+    const auto known = state_->views.find(name);
+    if (known != state_->views.end()) return &known->second;
+    tensor_view view = *contents().find(place->second);
+    view.name = name;
+    if (const std::size_t heads = turned_heads(name); heads != 0) {
+        view.bytes = state_->owned.emplace_back(turned_back(view, heads));
+    }
+    return &state_->views.emplace(name, std::move(view)).first->second;
+}
+
+EARLYOUT_IO_INLINE void gguf_checkpoint::for_each_tensor(function_ref<void(const tensor_view&)> visit) const {
+    for (const auto& [name, view] : contents().tensors()) visit(view);
+}
+
+EARLYOUT_IO_INLINE gguf_checkpoint::gguf_checkpoint(std::optional<mapped_file> file, std::span<const std::byte> bytes,
+                                                    const std::filesystem::path& path) try
+    : path_(path),
+      file_(std::move(file)),
+      contents_(file_ ? file_->bytes() : bytes, path_.string()),
+      of_(&find_architecture()),
+      config_(path_.string()),
+      state_(std::make_unique<state>()) {
+    read_config();
+    for (const auto& [name, view] : contents().tensors()) place(name);
+    for (const auto& [name, type] : contents().others()) place(name);
+} catch (...) {
+    earlyout::detail::rethrow_as_error(path.native());
+}
+
+EARLYOUT_IO_INLINE const detail::gguf_architecture& gguf_checkpoint::find_architecture() const {
+    if (const auto parts = contents().integer("split.count"); parts.value_or(1) > 1) {
+        fail(errc::unsupported, source(), ": key 'split.count': expected a model in one file, found part ",
+             contents().integer("split.no").value_or(0) + 1, " of ", *parts,
+             ": join them with `llama-gguf-split --merge`");
+    }
+    const std::string_view name = contents().text("general.architecture").value_or("");
+    std::string known;
+    for (const detail::gguf_architecture& a : detail::gguf_architectures) {
+        if (a.name == name) return a;
+        known.append(known.empty() ? "" : ", ").append(a.name);
+    }
+    unsupported("general.architecture", "one of " + known, "'" + detail::printable(name) + "'");
+}
+
+EARLYOUT_IO_INLINE std::string gguf_checkpoint::key(std::string_view name) const {
+    return std::string(of_->name).append(".").append(name);
+}
+
+EARLYOUT_IO_INLINE void gguf_checkpoint::read_config() {
+    for (const detail::gguf_name& n : of_->sizes) {
+        if (const auto found = contents().integer(key(n.gguf))) config_.set(std::string(n.hugging_face), *found);
+    }
+    for (const detail::gguf_name& n : of_->reals) {
+        if (const auto found = contents().real(key(n.gguf))) config_.set(std::string(n.hugging_face), *found);
+    }
+    if (const auto found = contents().integer(key("expert_count")); found.value_or(0) != 0) {
+        unsupported(key("expert_count"), "a model without experts", *found);
+    }
+    std::string type(of_->name);
+    if (const auto window = contents().integer(key("attention.sliding_window")); window.value_or(0) != 0) {
+        if (of_->name.starts_with("qwen")) unsupported(key("attention.sliding_window"), "no window", *window);
+        if (of_->name == "llama") type = "mistral";  // which is Llama with a window
+        config_.set("sliding_window", *window);
+    }
+    read_scales();
+    config_.set("model_type", type);
+    if (const tensor_view* tokens = contents().find("token_embd.weight"); tokens != nullptr) {
+        if (!tokens->shape.empty()) config_.set("vocab_size", static_cast<std::int64_t>(tokens->shape.front()));
+    }
+    config_.set("tie_word_embeddings", !has("output.weight"));
+    if (of_->name == "gpt2") {
+        config_.set("conv1d_layout", "out_in");
+        return;
+    }
+    complete_sizes();
+    const bool biases = has("blk.0.attn_q.bias") || has("blk.0.attn_k.bias") || has("blk.0.attn_v.bias") ||
+                        has("blk.0.attn_output.bias");
+    config_.set(of_->name == "starcoder2" ? "use_bias" : "attention_bias", biases);
+    config_.set("mlp_bias", has("blk.0.ffn_down.bias"));
+    read_rotary();
+}
+
+EARLYOUT_IO_INLINE void gguf_checkpoint::read_scales() {
+    static constexpr detail::gguf_name names[] = {{"logit_scale", "logit_scale"},
+                                                  {"residual_scale", "residual_scale"},
+                                                  {"embedding_scale", "embedding_scale"},
+                                                  {"attention.scale", "attention_multiplier"},
+                                                  {"attention.clamp_kqv", "clip_qkv"},
+                                                  {"attention.max_alibi_bias", "max_alibi_bias"},
+                                                  {"attn_logit_softcapping", "attn_logit_softcapping"},
+                                                  {"final_logit_softcapping", "final_logit_softcapping"}};
+    for (const detail::gguf_name& n : names) {  // 0 is none
+        const auto found = contents().real(key(n.gguf));
+        if (found.value_or(0.0) != 0.0) config_.set(std::string(n.hugging_face), *found);
+    }
+    if (!contents().boolean(key("attention.causal")).value_or(true)) config_.set("is_causal", false);
+    if (contents().boolean(key("use_parallel_residual")).value_or(false)) {
+        config_.set("use_parallel_residual", true);
+    }
+    const auto keys = contents().integer(key("attention.key_length"));
+    const auto values = contents().integer(key("attention.value_length"));
+    if (keys && values && *keys != *values) {
+        unsupported(key("attention.value_length"), "as many as attention.key_length, " + std::to_string(*keys),
+                    *values);
+    }
+}
+
+EARLYOUT_IO_INLINE void gguf_checkpoint::complete_sizes() {
+    const std::int64_t heads = integer("num_attention_heads").value_or(0);
+    const std::int64_t width = integer("hidden_size").value_or(0);
+    if (heads <= 0) return;
+    if (!integer("num_key_value_heads")) config_.set("num_key_value_heads", heads);
+    if (!integer("head_dim") && width > 0 && width % heads == 0) config_.set("head_dim", width / heads);
+}
+
+EARLYOUT_IO_INLINE void gguf_checkpoint::read_rotary() {
+    const std::int64_t head_dim = integer("head_dim").value_or(0);
+    if (const auto turned = contents().integer(key("rope.dimension_count")); turned && *turned != head_dim) {
+        config_.set("partial_rotary_factor",
+                    static_cast<double>(*turned) / static_cast<double>(std::max<std::int64_t>(head_dim, 1)));
+    }
+    if (const auto factor = contents().real(key("rope.scaling.attn_factor")); factor.value_or(1.0) != 1.0) {
+        unsupported(key("rope.scaling.attn_factor"), "1", *factor);
+    }
+    if (has("rope_factors_long.weight") || has("rope_factors_short.weight")) {
+        fail(errc::unsupported, source(), ": tensor 'rope_factors_long.weight': LongRoPE is not supported");
+    }
+    // As llama.cpp: a factor without a type is linear; files of 2023 have it under its own key; 0 is none.
+    auto factor = contents().real(key("rope.scaling.factor"));
+    if (!factor) factor = contents().real(key("rope.scale_linear"));
+    if (factor == 0.0) factor = 1.0;
+    const std::string type(contents().text(key("rope.scaling.type")).value_or("linear"));
+    if (type == "none" || (type == "linear" && factor.value_or(1.0) == 1.0)) return;
+    config_.set("rope_scaling.rope_type", type);
+    if (factor) config_.set("rope_scaling.factor", *factor);
+}
+
+EARLYOUT_IO_INLINE bool gguf_checkpoint::has(std::string_view tensor) const {
+    return contents().tensors().contains(tensor) || contents().others().contains(tensor);
+}
+
+EARLYOUT_IO_INLINE void gguf_checkpoint::place(const std::string& name) {
+    places_.emplace(detail::hugging_face_tensor(*of_, name), name);
+}
+
+EARLYOUT_IO_INLINE std::size_t gguf_checkpoint::turned_heads(std::string_view name) const {
+    if (of_->name != "llama") return 0;
+    const auto count = [&](std::string_view key) {
+        return static_cast<std::size_t>(std::max<std::int64_t>(integer(key).value_or(0), 0));
+    };
+    if (name.find(".self_attn.q_proj.") != name.npos) return count("num_attention_heads");
+    if (name.find(".self_attn.k_proj.") == name.npos) return 0;
+    return count("num_key_value_heads");
+}
+
+EARLYOUT_IO_INLINE std::vector<std::byte> gguf_checkpoint::turned_back(const tensor_view& view,
+                                                                       std::size_t heads) const {
+    const std::size_t rows = view.shape.empty() ? 0 : view.shape.front();
+    if (rows == 0 || heads > rows || rows % (2 * heads) != 0 ||
+        view.element_count() / rows % block_elements(view.type) != 0) {
+        fail(errc::wrong_shape, source(), ": tensor '", view.name, "': expected ", heads,
+             " heads of an even number of rows, found shape ", shape_to_string(view.shape), " of ",
+             to_string(view.type));
+    }
+    if (view.bytes.empty()) return {};
+    const std::size_t row = view.bytes.size() / rows;
+    const std::size_t half = rows / heads / 2;
+    std::vector<std::byte> made(view.bytes.size());
+    for (std::size_t r = 0; r < rows; ++r) {
+        const std::size_t in_head = r % (2 * half);
+        const std::size_t from = r - in_head + in_head % half * 2 + in_head / half;
+        std::memcpy(made.data() + r * row, view.bytes.data() + from * row, row);
+    }
+    return made;
+}
+
+}  // namespace io
+}}  // namespace earlyout::EARLYOUT_ABI
+
+#endif

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_IO_HUGGING_FACE_TEXT_HPP
+#define EARLYOUT_IO_HUGGING_FACE_TEXT_HPP
+
+#include <earlyout/io/generation_config.hpp>
+#include <earlyout/io/hugging_face_checkpoint.hpp>
+#include <earlyout/io/model_text.hpp>
+
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
+
+/// Reads `eos_token_id` and `bos_token_id` of `generation_config.json`, or else of `config.json`, and `add_bos_token`
+/// of `tokenizer_config.json`. What needs the tokenizer is added by read_text().
+/// @throws error (malformed_file)
+[[nodiscard]] generation_config read_generation_config(const hugging_face_checkpoint& from);
+
+/// Reads the tokenizer of a folder with what `tokenizer_config.json` says about the ends of texts.
+/// @throws error as load_tokenizer and read_generation_config
+[[nodiscard]] model_text read_text(const hugging_face_checkpoint& from);
+
+}  // namespace io
+}}  // namespace earlyout::EARLYOUT_ABI
+
+#ifdef EARLYOUT_IO_HEADER_ONLY
+#include <earlyout/io/detail/hugging_face_text_inl.hpp>
+#endif
+
+#endif

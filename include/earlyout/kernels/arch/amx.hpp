@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_KERNELS_ARCH_AMX_HPP
+#define EARLYOUT_KERNELS_ARCH_AMX_HPP
+
+#include <earlyout/kernels/arch/generic.hpp>
+
+#include <concepts>
+
+/// @file AMX's matrix registers, beside AVX-512 and with no tag of xsimd's. Linux only, where a process has to ask for
+/// them.
+
+#if defined(EARLYOUT_DETAIL_AMX)
+#include <immintrin.h>
+
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels::arch {
+
+/// `Arch` with AMX's products of bytes.
+template <class Arch>
+struct amx : Arch {};
+
+template <std::derived_from<xsimd::avx512bw> Arch>
+struct extension<3, Arch> {
+    using tag = amx<Arch>;
+};
+
+/// Products of 16 tokens' values with 16 rows' codes, 32 inputs at a time, two of them on their way at once. A group's
+/// sum is a whole number.
+struct amx_unit {
+    static constexpr bool is_there = true;
+    /// Tokens that a register holds.
+    static constexpr std::size_t tokens = 16;
+
+    /// True where the system lets this process use the registers.
+    [[nodiscard]] static bool is_permitted() noexcept {
+        static const bool permitted = platform::request_matrix_registers();
+        return permitted;
+    }
+
+    /// This thread's matrix registers, while it lives: 0 and 1 for sums [16 tokens][16 rows], 2 and 3 for a group of 16
+    /// tokens' values [16][32], 4 and 5 for a group of 16 rows' codes [8][16][4].
+    class registers {
+    public:
+        registers() noexcept {
+            struct alignas(64) {
+                std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
+                std::uint16_t row_bytes[16] = {64, 64, 32, 32, 64, 64};
+                std::uint8_t rows[16] = {16, 16, 16, 16, 8, 8};
+            } const shapes;
+            platform::write_all();
+            _tile_loadconfig(&shapes);
+        }
+        ~registers() { _tile_release(); }
+        registers(const registers&) = delete;
+        registers& operator=(const registers&) = delete;
+    };
+
+    /// Starts the products of a group. GCC does not know that it reads memory: platform::write_all() comes before.
+    /// @tparam Odd which of the two on their way
+    /// @param codes     [8][16 rows][4]
+    /// @param values    [16 tokens][32], `row_bytes` from one token's to the next one's
+    template <bool Odd>
+    static void start(const std::int32_t* codes, const std::int8_t* values, std::size_t row_bytes) noexcept {
+        // Twice, because a register's number is part of the instruction.
+        if constexpr (Odd) {
+            _tile_loadd(5, codes, 64);
+            _tile_loadd(3, values, row_bytes);
+            _tile_zero(1);
+            _tile_dpbssd(1, 3, 5);
+        } else {
+            _tile_loadd(4, codes, 64);
+            _tile_loadd(2, values, row_bytes);
+            _tile_zero(0);
+            _tile_dpbssd(0, 2, 4);
+        }
+    }
+    /// Stores a group's sums, [16 tokens][16 rows].
+    template <bool Odd>
+    static void finish(std::int32_t* sums) noexcept {
+        if constexpr (Odd) {
+            _tile_stored(1, sums, 64);
+        } else {
+            _tile_stored(0, sums, 64);
+        }
+    }
+};
+
+template <class Base>
+constexpr amx_unit matrix_unit(requires_arch<amx<Base>>) noexcept {
+    return {};
+}
+
+}}}  // namespace earlyout::EARLYOUT_ABI::kernels::arch
+
+#endif
+#endif

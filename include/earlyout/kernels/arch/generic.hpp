@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_KERNELS_ARCH_GENERIC_HPP
+#define EARLYOUT_KERNELS_ARCH_GENERIC_HPP
+
+#include <earlyout/core/platform.hpp>
+
+EARLYOUT_DETAIL_FOREIGN_BEGIN
+#include <xsimd/xsimd.hpp>
+EARLYOUT_DETAIL_FOREIGN_END
+
+#include <cstddef>
+#include <cstdint>
+
+/// @file What kernels take from an instruction set, spelled for any: the functions that the other files of this folder
+/// overload. all.hpp says how an instruction set is added.
+
+namespace earlyout { inline namespace EARLYOUT_ABI {
+
+/// The widest instruction set this translation unit may use. Kernels take it as an arch tag, so that a
+/// test can run each of them on every narrower set too.
+using default_arch = xsimd::default_arch;
+
+/// A register of floats.
+template <class Arch>
+using float_batch = xsimd::batch<float, Arch>;
+
+namespace kernels {
+
+/// A register of 32-bit integers, each also seen as four bytes.
+template <class Arch>
+using int_batch = xsimd::batch<std::int32_t, Arch>;
+
+/// A register of 32-bit words.
+template <class Arch>
+using word_batch = xsimd::batch<std::uint32_t, Arch>;
+
+/// Floats per register.
+template <class Arch>
+inline constexpr std::size_t lanes = float_batch<Arch>::size;
+
+namespace arch {
+
+/// The last parameter of an overload for `Arch` and what is derived from it.
+template <class Arch>
+using requires_arch = const Arch&;
+
+/// The last parameter of an overload for every instruction set: any other overload that fits is preferred.
+struct any_arch {
+    template <class Arch>
+    // NOLINTNEXTLINE(google-explicit-constructor): every tag is one
+    constexpr any_arch(const Arch&) noexcept {}
+};
+
+/// What an instruction set becomes with its extension of number `Step`, where xsimd has no tag for that: a tag derived
+/// from `Arch` if the extension belongs to it and is compiled in. Steps are taken in order from 1 to 3.
+template <int Step, class Arch>
+struct extension {
+    using tag = Arch;
+};
+
+/// Returns how many vector registers there are.
+constexpr std::size_t vector_registers(any_arch) noexcept { return 16; }
+
+/// Returns x * y + z, fused where the instruction set can.
+template <class Arch>
+EARLYOUT_ALWAYS_INLINE float_batch<Arch> multiply_add(const float_batch<Arch>& x, const float_batch<Arch>& y,
+                                                      const float_batch<Arch>& z, any_arch) noexcept {
+    return xsimd::fma(x, y, z);
+}
+
+/// Combines the upper half of a register's lanes with the lower one, and so on until one is left.
+template <class Arch, class Op>
+EARLYOUT_ALWAYS_INLINE float fold_lanes(const float_batch<Arch>& x, Op op, any_arch) noexcept {
+    alignas(64) float values[lanes<Arch>];
+    x.store_aligned(values);
+    for (std::size_t half = lanes<Arch> / 2; half != 0; half /= 2) {
+        for (std::size_t i = 0; i < half; ++i) values[i] = op(values[i], values[i + half]);
+    }
+    return values[0];
+}
+
+/// Loads a register's worth of 16-bit values as 32-bit ones, in order. `from` is aligned to half a register.
+template <class Arch>
+EARLYOUT_ALWAYS_INLINE word_batch<Arch> load_halves(const std::uint16_t* from, any_arch) noexcept {
+    alignas(64) std::uint32_t values[lanes<Arch>];
+    for (std::size_t i = 0; i < lanes<Arch>; ++i) values[i] = from[i];
+    return word_batch<Arch>::load_aligned(values);
+}
+
+/// Loads a register's worth of finite binary16 as floats. `from` is aligned to half a register. Not there where no
+/// instruction does it: kernels::load_f16 then spells it out.
+template <class Arch>
+float_batch<Arch> load_f16(const std::uint16_t* from, any_arch) noexcept = delete;
+
+/// Rounds floats to the nearest binary16, ties to even, what is too large to the largest: the first `n` or fewer.
+/// @return how many
+inline std::size_t encode_f16(const float*, std::size_t, std::uint16_t*, any_arch) noexcept { return 0; }
+
+/// Returns sum + the products of four unsigned bytes of `a` with four signed bytes of `b`, in each 32-bit lane.
+template <class Arch>
+EARLYOUT_ALWAYS_INLINE int_batch<Arch> byte_dot(const int_batch<Arch>& a, const int_batch<Arch>& b, int_batch<Arch> sum,
+                                                any_arch) noexcept {
+    using ints = int_batch<Arch>;
+    const ints low(0xff);
+    sum += (a & low) * ((b << 24) >> 24);
+    sum += ((a >> 8) & low) * ((b << 16) >> 24);
+    sum += ((a >> 16) & low) * ((b << 8) >> 24);
+    return sum + ((a >> 24) & low) * (b >> 24);
+}
+
+/// Stores `Parts` registers of integers as bytes, in which they fit, and returns their sum.
+template <class Arch, std::size_t Parts>
+EARLYOUT_ALWAYS_INLINE std::int32_t store_bytes(const int_batch<Arch> (&from)[Parts], std::int8_t* to,
+                                                any_arch) noexcept {
+    alignas(64) std::int32_t values[Parts * lanes<Arch>];
+    for (std::size_t p = 0; p < Parts; ++p) from[p].store_aligned(values + p * lanes<Arch>);
+    std::int32_t sum = 0;
+    for (std::size_t i = 0; i < Parts * lanes<Arch>; ++i) {
+        to[i] = static_cast<std::int8_t>(values[i]);
+        sum += values[i];
+    }
+    return sum;
+}
+
+/// Products of small matrices of bytes in registers of their own. One that is there has what amx_unit has.
+struct no_matrix_unit {
+    static constexpr bool is_there = false;
+};
+constexpr no_matrix_unit matrix_unit(any_arch) noexcept { return {}; }
+
+}  // namespace arch
+}  // namespace kernels
+}}  // namespace earlyout::EARLYOUT_ABI
+
+#endif

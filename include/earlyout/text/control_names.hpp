@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_TEXT_CONTROL_NAMES_HPP
+#define EARLYOUT_TEXT_CONTROL_NAMES_HPP
+
+#include <earlyout/core/token.hpp>
+
+#include <algorithm>
+#include <iterator>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace text {
+
+/// Tokens that end a text by their name, whatever a model's files say of them: the names are those that llama.cpp takes
+/// as end of generation (llama_vocab::impl::load in src/llama-vocab.cpp), with CodeLlama's spelling of <EOT>.
+inline constexpr std::string_view end_names[] = {
+    "<|endoftext|>", "<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>", "<|end|>", "<|return|>", "<|call|>",
+    "<|calls|>", "<|flush|>", "<end_of_turn>", "<end_of_utterance>", "</s>", "<EOT>", "_<EOT>", "\u2581<EOT>", " <EOT>",
+    "[EOT]", "[EOS]", "<eos>", "<turn|>", "<|tool_response>", "[e~[", "<\uff5cend\u2581of\u2581sentence\uff5c>",
+    // What goes between files, and fills up: behind it comes another text.
+    "<|fim_pad|>", "<fim-pad>", "<fim_pad>", "<PAD>", "[PAD]", "<|fim_repo|>", "<|repo_name|>", "<fim-repo>", "<REPO>",
+    "<reponame>", "<|file_sep|>"};
+
+/// Tokens around the parts of a text whose middle is missing, from the same place.
+inline constexpr std::string_view middle_names[] = {"<|fim_prefix|>",
+                                                    "<|fim_suffix|>",
+                                                    "<|fim_middle|>",
+                                                    "<fim-prefix>",
+                                                    "<fim-suffix>",
+                                                    "<fim-middle>",
+                                                    "<fim_prefix>",
+                                                    "<fim_suffix>",
+                                                    "<fim_middle>",
+                                                    "<\uff5cfim\u2581begin\uff5c>",
+                                                    "<\uff5cfim\u2581hole\uff5c>",
+                                                    "<\uff5cfim\u2581end\uff5c>",
+                                                    "<PRE>",
+                                                    "<SUF>",
+                                                    "<MID>",
+                                                    "\u2581<PRE>",
+                                                    "\u2581<SUF>",
+                                                    "\u2581<MID>",
+                                                    " <PRE>",
+                                                    " <SUF>",
+                                                    " <MID>",
+                                                    "<|code_prefix|>",
+                                                    "<|code_suffix|>",
+                                                    "<|code_middle|>",
+                                                    "<|prefix|>",
+                                                    "<|suffix|>",
+                                                    "<|middle|>"};
+
+[[nodiscard]] inline bool is_end_name(std::string_view name) noexcept {
+    return std::ranges::find(end_names, name) != std::end(end_names);
+}
+[[nodiscard]] inline bool is_middle_name(std::string_view name) noexcept {
+    return std::ranges::find(middle_names, name) != std::end(middle_names);
+}
+
+/// Whether a token of this name controls a model even if its file calls it text. llama.cpp takes each of these names
+/// so; here not those that are text of HTML or of documents, such as </s> and [PAD].
+[[nodiscard]] inline bool is_control_name(std::string_view name) noexcept {
+    for (const std::string_view start : {"<|", "<\uff5c", "<fim", "<end_of_"}) {
+        if (name.starts_with(start)) return is_end_name(name) || is_middle_name(name);
+    }
+    return false;
+}
+/// The same of a token that its file adds to the vocabulary without calling it special.
+[[nodiscard]] inline bool is_added_control_name(std::string_view name) noexcept {
+    return is_control_name(name) || is_middle_name(name);
+}
+
+/// Adds the tokens that end a text by their name to those that a model's files give.
+/// @param find the control token of a name: find(name) -> std::optional<token_id>
+template <class Find>
+void add_ends_by_name(std::vector<token_id>& ends, const Find& find) {
+    const auto has = [&](const char* name) { return find(std::string_view(name)).has_value(); };
+    // As llama.cpp: where there are calls, <|end|> ends a message only; so with </s> where tools are answered.
+    const bool end_of_message =
+        (has("<|return|>") && has("<|call|>")) || ((has("<|call|>") || has("<|calls|>")) && has("<|flush|>"));
+    for (const std::string_view name : end_names) {
+        if (name == "<|end|>" && end_of_message) continue;
+        if (name == "</s>" && has("<|tool_response>")) continue;
+        const std::optional<token_id> id = find(name);
+        if (id && std::ranges::find(ends, *id) == ends.end()) ends.push_back(*id);
+    }
+}
+
+}  // namespace text
+}}  // namespace earlyout::EARLYOUT_ABI
+
+#endif

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_TEXT_DETAIL_PUBLISHED_PATTERNS_HPP
+#define EARLYOUT_TEXT_DETAIL_PUBLISHED_PATTERNS_HPP
+
+#include <earlyout/core/config.hpp>
+
+#include <algorithm>
+#include <iterator>
+#include <string_view>
+
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace text::detail {
+
+/// GPT-2's words: contractions, letters, numbers, other signs, each with the space before it, and white space.
+inline constexpr std::string_view gpt2_pattern =
+    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
+
+/// Expressions of well-known files that take linear time on every text: what a repetition scans is matched, but for
+/// white space, which a later alternative then matches.
+inline constexpr std::string_view linear_patterns[] = {
+    gpt2_pattern,
+    // Llama 3, Qwen2
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
+    // Digits, Punctuation
+    R"(\p{N})",
+    R"([\p{P}$+<=>^`|~])",
+    // DeepSeek
+    "[\r\n]",
+    R"([\r\n])",
+    R"(\s?\p{L}+)",
+    R"(\s?\p{P}+)",
+    "[\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff]+",
+    R"(\p{N}{1,3})",
+};
+
+/// Whether the expression is known to take linear time, so that nothing needs to count its steps.
+[[nodiscard]] inline bool takes_linear_time(std::string_view expression) noexcept {
+    return std::ranges::find(linear_patterns, expression) != std::end(linear_patterns);
+}
+
+}  // namespace text::detail
+}}  // namespace earlyout::EARLYOUT_ABI
+
+#endif

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_TEXT_DETAIL_VOCABULARY_HPP
+#define EARLYOUT_TEXT_DETAIL_VOCABULARY_HPP
+
+#include <earlyout/core/token.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace text::detail {
+
+/// Between ids and the bytes they stand for.
+class vocabulary {
+public:
+    /// Adds a piece under a free id. Of two ids with the same bytes, find() gives the first that was added.
+    void add(token_id id, std::string bytes) {
+        const auto at = static_cast<std::size_t>(id);
+        if (at >= pieces_.size()) {
+            pieces_.resize(at + 1);
+            special_.resize(at + 1);
+        }
+        const std::string& kept = storage_.emplace_back(std::move(bytes));
+        pieces_[at] = kept;
+        ids_.emplace(kept, id);
+        longest_ = std::max(longest_, kept.size());
+    }
+    void mark_special(token_id id) { special_[static_cast<std::size_t>(id)] = true; }
+
+    [[nodiscard]] bool has(token_id id) const noexcept {
+        return id >= 0 && static_cast<std::size_t>(id) < pieces_.size() &&
+               pieces_[static_cast<std::size_t>(id)].data() != nullptr;
+    }
+    /// Bytes of a token; none for an unknown id.
+    [[nodiscard]] std::string_view piece(token_id id) const noexcept {
+        return has(id) ? pieces_[static_cast<std::size_t>(id)] : std::string_view();
+    }
+    [[nodiscard]] std::optional<token_id> find(std::string_view bytes) const {
+        const auto found = ids_.find(bytes);
+        return found == ids_.end() ? std::nullopt : std::optional(found->second);
+    }
+    [[nodiscard]] bool is_special(token_id id) const noexcept {
+        return has(id) && special_[static_cast<std::size_t>(id)];
+    }
+    /// One more than the highest id.
+    [[nodiscard]] std::size_t size() const noexcept { return pieces_.size(); }
+    [[nodiscard]] std::size_t max_piece_size() const noexcept { return longest_; }
+
+private:
+    std::deque<std::string> storage_;       // does not move its elements
+    std::vector<std::string_view> pieces_;  // by id; without data where no piece has the id
+    std::vector<bool> special_;
+    std::unordered_map<std::string_view, token_id> ids_;
+    std::size_t longest_ = 0;
+};
+
+}  // namespace text::detail
+}}  // namespace earlyout::EARLYOUT_ABI
+
+#endif

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: MIT
+# Installs earlyout with its compiled kernels and uses them: the program compiles none itself.
+include(${CMAKE_CURRENT_LIST_DIR}/steps.cmake)
+file(REMOVE_RECURSE ${WORK})
+step(${CMAKE_COMMAND} -S ${EARLYOUT} -B ${WORK}/earlyout -G ${GENERATOR} -D CMAKE_CXX_COMPILER=${COMPILER}
+  -D CMAKE_CXX_FLAGS_RELEASE=-O1 -D EARLYOUT_COMPILED=ON -D EARLYOUT_BUILD_TESTS=OFF
+  -D EARLYOUT_BUILD_EXAMPLES=OFF -D EARLYOUT_BUILD_BENCHMARKS=OFF -D EARLYOUT_CALIBRATE=OFF)
+step(${CMAKE_COMMAND} --build ${WORK}/earlyout)
+step(${CMAKE_COMMAND} --install ${WORK}/earlyout --prefix ${WORK}/first)
+file(RENAME ${WORK}/first ${WORK}/prefix)
+step(${CMAKE_COMMAND} -S ${CMAKE_CURRENT_LIST_DIR}/compiled -B ${WORK}/build -G ${GENERATOR}
+  -D CMAKE_CXX_COMPILER=${COMPILER} -D CMAKE_PREFIX_PATH=${WORK}/prefix -D CMAKE_FIND_PACKAGE_NO_PACKAGE_REGISTRY=ON)
+step(${CMAKE_COMMAND} --build ${WORK}/build)
+complete(${WORK}/build/completer)
+
+file(GLOB_RECURSE object ${WORK}/build/*main.cpp.o*)
+step(${NM} -C ${object})
+string(REGEX MATCHALL " U [^\n]*kernels::(multiply|attend)<" taken "${output}")
+string(REGEX MATCHALL " [TWVu] [^\n]*kernels::[^\n(]*(multiply|attend|tile|stretch)[^\n(]*<" own "${output}")
+if(NOT taken OR own)
+  message(FATAL_ERROR "expected to take products and attention from the library, found:\n${taken}\nand its own:\n${own}")
+endif()

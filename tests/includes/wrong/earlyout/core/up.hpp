@@ -1,0 +1,1 @@
+#include <earlyout/exit/gate.hpp>

@@ -1,0 +1,2 @@
+#include <earlyout/core/error.hpp>
+#include <earlyout/io/load.hpp>

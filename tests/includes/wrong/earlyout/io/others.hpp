@@ -1,0 +1,1 @@
+#include <earlyout/text/detail/utf8.hpp>

@@ -1,0 +1,1 @@
+#include <earlyout/io/load.hpp>

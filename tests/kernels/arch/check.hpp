@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_TESTS_KERNELS_ARCH_CHECK_HPP
+#define EARLYOUT_TESTS_KERNELS_ARCH_CHECK_HPP
+
+#include <earlyout/kernels/arch/all.hpp>
+#include <earlyout/kernels/formats.hpp>
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <numeric>
+#include <vector>
+
+#include "support/catch.hpp"
+#include "support/random.hpp"
+
+namespace support {
+
+namespace arch = earlyout::kernels::arch;
+
+/// What an instruction set's functions return for a tag, against plain arithmetic.
+template <class Arch, class Tag>
+class instruction_set {
+public:
+    explicit instruction_set(Tag tag) : tag_(tag) {}
+
+    void check() {
+        CHECK(arch::vector_registers(tag_) % 16 == 0);
+        check_floats();
+        check_halves();
+        check_encode();
+        check_bytes();
+    }
+    /// Whether an instruction reads binary16.
+    static constexpr bool loads_f16 = requires(const std::uint16_t* from, Tag tag) { arch::load_f16<Arch>(from, tag); };
+
+private:
+    template <class T>
+    using batch = xsimd::batch<T, Arch>;
+    static constexpr std::size_t w = earlyout::kernels::lanes<Arch>;
+
+    void check_floats() {
+        // Numbers whose products and sums are exact, fused or not.
+        alignas(64) float x[w], y[w], z[w], found[w];
+        for (std::size_t i = 0; i < w; ++i) {
+            x[i] = static_cast<float>(i * 7 % 11) - 5.0f;
+            y[i] = static_cast<float>(i * 5 % 13) - 3.0f;
+            z[i] = static_cast<float>(i) * 0.5f;
+        }
+        const auto load = [](const float* from) { return batch<float>::load_aligned(from); };
+        arch::multiply_add(load(x), load(y), load(z), tag_).store_aligned(found);
+        for (std::size_t i = 0; i < w; ++i) CHECK(found[i] == x[i] * y[i] + z[i]);
+        const auto sum = [](const auto& a, const auto& b) { return a + b; };
+        CHECK(arch::fold_lanes(load(x), sum, tag_) == std::accumulate(x, x + w, 0.0f));
+        // Halves first: what is large cancels before what is small is added.
+        for (std::size_t i = 0; i < w; ++i) x[i] = i == 0 ? 0x1p30f : i == w / 2 ? -0x1p30f : 1.0f;
+        CHECK(arch::fold_lanes(load(x), sum, tag_) == static_cast<float>(w - 2));
+    }
+
+    void check_halves() {
+        alignas(64) std::uint16_t bits[w];
+        alignas(64) std::uint32_t words[w];
+        alignas(64) float floats[w];
+        for (std::uint32_t first = 0; first < 0x10000; first += w) {
+            for (std::uint32_t i = 0; i < w; ++i) bits[i] = static_cast<std::uint16_t>(first + i);
+            arch::load_halves<Arch>(bits, tag_).store_aligned(words);
+            REQUIRE(std::equal(bits, bits + w, words));
+            if constexpr (loads_f16) {
+                if ((first & 0x7c00) == 0x7c00) continue;  // not finite
+                arch::load_f16<Arch>(bits, tag_).store_aligned(floats);
+                for (std::size_t i = 0; i < w; ++i) {
+                    REQUIRE(std::bit_cast<std::uint32_t>(floats[i]) ==
+                            std::bit_cast<std::uint32_t>(earlyout::f16_to_float(bits[i])));
+                }
+            }
+        }
+    }
+
+    void check_encode() {
+        random_source random(2);
+        std::vector<float> x = random.floats(1003, 100.0f);
+        std::copy_n(std::vector<float>{0.0f, -0.0f, 1e6f, -1e6f, 65504.0f, 65519.9f, 6e-8f, 1e-9f}.data(), 8, x.data());
+        std::vector<std::uint16_t> found(x.size(), 0xffff);
+        const std::size_t count = arch::encode_f16(x.data(), x.size(), found.data(), tag_);
+        REQUIRE(count <= x.size());
+        for (std::size_t i = 0; i < count; ++i) REQUIRE(found[i] == earlyout::f16::encode(x[i]));
+        for (std::size_t i = count; i < x.size(); ++i) REQUIRE(found[i] == 0xffff);
+    }
+
+    void check_bytes() {
+        random_source random(1);
+        constexpr std::size_t parts = earlyout::group_size / w;
+        alignas(64) std::uint8_t a[4 * w];
+        alignas(64) std::int8_t b[4 * w];
+        alignas(64) std::int32_t sum[w], found[w], values[parts * w];
+        const auto load = [](const void* from) {
+            return batch<std::int32_t>::load_aligned(static_cast<const std::int32_t*>(from));
+        };
+        for (int round = 0; round < 200; ++round) {
+            for (std::size_t i = 0; i < 4 * w; ++i) {
+                a[i] = static_cast<std::uint8_t>(round < 2 ? 255 : static_cast<int>(random.index(256)));
+                b[i] = static_cast<std::int8_t>(round == 0   ? -128
+                                                : round == 1 ? 127
+                                                             : static_cast<int>(random.index(256)));
+            }
+            for (std::int32_t& s : sum) s = static_cast<std::int32_t>(random.index(1u << 24)) - (1 << 23);
+            arch::byte_dot(load(a), load(b), load(sum), tag_).store_aligned(found);
+            for (std::size_t i = 0; i < w; ++i) {
+                std::int32_t expected = sum[i];
+                for (std::size_t j = 4 * i; j < 4 * i + 4; ++j) expected += a[j] * b[j];
+                REQUIRE(found[i] == expected);
+            }
+            batch<std::int32_t> codes[parts];
+            for (std::int32_t& v : values) v = static_cast<std::int32_t>(random.index(256)) - 128;
+            for (std::size_t p = 0; p < parts; ++p) codes[p] = load(values + p * w);
+            std::int8_t stored[parts * w];
+            REQUIRE(arch::store_bytes(codes, stored, tag_) == std::accumulate(values, values + parts * w, 0));
+            REQUIRE(std::equal(values, values + parts * w, stored));
+        }
+    }
+
+    Tag tag_;
+};
+
+/// Checks all of an instruction set's functions: those of its own and those that it takes from others.
+/// @param tag Arch{}, or that with extensions
+template <class Arch, class Tag = Arch>
+void check_instruction_set(Tag tag = {}) {
+    instruction_set<Arch, Tag>(tag).check();
+}
+
+}  // namespace support
+
+#endif
