@@ -82,7 +82,7 @@ end
     build/release/examples/earlyout "$@"
     cat <<'end'
 
-Your own prompt:  build/release/examples/earlyout complete --prompt 'def add(a, b):' --exit-gate learn-to-exit --compare
+Your own prompt:  build/release/examples/earlyout complete --prompt 'def add(a, b):' --compare
 Your own program: examples/hello.cpp, and README.md
 end
 }

@@ -2,6 +2,7 @@
 // `earlyout bench`: tokens per second of prompt and of decoding, whatever the weights say.
 #include "commands.hpp"
 #include "interrupt.hpp"
+#include "memory.hpp"
 #include "policy.hpp"
 #include "report.hpp"
 
@@ -76,6 +77,7 @@ samples measure(const bench_options& o, const model& m, const std::stop_token& c
 int run(bench_options& o) {
     const model m = load(o.model, o.weights);
     check(o, m.network().shape());
+    require_memory_to_run(m, o.run);
     if (o.exit_layer != 0) {
         o.exits.gate = "fixed";
         o.exits.layers = {o.exit_layer};
@@ -99,7 +101,9 @@ int run(bench_options& o) {
                             {"decode_tokens_per_s", s.decode_tokens_per_s},
                             {"head_seconds_per_token", s.head_seconds_per_token}}}});
     } else {
-        std::cout << "tokens per second, median of " << s.decode_tokens_per_s.size() << ":\n" << std::fixed;
+        std::cout << "tokens per second on " << o.run.threads << (o.run.threads == 1 ? " thread" : " threads")
+                  << ", median of " << s.decode_tokens_per_s.size() << ":\n"
+                  << std::fixed;
         std::cout.precision(0);
         std::cout << "  prefill  " << prefill << "  (" << o.prompt_tokens << " tokens)\n"
                   << "  decode   " << decode << "  (" << o.new_tokens << " tokens from an empty cache)\n"
@@ -127,6 +131,11 @@ command bench(CLI::App& app) {
         ->capture_default_str();
     add_cache_options(*sub, o->exits);
     add_json(*sub, o->json);
+    sub->footer(
+        "Examples:\n"
+        "  earlyout bench --model my-model --dtype int8\n"
+        "  earlyout bench --prompt-tokens 256 --new-tokens 64 --threads 1\n"
+        "  earlyout bench --exit-layer 4 --json");
     return {sub, [o] { return run(*o); }};
 }
 

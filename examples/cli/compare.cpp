@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "compare.hpp"
 
+#include <earlyout/generate/make_session.hpp>
+
 #include <algorithm>
 #include <iomanip>
 #include <ostream>
@@ -10,9 +12,9 @@ namespace cli {
 namespace {
 
 /// A session of its own for each run, so that none finds the prompt already computed.
-void measure(comparison::side& into, const model& m, const exit_options& exits, const run_options& run,
+void measure(comparison::side& into, const model& m, const eo::policy_spec& policy, const run_options& run,
              std::string_view prompt, const eo::generate_options& options) {
-    into.result = make_session(m, exits, run).complete(prompt, options);
+    into.result = eo::make_session(m, policy, session_options_of(run)).complete(prompt, options);
     const eo::run_stats& s = into.result.stats;
     const std::size_t steps = std::max<std::size_t>(s.predictions(), 2) - 1;
     into.seconds_per_token.push_back(s.decode_seconds / static_cast<double>(steps));
@@ -44,12 +46,12 @@ double comparison::speedup() const {
     return early > 0.0 ? median(full_depth.seconds_per_token) / early : 0.0;
 }
 
-comparison compare(const model& m, const exit_options& exits, const run_options& run, std::string_view prompt,
+comparison compare(const model& m, const eo::policy_spec& policy, const run_options& run, std::string_view prompt,
                    const eo::generate_options& options, std::size_t rounds) {
     comparison c;
     for (std::size_t round = 0; round < rounds && !options.cancel.stop_requested(); ++round) {
-        measure(c.early_exit, m, exits, run, prompt, options);
-        measure(c.full_depth, m, exit_options{}, run, prompt, options);
+        measure(c.early_exit, m, policy, run, prompt, options);
+        measure(c.full_depth, m, eo::policy_spec{}, run, prompt, options);
     }
     return c;
 }

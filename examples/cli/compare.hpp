@@ -28,7 +28,7 @@ struct comparison {
     [[nodiscard]] double speedup() const;
 };
 
-[[nodiscard]] comparison compare(const model& m, const exit_options& exits, const run_options& run,
+[[nodiscard]] comparison compare(const model& m, const eo::policy_spec& policy, const run_options& run,
                                  std::string_view prompt, const eo::generate_options& options, std::size_t rounds);
 
 [[nodiscard]] json to_json(const comparison& measured);

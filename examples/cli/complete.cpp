@@ -2,10 +2,13 @@
 // `earlyout complete`: continues a text and shows how deep each token went.
 #include "commands.hpp"
 #include "compare.hpp"
+#include "help.hpp"
 #include "interrupt.hpp"
+#include "memory.hpp"
 #include "policy.hpp"
 #include "report.hpp"
 
+#include <earlyout/generate/make_session.hpp>
 #include <earlyout/text/fill_in_the_middle.hpp>
 
 #include <charconv>
@@ -35,6 +38,7 @@ struct complete_options {
     bool compare = false;
     std::size_t rounds = 5;
     bool json = false;
+    bool quiet = false;
     std::vector<std::string> end_of_text;
 };
 
@@ -85,20 +89,34 @@ std::vector<eo::token_id> middle_prompt(complete_options& o, const model& m, con
     return tokens->prompt(words, prompt, *o.suffix);
 }
 
-void stream(const complete_options& o, const model& m, const std::string& prompt,
+/// Which policy was followed, and who chose it.
+void print_policy(std::ostream& to, const chosen_policy& chosen) {
+    print_line(to, "policy", to_string(chosen.policy));
+    if (!chosen.note.empty()) {
+        print_line(to, "exits not used", wrapped_column(chosen.note, help_width(), 21));
+    } else if (chosen.from == "fit" && !chosen.policy.is_full_depth()) {
+        print_line(to, "chosen by", "fit, for this model; --exact completes at full depth");
+    }
+}
+
+void stream(const complete_options& o, const model& m, const chosen_policy& chosen, const std::string& prompt,
             const std::vector<eo::token_id>& ids) {
     const std::size_t layers = m.network().shape().layers;
-    auto session = make_session(m, o.exits, o.run);
+    auto session = eo::make_session(m, chosen.policy, session_options_of(o.run));
     const token_printer printer(o, layers);
     printer.prompt(prompt);
     const eo::completion result =
         o.suffix ? session.complete(ids, o.generate, printer) : session.complete(prompt, o.generate, printer);
     std::cout << (is_terminal(STDOUT_FILENO) ? printable(result.unstreamed) : result.unstreamed) << std::endl;
+    if (o.quiet) return;
 
     std::cerr << '\n';
     print_legend(std::cerr, result.stats, palette(STDERR_FILENO, o.colour, layers));
     std::cerr << '\n';
+    print_policy(std::cerr, chosen);
     print_summary(std::cerr, result);
+    print_line(std::cerr, "memory", to_string(memory_of(m, o.run)));
+    print_line(std::cerr, "threads", std::to_string(o.run.threads));
 }
 
 int run(complete_options& o) {
@@ -107,19 +125,26 @@ int run(complete_options& o) {
     (void)tokenizer_of(m, o.model.folder);
     for (const std::string& token : o.end_of_text) o.generate.more_end_of_text.push_back(end_token(m, o, token));
     const std::vector<eo::token_id> ids = o.suffix ? middle_prompt(o, m, prompt) : std::vector<eo::token_id>();
+    const chosen_policy chosen = choose_policy(m, o.exits);
+    require_memory_to_run(m, o.run);
     const interrupt interrupted;
     o.generate.cancel = interrupted.token();
 
     if (o.json) {
-        auto session = make_session(m, o.exits, o.run);
+        auto session = eo::make_session(m, chosen.policy, session_options_of(o.run));
         const eo::completion result =
             o.suffix ? session.complete(ids, o.generate) : session.complete(prompt, o.generate);
         json object = to_json(result);
-        if (o.compare) object["compare"] = to_json(compare(m, o.exits, o.run, prompt, o.generate, o.rounds));
+        object["policy"] = to_string(chosen.policy);
+        object["policy_from"] = chosen.from;
+        if (!chosen.note.empty()) object["policy_note"] = chosen.note;
+        object["threads"] = o.run.threads;
+        object["memory"] = to_json(memory_of(m, o.run));
+        if (o.compare) object["compare"] = to_json(compare(m, chosen.policy, o.run, prompt, o.generate, o.rounds));
         print(std::cout, object);
     } else {
-        stream(o, m, prompt, ids);
-        if (o.compare) print(std::cerr, compare(m, o.exits, o.run, prompt, o.generate, o.rounds));
+        stream(o, m, chosen, prompt, ids);
+        if (o.compare) print(std::cerr, compare(m, chosen.policy, o.run, prompt, o.generate, o.rounds));
     }
     return interrupted.status();
 }
@@ -127,8 +152,13 @@ int run(complete_options& o) {
 }  // namespace
 
 command complete(CLI::App& app) {
-    CLI::App* const sub =
-        app.add_subcommand("complete", "Continue a text, showing after how many layers each token left");
+    CLI::App* const sub = app.add_subcommand(
+        "complete", "Continue a text, with the exits that were fitted to the model, and show where tokens left");
+    sub->footer(
+        "Examples:\n"
+        "  earlyout complete --prompt 'def add(a, b):' --show-layers\n"
+        "  earlyout complete --file main.py --exact --json\n"
+        "  earlyout complete --prompt 'import ' --policy 'margin(0.6) @ 2,4' --compare");
     const auto o = std::make_shared<complete_options>();
     add_options(*sub, o->model);
     add_options(*sub, o->prompt, "--prompt");
@@ -139,10 +169,11 @@ command complete(CLI::App& app) {
     add_options(*sub, o->weights);
     add_options(*sub, o->run);
     add_json(*sub, o->json);
+    add_quiet(*sub, o->quiet);
     sub->add_option("--color", o->colour,
                     "Colour each token by its exit layer: auto (on a terminal, unless NO_COLOR is "
                     "set), always, never")
-        ->check(CLI::IsMember({"auto", "always", "never"}))
+        ->check(one_of({"auto", "always", "never"}))
         ->type_name("WHEN")
         ->capture_default_str();
     sub->add_flag("--show-layers", o->show_layers, "Write each token's exit layer behind it, as in `def<3>`");

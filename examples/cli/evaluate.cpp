@@ -2,6 +2,7 @@
 // `earlyout evaluate`: what early exits are worth on text the model did not see, beside full depth.
 #include "commands.hpp"
 #include "interrupt.hpp"
+#include "memory.hpp"
 #include "output_file.hpp"
 #include "page.hpp"
 #include "policy.hpp"
@@ -50,6 +51,7 @@ struct evaluate_options {
     std::string csv;
     std::string html;
     bool json = false;
+    bool quiet = false;
 };
 
 void print_oracle(std::ostream& to, const calibrate::exit_accuracy& a) {
@@ -85,11 +87,14 @@ void print_decisions(std::ostream& to, const calibrate::observation& o) {
 }
 
 /// @param width of the longest policy's name
-void print_head(std::ostream& to, std::size_t samples, int width) {
-    to << samples << " prompts completed greedily, each in turns with full depth. skipped: layers; speed: tokens/s of\n"
-       << "decoding against full depth; request: the same with the prompt; loss: of ROUGE-L; agree: tokens as at full\n"
-       << "depth before the first that is not\n"
-       << "  " << std::left << std::setw(width) << "policy" << std::right
+void print_head(std::ostream& to, std::size_t samples, std::size_t threads, bool quiet, int width) {
+    if (!quiet) {
+        to << samples << " prompts completed greedily on " << threads << (threads == 1 ? " thread" : " threads")
+           << ", each in turns with full depth. skipped: layers;\n"
+           << "speed: tokens/s of decoding against full depth; request: the same with the prompt;\n"
+           << "loss: of ROUGE-L; agree: tokens as at full depth before the first that is not\n";
+    }
+    to << "  " << std::left << std::setw(width) << "policy" << std::right
        << " skipped   speed  request     loss    agree   stops (right)\n";
 }
 
@@ -255,7 +260,8 @@ private:
 int run(evaluate_options& o) {
     const model m = load(o.model, o.weights, o.exits);
     (void)tokenizer_of(m, o.model.folder);
-    for (const std::string& policy : o.policies) o.sweep.policies.push_back(eo::policy_spec::parse(policy));
+    require_memory_to_run(m, o.run);
+    for (const std::string& policy : o.policies) o.sweep.policies.push_back(parse_policy(policy));
     o.sweep.prefill = o.prefill == "lazy" ? eo::prefill::lazy : eo::prefill::eager;
     o.sweep.reach = o.reach == "full-depth" ? eo::shortlist_reach::full_depth : eo::shortlist_reach::exits;
     const std::vector<eo::policy_spec> policies = calibrate::make_sweep(m, o.sweep);
@@ -283,16 +289,18 @@ int run(evaluate_options& o) {
         width = std::max(width, static_cast<int>(to_string(policy).size()));
     }
     const interrupt interrupted;
-    progress_line progress(!o.json);
+    progress_line progress(!o.json && !o.quiet);
     {
         eo::thread_pool threads(o.run.threads);
         r.observed = calibrate::observe(m, head, texts, threads, {interrupted.token(), timed_progress(progress)});
     }
     progress.clear();
     if (!o.json) {
-        print_oracle(std::cout, r.observed.accuracy);
-        print_decisions(std::cout, r.observed);
-        print_head(std::cout, r.samples.size(), width);
+        if (!o.quiet) {
+            print_oracle(std::cout, r.observed.accuracy);
+            print_decisions(std::cout, r.observed);
+        }
+        print_head(std::cout, r.samples.size(), o.run.threads, o.quiet, width);
     }
 
     auto full = eo::make_session(m, eo::policy_spec{}, session_options_of(o.run));
@@ -324,7 +332,7 @@ int run(evaluate_options& o) {
     if (html.wanted()) html.write(page_of(m, head, r));
     if (o.json) {
         print(std::cout, to_json(o, m, r));
-    } else {
+    } else if (!o.quiet) {
         print_best(std::cout, r);
     }
     return interrupted.status();
@@ -345,7 +353,9 @@ command evaluate(CLI::App& app) {
     const auto o = std::make_shared<evaluate_options>();
     add_options(*sub, o->model);
     add_options(*sub, o->weights);
+    o->run.threads = 1;
     add_options(*sub, o->run);
+    sub->get_option("--threads")->description("Threads that compute; speeds are of so many")->default_str("1");
     sub->add_option("--exits", o->exits, "Exits to evaluate, in place of the model folder's exits.safetensors")
         ->type_name("FILE");
     add_corpus_options(*sub, o->texts, o->corpus);
@@ -367,7 +377,7 @@ command evaluate(CLI::App& app) {
            "Gates to try; left out: fixed, margin, and what was fitted to the model, with the policies that fit chose "
            "among them")
         ->delimiter(',')
-        ->check(CLI::IsMember(gate_names()))
+        ->check(one_of(gate_names()))
         ->type_name("GATE,...")
         ->group(policies);
     sub->add_option("--thresholds", o->sweep.thresholds, "Left out: a grid for each gate")
@@ -389,7 +399,7 @@ command evaluate(CLI::App& app) {
                     "Where shortlists are used: exits (full depth computes all logits) or full-depth (it uses the "
                     "shortlist too, "
                     "where an exit was evaluated)")
-        ->check(CLI::IsMember({"exits", "full-depth"}))
+        ->check(one_of({"exits", "full-depth"}))
         ->type_name("WHERE")
         ->capture_default_str()
         ->group(policies);
@@ -404,7 +414,7 @@ command evaluate(CLI::App& app) {
         ->group(policies);
     sub->add_option("--kv", o->sweep.caches, "Cache policies")
         ->delimiter(',')
-        ->check(CLI::IsMember({"propagate", "defer", "omit"}))
+        ->check(one_of({"propagate", "defer", "omit"}))
         ->type_name("POLICY,...")
         ->capture_default_str()
         ->group(policies);
@@ -412,7 +422,7 @@ command evaluate(CLI::App& app) {
                "With --kv defer: max deferred tokens; 0 (and left out): any number")
         ->group(policies);
     sub->add_option("--prefill", o->prefill, "With --kv defer: prompts eager or lazy")
-        ->check(CLI::IsMember({"eager", "lazy"}))
+        ->check(one_of({"eager", "lazy"}))
         ->type_name("ORDER")
         ->capture_default_str()
         ->group(policies);
@@ -420,6 +430,12 @@ command evaluate(CLI::App& app) {
     sub->add_option("--html", o->html, "Also write everything to this file as one page with charts and completions")
         ->type_name("FILE");
     add_json(*sub, o->json);
+    add_quiet(*sub, o->quiet);
+    sub->footer(
+        "Examples:\n"
+        "  earlyout evaluate --model my-model --text other-sources/\n"
+        "  earlyout evaluate --text other-sources/ --policy fitted --policy 'fixed @ 4'\n"
+        "  earlyout evaluate --text other-sources/ --gates fixed,margin --html page.html");
     return {sub, [o] { return run(*o); }};
 }
 

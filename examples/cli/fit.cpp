@@ -10,6 +10,7 @@
 #include <earlyout/calibrate/corpus.hpp>
 #include <earlyout/calibrate/fit_exits.hpp>
 #include <earlyout/calibrate/results_json.hpp>
+#include <earlyout/core/machine.hpp>
 #include <earlyout/core/thread_pool.hpp>
 #include <earlyout/io/sidecar.hpp>
 
@@ -22,7 +23,6 @@
 #include <memory>
 #include <sstream>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -38,7 +38,7 @@ struct fit_options {
     model_options model;
     weight_options weights;
     std::vector<std::string> also_formats;
-    std::size_t threads = std::max(1u, std::thread::hardware_concurrency());
+    std::size_t threads = eo::usable_processors();
     std::string out;
     std::vector<std::string> texts;
     calibrate::corpus_options corpus{.suffixes = {".py"}, .max_tokens = 400'000};
@@ -51,6 +51,7 @@ struct fit_options {
     std::string guarantee_in = "probability";
     bool paper = false;
     bool json = false;
+    bool quiet = false;
 };
 
 std::filesystem::path out_path(const fit_options& o) {
@@ -125,17 +126,6 @@ json settings(const fit_options& o, std::uint64_t texts_hash) {
     return all;
 }
 
-/// Says what the library's error is about in the words of the command line.
-[[noreturn]] void fail_in_options(const eo::error& e) {
-    static constexpr std::pair<std::string_view, const char*> names[]{
-        {"texts:", "--text:"}, {"rank:", "--rank:"}, {"exit layers:", "--exit-layers:"}};
-    const std::string_view what = e.what();
-    for (const auto& [library, option] : names) {
-        if (what.starts_with(library)) eo::fail(e.code(), option, what.substr(library.size()));
-    }
-    throw e;
-}
-
 int run(fit_options& o) {
     const interrupt interrupted;
     model m = load(o.model, o.weights);
@@ -163,16 +153,11 @@ int run(fit_options& o) {
     }
 
     eo::thread_pool threads(o.threads);
-    progress_line line(!o.json);
+    progress_line line(!o.json && !o.quiet);
     const calibrate::monitor watch{interrupted.token(), timed_progress(line)};
-    std::optional<calibrate::fit_result> made;
-    try {
-        made = calibrate::fit_exits(m, texts, options,
-                                    {shape.layers, shape.d_model, shape.vocab, from->fingerprint(), format_of(m)},
-                                    others, threads, watch);
-    } catch (const eo::error& e) {
-        fail_in_options(e);
-    }
+    std::optional<calibrate::fit_result> made = calibrate::fit_exits(
+        m, texts, options, {shape.layers, shape.d_model, shape.vocab, from->fingerprint(), format_of(m)}, others,
+        threads, watch);
     line.clear();
     if (!made) {
         std::cerr << "earlyout: interrupted, nothing was written\n";
@@ -182,10 +167,13 @@ int run(fit_options& o) {
     made->exits.set_metadata("metrics", summary(*made).dump());
     eo::io::write_exits(out, made->exits);
     if (o.json) {
-        json object{{"model", o.model.folder}, {"weight_format", m.network().weight_format()}, {"out", out.string()}};
+        json object{{"model", o.model.folder},
+                    {"weight_format", m.network().weight_format()},
+                    {"threads", o.threads},
+                    {"out", out.string()}};
         object.update(calibrate::to_json(*made));
         print(std::cout, object);
-    } else {
+    } else if (!o.quiet) {
         print(std::cout, *made, o.model.folder, m.network().weight_format(), out.string());
     }
     return 0;
@@ -200,12 +188,12 @@ void add_what(CLI::App& app, fit_options& o) {
            "--heads", fit.heads,
            "What computes an exit's logits: shared (the model's own output, nothing to fit), adapter (a low-rank "
            "map before it) or own (an output matrix for each exit)")
-        ->check(CLI::IsMember({"shared", "adapter", "own"}))
+        ->check(one_of({"shared", "adapter", "own"}))
         ->capture_default_str()
         ->group(fitted);
     app.add_option("--head-target", o.head_target,
                    "What heads are fitted to: full-depth (its distribution) or truth (the next token)")
-        ->check(CLI::IsMember({"full-depth", "truth"}))
+        ->check(one_of({"full-depth", "truth"}))
         ->capture_default_str()
         ->group(fitted);
     add_number(app, "--rank", fit.head_fit.rank, "Of adapters", 1)->group(fitted);
@@ -217,7 +205,7 @@ void add_what(CLI::App& app, fit_options& o) {
     add_number(app, "--seed", fit.head_fit.seed, "Of the order in which heads see tokens")->group(fitted);
     app.add_option("--gates", fit.gates, "Gates to fit")
         ->delimiter(',')
-        ->check(CLI::IsMember(calibrate::fitted_gate_names()))
+        ->check(one_of(calibrate::fitted_gate_names()))
         ->type_name("GATE,...")
         ->capture_default_str()
         ->group(fitted);
@@ -243,11 +231,11 @@ void add_what(CLI::App& app, fit_options& o) {
            "--labels", o.labels,
            "When learn-to-exit and mlp-router should exit: paper (from the first exit that is right on), right, "
            "agrees (with full depth), harmless (unless only full depth is right)")
-        ->check(CLI::IsMember({"paper", "right", "agrees", "harmless"}))
+        ->check(one_of({"paper", "right", "agrees", "harmless"}))
         ->capture_default_str()
         ->group(fitted);
     app.add_option("--sec-labels", o.sec_labels, "The same for sec")
-        ->check(CLI::IsMember({"paper", "right", "agrees", "harmless"}))
+        ->check(one_of({"paper", "right", "agrees", "harmless"}))
         ->capture_default_str()
         ->group(fitted);
     app.add_flag("--sec-bias", std::get<calibrate::sec_fit>(fit.fits).bias,
@@ -264,7 +252,7 @@ void add_how(CLI::App& app, fit_options& o) {
                  "Share of ROUGE-L that may be lost on texts that nothing was fitted to")
         ->group(thresholds);
     app.add_option("--kv", o.kv, "Cache policy to complete with: keys and values of skipped layers")
-        ->check(CLI::IsMember({"propagate", "defer", "omit"}))
+        ->check(one_of({"propagate", "defer", "omit"}))
         ->type_name("POLICY")
         ->capture_default_str()
         ->group(thresholds);
@@ -275,7 +263,7 @@ void add_how(CLI::App& app, fit_options& o) {
     app.add_option("--guarantee-in", o.guarantee_in,
                    "probability: it holds, except with probability --delta (Learn-then-Test); expectation: it holds "
                    "on average over texts (conformal risk control), which takes fewer")
-        ->check(CLI::IsMember({"probability", "expectation"}))
+        ->check(one_of({"probability", "expectation"}))
         ->type_name("WHAT")
         ->capture_default_str()
         ->group(thresholds);
@@ -301,18 +289,26 @@ command fit(CLI::App& app) {
     const auto o = std::make_shared<fit_options>();
     add_options(*sub, o->model);
     add_options(*sub, o->weights);
-    add_number(*sub, "--threads", o->threads, "Threads that compute", 1);
+    add_number(*sub, "--threads", o->threads,
+               "Threads that compute; left out: as many as there are processor cores, within the container's limit", 1)
+        ->default_str("");
     sub->add_option("--out", o->out, "File to write, as a whole or not at all; left out: the model folder's")
         ->type_name("FILE");
     sub->add_option("--also-dtype", o->also_formats,
                     "Further weight formats to check the thresholds with; those that hold may use the exits too")
         ->delimiter(',')
-        ->check(CLI::IsMember({"f32", "bf16", "f16", "int8", "int4"}))
+        ->check(one_of({"f32", "bf16", "f16", "int8", "int4"}))
         ->type_name("FORMAT,...");
     add_corpus_options(*sub, o->texts, o->corpus);
     add_what(*sub, *o);
     add_how(*sub, *o);
     add_json(*sub, o->json);
+    add_quiet(*sub, o->quiet);
+    sub->footer(
+        "Examples:\n"
+        "  earlyout fit --model my-model --text sources/\n"
+        "  earlyout fit --model my-model --text sources/ --dtype int8 --loss 0.02\n"
+        "  earlyout fit --model my-model --text sources/ --guarantee 0.05 --delta 0.1");
     return {sub, [o] { return run(*o); }};
 }
 

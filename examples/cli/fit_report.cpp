@@ -115,9 +115,9 @@ void print_choice(std::ostream& to, const calibrate::gate_choice& choice) {
 
 }  // namespace
 
-void print(std::ostream& to, const calibrate::fit_result& r, const std::string& model, const std::string& weight_format,
-           const std::string& out) {
-    to << "Fitted to " << model << " with weights in " << weight_format << ", on " << r.texts << " texts\n";
+void print(std::ostream& to, const calibrate::fit_result& r, const std::string& source,
+           const std::string& weight_format, const std::string& out) {
+    to << "Fitted to " << source << " with weights in " << weight_format << ", on " << r.texts << " texts\n";
     print_part(to, "fit", r.fit);
     print_part(to, "validate", r.validation);
     print_exits(to, r.validation.exits);

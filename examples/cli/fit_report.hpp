@@ -12,7 +12,7 @@
 namespace cli {
 
 /// Prints what `earlyout fit` did.
-void print(std::ostream& to, const eo::calibrate::fit_result& result, const std::string& model,
+void print(std::ostream& to, const eo::calibrate::fit_result& result, const std::string& source,
            const std::string& weight_format, const std::string& out);
 
 }  // namespace cli

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // `earlyout inspect`: what is in a model's folder or file, after everything in it has been checked.
 #include "commands.hpp"
+#include "memory.hpp"
 #include "model.hpp"
 #include "options.hpp"
 #include "report.hpp"
@@ -94,6 +95,7 @@ json describe(const model& m) {
             {"dtypes", dtypes},
             {"computed_in", m.network().weight_format()},
             {"bytes", bytes_of(m)},
+            {"memory", to_json(memory_of(m, {}))},
             {"fingerprint", files->fingerprint()},
             {"tokenizer", m.has_tokenizer() ? json{{"tokens", m.tokenizer().size()}} : json(nullptr)},
             {"eos_token_ids", m.generation().eos_token_ids},
@@ -106,19 +108,25 @@ void print_line(const char* name, const json& value) {
               << '\n';
 }
 
-void print_exits(const json& exits) {
+/// @param all also the tensors, and what fit wrote for programs to read
+void print_exits(const json& exits, bool all) {
     if (exits.is_null()) {
         print_line("exits", "none fitted");
         return;
     }
-    print_line("exits", "after layers " + exits["layers"].dump());
+    std::string layers;
+    for (const json& layer : exits["layers"]) layers += (layers.empty() ? "" : ",") + layer.dump();
+    print_line("exits", "after layers " + layers + ", for weights in " + exits["weight_formats"].get<std::string>());
+    for (const auto& [key, value] : exits["metadata"].items()) {
+        if (all || (key != "metrics" && key != "settings")) print_line("", key + ": " + value.get<std::string>());
+    }
+    if (!all) return;
     for (const auto& [name, shape] : exits["tensors"].items()) print_line("", name + ' ' + shape.dump());
     for (const auto& [name, values] : exits["thresholds"].items())
         print_line("", "threshold " + name + ' ' + values.dump());
-    for (const auto& [key, value] : exits["metadata"].items()) print_line("", key + ": " + value.get<std::string>());
 }
 
-void print_table(const json& d, bool tensors) {
+void print_table(const json& d, const memory_need& memory, bool tensors) {
     print_line("model", d["model"]);
     print_line("architecture", d["architecture"]);
     for (const auto& [name, value] : d["shape"].items()) print_line(name.c_str(), value);
@@ -130,15 +138,16 @@ void print_table(const json& d, bool tensors) {
     }
     print_line("computed in", d["computed_in"]);
     const auto in_memory = [&](const char* part) { return megabytes(d["bytes"][part].get<double>()); };
-    print_line("in memory", in_memory("total") + ": a layer " + in_memory("layer") + ", all layers " +
-                                in_memory("layers") + ", output " + in_memory("output") + ", embeddings " +
+    print_line("in memory", in_memory("total") + ": " + d["shape"]["layers"].dump() + " layers of " +
+                                in_memory("layer") + ", output " + in_memory("output") + ", embeddings " +
                                 in_memory("embeddings"));
+    print_line("to complete", to_string(memory));
     print_line("read per token", in_memory("per_token") + " of weights, and " + in_memory("keys_and_values_per_token") +
                                      " for each token before it (f32)");
     print_line("tokenizer",
                d["tokenizer"].is_null() ? json("none") : json(d["tokenizer"]["tokens"].dump() + " tokens"));
     print_line("end of text", d["eos_token_ids"]);
-    print_exits(d["exits"]);
+    print_exits(d["exits"], tensors);
     print_line("fingerprint", d["fingerprint"]);
     if (!tensors) return;
     std::cout << '\n';
@@ -149,11 +158,12 @@ void print_table(const json& d, bool tensors) {
 }
 
 int run(const inspect_options& o) {
-    const json description = describe(load(o.model, o.weights));
+    const model m = load(o.model, o.weights);
+    const json description = describe(m);
     if (o.json) {
         print(std::cout, description);
     } else {
-        print_table(description, o.tensors);
+        print_table(description, memory_of(m, {}), o.tensors);
     }
     return 0;
 }
@@ -166,8 +176,13 @@ command inspect(CLI::App& app) {
     const auto o = std::make_shared<inspect_options>();
     add_options(*sub, o->model);
     add_options(*sub, o->weights);
-    sub->add_flag("--tensors", o->tensors, "List the tensors too (the JSON always does)");
+    sub->add_flag("--tensors", o->tensors, "List the tensors and all that fit wrote too (the JSON always does)");
     add_json(*sub, o->json);
+    sub->footer(
+        "Examples:\n"
+        "  earlyout inspect --model my-model\n"
+        "  earlyout inspect --model my-model --dtype int4 --output-dtype int8\n"
+        "  earlyout inspect --model my-model.gguf --tensors");
     return {sub, [o] { return run(*o); }};
 }
 

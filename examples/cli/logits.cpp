@@ -102,6 +102,10 @@ command logits(CLI::App& app) {
     add_options(*sub, o->weights);
     add_number(*sub, "--exit-layer", o->exit_layer, "Layers to run, from 1; left out: all", 1);
     add_json(*sub, o->json);
+    sub->footer(
+        "Examples:\n"
+        "  earlyout logits --ids 5,600,7\n"
+        "  earlyout logits --ids 5,600,7 --exit-layer 4 --json");
     return {sub, [o] { return run(*o); }};
 }
 

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The `earlyout` command: completes text with early exits, and shows and measures what a model does.
+#include "closest.hpp"
 #include "commands.hpp"
+#include "help.hpp"
 #include "interrupt.hpp"
+#include "options.hpp"
 
 #include <earlyout/core/config.hpp>
 #include <earlyout/core/error.hpp>
@@ -10,8 +13,12 @@
 #include <csignal>
 #include <exception>
 #include <iostream>
+#include <memory>
 #include <new>
+#include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include <poll.h>
 #include <unistd.h>
@@ -25,16 +32,14 @@ constexpr int usage = 2;
 
 constexpr const char* examples =
     "Examples:\n"
-    "  earlyout complete --prompt 'def add(a, b):' --exit-gate margin --threshold 0.6\n"
-    "  earlyout complete --file main.py --kv defer --prefill lazy --exit-gate margin --json\n"
-    "  earlyout complete --prompt 'import ' --exit-gate margin --compare\n"
-    "  earlyout tokenize --text 'def f(x):' --json\n"
-    "  earlyout inspect --model my-gpt2\n"
-    "  earlyout quantize --model my-gpt2 --dtype int4 --output-dtype int8 --out my-gpt2.packed\n"
-    "  earlyout fit --model my-gpt2 --text sources/\n"
-    "  earlyout evaluate --model my-gpt2 --text other-sources/\n"
-    "`earlyout SUBCOMMAND --help` lists a subcommand's options. Exit status: 0, 1 when something went wrong, 2 when it "
-    "was asked for wrongly, 130 when interrupted, 143 when terminated.";
+    "  earlyout complete --prompt 'def add(a, b):' --show-layers\n"
+    "  earlyout inspect --model my-model\n"
+    "  earlyout fit --model my-model --text sources/\n"
+    "  earlyout evaluate --model my-model --text other-sources/\n"
+    "\n"
+    "`earlyout SUBCOMMAND --help` lists a subcommand's options and examples.\n"
+    "Exit status: 0; 1 when something went wrong, 2 when it was asked for wrongly,\n"
+    "130 when interrupted, 143 when terminated.";
 
 /// Every error is one line on standard error.
 int report(std::string message, int status) {
@@ -52,10 +57,41 @@ int finish_output(int status) {
     return reader_left ? status : report("standard output: cannot be written", failure);
 }
 
+std::vector<std::string> option_names(const CLI::App& app) {
+    std::vector<std::string> names;
+    for (const CLI::Option* option : app.get_options()) {
+        for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    }
+    return names;
+}
+
+/// What was typed wrongly, with the name that was meant where one is close; else what the parser says.
+std::string explain(const CLI::ParseError& e, const CLI::App& app, std::span<char*> arguments) {
+    std::vector<std::string> commands;
+    for (const CLI::App* sub : app.get_subcommands({})) commands.push_back(sub->get_name());
+    const std::string first = arguments.empty() ? "" : arguments.front();
+    if (!first.empty() && !first.starts_with('-') && std::ranges::find(commands, first) == commands.end()) {
+        std::string list;
+        for (const std::string& name : commands) list += (list.empty() ? "" : ", ") + name;
+        return "expected a subcommand (" + list + "), found '" + first + "'" + cli::did_you_mean(first, commands);
+    }
+    const auto chosen = app.get_subcommands();
+    if (chosen.empty() || dynamic_cast<const CLI::ExtrasError*>(&e) == nullptr) return e.what();
+    const std::vector<std::string> options = option_names(*chosen.front());
+    for (const char* argument : arguments.subspan(1)) {
+        const std::string name = std::string(argument).substr(0, std::string_view(argument).find('='));
+        if (!name.starts_with("--") || std::ranges::find(options, name) != options.end()) continue;
+        return first + ": expected one of the options that `earlyout " + first + " --help` lists, found " + name +
+               cli::did_you_mean(name, options);
+    }
+    return e.what();
+}
+
 int run(int argc, char** argv) {
     CLI::App app{"Completes text with a transformer whose tokens leave after as many layers as they need.", "earlyout"};
     app.set_version_flag("--version", std::string("earlyout ") + eo::version + " (" + eo::instruction_set + ")");
     app.footer(examples);
+    app.formatter(std::make_shared<cli::help_formatter>(cli::help_width()));
     app.require_subcommand(1);
     const cli::command commands[] = {cli::complete(app),   cli::logits(app),  cli::tokenize(app),
                                      cli::detokenize(app), cli::inspect(app), cli::bench(app),
@@ -66,9 +102,9 @@ int run(int argc, char** argv) {
         return finish_output(chosen->run());
     } catch (const CLI::ParseError& e) {
         if (e.get_exit_code() == 0) return finish_output(app.exit(e));  // --help, --version
-        return report(e.what(), usage);
+        return report(explain(e, app, {argv + 1, static_cast<std::size_t>(argc - 1)}), usage);
     } catch (const eo::error& e) {
-        return report(e.what(), e.code() == eo::errc::invalid_argument ? usage : failure);
+        return report(cli::in_options(e.what()), e.code() == eo::errc::invalid_argument ? usage : failure);
     } catch (const std::bad_alloc&) {
         return report("not enough memory", failure);
     } catch (const std::exception& e) {

@@ -1,9 +1,44 @@
 // SPDX-License-Identifier: MIT
 #include "model.hpp"
 
+#include "closest.hpp"
+#include "memory.hpp"
+
+#include <filesystem>
+#include <system_error>
+#include <vector>
+
 namespace cli {
 
+namespace {
+
+/// Refuses a path where nothing is, where the command can say more than the library.
+void check_is_there(const std::string& model) {
+    namespace fs = std::filesystem;
+    std::error_code ignored;
+    if (model.empty()) {
+        eo::fail(eo::errc::no_such_file,
+                 "--model: expected the model that comes with earlyout beside the command or in examples/model of its "
+                 "source tree, found none there; give --model PATH");
+    }
+    if (fs::exists(model, ignored)) return;
+    const fs::path path(model);
+    const fs::path parent = path.has_parent_path() ? path.parent_path() : fs::path(".");
+    std::vector<std::string> names;
+    for (fs::directory_iterator entry(parent, ignored), end; entry != end && names.size() < 10'000;
+         entry.increment(ignored)) {
+        names.push_back(entry->path().filename().string());
+    }
+    const std::string meant = closest(path.filename().string(), names);
+    if (meant.empty()) return;
+    eo::fail(eo::errc::no_such_file, model, ": expected a folder or file with a model, found nothing; did you mean ",
+             path.has_parent_path() ? (parent / meant).string() : meant, "?");
+}
+
+}  // namespace
+
 weight_formats formats_of(const std::string& folder, const weight_options& weights) {
+    check_is_there(folder);
     const auto format = [&](const std::string& name) {
         if (name != "auto") return eo::any_format(name);
         if (std::filesystem::is_regular_file(folder)) return eo::any_format::as_stored();
@@ -14,6 +49,7 @@ weight_formats formats_of(const std::string& folder, const weight_options& weigh
 
 model load(const model_options& from, const weight_options& weights, const std::string& exits) {
     const weight_formats formats = formats_of(from.folder, weights);
+    require_memory_to_load(from, formats);
     return eo::io::load<model::network_type>(from.folder, formats.layers, formats.output, exits,
                                              from.no_mmap ? eo::io::file_access::copied : eo::io::file_access::mapped);
 }

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "options.hpp"
 
+#include "closest.hpp"
+#include "default_model.hpp"
+
 #include <earlyout/core/error.hpp>
 #include <earlyout/exit/catalogue.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <chrono>
@@ -17,19 +21,13 @@
 #include <limits>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 #include <unistd.h>
 
 namespace cli {
 
 namespace {
-
-/// The model that comes with the library: where it was built from, else beside the executable.
-std::string default_model() {
-    std::error_code ignored;
-    if (std::filesystem::exists(EARLYOUT_EXAMPLE_MODEL, ignored)) return EARLYOUT_EXAMPLE_MODEL;
-    return std::filesystem::read_symlink("/proc/self/exe", ignored).replace_filename("model").string();
-}
 
 /// "5,6,7"; nothing between two commas, a sign or a space is an error.
 template <std::integral Number>
@@ -73,6 +71,16 @@ const CLI::Validator positive(
 
 }  // namespace
 
+CLI::Validator one_of(std::vector<std::string> names) {
+    std::string list;
+    for (const std::string& name : names) list += (list.empty() ? "" : ",") + name;
+    const auto check = [names = std::move(names), list](const std::string& text) {
+        if (std::ranges::find(names, text) != names.end()) return std::string();
+        return "expected one of " + list + ", found '" + text + "'" + did_you_mean(text, names);
+    };
+    return {check, "{" + list + "}"};
+}
+
 CLI::Option* add_number(CLI::App& app, const std::string& name, std::size_t& into, const std::string& help,
                         std::size_t least) {
     // CLI11 alone reads -1 and what is too large as the largest number, and 010 as 8.
@@ -98,10 +106,11 @@ CLI::Option* add_fraction(CLI::App& app, const std::string& name, double& into, 
 }
 
 void add_options(CLI::App& app, model_options& into) {
-    into.folder = default_model();
+    std::error_code ignored;
+    into.folder = default_model(std::filesystem::read_symlink("/proc/self/exe", ignored), EARLYOUT_EXAMPLE_MODEL);
     app.add_option("--model", into.folder,
-                   "Hugging Face folder, GGUF or packed file with the model; left out: the small Python model "
-                   "that comes with earlyout")
+                   "Hugging Face folder, GGUF file or packed file (of quantize) with the model; left out: the small "
+                   "Python model that comes with earlyout")
         ->type_name("PATH");
     app.add_flag("--no-mmap", into.no_mmap,
                  "Read a packed file into memory, in place of using it in place: it may then be overwritten");
@@ -133,23 +142,30 @@ void add_options(CLI::App& app, exit_options& into) {
     const std::string group = "Early exits";
     std::string names;
     std::vector<std::string> gates{"none"};
+    CLI::Option* const exact =
+        app.add_flag("--exact", into.exact, "Full depth for every token, also where the model has fitted exits")
+            ->group(group);
     for (const eo::gate_entry& entry : eo::gate_catalogue()) {
         if (entry.info.name.ends_with("-budget")) continue;  // they have options of their own
         gates.emplace_back(entry.info.name);
         names.append("; ").append(entry.info.name).append(": ").append(entry.info.brief);
     }
     CLI::Option* const policy =
-        app.add_option("--policy", into.policy,
-                       "The whole policy as one text, as evaluate and fit print it: "
-                       "'margin(0.9) @ 2,4; cache=defer', 'fitted' (what fit chose), 'full-depth'")
+        app.add_option(
+               "--policy", into.policy,
+               "The whole policy as one text, as evaluate and fit print it: "
+               "'margin(0.9) @ 2,4; cache=defer', 'fitted' (what fit chose), 'full-depth'. Left out, with --exit-gate "
+               "left out too: fitted where the model has exits that may be used with its weight format, else "
+               "full-depth")
+            ->excludes(exact)
             ->type_name("POLICY")
             ->group(group);
     CLI::Option* const gate =
         app.add_option("--exit-gate", into.gate, "What decides where a token exits. none: full depth" + names)
-            ->check(CLI::IsMember(gates))
+            ->check(one_of(gates))
             ->excludes(policy)
+            ->excludes(exact)
             ->type_name("GATE")
-            ->capture_default_str()
             ->group(group);
     add_list(app, "--exit-layers", into.layers,
              "Layers, from 1, after which the gate is evaluated; `fixed` exits after the first of them. Left out: "
@@ -192,7 +208,7 @@ void add_options(CLI::App& app, exit_options& into) {
     app.add_option("--over-budget", into.over_budget,
                    "When a budget is used up: end (the completion ends at the next exit) or exit (every token exits at "
                    "its first exit from there on)")
-        ->check(CLI::IsMember({"end", "exit"}))
+        ->check(one_of({"end", "exit"}))
         ->type_name("WHAT")
         ->capture_default_str()
         ->group(group);
@@ -205,7 +221,7 @@ void add_options(CLI::App& app, exit_options& into) {
            "--shortlist-reach", into.shortlist_reach,
            "Where the shortlist is used: exits (full depth computes all logits) or full-depth (it uses the shortlist "
            "too, where an exit was evaluated)")
-        ->check(CLI::IsMember({"exits", "full-depth"}))
+        ->check(one_of({"exits", "full-depth"}))
         ->type_name("WHERE")
         ->capture_default_str()
         ->needs(gate)
@@ -219,7 +235,7 @@ CLI::Option* add_head_option(CLI::App& app, std::string& into) {
         .add_option("--exit-head", into,
                     "What exits answer with: shared (the model's own output), adapter or own (fitted to the model, at "
                     "layers that have one), or auto, what the model's exits were fitted with")
-        ->check(CLI::IsMember({"auto", "shared", "adapter", "own"}))
+        ->check(one_of({"auto", "shared", "adapter", "own"}))
         ->type_name("HEAD")
         ->capture_default_str()
         ->group("Early exits");
@@ -229,10 +245,10 @@ void add_cache_options(CLI::App& app, exit_options& into) {
     const std::string group = "Early exits";
     app.add_option("--kv", into.kv,
                    "Keys and values of skipped layers: propagate (from the exit's hidden state), "
-                   "defer (computed exactly when a later token needs them) or omit (none)")
-        ->check(CLI::IsMember({"propagate", "defer", "omit"}))
+                   "defer (computed exactly when a later token needs them) or omit (none). Left out: propagate, or "
+                   "where the policy is left out too, what fit chose")
+        ->check(one_of({"propagate", "defer", "omit"}))
         ->type_name("POLICY")
-        ->capture_default_str()
         ->group(group);
     add_number(
         app, "--defer-cap", into.defer_cap,
@@ -242,7 +258,7 @@ void add_cache_options(CLI::App& app, exit_options& into) {
     app.add_option("--prefill", into.prefill,
                    "Prompt: eager (all layers first) or lazy (as deep as tokens need; with "
                    "--kv defer)")
-        ->check(CLI::IsMember({"eager", "lazy"}))
+        ->check(one_of({"eager", "lazy"}))
         ->type_name("ORDER")
         ->capture_default_str()
         ->group(group);
@@ -254,20 +270,22 @@ void add_options(CLI::App& app, weight_options& into) {
            "Format to keep the weights in: f32, bf16, f16, int8, int4 (fewer bytes per token, more rounding), stored "
            "(each matrix as the checkpoint has it), or auto, the smallest that changes nothing: bf16 or f16 if the "
            "checkpoint is stored in it; a GGUF file as stored")
-        ->check(CLI::IsMember({"auto", "f32", "bf16", "f16", "int8", "int4", "stored"}))
+        ->check(one_of({"auto", "f32", "bf16", "f16", "int8", "int4", "stored"}))
         ->type_name("FORMAT")
         ->capture_default_str();
     app.add_option("--output-dtype", into.output_dtype, "Another format for the output matrix")
-        ->check(CLI::IsMember({"auto", "f32", "bf16", "f16", "int8", "int4", "stored"}))
+        ->check(one_of({"auto", "f32", "bf16", "f16", "int8", "int4", "stored"}))
         ->type_name("FORMAT");
 }
 
 void add_options(CLI::App& app, run_options& into) {
-    add_number(app, "--threads", into.threads, "Threads that compute");
+    add_number(app, "--threads", into.threads,
+               "Threads that compute; left out: as many as there are processor cores, within the container's limit")
+        ->default_str("");
     add_number(app, "--prefill-threads", into.prefill_threads, "Threads that compute the prompt; 0: as many");
     app.add_option("--kv-dtype", into.kv_dtype,
                    "Format to keep keys and values in: f32, or f16 or bf16 for half the bytes")
-        ->check(CLI::IsMember({"f32", "f16", "bf16"}))
+        ->check(one_of({"f32", "f16", "bf16"}))
         ->type_name("FORMAT")
         ->capture_default_str();
     add_number(app, "--capacity", into.capacity,
@@ -345,6 +363,41 @@ void add_plain_text(CLI::App& app, bool& wanted) {
 }
 
 void add_json(CLI::App& app, bool& wanted) { app.add_flag("--json", wanted, "Print one JSON object instead"); }
+
+void add_quiet(CLI::App& app, bool& wanted) {
+    app.add_flag("--quiet", wanted, "Print the result alone: no progress, no summary");
+}
+
+std::string in_options(std::string message) {
+    static constexpr std::pair<std::string_view, std::string_view> beginnings[]{
+        {"max_new_tokens:", "--max-new-tokens:"},
+        {"temperature:", "--temperature:"},
+        {"top_p:", "--top-p:"},
+        {"min_p:", "--min-p:"},
+        {"repetition_penalty:", "--repetition-penalty:"},
+        {"max_time:", "--max-time:"},
+        {"stop strings:", "--stop:"},
+        {"threads:", "--threads:"},
+        {"capacity:", "--capacity:"},
+        {"texts:", "--text:"},
+        {"text:", "--text:"},
+        {"rank:", "--rank:"},
+        {"exit layers:", "--exit-layers:"},
+        {"samples:", "--sample-tokens:"}};
+    static constexpr std::pair<std::string_view, std::string_view> parts[]{
+        {"ask for cut_prompt to drop its start", "give --cut-prompt to drop its start"},
+        {"or for a larger capacity", "or a larger --capacity"},
+        {"ask for a smaller capacity or block", "give a smaller --capacity"}};
+    for (const auto& [library, option] : beginnings) {
+        if (message.starts_with(library)) message.replace(0, library.size(), option);
+    }
+    for (const auto& [library, option] : parts) {
+        if (const std::size_t at = message.find(library); at != message.npos) {
+            message.replace(at, library.size(), option);
+        }
+    }
+    return message;
+}
 
 CLI::Option* add_ids(CLI::App& app, std::vector<eo::token_id>& ids) {
     return add_list(app, "--ids", ids, "Token ids")->required();

@@ -6,6 +6,7 @@
 /// function that adds it to a subcommand.
 
 #include <earlyout/calibrate/corpus.hpp>
+#include <earlyout/core/machine.hpp>
 #include <earlyout/core/token.hpp>
 #include <earlyout/generate/options.hpp>
 
@@ -43,10 +44,11 @@ void add_options(CLI::App& app, text_options& into, const std::string& name);
 /// @throws earlyout::error (no_such_file)
 [[nodiscard]] std::string read(const text_options& from);
 
-/// --policy, or --exit-gate and what belongs to it.
+/// --exact, --policy, or --exit-gate and what belongs to it.
 struct exit_options {
     std::string policy;  ///< everything below as one text; see earlyout::policy_spec
-    std::string gate = "none";
+    std::string gate;    ///< empty: left out
+    bool exact = false;  ///< full depth
     std::vector<std::size_t> layers;
     std::optional<float> threshold;
     std::optional<float> stop_threshold;
@@ -57,7 +59,7 @@ struct exit_options {
     std::size_t shortlist = 0;  ///< tokens that a token's later exits are asked about; 0: all
     std::string shortlist_reach = "exits";
     std::string head = "auto";
-    std::string kv = "propagate";
+    std::string kv;             ///< empty: left out
     std::size_t defer_cap = 0;  ///< most generated tokens that may wait; 0: any number
     std::string prefill = "eager";
 };
@@ -73,7 +75,7 @@ CLI::Option* add_number(CLI::App& app, const std::string& name, std::size_t& int
 CLI::Option* add_fraction(CLI::App& app, const std::string& name, double& into, const std::string& help);
 /// --threads, --prefill-threads, --kv-dtype
 struct run_options {
-    std::size_t threads = 1;
+    std::size_t threads = eo::usable_processors();
     std::size_t prefill_threads = 0;  ///< 0: as many
     std::string kv_dtype = "f32";
     std::size_t capacity = 0;  ///< tokens; 0: the model's context, at most 4096
@@ -88,8 +90,14 @@ CLI::Option* add_layers(CLI::App& app, const std::string& name, std::vector<std:
 void add_corpus_options(CLI::App& app, std::vector<std::string>& texts, eo::calibrate::corpus_options& into);
 /// --json
 void add_json(CLI::App& app, bool& json);
+/// --quiet
+void add_quiet(CLI::App& app, bool& quiet);
+/// Accepts these values; another one is answered with the one that was meant.
+[[nodiscard]] CLI::Validator one_of(std::vector<std::string> names);
 /// Adds --plain-text.
 void add_plain_text(CLI::App& app, bool& wanted);
+/// Returns the library's message with its options called as they are typed.
+[[nodiscard]] std::string in_options(std::string message);
 /// --ids 5,6,7
 CLI::Option* add_ids(CLI::App& app, std::vector<eo::token_id>& ids);
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "policy.hpp"
 
+#include "closest.hpp"
+
 #include <earlyout/calibrate/candidates.hpp>
 #include <earlyout/core/error.hpp>
 #include <earlyout/exit/catalogue.hpp>
@@ -67,27 +69,64 @@ std::vector<eo::gate_spec> chain_of(const model& m, const exit_options& chosen, 
     return chain;
 }
 
+/// Returns the words that a policy may have.
+std::vector<std::string> policy_words() {
+    std::vector<std::string> words{"full-depth", "fitted", "head",  "shortlist", "reach", "exits",
+                                   "cache",      "cap",    "eager", "lazy",      "auto",  "prefill"};
+    for (const char* cache : {"propagate", "omit", "defer"}) words.emplace_back(cache);
+    for (const eo::head_entry& head : eo::head_catalogue()) words.emplace_back(head.name);
+    for (const eo::gate_entry& gate : eo::gate_catalogue()) {
+        words.emplace_back(gate.info.name);
+        for (const eo::gate_parameter& parameter : gate.info.parameters) words.emplace_back(parameter.name);
+    }
+    return words;
+}
+
+/// Fills in what the policy leaves out, but for the head, which it may leave to the model's exits.
+eo::policy_spec with_layers(eo::policy_spec policy, const model& m) {
+    std::string head = policy.head;
+    policy = resolve(std::move(policy), m);
+    if (head == "auto") policy.head = std::move(head);
+    return policy;
+}
+
 }  // namespace
+
+eo::policy_spec parse_policy(const std::string& text) try {
+    return eo::policy_spec::parse(text);
+} catch (const eo::error& e) {
+    constexpr const char* letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_";
+    const std::vector<std::string> words = policy_words();
+    for (std::size_t begin = 0; (begin = text.find_first_of(letters, begin)) != text.npos;) {
+        const std::size_t end = std::min(text.find_first_not_of(letters, begin), text.size());
+        const std::string word = text.substr(begin, end - begin);
+        const std::string hint = did_you_mean(word, words);
+        if (std::ranges::find(words, word) == words.end() && !hint.empty()) fail(e.code(), e.what(), hint);
+        begin = end;
+    }
+    throw;
+}
 
 eo::policy_spec policy_of(const model& m, const exit_options& chosen) {
     if (!chosen.policy.empty()) {
-        if (chosen.kv != "propagate" || chosen.defer_cap != 0 || chosen.prefill != "eager" || chosen.head != "auto") {
+        if (!chosen.kv.empty() || chosen.defer_cap != 0 || chosen.prefill != "eager" || chosen.head != "auto") {
             fail(errc::invalid_argument,
                  "--policy: expected no --kv, --defer-cap, --prefill or --exit-head beside it: the policy names them");
         }
-        return eo::policy_spec::parse(chosen.policy);
+        return parse_policy(chosen.policy);
     }
-    if (chosen.prefill == "lazy" && chosen.kv != "defer") {
-        fail(errc::invalid_argument, "--prefill lazy: expected --kv defer, found --kv ", chosen.kv);
+    const std::string kv = chosen.kv.empty() ? "propagate" : chosen.kv;
+    if (chosen.prefill == "lazy" && kv != "defer") {
+        fail(errc::invalid_argument, "--prefill lazy: expected --kv defer, found --kv ", kv);
     }
-    if (chosen.defer_cap != 0 && chosen.kv != "defer") {
-        fail(errc::invalid_argument, "--defer-cap: expected --kv defer, found --kv ", chosen.kv);
+    if (chosen.defer_cap != 0 && kv != "defer") {
+        fail(errc::invalid_argument, "--defer-cap: expected --kv defer, found --kv ", kv);
     }
     eo::policy_spec policy;
-    policy.cache = chosen.kv;
+    policy.cache = kv;
     policy.cap = chosen.defer_cap;
     policy.prefill = chosen.prefill == "lazy" ? eo::prefill::lazy : eo::prefill::eager;
-    if (chosen.gate == "none") {
+    if (chosen.gate.empty() || chosen.gate == "none") {
         if (chosen.token_budget != 0 || chosen.time_budget > 0.0) {
             fail(errc::invalid_argument,
                  "--token-budget, --time-budget: expected an --exit-gate with exits that can act on it, found none");
@@ -112,6 +151,32 @@ eo::policy_spec policy_of(const model& m, const exit_options& chosen) {
     }
     policy.gates.push_back(std::move(chain));
     return policy;
+}
+
+chosen_policy choose_policy(const model& m, const exit_options& chosen) {
+    // Without a gate this is full depth, and checks the options of the cache.
+    eo::policy_spec policy = with_layers(policy_of(m, chosen), m);
+    if (chosen.exact || !chosen.policy.empty() || !chosen.gate.empty()) return {policy, "options", {}};
+    const eo::exit_weights* exits = nullptr;
+    try {
+        exits = &m.exits();
+    } catch (const eo::error& e) {
+        if (e.code() == errc::no_such_file) return {policy, "default", {}};
+        const std::string_view why = e.what();  // "FILE: fitted with ..."
+        const std::size_t file = why.find(": ");
+        return {policy, "default", std::string(file == why.npos ? why : why.substr(file + 2))};
+    }
+    const std::optional<eo::policy_spec> fitted = fitted_policy(*exits);
+    if (!fitted) return {policy, "default", "fitted without a policy; fit them again"};
+    if (fitted->is_full_depth()) return {policy, "fit", {}};
+    policy = *fitted;
+    if (chosen.head != "auto") policy.head = chosen.head;
+    if (!chosen.kv.empty()) {
+        policy.cache = chosen.kv;
+        policy.cap = chosen.defer_cap;
+        policy.prefill = chosen.prefill == "lazy" ? eo::prefill::lazy : eo::prefill::eager;
+    }
+    return {with_layers(std::move(policy), m), "fit", {}};
 }
 
 eo::session_options session_options_of(const run_options& run) {

@@ -9,11 +9,29 @@
 #include <earlyout/generate/options.hpp>
 #include <earlyout/generate/policy_spec.hpp>
 
+#include <string>
+
 namespace cli {
 
-/// Returns the policy that --policy, or --exit-gate and what belongs to it, name for this model.
+/// Parses a policy; an error names what a mistyped word may have meant.
+/// @throws earlyout::error (invalid_argument)
+[[nodiscard]] eo::policy_spec parse_policy(const std::string& text);
+
+/// Returns the policy that --policy, or --exit-gate and what belongs to it, name for this model: without them full
+/// depth.
 /// @throws earlyout::error when the options do not fit the model or each other
 [[nodiscard]] eo::policy_spec policy_of(const model& m, const exit_options& chosen);
+
+/// A policy with everything filled in, and whose choice it is.
+struct chosen_policy {
+    eo::policy_spec policy;
+    std::string from;  ///< "options"; "fit": what fit chose for the model; "default": full depth
+    std::string note;  ///< why the model's exits are not used; empty: they are, or there are none
+};
+/// Returns what `complete` follows: the policy of the options, else the one that fit chose for the model, where there
+/// is one that holds for the weight format that the model was loaded in, else full depth.
+/// @throws earlyout::error as policy_of
+[[nodiscard]] chosen_policy choose_policy(const model& m, const exit_options& chosen);
 
 [[nodiscard]] eo::session_options session_options_of(const run_options& run);
 

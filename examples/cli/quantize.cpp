@@ -24,6 +24,7 @@ struct quantize_options {
     weight_options weights;
     std::string out;
     bool json = false;
+    bool quiet = false;
 };
 
 /// Fitted exits go along, so that the file stays a model with exits. Returns where to, or nothing.
@@ -51,6 +52,7 @@ int run(const quantize_options& o) {
                               {"exits", exits.empty() ? json(nullptr) : json(exits)}});
         return 0;
     }
+    if (o.quiet) return 0;
     std::cout << "Wrote " << o.out << ", " << megabytes(static_cast<double>(bytes));
     if (!exits.empty()) std::cout << ", and the exits beside it, " << exits;
     std::cout << '\n';
@@ -67,6 +69,12 @@ command quantize(CLI::App& app) {
     add_options(*sub, o->weights);
     sub->add_option("--out", o->out, "File to write, as a whole or not at all")->required()->type_name("FILE");
     add_json(*sub, o->json);
+    add_quiet(*sub, o->quiet);
+    sub->footer(
+        "Examples:\n"
+        "  earlyout quantize --model my-model --dtype int8 --out my-model.packed\n"
+        "  earlyout quantize --model my-model --dtype int4 --output-dtype int8 \\\\\n"
+        "      --out my-model.packed");
     return {sub, [o] { return run(*o); }};
 }
 

@@ -11,10 +11,6 @@ namespace cli {
 
 namespace {
 
-void line(std::ostream& to, const std::string& name, const std::string& value) {
-    to << "  " << std::left << std::setw(19) << name << value << '\n';
-}
-
 std::string bar(std::size_t length) {
     std::string text;
     for (std::size_t i = 0; i < length; ++i) text += "\xe2\x96\x88";  // full block
@@ -22,6 +18,10 @@ std::string bar(std::size_t length) {
 }
 
 }  // namespace
+
+void print_line(std::ostream& to, const std::string& name, const std::string& value) {
+    to << "  " << std::left << std::setw(19) << name << value << '\n';
+}
 
 std::string fixed(double value, int digits) {
     std::ostringstream out;
@@ -84,26 +84,24 @@ void print_legend(std::ostream& to, const eo::run_stats& s, const palette& colou
 void print_summary(std::ostream& to, const eo::completion& result) {
     const eo::run_stats& s = result.stats;
     const double layers = static_cast<double>(s.layers);
-    line(to, "finish reason", to_string(result.finish_reason));
+    print_line(to, "finish reason", to_string(result.finish_reason));
     if (s.cut_tokens != 0) {
-        line(to, "prompt cut",
-             std::to_string(s.cut_tokens) + " tokens dropped, " + std::to_string(s.prompt_tokens) + " kept");
+        print_line(to, "prompt cut",
+                   std::to_string(s.cut_tokens) + " tokens dropped, " + std::to_string(s.prompt_tokens) + " kept");
     }
-    line(to, "mean exit layer", fixed(s.mean_exit_layer(), 2) + " of " + fixed(layers, 0));
-    line(to, "layers skipped", fixed(100.0 * s.layers_skipped(), 1) + " %");
-    line(to, "tokens/s", fixed(s.decode_tokens_per_second(), 0) + " after the first");
-    line(to, "layer-tokens",
-         std::to_string(s.prefill.layer_tokens) + " prompt, " + std::to_string(s.decode.layer_tokens) +
-             " decode (of which " + std::to_string(s.catch_up_layer_tokens) + " caught up)");
-    line(to, "weight bytes read",
-         megabytes(static_cast<double>(s.prefill.weight_bytes)) + " prompt, " +
-             megabytes(static_cast<double>(s.decode.weight_bytes)) + " decode");
-    line(to, "time",
-         milliseconds(s.prefill_seconds) + " prompt, " + milliseconds(s.decode_seconds) + " decode (of which " +
-             milliseconds(s.gate_seconds) + " gates)");
+    print_line(to, "mean exit layer", fixed(s.mean_exit_layer(), 2) + " of " + fixed(layers, 0));
+    print_line(to, "layers skipped", fixed(100.0 * s.layers_skipped(), 1) + " %");
+    print_line(to, "tokens/s", fixed(s.decode_tokens_per_second(), 0) + " after the first");
+    print_line(to, "layer-tokens",
+               std::to_string(s.prefill.layer_tokens) + " prompt, " + std::to_string(s.decode.layer_tokens) +
+                   " decode (of which " + std::to_string(s.catch_up_layer_tokens) + " caught up)");
+    print_line(to, "weight bytes read",
+               megabytes(static_cast<double>(s.prefill.weight_bytes)) + " prompt, " +
+                   megabytes(static_cast<double>(s.decode.weight_bytes)) + " decode");
+    print_line(to, "time",
+               milliseconds(s.prefill_seconds) + " prompt, " + milliseconds(s.decode_seconds) + " decode (of which " +
+                   milliseconds(s.gate_seconds) + " gates)");
 }
-
-std::string megabytes(double bytes) { return fixed(bytes / 1e6, 1) + " MB"; }
 
 std::string milliseconds(double seconds) {
     const double ms = seconds * 1e3;

@@ -2,6 +2,7 @@
 #ifndef EARLYOUT_EXAMPLES_CLI_REPORT_HPP
 #define EARLYOUT_EXAMPLES_CLI_REPORT_HPP
 
+#include "bytes.hpp"
 #include "terminal.hpp"
 
 #include <earlyout/generate/session.hpp>
@@ -25,6 +26,8 @@ void print(std::ostream& to, const json& object);
 
 /// How many tokens left after which layer, each line in its layer's colour.
 void print_legend(std::ostream& to, const eo::run_stats& stats, const palette& colours);
+/// A line of a summary: a name, and what it is.
+void print_line(std::ostream& to, const std::string& name, const std::string& value);
 /// Why it ended and what it cost.
 void print_summary(std::ostream& to, const eo::completion& result);
 
@@ -32,8 +35,6 @@ void print_summary(std::ostream& to, const eo::completion& result);
 [[nodiscard]] std::string fixed(double value, int digits);
 /// "12.3 %" of a share of 1
 [[nodiscard]] std::string percent(double share);
-/// "12.3 MB"
-[[nodiscard]] std::string megabytes(double bytes);
 /// "0.81 ms"
 [[nodiscard]] std::string milliseconds(double seconds);
 /// The middle value; the mean of the two in the middle where there are two.

@@ -63,6 +63,10 @@ command tokenize(CLI::App& app) {
     add_options(*sub, o->text, "--text");
     add_plain_text(*sub, o->plain_text);
     add_json(*sub, o->json);
+    sub->footer(
+        "Examples:\n"
+        "  earlyout tokenize --text 'def f(x):'\n"
+        "  earlyout tokenize --model my-model --file main.py --json");
     return {sub, [o] { return run(*o); }};
 }
 
@@ -72,6 +76,10 @@ command detokenize(CLI::App& app) {
     add_options(*sub, o->model);
     add_ids(*sub, o->ids);
     add_json(*sub, o->json);
+    sub->footer(
+        "Examples:\n"
+        "  earlyout detokenize --ids 97,98\n"
+        "  earlyout detokenize --ids \"$(earlyout tokenize --text 'def f(x):')\"");
     return {sub, [o] { return run(*o); }};
 }
 

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
+#include <earlyout/core/machine.hpp>
+
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -85,8 +88,8 @@ TEST_CASE("--plain-text reads no special tokens", "[cli][complete]") {
 }
 
 TEST_CASE("the text is streamed to standard output, what is said about it to standard error", "[cli][complete]") {
-    const std::string text = complete({"--json"}).json().at("text");
-    const command_result r = complete({});
+    const std::string text = complete({"--json", "--exact"}).json().at("text");
+    const command_result r = complete({"--exact"});
     REQUIRE(r.status == 0);
     CHECK(r.out == text + "\n");
     for (const char* word : {"left after layer", "mean exit layer", "8.00 of 8", "max_new_tokens", "tokens/s"}) {
@@ -97,12 +100,12 @@ TEST_CASE("the text is streamed to standard output, what is said about it to sta
     // Colours when asked for, around the same text.
     const command_result coloured = complete({"--color", "always"});
     CHECK(coloured.out.find("\x1b[") != std::string::npos);
-    const command_result numbered = complete({"--show-layers"});
+    const command_result numbered = complete({"--show-layers", "--exact"});
     CHECK(numbered.out.find("<8>") != std::string::npos);
 }
 
 TEST_CASE("a gate that never exits gives full depth's text", "[cli][complete]") {
-    const auto full = complete({"--json"}).json();
+    const auto full = complete({"--json", "--exact"}).json();
     for (const char* gate : {"margin", "max-probability", "sec"}) {
         for (const char* kv : {"propagate", "defer", "omit"}) {
             const auto j = complete({"--json", "--exit-gate", gate, "--threshold", "1", "--kv", kv}).json();
@@ -165,7 +168,8 @@ TEST_CASE("a policy is one text, the same as its options", "[cli][complete]") {
     CHECK(by_text.at("ids") == by_options.at("ids"));
     CHECK(by_text.at("exit_layers") == by_options.at("exit_layers"));
     CHECK(by_text.at("logprobs") == by_options.at("logprobs"));
-    CHECK(complete({"--json", "--policy", "full-depth"}).json().at("ids") == complete({"--json"}).json().at("ids"));
+    CHECK(complete({"--json", "--policy", "full-depth"}).json().at("ids") ==
+          complete({"--json", "--exact"}).json().at("ids"));
     // What fit chose, by the gate's name and as the best of all.
     const auto fitted = complete({"--json", "--policy", "fitted"}).json();
     CHECK(fitted.at("exit_layers") == complete({"--json", "--policy", "learn-to-exit"}).json().at("exit_layers"));
@@ -175,6 +179,93 @@ TEST_CASE("a policy is one text, the same as its options", "[cli][complete]") {
     CHECK(complete({"--policy", "margin", "--kv", "defer"}).refused(2, {"--policy", "--kv"}));
     CHECK(complete({"--policy", "margin", "--exit-gate", "margin"}).refused(2, {"--policy", "--exit-gate"}));
     CHECK(complete({"--policy", "mlp-router"}).refused(1, {"exits.safetensors", "mlp-router"}));
+}
+
+TEST_CASE("what fit chose is followed unless something else is asked for", "[cli][complete]") {
+    const auto chosen = complete({"--json"}).json();
+    const auto fitted = complete({"--json", "--policy", "fitted"}).json();
+    CHECK(chosen.at("policy") == fitted.at("policy"));
+    CHECK(chosen.at("policy") == "learn-to-exit(1) & margin(0.2) @ 2");
+    CHECK(chosen.at("policy_from") == "fit");
+    CHECK(fitted.at("policy_from") == "options");
+    CHECK(chosen.at("ids") == fitted.at("ids"));
+    CHECK(chosen.at("exit_layers") == fitted.at("exit_layers"));
+    CHECK(chosen.at("stats").at("layers_skipped") > 0.0);
+    const std::string said = complete({}).err;
+    for (const char* word : {"learn-to-exit(1) & margin(0.2) @ 2", "chosen by", "fit", "--exact"}) {
+        CHECK(said.find(word) != std::string::npos);
+    }
+    const auto deferred = complete({"--json", "--kv", "defer"}).json();
+    CHECK(deferred.at("policy") == "learn-to-exit(1) & margin(0.2) @ 2; cache=defer");
+
+    for (const std::vector<std::string>& full :
+         {std::vector<std::string>{"--exact"}, {"--policy", "full-depth"}, {"--exit-gate", "none"}}) {
+        std::vector<std::string> arguments{"--json"};
+        arguments.insert(arguments.end(), full.begin(), full.end());
+        const auto exact = complete(arguments).json();
+        CHECK(exact.at("policy") == "full-depth");
+        CHECK(exact.at("policy_from") == "options");
+        CHECK(exact.at("stats").at("layers_skipped") == 0.0);
+    }
+    CHECK(complete({"--exact"}).err.find("chosen by") == std::string::npos);
+    CHECK(complete({"--exact", "--policy", "fitted"}).refused(2, {"--exact", "--policy"}));
+    CHECK(complete({"--exact", "--exit-gate", "margin"}).refused(2, {"--exact", "--exit-gate"}));
+}
+
+TEST_CASE("exits that do not hold for the weight format are not used, and that is said", "[cli][complete]") {
+    const auto rounded = complete({"--json", "--dtype", "int4"}).json();
+    CHECK(rounded.at("policy") == "full-depth");
+    CHECK(rounded.at("policy_from") == "default");
+    CHECK(rounded.at("policy_note").get<std::string>().find("int4") != std::string::npos);
+    CHECK(rounded.at("stats").at("layers_skipped") == 0.0);
+    const command_result told = complete({"--dtype", "int4"});
+    CHECK(told.status == 0);
+    CHECK(told.err.find("exits not used") != std::string::npos);
+    // A model without exits has nothing to say about them.
+    const support::temporary_folder folder;
+    folder.copy(EARLYOUT_EXAMPLE_MODEL);
+    std::filesystem::remove(folder / "exits.safetensors");
+    const auto bare = complete({"--json", "--model", folder.path().string()}).json();
+    CHECK(bare.at("policy") == "full-depth");
+    CHECK(bare.at("policy_from") == "default");
+    CHECK_FALSE(bare.contains("policy_note"));
+}
+
+TEST_CASE("--quiet leaves the text alone", "[cli][complete]") {
+    const command_result loud = complete({}), quiet = complete({"--quiet"});
+    CHECK(quiet.out == loud.out);
+    CHECK(quiet.err.empty());
+    CHECK_FALSE(loud.err.empty());
+}
+
+TEST_CASE("all processors compute unless fewer are asked for", "[cli][complete]") {
+    CHECK(complete({"--json"}).json().at("threads") == earlyout::usable_processors());
+    CHECK(complete({"--json", "--threads", "1"}).json().at("threads") == 1);
+}
+
+TEST_CASE("complete says how much memory it takes", "[cli][memory]") {
+    const auto j = complete({"--json", "--capacity", "256"}).json().at("memory");
+    const auto part = [&](const char* name) { return j.at(name).get<std::size_t>(); };
+    CHECK(part("capacity") == 256);
+    CHECK(part("kv_cache") == 256 * 8 * 2 * 160 * 4);
+    CHECK(part("total") == part("weights") + part("kv_cache") + part("scratch"));
+    CHECK(part("scratch") > 0);
+}
+
+TEST_CASE("weights that do not fit are refused before they are loaded", "[cli][memory]") {
+    if (!earlyout::available_memory()) return;
+    const support::temporary_folder folder;
+    folder.copy(EARLYOUT_TEST_DATA "/gpt2/tiny");
+    const std::string header = R"({"big":{"dtype":"F32","shape":[262144,1048576],"data_offsets":[0,1099511627776]}})";
+    const std::uint64_t size = header.size();
+    std::string bytes(sizeof size, '\0');
+    std::memcpy(bytes.data(), &size, sizeof size);
+    folder.write("model.safetensors", bytes + header);
+    std::error_code problem;  // a file of zeros that takes no room, where the file system can
+    std::filesystem::resize_file(folder / "model.safetensors", 8 + header.size() + (std::uint64_t{1} << 40), problem);
+    if (problem) return;
+    CHECK(earlyout_command({"inspect", "--model", folder.path().string(), "--dtype", "f32"})
+              .refused(1, {"weights in f32", "1099.5 GB of free memory", "--dtype int8"}));
 }
 
 TEST_CASE("a fixed layer is where every token leaves", "[cli][complete]") {
@@ -294,7 +385,7 @@ TEST_CASE("compare measures both sides", "[cli][complete]") {
 TEST_CASE("a prompt too long is refused, or cut when asked", "[cli][complete]") {
     std::string text;
     for (int i = 0; i < 400; ++i) text += "x = " + std::to_string(i) + "\n";
-    CHECK(complete({"--json"}, text).refused(1, {"prompt", "512"}));
+    CHECK(complete({"--json"}, text).refused(1, {"prompt", "512", "--cut-prompt"}));
     CHECK(complete({"--json", "--cut-prompt"}, text).json().at("ids").size() == 12);
 }
 

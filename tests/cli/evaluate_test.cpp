@@ -53,6 +53,15 @@ std::size_t count(std::string_view in, std::string_view what) {
 
 }  // namespace
 
+TEST_CASE("evaluate --quiet prints the table alone", "[cli][evaluate]") {
+    const auto r = earlyout_command(evaluate({"--policy", "fixed @ 2", "--quiet"}));
+    REQUIRE(r.status == 0);
+    CHECK(r.err.empty());
+    CHECK(std::ranges::count(r.out, '\n') == 2);
+    CHECK(r.out.find("policy") < r.out.find("fixed @ 2"));
+    CHECK(earlyout_command(evaluate({"--policy", "fixed @ 2"})).out.find("on 1 thread,") != std::string::npos);
+}
+
 TEST_CASE("evaluate says what every policy is worth", "[cli][evaluate]") {
     const support::temporary_folder folder;
     const std::string csv = (folder / "table.csv").string();

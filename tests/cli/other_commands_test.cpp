@@ -151,11 +151,14 @@ TEST_CASE("inspect describes the model and its exits", "[cli][inspect]") {
     CHECK(part("total") == part("per_token") + part("embeddings"));
     CHECK(part("total") > 2 * 3211840);
     CHECK(part("keys_and_values_per_token") == 8 * 2 * 160 * 4);
+    CHECK(j.at("memory").at("weights") == part("total"));
+    CHECK(j.at("memory").at("capacity") == 512);
+    CHECK(j.at("memory").at("kv_cache") == 512 * part("keys_and_values_per_token"));
     const auto small = earlyout_command({"inspect", "--json", "--dtype", "int4", "--output-dtype", "int8"}).json();
     CHECK(small.at("computed_in") == "int4, output int8");
     CHECK(small.at("bytes").at("layer").get<std::size_t>() * 3 < part("layer"));
     const command_result table = earlyout_command({"inspect"});
-    for (const char* word : {"gpt2", "3211840", "BF16", "after layers", "read per token"})
+    for (const char* word : {"gpt2", "3211840", "BF16", "after layers", "read per token", "to complete"})
         CHECK(table.out.find(word) != std::string::npos);
 
     const auto bare =
@@ -166,6 +169,19 @@ TEST_CASE("inspect describes the model and its exits", "[cli][inspect]") {
         earlyout_command({"inspect", "--tensors", "--model", EARLYOUT_TEST_DATA "/gpt2/tiny"});
     CHECK(listed.status == 0);
     for (const char* word : {"none fitted", "wte.weight", "F32"}) CHECK(listed.out.find(word) != std::string::npos);
+}
+
+TEST_CASE("quantize --quiet writes the file and nothing else", "[cli][quantize]") {
+    const support::temporary_folder folder;
+    const std::string file = (folder / "tiny.packed").string();
+    const std::vector<std::string> call{"quantize", "--model", EARLYOUT_TEST_DATA "/gpt2/tiny", "--out", file};
+    CHECK(earlyout_command(call).out.starts_with("Wrote " + file));
+    std::vector<std::string> quietly = call;
+    quietly.emplace_back("--quiet");
+    const command_result r = earlyout_command(quietly);
+    CHECK(r.status == 0);
+    CHECK((r.out.empty() && r.err.empty()));
+    CHECK(earlyout_command({"logits", "--model", file, "--ids", "1", "--json"}).status == 0);
 }
 
 TEST_CASE("bench prints medians and what they are of", "[cli][bench]") {
@@ -184,7 +200,8 @@ TEST_CASE("bench prints medians and what they are of", "[cli][bench]") {
     CHECK(j.at("threads") == 2);
     CHECK(j.at("dtype") == "bf16");  // as the model is stored
     const std::string text = earlyout_command({"bench", "--prompt-tokens", "4", "--new-tokens", "2"}).out;
-    for (const char* word : {"decode", "ms per token", "output matrix"}) CHECK(text.find(word) != std::string::npos);
+    for (const char* word : {"decode", "ms per token", "output matrix", " thread"})
+        CHECK(text.find(word) != std::string::npos);
 }
 
 TEST_CASE("help and version", "[cli]") {

@@ -16,6 +16,9 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#if defined(__linux__)
+#include <sched.h>
+#endif
 #if defined(__x86_64__) && defined(__linux__)
 #include <sys/syscall.h>
 #endif
@@ -198,6 +201,16 @@ private:
 
 /// Gives back what file::map() returned.
 inline void unmap(const void* mapped, std::size_t bytes) noexcept { (void)::munmap(const_cast<void*>(mapped), bytes); }
+
+/// Returns how many processors this process is bound to; 0: the system does not say.
+[[nodiscard]] inline std::size_t bound_processors() noexcept {
+#if defined(__linux__)
+    cpu_set_t bound;
+    CPU_ZERO(&bound);
+    if (sched_getaffinity(0, sizeof bound, &bound) == 0) return static_cast<std::size_t>(CPU_COUNT(&bound));
+#endif
+    return 0;
+}
 
 }}}  // namespace earlyout::EARLYOUT_ABI::platform
 

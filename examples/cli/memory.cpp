@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+#include "memory.hpp"
+
+#include "bytes.hpp"
+#include "policy.hpp"
+#include "report.hpp"
+
+#include <earlyout/core/machine.hpp>
+#include <earlyout/generate/prompt.hpp>
+
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <string_view>
+#include <system_error>
+
+namespace cli {
+
+namespace {
+
+/// Bytes of an element in a weight format, scales left out; 0: as it is stored.
+double bytes_of_element(std::string_view format) {
+    if (format == "f32") return 4.0;
+    if (format == "bf16" || format == "f16") return 2.0;
+    if (format == "int8") return 1.0;
+    return format == "int4" ? 0.5 : 0.0;
+}
+
+double file_bytes(const std::filesystem::path& model) {
+    std::error_code ignored;
+    if (!std::filesystem::is_directory(model, ignored)) {
+        const auto size = std::filesystem::file_size(model, ignored);
+        return ignored ? 0.0 : static_cast<double>(size);
+    }
+    double sum = 0.0;
+    for (std::filesystem::directory_iterator entry(model, ignored), end; entry != end; entry.increment(ignored)) {
+        if (entry->path().extension() != ".safetensors") continue;
+        const auto size = entry->file_size(ignored);
+        if (!ignored) sum += static_cast<double>(size);
+    }
+    return sum;
+}
+
+/// Embeddings stay as they are stored.
+bool is_embedding(std::string_view tensor) {
+    for (const char* name : {"embed", "embd", "wte", "wpe"}) {
+        if (tensor.find(name) != tensor.npos) return true;
+    }
+    return false;
+}
+
+/// What the matrices will take at least, from the names and shapes of the tensors alone.
+double weight_bytes(const eo::io::stored_checkpoint& from, const weight_formats& formats) {
+    double sum = 0.0;
+    from.for_each_tensor([&](const eo::tensor_view& t) {
+        const double element = t.name.find("lm_head") != t.name.npos || t.name == "output.weight"
+                                   ? bytes_of_element(formats.output.name())
+                                   : bytes_of_element(formats.layers.name());
+        const auto stored = static_cast<double>(t.bytes.size());
+        const bool as_stored = t.shape.size() < 2 || is_embedding(t.name) || element == 0.0;
+        sum += as_stored ? stored : element * static_cast<double>(t.element_count());
+    });
+    return sum;
+}
+
+}  // namespace
+
+memory_need memory_of(const model& m, const run_options& run) {
+    const auto& network = m.network();
+    const eo::model_shape& shape = network.shape();
+    const eo::session_options options = session_options_of(run);
+    memory_need need;
+    need.capacity = resolved_capacity(m, options);
+    for (std::size_t layer = 1; layer <= shape.layers; ++layer) {
+        need.weights += static_cast<double>(network.layer_bytes(layer));
+    }
+    need.weights += static_cast<double>(network.output_bytes() + network.embedding_bytes());
+    need.kv_cache = static_cast<double>(eo::kv_cache(shape, 1, options.kv).entry_bytes()) *
+                    static_cast<double>(shape.layers) * static_cast<double>(need.capacity);
+    const std::size_t threads = std::max(run.threads, run.prefill_threads);
+    need.scratch = static_cast<double>(network.scratch_bytes(options.block, eo::pieces_per_thread * threads));
+    return need;
+}
+
+json to_json(const memory_need& need) {
+    const auto whole = [](double bytes) { return static_cast<std::uint64_t>(bytes); };
+    return {{"weights", whole(need.weights)},
+            {"kv_cache", whole(need.kv_cache)},
+            {"capacity", need.capacity},
+            {"scratch", whole(need.scratch)},
+            {"total", whole(need.total())}};
+}
+
+std::string to_string(const memory_need& need) {
+    const bool large = need.total() >= 1e10;
+    const auto part = [&](double bytes) { return fixed(bytes / (large ? 1e9 : 1e6), 1); };
+    return part(need.total()) + (large ? " GB" : " MB") + ": weights " + part(need.weights) + ", KV cache " +
+           part(need.kv_cache) + " (" + std::to_string(need.capacity) + " tokens), scratch " + part(need.scratch);
+}
+
+void require_memory_to_load(const model_options& from, const weight_formats& formats) {
+    const auto available = eo::available_memory();
+    // Four bits become at most 32: most models need no closer look.
+    if (!available || 9.0 * file_bytes(from.folder) < static_cast<double>(*available)) return;
+    const auto files = eo::io::open_checkpoint(from.folder);
+    if (files->is_packed()) {
+        if (from.no_mmap) {
+            require_memory(from.folder, "weights", file_bytes(from.folder), available,
+                           "without --no-mmap they are used in place");
+        }
+        return;
+    }
+    const std::string format(formats.layers.name());
+    require_memory(from.folder, format == "stored" ? "weights as they are stored" : "weights in " + format,
+                   weight_bytes(*files, formats), available,
+                   format == "int4"   ? ""
+                   : format == "int8" ? "--dtype int4 takes less"
+                                      : "--dtype int8 or --dtype int4 takes less");
+}
+
+void require_memory_to_run(const model& m, const run_options& run) {
+    const memory_need need = memory_of(m, run);
+    require_memory(
+        m.source(), "KV cache of " + std::to_string(need.capacity) + " tokens and scratch",
+        need.kv_cache + need.scratch, eo::available_memory(),
+        std::string("a smaller --capacity") + (run.kv_dtype == "f32" ? " or --kv-dtype f16" : "") + " takes less");
+}
+
+}  // namespace cli
