@@ -9,7 +9,7 @@
 namespace calibrate = earlyout::calibrate;
 using Catch::Matchers::WithinAbs;
 
-TEST_CASE("steps are those of the formula, decay and parts included", "[calibrate][adam]") {
+TEST_CASE("steps follow the formula, decay and parts included", "[calibrate][adam]") {
     const calibrate::adam_options options{.learning_rate = 0.1f, .weight_decay = 0.5f};
     calibrate::adam optimiser(2, options);
     std::array<float, 2> w{1.0f, -2.0f};
@@ -32,7 +32,7 @@ TEST_CASE("steps are those of the formula, decay and parts included", "[calibrat
     }
 }
 
-TEST_CASE("the least of a badly scaled bowl is found", "[calibrate][adam]") {
+TEST_CASE("the minimum of a badly scaled quadratic is found", "[calibrate][adam]") {
     calibrate::adam optimiser(2, {.learning_rate = 0.05f});
     std::array<float, 2> w{0.0f, 0.0f};
     for (int t = 0; t < 600; ++t) {

@@ -35,7 +35,7 @@ struct whole {
 
 }  // namespace
 
-TEST_CASE("results come back from their bytes as they were", "[calibrate][bytes]") {
+TEST_CASE("results survive serialization unchanged", "[calibrate][bytes]") {
     const whole sent{{{"a", 1.5}, {"", -0.0}}, {{1.0f, 2.0f}, {}}, kind::two, 7};
     const std::vector<std::byte> bytes = calibrate::to_bytes(sent);
     CHECK(calibrate::from_bytes<whole>(bytes) == sent);
@@ -48,7 +48,7 @@ TEST_CASE("results come back from their bytes as they were", "[calibrate][bytes]
     longer.push_back(std::byte{0});
     CHECK(support::error_of([&] { (void)calibrate::from_bytes<whole>(longer); }) ==
           support::thrown(eo::errc::malformed_file, {"its end"}));
-    // A count that no memory could hold is refused before any is taken.
+    // A count that could not fit in memory is refused before anything is allocated.
     std::vector<std::byte> huge = bytes;
     for (std::size_t i = 0; i < 8; ++i) huge[i] = std::byte{0xff};
     CHECK(support::error_of([&] { (void)calibrate::from_bytes<whole>(huge); }).code == "malformed_file");

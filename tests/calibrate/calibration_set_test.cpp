@@ -14,7 +14,7 @@ namespace eo = earlyout;
 namespace calibrate = earlyout::calibrate;
 using support::observe;
 
-TEST_CASE("kept observations are every n-th of those seen", "[calibrate][calibration_set]") {
+TEST_CASE("every n-th observation is kept", "[calibrate][calibration_set]") {
     const auto all = observe(1, 97);
     const auto some = observe(1, 97, 5);
     REQUIRE(all.exit_count() == 4);
@@ -34,7 +34,7 @@ TEST_CASE("kept observations are every n-th of those seen", "[calibrate][calibra
     CHECK(100'000 / n * kept::bytes_of_token(4, 16) <= 1 << 20);
 }
 
-TEST_CASE("kept observations of parts are merged in order, and sent as bytes", "[calibrate][calibration_set]") {
+TEST_CASE("calibration sets of parts are merged in order and serialized", "[calibrate][calibration_set]") {
     const auto first = observe(1, 40), second = observe(2, 50);
     auto merged = first;
     merged += second;

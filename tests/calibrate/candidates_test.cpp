@@ -9,7 +9,7 @@
 namespace eo = earlyout;
 namespace calibrate = earlyout::calibrate;
 
-TEST_CASE("one parameter of a gate is tried at a time", "[calibrate][candidates]") {
+TEST_CASE("one parameter of a gate is varied at a time", "[calibrate][candidates]") {
     const eo::gate_entry& sec = *eo::find_gate("sec");
     CHECK(calibrate::with_parameter(sec, 0, 0.7f) == eo::make_gate_spec("sec", {0.7f, 1.0f}));
     CHECK(calibrate::with_parameter(sec, 1, 0.7f) == eo::make_gate_spec("sec", {1.0f, 0.7f}));

@@ -27,7 +27,7 @@ calibrate::corpus_text random_text(std::size_t size, std::uint32_t seed) {
     return {"random", seed, support::random_prompt(engine, size)};
 }
 
-/// Answers with the model's own output, but turned round.
+/// Uses the model's own output, reversed.
 struct mirrored_head {
     template <class Output>
     void operator()(std::size_t, eo::matrix_view<const float> hidden, eo::matrix_view<float> logits,
@@ -92,17 +92,17 @@ TEST_CASE("margins, entropies and cross entropies are those of the logits", "[ca
     }
 }
 
-TEST_CASE("a collector goes through every window of every text and can be cancelled", "[calibrate][collect]") {
+TEST_CASE("a collector visits every window of every text and can be cancelled", "[calibrate][collect]") {
     eo::inline_executor on;
     calibrate::collector collector(support::small_network(), {}, 16, on);
     const std::vector<calibrate::corpus_text> texts{random_text(40, 1), random_text(17, 2), random_text(1, 3)};
     std::vector<std::size_t> windows;
-    std::size_t told = 0;
+    std::size_t reported = 0;
     CHECK(collector.run(
         texts, [&](const calibrate::window_observation& w) { windows.push_back(w.tokens.size()); }, {},
-        [&](std::size_t tokens) { told = tokens; }));
+        [&](std::size_t tokens) { reported = tokens; }));
     CHECK(windows == std::vector<std::size_t>{16, 16, 8, 16});
-    CHECK(told == 56);
+    CHECK(reported == 56);
 
     std::stop_source cancel;
     windows.clear();
@@ -116,7 +116,7 @@ TEST_CASE("a collector goes through every window of every text and can be cancel
     CHECK(windows.size() == 1);
 }
 
-TEST_CASE("exits with a head of their own are observed through it, full depth is not", "[calibrate][collect]") {
+TEST_CASE("exits with their own head are observed through it, full depth is not", "[calibrate][collect]") {
     eo::inline_executor on;
     const auto& network = support::small_network();
     calibrate::collector plain(network, {2}, 32, on);

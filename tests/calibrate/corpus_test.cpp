@@ -32,7 +32,7 @@ void write_texts(const support::temporary_folder& folder) {
 
 }  // namespace
 
-TEST_CASE("texts are found by suffix, in folders below too, and each once", "[calibrate][corpus]") {
+TEST_CASE("texts are found by suffix, recursively, and each once", "[calibrate][corpus]") {
     support::temporary_folder folder;
     std::filesystem::create_directories(folder / "deeper");
     folder.write("a.py", "x = 1\n");
@@ -46,10 +46,10 @@ TEST_CASE("texts are found by suffix, in folders below too, and each once", "[ca
     std::set<std::string> names;
     for (const auto& path : found) names.insert(path.filename().string());
     CHECK(names == std::set<std::string>{"a.py", "c.py"});
-    CHECK(calibrate::find_texts({folder / "b.txt"}).size() == 1);  // named, so its suffix does not matter
+    CHECK(calibrate::find_texts({folder / "b.txt"}).size() == 1);  // named explicitly, so its suffix does not matter
 }
 
-TEST_CASE("texts that are not there are refused by name", "[calibrate][corpus]") {
+TEST_CASE("missing texts are refused by name", "[calibrate][corpus]") {
     support::temporary_folder folder;
     folder.write("b.txt", "no");
     CHECK(support::error_of([&] { (void)calibrate::find_texts({folder / "nowhere"}); }) ==
@@ -61,17 +61,17 @@ TEST_CASE("texts that are not there are refused by name", "[calibrate][corpus]")
           support::thrown(eo::errc::no_such_file, {"empty.py", "found none"}));
 }
 
-TEST_CASE("a text that looks like a special token is text", "[calibrate][corpus]") {
+TEST_CASE("a special token in a text is encoded as plain text", "[calibrate][corpus]") {
     const support::temporary_folder folder;
     folder.write("a.py", "end = '<|endoftext|>'\n");
     const auto texts = calibrate::read_corpus(example_model(), {folder / "a.py"});
     REQUIRE(texts.size() == 1);
-    CHECK(std::ranges::count(texts[0].ids, 4095) == 1);  // with which all texts of this model begin
+    CHECK(std::ranges::count(texts[0].ids, 4095) == 1);  // the token with which all texts of this model begin
     CHECK(texts[0].ids.front() == 4095);
     CHECK(example_model().tokenizer().decode(texts[0].ids) == "<|endoftext|>end = '<|endoftext|>'\n");
 }
 
-TEST_CASE("a corpus keeps to its budget, takes a text once, and is the same again", "[calibrate][corpus]") {
+TEST_CASE("a corpus stays within its budget, reads a text once, and is reproducible", "[calibrate][corpus]") {
     const support::temporary_folder folder;
     write_texts(folder);
     std::filesystem::copy_file(folder / "text0.py", folder / "copy_of_0.py");

@@ -22,7 +22,7 @@ constexpr auto spell = [](std::span<const eo::token_id> ids) {
     return text;
 };
 
-/// A completion as a test wants it.
+/// A completion with given contents.
 eo::completion made_up(std::vector<eo::token_id> ids, double seconds, std::vector<std::size_t> exit_layers,
                        std::size_t stop_layer = 0) {
     eo::completion c;
@@ -69,7 +69,7 @@ TEST_CASE("full depth against itself loses nothing", "[calibrate][evaluate]") {
     CHECK(both.decode_speedup() > 0.0);
 }
 
-TEST_CASE("early exits are judged against full depth and the true text", "[calibrate][evaluate]") {
+TEST_CASE("early exits are evaluated against full depth and the true text", "[calibrate][evaluate]") {
     const std::vector<calibrate::sample> samples{{{1}, {1, 2, 3, 4}, "a"}, {{1}, {5, 6, 7, 8}, "b"}};
     std::vector<eo::completion> early{made_up({1, 2, 9, 9}, 1.0, {4, 2, 2, 4}), made_up({5, 6}, 0.5, {4, 2}, 3)};
     std::vector<eo::completion> full{made_up({1, 2, 3, 9}, 3.0, {4, 4, 4, 4}),
@@ -89,15 +89,15 @@ TEST_CASE("early exits are judged against full depth and the true text", "[calib
     CHECK_THAT(both.decode_speedup(), WithinAbs(3.5, 1e-12));
     CHECK_THAT(both.request_speedup(), WithinAbs((2.0 + 4.0 / 1.5) / 2, 1e-12));
     CHECK_THAT(both.work_saved(), WithinAbs(1.0 - (4 + 12 + 4 + 6) / 40.0, 1e-12));
-    // The second completion was ended after two tokens and full depth's third is wrong; the first should have been
-    // ended before its fourth.
+    // The second completion was stopped after two tokens and full depth's third is wrong; the first should have been
+    // stopped before its fourth.
     const calibrate::confusion_counts stops = both.stops(samples);
     CHECK(stops.true_positives == 1);
     CHECK(stops.false_positives == 0);
     CHECK(stops.false_negatives == 1);
 }
 
-TEST_CASE("a stop before a right token counts against the gate", "[calibrate][evaluate]") {
+TEST_CASE("a stop before a correct token is a false positive", "[calibrate][evaluate]") {
     const std::vector<calibrate::sample> samples{{{1}, {5, 6}, "a"}};
     const auto both = calibrate::evaluate_pair(
         samples, [](auto, const auto&) { return made_up({5}, 0.5, {4}, 2); },

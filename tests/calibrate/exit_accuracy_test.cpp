@@ -33,7 +33,7 @@ TEST_CASE("accuracy of exits, counted by hand", "[calibrate][exit_accuracy]") {
     CHECK_THAT(a.cross_entropy[0], WithinAbs(10.0, 1e-6));
     CHECK_THAT(a.skipped_by_oracle(), WithinAbs(0.25, 1e-12));
 
-    // Parts are merged, and sent as bytes.
+    // Parts are merged and serialized.
     calibrate::exit_accuracy twice;
     twice += a;
     twice += calibrate::from_bytes<calibrate::exit_accuracy>(calibrate::to_bytes(a));

@@ -31,7 +31,7 @@ calibrate::fit_options few() {
 
 }  // namespace
 
-TEST_CASE("exits are fitted to texts, chosen beside full depth, and stored by name", "[calibrate][fit_exits]") {
+TEST_CASE("exits are fitted to texts, chosen against full depth, and stored by name", "[calibrate][fit_exits]") {
     support::fitted_model model;
     const auto texts = support::random_texts(40, 60);
     eo::inline_executor on;
@@ -68,7 +68,7 @@ TEST_CASE("exits are fitted to texts, chosen beside full depth, and stored by na
     CHECK(stages.contains("fitting"));
     CHECK(stages.contains("complet"));
 
-    // What was fitted is what a session of that name uses.
+    // A session of that name uses what was fitted.
     support::fitted_model user;
     eo::exit_weights exits("file");
     exits.set_model(made->exits.model());

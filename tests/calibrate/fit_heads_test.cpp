@@ -24,8 +24,8 @@ namespace {
 
 constexpr std::size_t d = 20;
 
-/// States after layer 2 on scales a hundred apart, those at full depth a low-rank map away; the next tokens are what a
-/// hidden matrix makes of the former.
+/// Hidden states after layer 2 on scales a hundred apart, those at full depth a low-rank map away; the next tokens
+/// follow from the former through a hidden matrix.
 struct planted {
     std::vector<float> down, up, matrix;
 
@@ -79,7 +79,7 @@ struct planted {
 const auto& network() { return support::small_network(); }
 using network_type = eo::gpt2<>;
 
-/// (loss(w + e g) - loss(w - e g)) / 2e against |g|: the slope along the slope.
+/// Compares (loss(w + e g) - loss(w - e g)) / 2e with |g|: the directional derivative along the gradient.
 template <class Weights, class Loss>
 void check_slope(Weights weights, std::vector<float> slope, Loss mean_loss) {
     double length = 0.0;
@@ -99,7 +99,7 @@ void check_slope(Weights weights, std::vector<float> slope, Loss mean_loss) {
 
 }  // namespace
 
-TEST_CASE("slopes of an adapter's loss are those of differences", "[calibrate][fit_heads]") {
+TEST_CASE("gradients of an adapter's loss match finite differences", "[calibrate][fit_heads]") {
     const planted people(1);
     const auto seen = people.observe(2, 40);
     const calibrate::detail::dense_output<network_type> output(network());
@@ -124,7 +124,7 @@ TEST_CASE("slopes of an adapter's loss are those of differences", "[calibrate][f
     }
 }
 
-TEST_CASE("slopes of an own matrix' loss are those of differences", "[calibrate][fit_heads]") {
+TEST_CASE("gradients of an own matrix's loss match finite differences", "[calibrate][fit_heads]") {
     const planted people(1);
     const auto seen = people.observe(2, 40);
     const calibrate::detail::dense_output<network_type> output(network());
@@ -143,7 +143,7 @@ TEST_CASE("slopes of an own matrix' loss are those of differences", "[calibrate]
     }
 }
 
-TEST_CASE("slopes pass back through a layer norm and an RMS norm", "[calibrate][fit_heads]") {
+TEST_CASE("gradients propagate through a layer norm and an RMS norm", "[calibrate][fit_heads]") {
     support::random_source random(4);
     const std::vector<float> gain = random.floats(d), x = random.floats(d), slope = random.floats(d);
     const auto check = [&](const auto& norm) {
@@ -179,7 +179,7 @@ TEST_CASE("an adapter finds a planted low-rank shift", "[calibrate][fit_heads]")
     CHECK(head.layer == 2);
     CHECK(head.last_loss < 0.03 * head.first_loss);
 
-    // What it adds is what was planted, but for a factor and a mean that the final norm takes out.
+    // It adds what was planted, up to a factor and a mean that the final norm removes.
     const auto other = people.observe(5, 50);
     for (std::size_t i = 0; i < other.size(); ++i) {
         std::vector<float> made(other.hidden(0, i).begin(), other.hidden(0, i).end());
@@ -239,7 +239,7 @@ TEST_CASE("an own matrix learns the next token, the same on any number of thread
     CHECK(again->front().weight == once->front().weight);
 }
 
-TEST_CASE("fitting heads can be cancelled, and refuses what makes no sense", "[calibrate][fit_heads]") {
+TEST_CASE("fitting heads can be cancelled, and refuses invalid options", "[calibrate][fit_heads]") {
     const auto seen = planted(1).observe(2, 50);
     eo::inline_executor on;
     std::stop_source cancel;

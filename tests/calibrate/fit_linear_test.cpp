@@ -45,7 +45,7 @@ struct population {
 
 }  // namespace
 
-TEST_CASE("a logistic map is found again", "[calibrate][fit_linear]") {
+TEST_CASE("a logistic map is recovered", "[calibrate][fit_linear]") {
     const population people(40'000, {{0, 0, 0}, {0.002, -1.0, 5.0}}, {0.0, -0.5});
     const auto part = people.part();
     const auto fitted = calibrate::fit_linear({&part, 1}, 3, 2);
@@ -58,7 +58,7 @@ TEST_CASE("a logistic map is found again", "[calibrate][fit_linear]") {
     CHECK(fitted.loss_before == std::log(2.0));
 }
 
-TEST_CASE("a softmax is found again, up to what is the same for all classes", "[calibrate][fit_linear]") {
+TEST_CASE("a softmax is recovered up to what is common to all classes", "[calibrate][fit_linear]") {
     const population people(60'000, {{0.001, 0, 0}, {-0.001, 1.0, 0}, {0, 0, 8.0}}, {0.2, 0.0, -0.4});
     const auto part = people.part();
     const auto fitted = calibrate::fit_linear({&part, 1}, 3, 3);
@@ -78,7 +78,7 @@ TEST_CASE("without a bias the map goes through the origin", "[calibrate][fit_lin
     CHECK_THAT(fitted.weight[1], WithinRel(1.0, 0.1));
 }
 
-TEST_CASE("a part of weight two counts as one given twice", "[calibrate][fit_linear]") {
+TEST_CASE("a part of weight two counts as two copies of it", "[calibrate][fit_linear]") {
     const population a(500, {{0, 0, 0}, {0.001, 1.0, 0}}, {0.0, 0.0});
     const population b(300, {{0, 0, 0}, {-0.001, 0.5, 3.0}}, {0.0, 0.3});
     const std::vector twice{a.part(), b.part(), b.part()};
@@ -89,7 +89,7 @@ TEST_CASE("a part of weight two counts as one given twice", "[calibrate][fit_lin
     CHECK_THAT(one.loss, WithinRel(other.loss, 1e-4));
 }
 
-TEST_CASE("what can be told apart completely has finite weights", "[calibrate][fit_linear]") {
+TEST_CASE("separable classes have finite weights", "[calibrate][fit_linear]") {
     const std::vector<float> rows{-2, -1, 1, 2};
     const std::vector<std::uint8_t> label{0, 0, 1, 1};
     const calibrate::labelled_rows part{rows, label};

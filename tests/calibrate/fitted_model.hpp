@@ -20,7 +20,7 @@
 
 namespace support {
 
-/// small_network() as a model with text that exits can be fitted to.
+/// small_network() as a model with text, to fit exits to.
 class fitted_model {
 public:
     struct words : toy_tokenizer {
@@ -44,7 +44,7 @@ private:
     std::optional<eo::exit_weights> exits_;
 };
 
-/// As exits of small_network() name it.
+/// The model as exits of small_network() name it.
 inline eo::fitted_model fitted_to() { return {6, 20, 97, "0123456789abcdef", "f32"}; }
 
 /// Random texts, some for each part.

@@ -14,7 +14,7 @@
 namespace eo = earlyout;
 namespace calibrate = earlyout::calibrate;
 
-TEST_CASE("every layer's exit is observed, with the decisions of what was fitted", "[calibrate][observe]") {
+TEST_CASE("every layer's exit is observed, with the decisions of the fitted gates", "[calibrate][observe]") {
     support::fitted_model model;
     eo::exit_weights exits("file");
     exits.set_model(support::fitted_to()).set_layers({2});
@@ -33,7 +33,7 @@ TEST_CASE("every layer's exit is observed, with the decisions of what was fitted
     for (const calibrate::decision_sweep& d : all.decisions) names.push_back(d.gate + " " + d.decision);
     CHECK(names == std::vector<std::string>{"margin exit", "max-probability exit", "learn-to-exit exit", "sec exit",
                                             "sec stop"});
-    // At a threshold of 0 every margin is enough: all that is deserved is said.
+    // At a threshold of 0 every margin is enough: all actual positives are predicted.
     CHECK(all.decisions[0].thresholds.front() == 0.0f);
     CHECK(all.decisions[0].counts.front().recall() == 1.0);
 

@@ -15,7 +15,7 @@
 
 namespace support {
 
-/// What the exits of small_network() after layers 1, 2 and 4, and full depth, say of random tokens.
+/// Outputs of the exits of small_network() after layers 1, 2 and 4, and of full depth, for random tokens.
 inline eo::calibrate::calibration_set observe(std::uint32_t seed, std::size_t tokens, std::size_t keep_every = 1) {
     eo::inline_executor on;
     eo::calibrate::collector collector(small_network(), {1, 2, 4}, 32, on);

@@ -18,7 +18,7 @@
 namespace eo = earlyout;
 namespace calibrate = earlyout::calibrate;
 
-TEST_CASE("kept states answered again are those observed through that head", "[calibrate][recompute_outputs]") {
+TEST_CASE("recomputed outputs equal those observed through that head", "[calibrate][recompute_outputs]") {
     const auto& network = support::small_network();
     support::random_source random(1);
     eo::exit_weights exits;
@@ -37,9 +37,9 @@ TEST_CASE("kept states answered again are those observed through that head", "[c
     for (std::size_t i = 0; i < again.size(); ++i) changed += again.argmax(0, i) != direct.argmax(0, i);
     CHECK(changed > again.size() / 5);
 
-    std::size_t told = 0;
-    CHECK(calibrate::recompute_outputs(again, network, head, two, {}, [&](std::size_t done) { told = done; }));
-    CHECK(told == 2 * again.size());
+    std::size_t reported = 0;
+    CHECK(calibrate::recompute_outputs(again, network, head, two, {}, [&](std::size_t done) { reported = done; }));
+    CHECK(reported == 2 * again.size());
     for (std::size_t e = 0; e < 3; ++e) {
         for (std::size_t i = 0; i < again.size(); ++i) {
             REQUIRE(again.argmax(e, i) == direct.argmax(e, i));
@@ -59,7 +59,7 @@ TEST_CASE("kept states answered again are those observed through that head", "[c
 
 TEST_CASE("features kept for jei_dnn are those that its gates read", "[calibrate][recompute_outputs]") {
     const auto logits = support::random_source(7).floats(97, 2.0f);
-    const auto answer = calibrate::exit_output::of(logits);
-    const std::array<float, 4> features{answer.max_probability, answer.entropy, answer.margin, answer.square_entropy};
+    const auto output = calibrate::exit_output::of(logits);
+    const std::array<float, 4> features{output.max_probability, output.entropy, output.margin, output.square_entropy};
     CHECK(features == eo::jei_features(logits));
 }

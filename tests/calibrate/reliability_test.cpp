@@ -13,7 +13,7 @@ using Catch::Matchers::WithinAbs;
 
 namespace {
 
-/// Predicts sigmoid(scale * x + offset) of something that happens with probability sigmoid(x).
+/// Predicts sigmoid(scale * x + offset) of an event with probability sigmoid(x).
 calibrate::reliability simulate(double scale, double offset) {
     std::mt19937 engine(3);
     std::normal_distribution<double> normal(0.0, 1.5);
@@ -29,7 +29,7 @@ calibrate::reliability simulate(double scale, double offset) {
 
 }  // namespace
 
-TEST_CASE("honest probabilities are reported as such and left alone", "[calibrate][reliability]") {
+TEST_CASE("calibrated probabilities are reported as such and not changed", "[calibrate][reliability]") {
     const calibrate::reliability seen = simulate(1.0, 0.0);
     CHECK(seen.expected_calibration_error() < 0.01);
     const calibrate::platt_scaling found = seen.fit_platt();
@@ -59,7 +59,8 @@ TEST_CASE("bins, error and score of a few predictions", "[calibrate][reliability
     CHECK_THAT(seen.brier_score(), WithinAbs((0.0025 + 0.9025) / 3.0, 1e-6));
 }
 
-TEST_CASE("too little to scale by scales by nothing; what is no probability is refused", "[calibrate][reliability]") {
+TEST_CASE("scaling without both outcomes is the identity; an invalid probability is refused",
+          "[calibrate][reliability]") {
     calibrate::reliability seen;
     CHECK(seen.fit_platt().scale == 1.0);
     CHECK(seen.brier_score() == 0.0);

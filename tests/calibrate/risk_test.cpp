@@ -17,7 +17,7 @@ using support::error_of;
 
 namespace {
 
-/// Three standard deviations of a share of `trials` that is expected to be `p`.
+/// Three standard deviations of the observed share of an event of probability `p` in `trials` trials.
 double tolerance(double p, int trials) { return 3.0 * std::sqrt(p * (1.0 - p) / trials); }
 
 /// Samples of a population: configuration c loses `size` with probability risks[c] / size; bolder ones lose where
@@ -34,7 +34,7 @@ std::vector<sample_losses> draw(std::mt19937& engine, const std::vector<double>&
 
 }  // namespace
 
-TEST_CASE("p-values against sums done by hand", "[calibrate][risk]") {
+TEST_CASE("p-values against sums computed by hand", "[calibrate][risk]") {
     CHECK_THAT(calibrate::binomial_p_value(0, 10, 0.1), WithinRel(std::pow(0.9, 10), 1e-12));
     CHECK_THAT(calibrate::binomial_p_value(1, 3, 0.5), WithinRel(0.5, 1e-12));
     CHECK(calibrate::binomial_p_value(3, 3, 0.5) == 1.0);
@@ -47,7 +47,7 @@ TEST_CASE("p-values against sums done by hand", "[calibrate][risk]") {
     CHECK_THAT(calibrate::hoeffding_bentkus_p_value(0.1, 200, 0.2), WithinRel(bentkus, 1e-12));
 }
 
-TEST_CASE("how many samples a guarantee takes", "[calibrate][risk]") {
+TEST_CASE("samples that a guarantee needs", "[calibrate][risk]") {
     CHECK(calibrate::samples_needed(0.01, 0.1) == 230);  // .99^229 = .1001
     // Hoeffding's bound alone: log(10) / KL(.005 || .01) = 1489; Bentkus' is tighter just after a whole loss more.
     const std::size_t needed = calibrate::samples_needed(0.01, 0.1, 0.005);
@@ -90,7 +90,7 @@ TEST_CASE("a risk exactly at eps exhausts the exact test's level", "[calibrate][
     CHECK(share >= 0.05);
 }
 
-TEST_CASE("the walk ends at the first configuration that does not pass", "[calibrate][risk]") {
+TEST_CASE("the test ends at the first configuration that does not pass", "[calibrate][risk]") {
     const std::vector<sample_losses> all{sample_losses(400, 0.0), sample_losses(400, 1.0), sample_losses(400, 0.0)};
     const auto result = calibrate::learn_then_test(all, 0.05, 0.1);
     CHECK(result.chosen == 0u);
@@ -112,7 +112,7 @@ TEST_CASE("conformal risk control keeps the expected risk", "[calibrate][risk]")
     CHECK(sum / trials <= eps + 0.003);
     CHECK(sum / trials >= 0.5 * eps);
 
-    // A sample that a bolder configuration happens to get right again still counts as lost.
+    // A sample that a bolder configuration happens to get correct again still counts as lost.
     const std::vector<sample_losses> back{{0, 1, 0, 0}, {0, 0, 0, 0}};
     CHECK(calibrate::control_expected_risk(back, 0.45).chosen == 1u);
     CHECK(calibrate::control_expected_risk(back, 0.45).configurations[1].risk == 0.25);
@@ -126,7 +126,7 @@ TEST_CASE("conformal risk control keeps the expected risk", "[calibrate][risk]")
     }
 }
 
-TEST_CASE("what is no risk is refused", "[calibrate][risk]") {
+TEST_CASE("invalid risks are refused", "[calibrate][risk]") {
     const std::vector<sample_losses> good{{0, 1}, {1, 1}};
     CHECK(error_of([&] { (void)calibrate::learn_then_test(good, 0.0, 0.1); }).message ==
           "risk: expected eps between 0 and 1, found 0");

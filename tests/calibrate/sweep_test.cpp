@@ -23,7 +23,7 @@ std::vector<std::string> texts_of(const std::vector<eo::policy_spec>& policies) 
 
 bool has(const std::vector<std::string>& all, const std::string& one) { return std::ranges::count(all, one) == 1; }
 
-/// What a policy did, made up: it skipped half of the layers, at that speed and with that loss.
+/// Made-up results of a policy: it skipped half of the layers, with that speedup and that loss.
 calibrate::swept_policy swept(const char* policy, double seconds, double rouge) {
     calibrate::swept_policy made;
     made.policy = eo::policy_spec::parse(policy);
@@ -72,12 +72,12 @@ TEST_CASE("a sweep always contains the policies that fit chose", "[calibrate][sw
     CHECK(has(policies, "learn-to-exit(0.1)"));
     CHECK(has(policies, "learn-to-exit(0.1) & margin(0.3)"));
     CHECK(has(policies, "learn-to-exit(1) & margin(0.3)"));
-    CHECK_FALSE(has(policies, "learn-to-exit(1)"));  // nothing would hold it back
+    CHECK_FALSE(has(policies, "learn-to-exit(1)"));  // exits unconditionally
     CHECK(std::ranges::none_of(policies, [](const std::string& p) { return p.starts_with("sec"); }));
     CHECK(policies.size() == std::set(policies.begin(), policies.end()).size());
 }
 
-TEST_CASE("a sweep's policies can be given, and cannot be followed only before measuring", "[calibrate][sweep]") {
+TEST_CASE("a sweep's policies can be given, and are validated before measuring", "[calibrate][sweep]") {
     const support::fitted_model model;
     calibrate::sweep_options options;
     options.policies = {eo::policy_spec::parse("margin(0.5) @ 2"), eo::policy_spec::parse("margin(0.5) @ 2")};
@@ -98,10 +98,10 @@ TEST_CASE("a sweep's policies can be given, and cannot be followed only before m
     const auto policies = texts_of(calibrate::make_sweep(model, options));
     CHECK(has(policies, "margin(0.5); head=shortlist(8); cache=defer(cap=3)"));
     CHECK(has(policies, "margin(0.5) @ 1; cache=defer"));
-    CHECK_FALSE(has(policies, "margin(0.5) @ 1; head=shortlist(8); cache=defer"));  // nobody would use it
+    CHECK_FALSE(has(policies, "margin(0.5) @ 1; head=shortlist(8); cache=defer"));  // such a policy is pointless
 }
 
-TEST_CASE("the best of a sweep and its front", "[calibrate][sweep]") {
+TEST_CASE("the best of a sweep and its Pareto front", "[calibrate][sweep]") {
     const std::vector<calibrate::swept_policy> all{swept("margin(0.9)", 0.9, 1.0), swept("margin(0.5)", 0.5, 0.97),
                                                    swept("margin(0.4)", 0.6, 0.96), swept("margin(0.1)", 0.3, 0.5),
                                                    swept("entropy(1)", 1.2, 1.0)};

@@ -1,4 +1,4 @@
-// EXPECT: earlyout: an exit plan asks one gate per layer; combine gates with and_then, all_of or any_of
+// EXPECT: earlyout: an exit plan has one gate per layer; combine gates with and_then, all_of or any_of
 // SPDX-License-Identifier: MIT
 #include <earlyout/exit/exit_plan.hpp>
 #include <earlyout/exit/exit_policy.hpp>

@@ -1,4 +1,4 @@
-// EXPECT: earlyout: an exit plan is made of after<LAYERS...>(gate) parts, or of exit layers and one gate
+// EXPECT: earlyout: an exit plan consists of after<LAYERS...>(gate) parts, or of exit layers and one gate
 // SPDX-License-Identifier: MIT
 #include <earlyout/exit/exit_plan.hpp>
 #include <earlyout/exit/gates/margin.hpp>

@@ -12,7 +12,7 @@ namespace eo = earlyout;
 
 namespace {
 
-/// Notes what a policy did with the layers that a token skipped.
+/// Records how a policy handled the layers that a token skipped.
 struct noted_layers {
     std::string* done;
     void propagate() const { *done += 'p'; }
@@ -28,7 +28,7 @@ std::string done_by(const eo::any_cache_policy& policy) {
 
 }  // namespace
 
-TEST_CASE("any cache policy does what the one it holds does", "[exit][any_cache_policy]") {
+TEST_CASE("any_cache_policy behaves as the one it holds", "[exit][any_cache_policy]") {
     CHECK(done_by(eo::any_cache_policy()) == "p");
     CHECK(done_by(eo::omit{}) == "o");
     const eo::any_cache_policy deferred = eo::defer{.cap = 8, .prefill = eo::prefill::lazy};

@@ -40,12 +40,12 @@ std::vector<decision> decisions(const Gate& gate) {
 }  // namespace
 
 TEST_CASE("any_gate decides as the gate it holds, states and all", "[exit][any_gate]") {
-    int asked = 0;
+    int evaluations = 0;
     const nth_exit second{.n = 2}, late{.n = 9, .limit = 5};
     CHECK(decisions(eo::any_gate(second)) == decisions(second));
     CHECK(decisions(eo::any_gate(late)) == decisions(late));
     CHECK(decisions(late) != decisions(second));
-    const eo::any_of several(second, late, counted{decision::go_on, &asked});
+    const eo::any_of several(second, late, counted{decision::go_on, &evaluations});
     CHECK(decisions(eo::any_gate(several)) == decisions(several));
     CHECK(decisions(eo::any_gate(eo::margin{.threshold = 0.4f})) == std::vector<decision>(12, decision::exit));
 }
@@ -62,11 +62,11 @@ TEST_CASE("any_gate holds the library's gates with their states", "[exit][any_ga
     check(eo::saturation{.threshold = 0.7f}, {go_on, go_on, exit, exit});
     check(eo::decaying(eo::saturation{.threshold = 0.71f}, 8), {go_on, go_on, go_on, exit});
     check(eo::learn_to_exit({.outputs = 1, .inputs = 2, .weight = two, .bias = {}}), {go_on, go_on, go_on, exit});
-    // g = .5 twice, and then nobody is left.
+    // g = .5 twice, and then no tokens remain.
     check(eo::jei_dnn({.outputs = 1, .inputs = 4, .weight = four, .bias = {}}, 0.7f), {go_on, exit, exit, exit});
 }
 
-TEST_CASE("a copy of any_gate's state goes on where it was", "[exit][any_gate]") {
+TEST_CASE("a copy of any_gate's state continues where the original was", "[exit][any_gate]") {
     const eo::any_gate gate = nth_exit{.n = 3};
     exit_point at({0.0f});
     eo::any_gate::token_state token{};
@@ -78,19 +78,19 @@ TEST_CASE("a copy of any_gate's state goes on where it was", "[exit][any_gate]")
     CHECK(eo::evaluate(gate, at.signals(), kept, sequence) == decision::exit);
 }
 
-TEST_CASE("any_gate knows what its gate reads and computes no more", "[exit][any_gate]") {
-    int asked = 0;
+TEST_CASE("any_gate reports the signals of its gate and computes no others", "[exit][any_gate]") {
+    int evaluations = 0;
     CHECK(eo::signals_of(eo::any_gate(eo::margin{})) == eo::signal_set(eo::signal::margin));
-    CHECK(eo::signals_of(eo::any_gate(counted{decision::exit, &asked})) == eo::no_signals);
+    CHECK(eo::signals_of(eo::any_gate(counted{decision::exit, &evaluations})) == eo::no_signals);
     exit_point at({0.0f, 1.0f});
-    CHECK(at.ask(eo::any_gate(counted{decision::stop, &asked})) == decision::stop);
-    CHECK(asked == 1);
+    CHECK(at.ask(eo::any_gate(counted{decision::stop, &evaluations})) == decision::stop);
+    CHECK(evaluations == 1);
     CHECK(at.heads_run() == 0);
 }
 
-TEST_CASE("any_gate passes on its gate's refusal", "[exit][any_gate]") {
-    int asked = 0;
-    const eo::any_gate narrow = counted{decision::exit, &asked, 8};
+TEST_CASE("any_gate forwards its gate's refusal", "[exit][any_gate]") {
+    int evaluations = 0;
+    const eo::any_gate narrow = counted{decision::exit, &evaluations, 8};
     CHECK(support::error_of([&] { eo::check_gate(narrow, {.layers = 1, .d_model = 9}); }).code == "mismatch");
     CHECK_NOTHROW(eo::check_gate(narrow, {.layers = 1, .d_model = 8}));
 }

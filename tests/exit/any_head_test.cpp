@@ -12,7 +12,7 @@
 
 namespace eo = earlyout;
 
-TEST_CASE("any head answers as the head it holds, and fits where that fits", "[exit][any_head]") {
+TEST_CASE("any_head computes the logits of the head it holds, and fits the same models", "[exit][any_head]") {
     const eo::model_shape small_shape =
         eo::model_shape{.layers = 2, .d_model = 8, .heads = 2, .vocab = 9, .context = 4}.completed();
     support::random_source random(3);

@@ -28,7 +28,7 @@ TEST_CASE("exits whose tensors do not fit are refused", "[exit][check_exits]") {
         CHECK(error_of([&] { eo::check_exits(w); }) ==
               thrown(errc::mismatch, {"exits.safetensors", "'sec...'", "d_model = 3", "found 2"}));
     }
-    SECTION("a gate that is no matrix") {
+    SECTION("a gate that is not a matrix") {
         w.set("sec.weight", {2}, {1, 2});
         CHECK(error_of([&] { eo::check_exits(w); }) == thrown(errc::wrong_shape, {"'sec.weight'", "[2]"}));
     }
@@ -50,7 +50,7 @@ TEST_CASE("exits whose tensors do not fit are refused", "[exit][check_exits]") {
         w.set("head.5.weight", {5, 2}, std::vector<float>(10));
         CHECK(error_of([&] { eo::check_exits(w); }) == thrown(errc::wrong_value, {"'head.5.weight'", "1 .. 4", "5"}));
     }
-    SECTION("names that mean nothing") {
+    SECTION("names without a meaning") {
         for (const char* name : {"sec.01.weight", "sec.x.weight", "sec.1.wait", "head.weight", "sec.-1.weight",
                                  "mlp-router.1.weight", "sec.99999999999999999999.weight", "sec.1x.bias"}) {
             eo::exit_weights named = for_model(4, 2, 5);
@@ -58,7 +58,7 @@ TEST_CASE("exits whose tensors do not fit are refused", "[exit][check_exits]") {
             CHECK(error_of([&] { eo::check_exits(named); }) == thrown(errc::malformed_file, {name}));
         }
     }
-    SECTION("halves of an adapter that do not fit each other, or the model") {
+    SECTION("halves of an adapter that do not match each other, or the model") {
         w.set("adapter.2.down.weight", {1, 2}, {1, 2});
         CHECK(error_of([&] { eo::check_exits(w); }) == thrown(errc::missing_tensor, {"'adapter.2.up.weight'"}));
         w.set("adapter.2.up.weight", {1, 2}, {1, 2});
@@ -80,7 +80,7 @@ TEST_CASE("exits whose tensors do not fit are refused", "[exit][check_exits]") {
         CHECK(error_of([&] { eo::check_exits(w); }) ==
               thrown(errc::wrong_shape, {"'sec...'", "3 classes", "1 outputs"}));
     }
-    SECTION("a router whose halves do not fit each other") {
+    SECTION("a router whose halves do not match each other") {
         w.set("mlp-router.3.up.weight", {4, 2}, std::vector<float>(8));
         CHECK(error_of([&] { eo::check_exits(w); }) == thrown(errc::missing_tensor, {"'mlp-router.3.down.weight'"}));
         w.set("mlp-router.3.down.weight", {1, 3}, std::vector<float>(3));

@@ -26,7 +26,7 @@ namespace {
 
 using visits = std::vector<std::pair<std::size_t, decision>>;
 
-/// What a token meets on its way up until a gate says other than go on.
+/// The exits that a token reaches until a gate decides other than continue.
 template <class Plan>
 visits walk_exits(const Plan& plan, typename Plan::sequence_state& sequence) {
     visits seen;
@@ -59,7 +59,7 @@ TEST_CASE("exit layers are sorted, distinct and numbered from 1", "[exit][exit_p
     CHECK(error_of([] { eo::exit_layers({4, 2, 4}); }) == thrown(errc::invalid_argument, {"layer 4", "twice"}));
 }
 
-TEST_CASE("each layer's own gate is asked, in order of depth", "[exit][exit_plan]") {
+TEST_CASE("each layer's own gate is evaluated, in order of depth", "[exit][exit_plan]") {
     int shallow = 0, deep = 0;
     const eo::exit_plan plan{eo::after<7, 2>(counted{decision::go_on, &shallow}),
                              eo::after<5>(counted{decision::go_on, &deep})};
@@ -97,7 +97,7 @@ TEST_CASE("a gate's token state runs through its layers, its sequence state thro
     CHECK(walk_exits(held, c) == two);
 }
 
-TEST_CASE("a plan reads what its gates read", "[exit][exit_plan]") {
+TEST_CASE("a plan reads the signals of its gates", "[exit][exit_plan]") {
     CHECK(eo::exit_plan{eo::after<1>(nth_exit{}), eo::after<2>(eo::margin{})}.signals() ==
           (eo::signal::hidden_state | eo::signal::margin));
     CHECK(eo::exit_plan{eo::exit_layers({1}), eo::any_gate(eo::margin{})}.signals() ==
@@ -113,8 +113,8 @@ TEST_CASE("a plan refuses a model without its layers, or one that a gate refuses
     CHECK(error_of([] {
               eo::exit_plan{eo::exit_layers({1, 12}), eo::margin{}}.check(eight_layers);
           }) == thrown(errc::out_of_range, {"12", "8"}));
-    int asked = 0;
-    const counted narrow{decision::exit, &asked, 3};
+    int evaluations = 0;
+    const counted narrow{decision::exit, &evaluations, 3};
     CHECK(error_of([&] { eo::exit_plan{eo::after<1>(narrow)}.check(eight_layers); }).code == "mismatch");
     CHECK(error_of([&] { eo::exit_plan{eo::exit_layers({1}), narrow}.check(eight_layers); }).code == "mismatch");
 }

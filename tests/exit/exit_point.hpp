@@ -30,7 +30,7 @@ public:
     eo::exit_signals& signals() { return signals_; }
     std::size_t heads_run() const { return heads_run_; }
 
-    /// The gate's decision, with states of its own.
+    /// Evaluates a gate with the given states.
     template <class Gate>
     eo::decision ask(const Gate& gate) {
         eo::token_state_of<Gate> token{};

@@ -12,7 +12,7 @@
 
 namespace eo = earlyout;
 
-TEST_CASE("a policy is made of what it is given, or of the defaults", "[exit][exit_policy]") {
+TEST_CASE("a policy consists of the given parts, or of the defaults", "[exit][exit_policy]") {
     const eo::exit_policy short_one{eo::exit_plan{eo::after<3>(eo::always_exit{})}};
     using short_type = std::remove_const_t<decltype(short_one)>;
     static_assert(std::is_same_v<short_type::head_type, eo::shared_head>);
@@ -25,7 +25,7 @@ TEST_CASE("a policy is made of what it is given, or of the defaults", "[exit][ex
     static_assert(!eo::detail::is_exit_policy<eo::defer>);
 }
 
-TEST_CASE("by default any number of tokens may wait, and none of the prompt", "[exit][exit_policy]") {
+TEST_CASE("by default any number of tokens may be deferred, and none of the prompt", "[exit][exit_policy]") {
     CHECK(eo::defer{}.cap == std::numeric_limits<std::size_t>::max());
     CHECK(eo::defer{}.prefill == eo::prefill::eager);
     CHECK(eo::full_depth().plan.layers().empty());

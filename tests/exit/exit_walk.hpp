@@ -13,13 +13,13 @@ namespace support {
 
 namespace eo = earlyout;
 
-/// Tokens that pass exits after layers 1, 2, ..., with hidden states and logits made up by the test.
+/// Tokens that reach exits after layers 1, 2, ..., with hidden states and logits made up by the test.
 class exit_walk : public eo::logit_source {
 public:
     using rows = std::vector<std::vector<float>>;
 
     /// @param logits at each exit
-    /// @param hidden at each exit; left out: a single 0
+    /// @param hidden at each exit; default: a single 0
     explicit exit_walk(rows logits, rows hidden = {})
         : logits_(std::move(logits)),
           hidden_(hidden.empty() ? rows(logits_.size(), {0.0f}) : std::move(hidden)),
@@ -27,7 +27,7 @@ public:
     exit_walk(const exit_walk&) = delete;
     exit_walk& operator=(const exit_walk&) = delete;
 
-    /// The gate's decisions at all exits, also those above an exit.
+    /// Returns the gate's decisions at all exits, including those after an exit.
     template <class Gate>
     std::vector<eo::decision> ask(const Gate& gate, eo::sequence_state_of<Gate>& sequence, std::size_t position = 0) {
         std::vector<eo::decision> made;

@@ -22,7 +22,7 @@ eo::exit_weights for_model(std::size_t layers, std::size_t d_model, std::size_t 
 
 }  // namespace
 
-TEST_CASE("exit weights hand out maps, and say what is missing", "[exit][exit_weights]") {
+TEST_CASE("exit weights return maps, and name what is missing", "[exit][exit_weights]") {
     eo::exit_weights w = for_model(4, 2, 5);
     CHECK(error_of([&] { (void)w.linear("sec"); }) ==
           thrown(errc::missing_tensor, {"exits.safetensors", "'sec.weight'", "missing"}));
@@ -62,7 +62,7 @@ TEST_CASE("exit layers increase from 1", "[exit][exit_weights]") {
     CHECK(w.layers().size() == 2);
 }
 
-TEST_CASE("exit weights refuse tensors that are not what they say", "[exit][exit_weights]") {
+TEST_CASE("exit weights refuse tensors that do not match their shape", "[exit][exit_weights]") {
     eo::exit_weights w = for_model(4, 2, 5);
     CHECK(error_of([&] {
               w.set("sec.weight", {3, 2}, {1, 2});

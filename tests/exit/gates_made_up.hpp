@@ -9,16 +9,16 @@ namespace support {
 
 namespace eo = earlyout;
 
-/// Says the same every time and counts how often it is asked.
+/// Returns a fixed decision and counts its evaluations.
 struct counted {
     static constexpr eo::signal_set signals = eo::no_signals;
-    eo::decision answer = eo::decision::go_on;
-    int* asked = nullptr;
+    eo::decision result = eo::decision::go_on;
+    int* evaluations = nullptr;
     std::size_t widest = 0;
 
     eo::decision operator()(const auto&) const {
-        ++*asked;
-        return answer;
+        ++*evaluations;
+        return result;
     }
     void check(const eo::model_shape& shape) const {
         if (widest != 0 && shape.d_model > widest) eo::fail(eo::errc::mismatch, "counted: too wide");

@@ -19,7 +19,7 @@ namespace support {
 
 namespace eo = earlyout;
 
-/// A model's output that gives back what it is shown: logits[i] = hidden[i % d_model].
+/// A model output that repeats its input: logits[i] = hidden[i % d_model].
 struct echo_output {
     explicit echo_output(const eo::model_shape&) {}
 
@@ -31,7 +31,7 @@ struct echo_output {
                 for (std::size_t i = 0; i < into.cols(); ++i) into.row(row)[i] = from.row(row)[i % from.cols()];
             }
         };
-        // Several rows at once, of which the last is looked at.
+        // Several rows at once, of which the last is checked.
         constexpr std::size_t rows = 3;
         std::vector<float> all(2 * hidden.size(), 0.5f), logits(rows * vocab);
         all.insert(all.end(), hidden.begin(), hidden.end());

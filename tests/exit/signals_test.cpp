@@ -46,7 +46,7 @@ TEST_CASE("signals equal their definitions", "[exit][signals]") {
     }
 }
 
-TEST_CASE("the head runs once, and only for who asks", "[exit][signals]") {
+TEST_CASE("the head runs once, and only when its logits are read", "[exit][signals]") {
     exit_point at({0.0f, 1.0f, 2.0f});
     const eo::signal_view<eo::all_signals> s(at.signals());
     (void)s.layer();

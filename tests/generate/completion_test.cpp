@@ -35,7 +35,7 @@ std::string streamed(eo::session<text_model>& s, const ids& prompt, const eo::ge
     return text;
 }
 
-/// Cancels the completion when it is asked, before the layers above have run.
+/// Cancels the completion when evaluated, before the layers above have run.
 struct cancelling {
     static constexpr eo::signal_set signals = eo::no_signals;
     std::stop_source* source;
@@ -63,7 +63,7 @@ TEST_CASE("pieces put together are the text", "[generate][completion]") {
     }
 }
 
-TEST_CASE("a stop string ends the text before it, however it falls on tokens", "[generate][completion]") {
+TEST_CASE("a stop string ends the text before it, across token boundaries", "[generate][completion]") {
     const text_model model;
     std::mt19937 engine(2);
     eo::session s{model};
@@ -116,7 +116,7 @@ TEST_CASE("an end-of-text token ends the completion and has no text", "[generate
     eo::generate_options on = lively;
     on.end_of_text.emplace();
     CHECK(s.complete(prompt, on).ids == whole.ids);
-    on.more_end_of_text = {whole.ids[7]};  // beside none
+    on.more_end_of_text = {whole.ids[7]};  // in addition to none
     CHECK(s.complete(prompt, on).ids == made.ids);
     model.defaults.eos_token_ids = {95};
     on.end_of_text.reset();
@@ -158,7 +158,7 @@ TEST_CASE("a callback, a clock and a stop token end a completion", "[generate][c
     CHECK(cancelled.finish_reason == finish_reason::cancelled);
     CHECK(cancelled.ids.size() == 5);
 
-    // Cancelled before the first layer: nothing has run, and the session is as good as new.
+    // Cancelled before the first layer: nothing has run, and the session is equivalent to a new one.
     eo::session fresh{small_network()};
     const eo::completion nothing = fresh.complete(prompt, {.cancel = source.get_token()});
     CHECK(nothing.finish_reason == finish_reason::cancelled);
@@ -203,7 +203,7 @@ TEST_CASE("prompts that cannot run are refused in one sentence", "[generate][com
           }) == thrown(errc::invalid_argument, {"block"}));
 }
 
-TEST_CASE("a prompt that is too long is cut on the left, with room for the new tokens", "[generate][completion]") {
+TEST_CASE("a prompt that is too long is cut on the left, leaving room for the new tokens", "[generate][completion]") {
     std::mt19937 engine(6);
     const ids prompt = random_prompt(engine, 100);
     eo::session s{small_network()};
@@ -215,7 +215,7 @@ TEST_CASE("a prompt that is too long is cut on the left, with room for the new t
     CHECK(s.complete(tail, {.max_new_tokens = 100}).finish_reason == finish_reason::context_full);
 }
 
-TEST_CASE("two threads with a session each give what one after the other gives", "[generate][threads]") {
+TEST_CASE("two threads with a session each give the same as one after the other", "[generate][threads]") {
     std::mt19937 engine(7);
     const std::vector<ids> prompts{random_prompt(engine, 20), random_prompt(engine, 33)};
     const eo::exit_policy policy{eo::exit_plan{eo::exit_layers({1, 2, 3, 4, 5}), hash_gate{.seed = 2}},

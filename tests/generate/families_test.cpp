@@ -19,7 +19,7 @@ namespace eo = earlyout;
 
 namespace {
 
-/// Arg-max after each layer, at each position of a text, with nothing left early.
+/// Arg-max after each layer, at each position of a text, with every token at full depth.
 std::vector<std::vector<eo::token_id>> answers(const eo::any_model& model, const support::ids& text) {
     std::vector<std::vector<eo::token_id>> all(model.shape().layers + 1, support::ids(text.size()));
     support::forward_pass pass(model, text, 16);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a session does with options, logits and a system that are not as they should be.
+// A session's handling of invalid options, invalid logits and exhausted memory.
 #include <earlyout/exit/cache/defer.hpp>
 #include <earlyout/exit/cache/propagate.hpp>
 #include <earlyout/exit/gates/always.hpp>
@@ -29,7 +29,7 @@ namespace {
 
 constexpr float no_number = std::numeric_limits<float>::quiet_NaN();
 
-/// The model's output with some logits in place of its own at some layers and positions.
+/// The model's output with some logits replaced at some layers and positions.
 struct faulty_head {
     std::vector<std::pair<std::size_t, float>> at;  ///< token and logit
     std::size_t layer = 0;                          ///< 0: every layer
@@ -66,7 +66,7 @@ const std::vector<eo::generate_options>& many_options() {
     return made;
 }
 
-/// `gate` after every layer of small_network(), answering through `head`.
+/// `gate` after every layer of small_network(), through `head`.
 template <class Gate>
 auto policy_with(const faulty_head& head, const Gate& gate) {
     return eo::exit_policy{eo::exit_plan{every_layer, gate}, head, eo::propagate{}};
@@ -87,18 +87,18 @@ void check_not_numbers(const eo::gpt2<>& network, const Policy& policy, std::siz
     }
 }
 
-/// Reads one signal that holds a NaN and says what it was told to.
+/// Reads one signal that holds a NaN and returns a fixed decision.
 template <eo::signal Read>
-struct answering_gate {
+struct fixed_gate {
     static constexpr eo::signal_set signals = Read;
-    eo::decision answer;
+    eo::decision result;
     eo::decision operator()(const auto& s) const {
         if (s.layer() != 2) return eo::decision::go_on;
         if constexpr (Read == eo::signal::logits) (void)s.logits();
         if constexpr (Read == eo::signal::margin) (void)s.margin();
         if constexpr (Read == eo::signal::entropy) (void)s.entropy();
         if constexpr (Read == eo::signal::hidden_state) (void)s.hidden_state();
-        return answer;
+        return result;
     }
 };
 
@@ -118,22 +118,22 @@ TEST_CASE("a gate that sees a NaN does not decide", "[generate][faults]") {
     const faulty_head head{.at = {{7, no_number}}, .layer = 2};
     // The prompt is run to full depth, so that one token comes before the gate is evaluated.
     const auto check = [&](auto gate) { check_not_numbers(small_network(), policy_with(head, gate), 1); };
-    for (const eo::decision answer : {eo::decision::go_on, eo::decision::exit, eo::decision::stop}) {
-        check(answering_gate<eo::signal::margin>{answer});
-        check(answering_gate<eo::signal::entropy>{answer});
+    for (const eo::decision result : {eo::decision::go_on, eo::decision::exit, eo::decision::stop}) {
+        check(fixed_gate<eo::signal::margin>{result});
+        check(fixed_gate<eo::signal::entropy>{result});
     }
-    check(answering_gate<eo::signal::logits>{eo::decision::exit});
-    check(answering_gate<eo::signal::logits>{eo::decision::stop});
+    check(fixed_gate<eo::signal::logits>{eo::decision::exit});
+    check(fixed_gate<eo::signal::logits>{eo::decision::stop});
 }
 
-TEST_CASE("masked logits are legal, and never drawn", "[generate][faults]") {
+TEST_CASE("masked logits are legal, and never sampled", "[generate][faults]") {
     faulty_head head;
     for (std::size_t token = 0; token < 97; ++token) {
         if (token % 10 != 3) head.at.emplace_back(token, -infinity);
     }
     std::mt19937 engine(1);
     for (const eo::generate_options& options : many_options()) {
-        eo::session s{small_network(), policy_with(head, answering_gate<eo::signal::entropy>{eo::decision::go_on})};
+        eo::session s{small_network(), policy_with(head, fixed_gate<eo::signal::entropy>{eo::decision::go_on})};
         const eo::completion made = s.complete(random_prompt(engine, 5), options);
         CHECK(made.ids.size() == 6);
         for (const eo::token_id id : made.ids) CHECK(id % 10 == 3);
@@ -143,7 +143,7 @@ TEST_CASE("masked logits are legal, and never drawn", "[generate][faults]") {
     check_not_numbers(small_network(), policy_with(head, eo::never_exit{}));
 }
 
-TEST_CASE("a completion that is refused leaves the running one as it was", "[generate][faults]") {
+TEST_CASE("a refused completion does not change the running one", "[generate][faults]") {
     const text_model model;
     std::mt19937 engine(2);
     const std::vector<std::string> stops{"this stop string is long enough to be on the heap", "dbca"};
@@ -234,7 +234,7 @@ TEST_CASE("a session that the system has no memory for is an error", "[generate]
           }) == thrown(errc::io, {"session", "64 tokens", "memory"}));
 }
 
-TEST_CASE("a gate that throws ends the completion, and the session goes on", "[generate][faults]") {
+TEST_CASE("a gate that throws ends the completion, and the session remains usable", "[generate][faults]") {
     std::size_t at = 7;
     const auto throwing = eo::make_gate<eo::no_signals>([&at](const auto& s) {
         if (s.position() == at) throw std::runtime_error("gate");
@@ -242,7 +242,7 @@ TEST_CASE("a gate that throws ends the completion, and the session goes on", "[g
     });
     for (const auto order : {eo::prefill::eager, eo::prefill::lazy}) {
         eo::session s{small_network(), policy(throwing, eo::defer{.prefill = order})};
-        CHECK_FALSE(s.next());  // before there is a completion
+        CHECK_FALSE(s.next());  // before any completion
         for (const std::size_t position : {std::size_t{7}, std::size_t{9}}) {
             at = position;
             CHECK(error_of([&] { (void)s.complete(ids(8, 3), {.max_new_tokens = 9}); }).code ==
@@ -256,7 +256,7 @@ TEST_CASE("a gate that throws ends the completion, and the session goes on", "[g
     }
 }
 
-TEST_CASE("a sequence refuses what it has no place for", "[generate][faults]") {
+TEST_CASE("a sequence refuses tokens beyond its capacity", "[generate][faults]") {
     eo::inline_executor on;
     eo::run_context context(small_network(), 4, on);
     eo::sequence tokens(small_network().shape(), 2);

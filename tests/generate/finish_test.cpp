@@ -9,7 +9,7 @@ namespace eo = earlyout;
 using eo::finish_reason;
 using outcome = eo::prediction::outcome;
 
-TEST_CASE("a completion ends for the first reason that holds", "[generate][finish]") {
+TEST_CASE("a completion ends for the first reason that applies", "[generate][finish]") {
     eo::generate_options options{.max_new_tokens = 5};
     eo::completion_progress now{.new_tokens = 1, .started = std::chrono::steady_clock::now()};
     CHECK_FALSE(eo::finish_after(now, options));
@@ -29,7 +29,7 @@ TEST_CASE("a completion ends for the first reason that holds", "[generate][finis
     CHECK(eo::finish_after(now, options) == finish_reason::stop_string);
 }
 
-TEST_CASE("what a step finds ends a completion for its reason", "[generate][finish]") {
+TEST_CASE("a step's result ends a completion for its reason", "[generate][finish]") {
     CHECK(eo::reason_of(outcome::stopped) == finish_reason::stopped_by_gate);
     CHECK(eo::reason_of(outcome::budget_spent) == finish_reason::budget_spent);
     CHECK(eo::reason_of(outcome::cancelled) == finish_reason::cancelled);

@@ -57,7 +57,7 @@ inline std::uint32_t mixed(std::uint32_t x) {
     return x ^ (x >> 16);
 }
 
-/// Exits, and stops, at layers that look random but follow from position, layer and arg-max alone.
+/// Exits, and stops, at pseudo-random layers that follow from position, layer and arg-max alone.
 struct hash_gate {
     static constexpr eo::signal_set signals = eo::signal::argmax;
     std::uint32_t seed = 0;
@@ -73,12 +73,12 @@ struct hash_gate {
     }
 };
 
-/// The same with both kinds of state: what it says depends on everything it has been asked before.
+/// The same with both kinds of state: its decision depends on all its previous evaluations.
 struct remembering_gate {
     static constexpr eo::signal_set signals =
         eo::signal::argmax | eo::signal::previous_argmax | eo::signal::previous_hidden_state;
     struct token_state {
-        std::uint32_t asked = 0;
+        std::uint32_t evaluations = 0;
     };
     struct sequence_state {
         std::uint32_t history = 17;
@@ -86,17 +86,17 @@ struct remembering_gate {
     std::uint32_t stop_percent = 0;
 
     eo::decision operator()(const auto& s, token_state& token, sequence_state& sequence) const {
-        ++token.asked;
+        ++token.evaluations;
         const std::uint32_t before = s.previous_argmax() ? static_cast<std::uint32_t>(*s.previous_argmax()) : 999u;
         const std::uint32_t seen = s.previous_hidden_state() && (*s.previous_hidden_state())[0] > 0.0f ? 1 : 0;
-        sequence.history = mixed(sequence.history * 31 + before * 2 + seen + token.asked * 4099);
+        sequence.history = mixed(sequence.history * 31 + before * 2 + seen + token.evaluations * 4099);
         const std::uint32_t draw = sequence.history % 100;
         if (draw < stop_percent) return eo::decision::stop;
         return draw < stop_percent + 30 ? eo::decision::exit : eo::decision::go_on;
     }
 };
 
-/// What the full model computes, one token at a time: rows(l)[p] is the state of token p after l layers.
+/// Computes the full model, one token at a time: rows(l)[p] is the state of token p after l layers.
 class full_run {
 public:
     full_run(const eo::gpt2<>& network, std::span<const eo::token_id> tokens)
@@ -164,15 +164,15 @@ std::vector<recorded> rest_of(Session& s) {
     return events;
 }
 
-/// Two completions that differ in nothing a caller can see, seconds and work apart.
+/// Compares two completions in everything that a caller can observe, except seconds and work.
 inline bool same_output(const eo::completion& a, const eo::completion& b) {
     return a.ids == b.ids && a.exit_layers == b.exit_layers && a.text == b.text && a.unstreamed == b.unstreamed &&
            a.finish_reason == b.finish_reason && same_bits(a.log_probabilities, b.log_probabilities) &&
            a.stats.exit_histogram == b.stats.exit_histogram && a.stats.stop_layer == b.stats.stop_layer;
 }
 
-/// A tokenizer without a file: pieces over four letters, so that stop strings turn up all the time. Two of
-/// three bytes of some pieces wait for their third, as incomplete UTF-8 does.
+/// A tokenizer without a file: pieces over four letters, so that stop strings occur often. Two of the three bytes of
+/// some pieces are held back until the third, as in incomplete UTF-8.
 class toy_tokenizer {
 public:
     static constexpr eo::token_id special = 96;
@@ -207,7 +207,7 @@ public:
         std::size_t out_size_ = 0;
     };
 
-    /// One token a byte: its code modulo 96.
+    /// One token per byte: its code modulo 96.
     std::vector<eo::token_id> encode(std::string_view text) const {
         std::vector<eo::token_id> made;
         for (const char c : text) made.push_back(static_cast<eo::token_id>(static_cast<unsigned char>(c) % 96));
@@ -242,7 +242,7 @@ struct text_model {
     generation_defaults defaults{};
 };
 
-/// The text of tokens, nothing held back and nothing cut.
+/// The full text of tokens, nothing held back and nothing cut.
 inline std::string text_of(std::span<const eo::token_id> tokens) {
     std::string all;
     for (const eo::token_id id : tokens) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a program may hook into a completion, and sessions that move while it runs.
+// The hooks of a completion, and sessions that move while it runs.
 #include <earlyout/exit/cache/defer.hpp>
 #include <earlyout/exit/gates/always.hpp>
 #include <earlyout/exit/gates/margin.hpp>
@@ -33,7 +33,7 @@ TEST_CASE("on_logits forbids tokens at every exit", "[generate][hooks]") {
             CHECK(std::ranges::all_of(made.ids, [](eo::token_id id) { return id % 2 == 0; }));
             CHECK(*std::ranges::min_element(made.exit_layers) < 6);
         }
-        // Without it the same session draws odd ones again.
+        // Without it the same session samples odd ones again.
         const eo::completion free = s.complete(random_prompt(engine, 6), {.max_new_tokens = 25});
         CHECK(std::ranges::any_of(free.ids, [](eo::token_id id) { return id % 2 != 0; }));
     };
@@ -41,7 +41,7 @@ TEST_CASE("on_logits forbids tokens at every exit", "[generate][hooks]") {
     check(eo::shortlist{8});
 }
 
-TEST_CASE("on_logits sees the ids so far, and leaves bits alone that it does not change", "[generate][hooks]") {
+TEST_CASE("on_logits sees the ids so far, and other logits keep their bits", "[generate][hooks]") {
     const ids prompt{1, 2, 3};
     eo::session plain{small_network()}, hooked{small_network()};
     std::vector<ids> seen;

@@ -30,7 +30,7 @@ eo::exit_weights some_exits() {
 
 }  // namespace
 
-TEST_CASE("a session made of a text does what one made of types does", "[generate][make_session]") {
+TEST_CASE("a session made from text behaves as one made from types", "[generate][make_session]") {
     const ids prompt{5, 17, 3, 90, 2};
     const eo::generate_options options{.max_new_tokens = 20};
     const auto same = [&](const char* text, auto made) {
@@ -63,7 +63,7 @@ TEST_CASE("a session made of a text does what one made of types does", "[generat
          eo::exit_policy{eo::exit_plan{layers, eo::kl_divergence{0.2f}}, eo::shared_head{}});
 }
 
-TEST_CASE("what a policy leaves out is filled in", "[generate][make_session]") {
+TEST_CASE("a policy's defaults are filled in", "[generate][make_session]") {
     support::fitted_model model;
     CHECK(to_string(resolve(parsed("margin"), model)) == "margin(0.9) @ 1,3,4; head=shared");
     CHECK(to_string(resolve(parsed("fixed @ 3,5"), model)) == "fixed @ 3; head=shared");

@@ -10,7 +10,7 @@ using namespace support;
 
 namespace {
 
-/// Holds a network and knows where it comes from.
+/// Holds a network and knows its origin.
 struct named {
     const eo::gpt2<>& network() const { return small_network(); }
     std::string source() const { return "file"; }

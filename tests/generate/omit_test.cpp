@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Layers that keep nothing of the tokens that skipped them, against GPT-2 from its definition with a mask for each
-// layer.
+// Omitted cache entries, against GPT-2 from its definition with a mask for each layer.
 #include <earlyout/exit/cache/omit.hpp>
 #include <earlyout/exit/gates/always.hpp>
 #include <earlyout/exit/gates/fixed_layer.hpp>
@@ -28,7 +27,7 @@ class masked_gpt2 {
 public:
     explicit masked_gpt2(std::uint32_t seed) : weights_(random_gpt2_checkpoint(shape, seed)) {}
 
-    /// States of all tokens at their own depth; a layer sees those that came so deep, and every token itself.
+    /// States of all tokens at their own depth; in a layer a token attends to those that reached it, and to itself.
     std::vector<vector> states(const std::vector<eo::token_id>& ids, const std::vector<std::size_t>& depth) const {
         const std::size_t d = shape.d_model;
         const std::vector<float> tokens = get("wte.weight", {shape.vocab, d});
@@ -62,7 +61,7 @@ private:
     void run(std::size_t layer, const std::vector<std::size_t>& depth, std::vector<vector>& x) const {
         const std::string name = "h." + std::to_string(layer - 1);
         const std::size_t d = shape.d_model, head_dim = d / shape.heads;
-        std::vector<vector> seen;  // q, k and v of the tokens that come here, in order
+        std::vector<vector> seen;  // q, k and v of the tokens that reach this layer, in order
         for (std::size_t p = 0; p < x.size(); ++p) {
             if (depth[p] < layer) continue;
             seen.push_back(conv1d(name + ".attn.c_attn", norm(name + ".ln_1", x[p]), 3 * d));
@@ -130,7 +129,7 @@ TEST_CASE("omitted tokens are masked in the layers they skipped", "[generate][om
     }
 }
 
-TEST_CASE("tokens that were left out of layers are recomputed once they are prompt", "[generate][omit]") {
+TEST_CASE("omitted tokens are recomputed once they are part of a prompt", "[generate][omit]") {
     std::mt19937 engine(2);
     ids prompt = random_prompt(engine, 8);
     for (const std::size_t layer : {std::size_t{2}, std::size_t{5}}) {

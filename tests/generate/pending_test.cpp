@@ -19,7 +19,7 @@ void push_all(eo::sequence& into, const ids& tokens) {
 
 }  // namespace
 
-TEST_CASE("pending tokens of several sequences share chunks, with the bits they have alone", "[generate][pending]") {
+TEST_CASE("pending tokens of several sequences share chunks, bit-identical to running alone", "[generate][pending]") {
     std::mt19937 engine(3);
     eo::thread_pool pool(2);
     for (int round = 0; round < 20; ++round) {
@@ -33,7 +33,7 @@ TEST_CASE("pending tokens of several sequences share chunks, with the bits they 
             alone.emplace_back(small_network().shape(), 40);
         }
         for (eo::sequence& s : batch) pointers.push_back(&s);
-        // Tokens arrive and go up to some layer, each time another.
+        // Tokens arrive and run up to some layer, each time another.
         for (int turn = 0; turn < 4; ++turn) {
             const std::size_t last = 1 + engine() % 6;
             for (std::size_t i = 0; i < count; ++i) {
@@ -76,7 +76,7 @@ TEST_CASE("weights are read once for the pending tokens of all sequences", "[gen
     CHECK(context.work() == eo::work_count{4, small_network().layer_bytes(1)});  // nothing is pending
 }
 
-TEST_CASE("what becomes of skipped layers", "[generate][pending]") {
+TEST_CASE("skipped layers are propagated, omitted or deferred", "[generate][pending]") {
     eo::inline_executor on;
     eo::run_context context(small_network(), 16, on);
     const auto pending_at_3 = [&] {

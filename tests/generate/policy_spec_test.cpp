@@ -23,7 +23,7 @@ support::caught refused(std::string_view text) {
 
 }  // namespace
 
-TEST_CASE("a policy's text is read, printed and read again", "[generate][policy_spec]") {
+TEST_CASE("a policy's text is parsed, printed and parsed again", "[generate][policy_spec]") {
     const std::string whole =
         "learn-to-exit(0.6) & margin(0.2) @ 2,4-6; head=shortlist(32, reach=full-depth); cache=defer(cap=8, "
         "prefill=lazy)";
@@ -57,13 +57,13 @@ TEST_CASE("a policy's text is read, printed and read again", "[generate][policy_
     CHECK_FALSE(eo::policy_spec::parse("fitted").is_full_depth());
 }
 
-TEST_CASE("a policy's main gate is the first that is no budget", "[generate][policy_spec]") {
+TEST_CASE("a policy's main gate is the first that is not a budget", "[generate][policy_spec]") {
     CHECK(eo::policy_spec::parse("token-budget(5) | entropy(1)").main_gate()->name == "entropy");
     CHECK(eo::policy_spec::parse("token-budget(5)").main_gate() == nullptr);
     CHECK(eo::policy_spec{}.main_gate() == nullptr);
 }
 
-TEST_CASE("what is wrong with a policy's text is said", "[generate][policy_spec]") {
+TEST_CASE("errors in a policy's text are named", "[generate][policy_spec]") {
     const auto wrong = [](std::initializer_list<std::string_view> parts) {
         return thrown(eo::errc::invalid_argument, parts);
     };

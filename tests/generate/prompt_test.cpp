@@ -11,7 +11,7 @@
 
 using namespace support;
 
-TEST_CASE("the capacity is the options' or the model's context, at most 4096 by default", "[generate][prompt]") {
+TEST_CASE("the capacity comes from the options or the model's context, at most 4096 by default", "[generate][prompt]") {
     CHECK(eo::resolved_capacity(small_network(), {}) == 64);
     CHECK(eo::resolved_capacity(small_network(), {.capacity = 7}) == 7);
     CHECK(error_of([] { (void)eo::resolved_capacity(small_network(), {.capacity = 65}); }) ==
@@ -21,7 +21,7 @@ TEST_CASE("the capacity is the options' or the model's context, at most 4096 by 
     CHECK(eo::resolved_capacity(long_context, {.capacity = 5000}) == 5000);
 }
 
-TEST_CASE("a prompt is checked, and cut only where it does not fit and that is allowed", "[generate][prompt]") {
+TEST_CASE("a prompt is checked, and cut only if it does not fit and cutting is allowed", "[generate][prompt]") {
     std::vector<eo::token_id> cut;
     const ids five{1, 2, 3, 4, 5};
     const auto prepared = [&](const ids& prompt, std::size_t capacity, const eo::generate_options& options) {
@@ -38,13 +38,13 @@ TEST_CASE("a prompt is checked, and cut only where it does not fit and that is a
     CHECK(error_of([&] { (void)prepared({-1}, 4, {}); }) == thrown(eo::errc::out_of_range, {"-1"}));
 }
 
-TEST_CASE("what a prompt shares with a sequence is reused as far as it is exact", "[generate][prompt]") {
+TEST_CASE("the prefix that a prompt shares with a sequence is reused as far as it is exact", "[generate][prompt]") {
     eo::sequence held(small_network().shape(), 10);
     for (const eo::token_id id : {1, 2, 3, 4}) held.push(small_network(), id);
     const auto reused = [&](const ids& prompt) { return eo::reusable_prefix(held, std::span(prompt)); };
     CHECK(reused({1, 2, 9}) == 2);
     CHECK(reused({1, 2, 3, 4, 5}) == 4);
-    CHECK(reused({1, 2, 3, 4}) == 3);  // the last token is predicted from
+    CHECK(reused({1, 2, 3, 4}) == 3);  // the last token is run again to predict from it
     CHECK(reused({9}) == 0);
     held.mark_inexact(1);
     CHECK(reused({1, 2, 3, 4, 5}) == 1);

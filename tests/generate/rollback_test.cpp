@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Rollback and the reuse of a common prefix leave no trace.
+// Rollback and the reuse of a common prefix have no lasting effect.
 #include <earlyout/exit/cache/defer.hpp>
 #include <earlyout/exit/cache/omit.hpp>
 #include <earlyout/exit/cache/propagate.hpp>
@@ -18,14 +18,14 @@ using namespace support;
 
 namespace {
 
-/// What somebody at an editor does to a text.
+/// Edits of a text, as by a user of an editor.
 void edit(std::mt19937& engine, ids& prompt, const ids& completion) {
     switch (engine() % 6) {
-        case 0: break;  // asks again
+        case 0: break;  // requests again
         case 1: prompt.push_back(static_cast<eo::token_id>(engine() % 97)); break;
         case 2: prompt[engine() % prompt.size()] = static_cast<eo::token_id>(engine() % 97); break;
         case 3: prompt.resize(1 + engine() % prompt.size()); break;
-        case 4:  // accepts some of what was proposed
+        case 4:  // accepts some of the proposed tokens
             prompt.insert(prompt.end(), completion.begin(),
                           completion.begin() + static_cast<std::ptrdiff_t>(engine() % (completion.size() + 1)));
             break;
@@ -81,7 +81,7 @@ void check_rollback(const Policy& p, const eo::generate_options& options, std::u
 
 }  // namespace
 
-TEST_CASE("a session that was used before answers as a fresh one", "[generate][rollback]") {
+TEST_CASE("a reused session produces what a fresh one does", "[generate][rollback]") {
     for (std::uint32_t seed = 0; seed < 3; ++seed) {
         const hash_gate hash{.seed = seed, .exit_percent = 40, .stop_percent = 1};
         check_edits(policy(hash, eo::propagate{}), seed);
@@ -96,7 +96,7 @@ TEST_CASE("a session that was used before answers as a fresh one", "[generate][r
     }
 }
 
-TEST_CASE("a rolled back completion goes on as if nothing had been", "[generate][rollback]") {
+TEST_CASE("a rolled back completion continues as if the removed tokens had never existed", "[generate][rollback]") {
     for (std::uint32_t seed = 0; seed < 4; ++seed) {
         for (const float temperature : {0.0f, 0.9f}) {
             const eo::generate_options options{.max_new_tokens = 20, .temperature = temperature, .seed = seed};
@@ -140,10 +140,10 @@ TEST_CASE("reuse keeps what is exact and recomputes what was propagated", "[gene
         next.insert(next.end(), made.ids.begin(), made.ids.end());
         return s.complete(next, {.max_new_tokens = 1}).stats;
     };
-    // Prompt 16 and 8 accepted: the last new token was never fed.
+    // Prompt 16 and 8 accepted: the last new token never ran.
     CHECK(accept_all(eo::defer{}).reused_tokens == 23);
     CHECK(accept_all(eo::propagate{}).reused_tokens == 16);
-    // Debt stays: the reused tokens have passed layer 1 and still owe the others.
+    // Tokens stay deferred: the reused ones have passed layer 1 and are still pending at the others.
     CHECK(accept_all(eo::defer{}).prefill.layer_tokens == 7 * 5 + 6);
 }
 
@@ -157,7 +157,7 @@ TEST_CASE("the last prompt token always runs", "[generate][rollback]") {
     CHECK(s.complete(shorter, {.max_new_tokens = 1}).stats.reused_tokens == 4);
 }
 
-TEST_CASE("rolling back further than there is is refused", "[generate][rollback]") {
+TEST_CASE("rolling back too far is refused", "[generate][rollback]") {
     eo::session s{small_network()};
     s.start(ids{1, 2, 3}, {.max_new_tokens = 4});
     (void)s.next();

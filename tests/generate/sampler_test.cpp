@@ -111,7 +111,7 @@ TEST_CASE("sampling draws from the distribution that Hugging Face's processors d
     }
 }
 
-TEST_CASE("temperature 0 and top_k 1 take the most likely token after the penalty", "[generate][sampler]") {
+TEST_CASE("temperature 0 and top_k 1 select the most likely token after the penalty", "[generate][sampler]") {
     eo::sampler sampler(4);
     const std::vector<float> logits{1.0f, 3.0f, 2.9f, -1.0f};
     const std::vector<eo::token_id> none;
@@ -146,7 +146,7 @@ TEST_CASE("draws are finite for extreme logits", "[generate][sampler]") {
     CHECK(sampler(logits, {}, {.temperature = 1.0f, .min_p = 1.0f}, 0) == 1);
 }
 
-TEST_CASE("options without meaning are refused by name", "[generate][options]") {
+TEST_CASE("invalid options are refused by name", "[generate][options]") {
     const auto checking = [](const eo::generate_options& o) { return error_of([&] { eo::check(o); }); };
     CHECK(checking({}).code == "none");
     CHECK(checking({.temperature = -0.1f}) == thrown(eo::errc::invalid_argument, {"temperature", "-0.1"}));
@@ -159,7 +159,7 @@ TEST_CASE("options without meaning are refused by name", "[generate][options]") 
     CHECK(checking({.max_new_tokens = 0}) == thrown(eo::errc::invalid_argument, {"max_new_tokens"}));
 }
 
-TEST_CASE("whatever the logits, a draw is a token that is not masked, or an error", "[generate][sampler]") {
+TEST_CASE("for any logits, a draw is a token that is not masked, or an error", "[generate][sampler]") {
     std::mt19937 engine(5);
     const float infinity = std::numeric_limits<float>::infinity();
     const std::vector<float> rare{std::numeric_limits<float>::quiet_NaN(),

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Stored hidden states and rollback are all that self-speculation needs: draft with the first layers, verify with the
-// rest.
+// Self-speculation needs only stored hidden states and rollback: draft with the first layers, verify with the rest.
 #include <earlyout/core/executor.hpp>
 #include <earlyout/generate/pending.hpp>
 #include <earlyout/generate/sequence.hpp>
@@ -37,7 +36,7 @@ speculation speculate(const ids& prompt, std::size_t count, std::size_t draft_la
     (void)eo::run_pending(small_network(), 1, 6, tokens, context);
     s.made.push_back(best(tokens, tokens.size() - 1, context));
     while (s.made.size() < count) {
-        // Draft: each token passes the first layers only, and stays pending there.
+        // Draft: each token runs through the first layers only, and stays pending there.
         const std::size_t begin = tokens.size();
         eo::token_id next = s.made.back();
         for (std::size_t i = 0; i < draft_length; ++i) {

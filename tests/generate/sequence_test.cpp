@@ -22,7 +22,7 @@ TEST_CASE("a new sequence is empty", "[generate][sequence]") {
     CHECK(s.exact_prefix() == 0);
 }
 
-TEST_CASE("a rollback leaves nothing of what was removed, whatever the depths", "[generate][sequence]") {
+TEST_CASE("a rollback removes tokens completely, at any depths", "[generate][sequence]") {
     std::mt19937 engine(5);
     eo::inline_executor on;
     eo::run_context context(small_network(), 5, on);

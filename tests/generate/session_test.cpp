@@ -43,7 +43,7 @@ void for_each_cache_policy(Check check) {
     for_each_defer(check);
 }
 
-/// margin, asking for all logits too: a session with it stores them.
+/// margin, which also declares all logits: a session with it stores them.
 struct margin_of_logits {
     static constexpr eo::signal_set signals = eo::signal::logits | eo::signal::margin;
     static constexpr eo::threshold_direction direction = eo::threshold_direction::higher_is_conservative;
@@ -54,7 +54,7 @@ struct margin_of_logits {
     }
 };
 
-/// Each state that a sequence holds, against the full model's on the same tokens.
+/// Compares each state that a sequence holds with the full model's on the same tokens.
 template <class Session>
 void check_states(const Session& s) {
     const auto& held = s.tokens();
@@ -62,7 +62,7 @@ void check_states(const Session& s) {
     for (std::size_t p = 0; p < held.size(); ++p) {
         INFO("position " << p << " at depth " << depth_of(held, p));
         const std::size_t depth = depth_of(held, p);
-        // Nobody asked for the state of earlier tokens after the top layer, only for their keys and values there.
+        // The last layer only updates the KV cache for earlier tokens; their final hidden state is not computed.
         const bool below_top = depth == 6 && p + 1 != held.size() && same_bits(held.hidden_state(p), full.row(5, p));
         REQUIRE((below_top || same_bits(held.hidden_state(p), full.row(depth, p))));
     }
@@ -85,12 +85,12 @@ TEST_CASE("without exits every cache policy is full depth", "[generate][session]
     }
 }
 
-TEST_CASE("the top layer leaves out what nobody asked for, and no later token sees a difference",
+TEST_CASE("the last layer computes only the hidden states that are needed, and later tokens are unaffected",
           "[generate][sequence][arithmetic]") {
     std::mt19937 engine(11);
     const ids all = random_prompt(engine, 30);
     eo::inline_executor on;
-    for (const std::size_t asked :
+    for (const std::size_t needed_from :
          {std::size_t{0}, std::size_t{3}, std::size_t{4}, std::size_t{5}, std::size_t{19}, std::size_t{24}}) {
         eo::run_context context(small_network(), 7, on), whole_context(small_network(), 7, on);
         eo::sequence tokens(small_network().shape(), 40), whole(small_network().shape(), 40);
@@ -98,13 +98,13 @@ TEST_CASE("the top layer leaves out what nobody asked for, and no later token se
             tokens.push(small_network(), id);
             whole.push(small_network(), id);
         }
-        tokens.need_from(asked);
+        tokens.need_from(needed_from);
         REQUIRE(eo::run_pending(small_network(), 1, 6, tokens, context));
         REQUIRE(eo::run_pending(small_network(), 1, 6, whole, whole_context));
-        CAPTURE(asked);
+        CAPTURE(needed_from);
         for (std::size_t p = 0; p < 25; ++p) {
-            const bool left_out = p < asked && asked > 4;
-            CHECK(same_bits(tokens.hidden_state(p), whole.hidden_state(p)) == !left_out);
+            const bool is_skipped = p < needed_from && needed_from > 4;
+            CHECK(same_bits(tokens.hidden_state(p), whole.hidden_state(p)) == !is_skipped);
         }
         CHECK(context.work().layer_tokens == whole_context.work().layer_tokens);
         for (const eo::token_id id : std::span(all).subspan(25)) {
@@ -131,7 +131,7 @@ TEST_CASE("full depth is arg-max after arg-max of the model", "[generate][sessio
     }
 }
 
-TEST_CASE("deferred states are the full model's, whatever layers tokens leave at", "[generate][session]") {
+TEST_CASE("deferred states are the full model's, at whatever layers tokens exit", "[generate][session]") {
     std::mt19937 engine(3);
     for (std::uint32_t seed = 0; seed < 6; ++seed) {
         const ids prompt = random_prompt(engine, 1 + seed * 5);
@@ -185,12 +185,12 @@ TEST_CASE("lazy and eager prefill differ only in the first token's layer", "[gen
     CHECK(deep.stats.prefill.layer_tokens == 180);
 }
 
-TEST_CASE("a cap counts generated tokens, and reaching it sends one all the way", "[generate][session]") {
+TEST_CASE("a cap counts generated tokens, and once it is reached the next runs to full depth", "[generate][session]") {
     std::mt19937 engine(6);
     const ids prompt = random_prompt(engine, 20);
     eo::session s{small_network(), policy(eo::always_exit{}, eo::defer{.cap = 3, .prefill = eo::prefill::lazy})};
     const eo::completion made = s.complete(prompt, {.max_new_tokens = 10});
-    // The prompt's 20 waiting tokens do not count; three generated ones do, and the fourth repays.
+    // The prompt's 20 deferred tokens do not count; three generated ones do, and the fourth catches up.
     CHECK(made.exit_layers == std::vector<std::size_t>{1, 1, 1, 1, 6, 1, 1, 1, 6, 1});
     CHECK(made.stats.catch_up_layer_tokens == 5 * 23 + 5 * 3);
     check_states(s);
@@ -244,7 +244,7 @@ TEST_CASE("threads and block sizes do not change a bit", "[generate][session]") 
     }
 }
 
-TEST_CASE("the prompt may have threads of its own, and an executor may be lent", "[generate][session]") {
+TEST_CASE("the prompt may have its own threads, and an executor may be borrowed", "[generate][session]") {
     std::mt19937 engine(12);
     const ids prompt = random_prompt(engine, 37, 3001);
     const auto run = [&](eo::session_options options) {
@@ -298,7 +298,7 @@ TEST_CASE("a gate chosen at run time decides as the gate it holds", "[generate][
     });
 }
 
-TEST_CASE("a long context does not take its memory unasked", "[generate][session]") {
+TEST_CASE("a long context does not allocate its memory by default", "[generate][session]") {
     const eo::gpt2<> network =
         support::random_gpt2({.layers = 1, .d_model = 4, .heads = 1, .vocab = 5, .context = 5000}, 3);
     CHECK(eo::session(network).capacity() == 4096);
@@ -322,7 +322,7 @@ TEST_CASE("tokens and their probabilities are the same bits without stored logit
             {.threads = threads});
         for (int i = 0; i < 4; ++i) {
             const ids prompt = random_prompt(engine, 7, 3001);
-            // Drawn tokens need logits, greedy ones do not: in turns, on the same session.
+            // Sampled tokens need logits, greedy ones do not: alternate, on the same session.
             const eo::generate_options options{.max_new_tokens = 12, .temperature = i % 2 == 0 ? 0.0f : 0.8f};
             const eo::completion a = stored.complete(prompt, options), b = lean.complete(prompt, options);
             CAPTURE(threads, i);

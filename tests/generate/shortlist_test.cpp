@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A completion whose later exits are asked about a few tokens, against the same worked out plainly.
+// A completion whose later exits compute the logits of a few tokens, against a plain implementation.
 #include <earlyout/exit/cache/defer.hpp>
 #include <earlyout/exit/cache/propagate.hpp>
 #include <earlyout/exit/gates/always.hpp>
@@ -23,7 +23,7 @@ using Catch::Matchers::WithinAbs;
 
 namespace {
 
-/// Asks for the margin everywhere, and leaves by place alone.
+/// Reads the margin everywhere, and exits by position and layer alone.
 struct place_gate {
     static constexpr eo::signal_set signals = eo::signal::margin;
     std::uint32_t seed = 0;
@@ -48,43 +48,43 @@ struct plain_exit {
     eo::token_id argmax() const { return best; }
 };
 
-struct answer {
+struct predicted_token {
     eo::token_id id = 0;
     std::size_t layer = 0;
     double log_probability = 0.0;
 };
 
-/// The next token after `all`, a few tokens asked about at every exit but the first.
-answer plain_step(const hash_gate& gate, const ids& all, std::size_t kept, eo::shortlist_reach reach) {
+/// The next token after `all`, with a shortlist at every exit but the first.
+predicted_token plain_step(const hash_gate& gate, const ids& all, std::size_t kept, eo::shortlist_reach reach) {
     full_run full(small_network(), all);
     const std::size_t last = all.size() - 1;
-    std::vector<std::size_t> asked(97);  // tokens, lowest first
-    std::iota(asked.begin(), asked.end(), std::size_t{0});
+    std::vector<std::size_t> listed(97);  // tokens, lowest first
+    std::iota(listed.begin(), listed.end(), std::size_t{0});
     for (std::size_t layer = 1; layer <= 6; ++layer) {
         const std::vector<float> logits = full.logits(layer, last);
         if (layer == 6 && reach == eo::shortlist_reach::exits) {
-            asked.resize(97);
-            std::iota(asked.begin(), asked.end(), std::size_t{0});
+            listed.resize(97);
+            std::iota(listed.begin(), listed.end(), std::size_t{0});
         }
         const auto less = [&](std::size_t a, std::size_t b) { return logits[a] < logits[b]; };
-        const std::size_t best = *std::ranges::max_element(asked, less);
+        const std::size_t best = *std::ranges::max_element(listed, less);
         const auto token = static_cast<eo::token_id>(best);
         if (layer == 6 || gate(plain_exit{layer, last, token}) == eo::decision::exit) {
             double sum = 0.0;
-            for (const std::size_t t : asked) sum += std::exp(static_cast<double>(logits[t]));
+            for (const std::size_t t : listed) sum += std::exp(static_cast<double>(logits[t]));
             return {token, layer, static_cast<double>(logits[best]) - std::log(sum)};
         }
         if (layer != 1) continue;
-        std::ranges::stable_sort(asked, [&](std::size_t a, std::size_t b) { return less(b, a); });
-        asked.resize(kept);
-        std::ranges::sort(asked);
+        std::ranges::stable_sort(listed, [&](std::size_t a, std::size_t b) { return less(b, a); });
+        listed.resize(kept);
+        std::ranges::sort(listed);
     }
     return {};
 }
 
 }  // namespace
 
-TEST_CASE("with a shortlist, exits and tokens are those worked out plainly", "[generate][shortlist]") {
+TEST_CASE("with a shortlist, exits and tokens are those of a plain implementation", "[generate][shortlist]") {
     std::mt19937 engine(1);
     for (std::uint32_t seed = 0; seed < 4; ++seed) {
         const auto reach = seed % 2 == 0 ? eo::shortlist_reach::exits : eo::shortlist_reach::full_depth;
@@ -94,7 +94,7 @@ TEST_CASE("with a shortlist, exits and tokens are those worked out plainly", "[g
         const eo::completion made = s.complete(all, {.max_new_tokens = 16});
         CHECK(std::ranges::count(made.exit_layers, std::size_t{6}) > 0);
         for (std::size_t i = 0; i < made.ids.size(); ++i) {
-            const answer expected = plain_step(gate, all, 7, reach);
+            const predicted_token expected = plain_step(gate, all, 7, reach);
             CAPTURE(seed, i);
             REQUIRE(made.ids[i] == expected.id);
             REQUIRE(made.exit_layers[i] == expected.layer);
@@ -151,12 +151,12 @@ TEST_CASE("a shortlist that reaches full depth spares it the whole vocabulary", 
     eo::session far{small_network(), asked_in_vain(eo::shortlist_reach::full_depth)};
     const eo::completion twice = near.complete(prompt, {.max_new_tokens = 10});
     const eo::completion once = far.complete(prompt, {.max_new_tokens = 10});
-    // The first token comes from the prompt, which has passed all layers: no exit is asked.
+    // The first token comes from the prompt, which ran to full depth: no exit is evaluated.
     CHECK(twice.stats.head_evaluations == 19);
     CHECK(twice.stats.shortlist_evaluations == 0);
     CHECK(once.stats.head_evaluations == 10);
     CHECK(once.stats.shortlist_evaluations == 9);
-    // A sampled token comes from all logits all the same.
+    // A sampled token comes from all logits nevertheless.
     const eo::generate_options sampled{.max_new_tokens = 10, .temperature = 0.8f, .seed = 2};
     CHECK(same_output(near.complete(prompt, sampled), far.complete(prompt, sampled)));
     eo::session whole{
@@ -168,7 +168,7 @@ TEST_CASE("a shortlist that reaches full depth spares it the whole vocabulary", 
 
 TEST_CASE("a shortlist's rows and their copies are counted", "[generate][shortlist]") {
     const auto& network = small_network();
-    // Asked after layers 2 and 4, where it leaves.
+    // Evaluated after layers 2 and 4, where it exits.
     const auto leave_at_4 = eo::exit_policy{
         eo::exit_plan{eo::after<2>(eo::and_then(eo::always_exit{}, place_gate{})), eo::after<4>(eo::always_exit{})},
         eo::shortlist{40}, eo::defer{}};

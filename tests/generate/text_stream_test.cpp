@@ -20,10 +20,10 @@ namespace {
 
 using stream = eo::detail::text_stream<text_model>;
 
-/// What a completion of these tokens shows, by looking at all of the text after every token.
+/// The shown text of a completion of these tokens, by searching all of the text after every token.
 struct expected_text {
     std::string text;
-    std::size_t tokens = 0;  ///< used; the last of them completed a stop string
+    std::size_t tokens = 0;  ///< consumed; the last of them completed a stop string
     bool found = false;
 };
 
@@ -79,7 +79,7 @@ std::string random_stop(std::mt19937& engine) {
 
 }  // namespace
 
-TEST_CASE("stop strings with special tokens in them cut where a look at the whole text does",
+TEST_CASE("stop strings with special tokens in them cut where a search of the whole text does",
           "[generate][text_stream]") {
     const text_model model;
     std::mt19937 engine(1);
@@ -132,7 +132,7 @@ TEST_CASE("a stop string that is a special token ends a completion at that token
         CHECK(made.ids == until);
         CHECK(made.text == text_of(until));
         CHECK(made.unstreamed.empty());
-        // Taken back and drawn again, and where the token would have ended the text anyhow.
+        // Rolled back and sampled again, and where the token would have ended the text anyway.
         s.rollback(made.ids.size() / 2);
         CHECK_FALSE(s.finish_reason());
         while (s.next()) {

@@ -54,7 +54,7 @@ struct answers_bool {
 };
 static_assert(!eo::gate<without_signals> && !eo::gate<answers_bool> && !eo::gate<int>);
 
-// The library's own are gates, and so is what is made of gates.
+// The library's own are gates, and so are combinations of gates.
 static_assert(eo::gate<eo::always_exit> && eo::gate<eo::never_exit> && eo::gate<eo::fixed_layer>);
 static_assert(eo::gate<eo::margin> && eo::gate<eo::max_probability> && eo::gate<eo::oracle> && eo::gate<eo::sec_gate>);
 static_assert(eo::gate<eo::entropy> && eo::gate<eo::saturation> && eo::gate<eo::patience>);
@@ -63,7 +63,7 @@ static_assert(eo::gate<eo::decaying<eo::margin>> && eo::gate<eo::decaying<eo::en
 static_assert(eo::gate<eo::and_then<plain, eo::margin>> && eo::gate<eo::all_of<plain, with_both>>);
 static_assert(eo::gate<eo::any_of<with_both, eo::and_then<plain, with_both>>> && eo::gate<eo::any_gate>);
 
-// What a gate costs can be read off its declaration.
+// A gate's cost is visible in its declaration.
 static_assert(eo::sec_gate::signals == eo::signal_set(signal::hidden_state));
 static_assert(eo::margin::signals == eo::signal_set(signal::margin));
 static_assert(eo::entropy::signals == eo::signal_set(signal::entropy));
@@ -75,7 +75,7 @@ static_assert(eo::decaying<eo::saturation>::signals == eo::saturation::signals);
 static_assert(eo::fixed_layer::signals == eo::no_signals && std::is_empty_v<eo::never_exit>);
 static_assert(eo::all_of<eo::margin, eo::sec_gate>::signals == (signal::margin | signal::hidden_state));
 
-// Which way a threshold is conservative; a decaying one's as its gate's.
+// The direction in which a threshold is conservative; a decaying one's is its gate's.
 static_assert(eo::margin::direction == eo::threshold_direction::higher_is_conservative &&
               eo::entropy::direction == eo::threshold_direction::lower_is_conservative);
 static_assert(eo::learn_to_exit::direction == eo::threshold_direction::lower_is_conservative);
@@ -94,4 +94,4 @@ static_assert(eo::cache_policy<eo::omit>);
 
 }  // namespace
 
-TEST_CASE("what is written above compiled", "[static]") { SUCCEED(); }
+TEST_CASE("the assertions above compile", "[static]") { SUCCEED(); }

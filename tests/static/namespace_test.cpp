@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Every room is inside the inline namespace that names version and instruction set: an object compiled with other
-// flags has other names, so the linker cannot take one for the other.
+// Every room is inside the inline namespace that names version and instruction set: an object compiled with other flags
+// has other symbols, so the linker cannot confuse them.
 #include <earlyout/earlyout.hpp>
 #include <earlyout/models/gpt2.hpp>
 #include <earlyout/text/tokenizer.hpp>
@@ -22,7 +22,7 @@ static_assert(std::is_same_v<eo::any_gate, tagged::any_gate> && std::is_same_v<e
 static_assert(std::is_same_v<eo::session<eo::gpt2<>>, tagged::session<tagged::gpt2<>>>);
 static_assert(std::is_same_v<eo::text::tokenizer, tagged::text::tokenizer>);
 
-// Functions too: those of a kernel are what differs between instruction sets.
+// Functions too: those of a kernel differ between instruction sets.
 static_assert(&eo::kernels::dot<> == &tagged::kernels::dot<>);
 
 }  // namespace

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// One network code for sizes known at run time and at compile time.
+// One network implementation for sizes known at run time and at compile time.
 #include <earlyout/earlyout.hpp>
 #include <earlyout/models/gpt2.hpp>
 

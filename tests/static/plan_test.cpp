@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the types of plans, policies and sessions say, and what they are deduced to be.
+// The types of plans, policies and sessions, and how they are deduced.
 #include <earlyout/earlyout.hpp>
 #include <earlyout/models/gpt2.hpp>
 
@@ -26,7 +26,7 @@ struct keeps_both {
     eo::decision operator()(const auto&, token_state&, sequence_state&) const { return eo::decision::go_on; }
 };
 
-// Layers are put in order of depth when compiling, whatever the order they are written in.
+// Layers are sorted by depth at compile time, whatever the order they are written in.
 template <class Plan>
 constexpr bool layers_are(std::initializer_list<std::size_t> expected) {
     return std::ranges::equal(Plan::layers(), expected);
@@ -54,20 +54,20 @@ static_assert(states_are_restorable<interleaved> && states_are_restorable<eo::ex
 static_assert(states_are_restorable<eo::exit_plan<eo::exit_layers, keeps_both>>);
 static_assert(states_are_restorable<eo::exit_plan<eo::exit_layers, eo::any_gate>>);
 
-// A policy needs a plan alone, and is never made of one silently.
+// A policy needs only a plan, but is never made from one implicitly.
 using short_policy = decltype(eo::exit_policy{interleaved(eo::after<7, 2>(eo::margin{}), eo::after<5>(keeps_both{}))});
 static_assert(std::is_same_v<short_policy, eo::exit_policy<interleaved, eo::shared_head, eo::propagate>>);
 static_assert(!std::is_convertible_v<interleaved, short_policy>);
 static_assert(std::is_same_v<decltype(eo::full_depth())::plan_type, eo::exit_plan<>>);
 static_assert(std::is_nothrow_move_constructible_v<short_policy>);
 
-// A session refers to its model, so a temporary is not one.
+// A session refers to its model, so a temporary is not accepted.
 using any_session = eo::session<eo::gpt2<>, short_policy>;
 static_assert(std::is_constructible_v<any_session, const eo::gpt2<>&, short_policy>);
 static_assert(!std::is_constructible_v<any_session, eo::gpt2<>, short_policy>);
 static_assert(!std::is_constructible_v<any_session, const eo::gpt2<>&, eo::exit_plan<>>);
 
-// A callback answers whether to go on; one that answers nothing is refused.
+// A callback returns whether to continue; one that returns nothing is refused.
 using goes_on = decltype([](const eo::token_event&) { return eo::flow::proceed; });
 using says_nothing = decltype([](const eo::token_event&) {});
 static_assert(std::is_convertible_v<goes_on&, eo::token_callback>);

@@ -42,14 +42,14 @@ static_assert(pair.contains(signal::margin) && pair.contains(signal::logits) && 
 static_assert((pair | pair) == pair && (pair | eo::no_signals) == pair && (pair | eo::all_signals) == eo::all_signals);
 static_assert(pair != signal_set(signal::margin));
 
-// One signal stands for a set; a number does not by accident.
+// A signal converts to a set; a number does not.
 static_assert(std::is_convertible_v<signal, signal_set> && !std::is_convertible_v<unsigned, signal_set>);
 
-// Equal sets make the same view, in whatever order they are written.
+// Equal sets give the same view type, in whatever order they are written.
 static_assert(std::is_same_v<eo::signal_view<pair>, eo::signal_view<signal::logits | signal::margin>>);
 static_assert(!std::is_same_v<eo::signal_view<pair>, eo::signal_view<signal::margin>>);
 
-// A view is made of an exit on purpose, and is handed around by value.
+// A view is constructed from an exit explicitly, and is passed by value.
 using view_of_pair = eo::signal_view<pair>;
 static_assert(std::is_constructible_v<view_of_pair, eo::exit_signals&>);
 static_assert(!std::is_convertible_v<eo::exit_signals&, view_of_pair>);

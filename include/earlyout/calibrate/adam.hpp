@@ -16,19 +16,20 @@ struct adam_options {
     float beta1 = 0.9f;
     float beta2 = 0.999f;
     float epsilon = 1e-8f;
-    float weight_decay = 0.0f;  ///< of AdamW: weights shrink by this times the learning rate, whatever their slopes
+    float weight_decay =
+        0.0f;  ///< decoupled (AdamW): weights shrink by this times the learning rate, independent of gradients
 };
 
-/// Stochastic gradient steps whose length each weight's own slopes set (Adam, Kingma and Ba, ICLR 2015; decay apart
-/// from the slopes as in AdamW, Loshchilov and Hutter, ICLR 2019): with m and v running means of slope and squared
-/// slope, freed of their start at 0, w -= rate (m / (sqrt(v) + epsilon) + decay w). Takes two floats for each weight.
+/// Updates weights by Adam (Kingma and Ba, ICLR 2015) with decoupled decay (AdamW, Loshchilov and Hutter, ICLR 2019):
+/// with m and v the bias-corrected running means of the gradient and of its square, w -= rate (m / (sqrt(v) + epsilon)
+/// + decay w). Stores two floats per weight.
 class adam {
 public:
     explicit adam(std::size_t weights, const adam_options& options = {})
         : options_(options), mean_(weights), square_(weights) {}
 
-    /// Begins a step; its weights are then updated in parts, each once, by any threads.
-    /// @param rate share of the learning rate that this step takes
+    /// Begins a step; its weights are then updated in parts, each once, on any threads.
+    /// @param rate the step's share of the learning rate
     void start_step(float rate = 1.0f) noexcept {
         ++steps_;
         const auto t = static_cast<float>(steps_);
@@ -36,7 +37,7 @@ public:
         mean_scale_ = 1.0f / (1.0f - std::pow(options_.beta1, t));
         square_scale_ = 1.0f / (1.0f - std::pow(options_.beta2, t));
     }
-    /// @param first the number of weights[0] among all
+    /// @param first index of weights[0] among all weights
     void update(std::size_t first, std::span<float> weights, std::span<const float> slopes) noexcept {
         float* const m = mean_.data() + first;
         float* const v = square_.data() + first;

@@ -15,8 +15,8 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
-/// Calls `archive` with what a result consists of: members of arithmetic or enumeration types, strings, vectors and
-/// other results. One function writes and reads, so that the two cannot differ.
+/// Calls `archive` with a result's members: arithmetic and enumeration types, strings, vectors and other results. One
+/// function both writes and reads, so that the two cannot differ.
 ///
 ///     struct my_result {
 ///         std::size_t count = 0;
@@ -25,8 +25,8 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 template <class Result, class Archive>
 concept archived_by = requires(Result& result, Archive& a) { result.archive(a); };
 
-/// Turns results into bytes. They are meant for another process of the same program on the same kind of machine:
-/// numbers are stored as they are in memory.
+/// Serializes results for another process of the same program on the same kind of machine: numbers are stored as they
+/// are in memory.
 class byte_writer {
 public:
     template <class... Values>
@@ -61,7 +61,7 @@ private:
     std::vector<std::byte> bytes_;
 };
 
-/// Reads what byte_writer wrote.
+/// Deserializes what byte_writer wrote.
 class byte_reader {
 public:
     explicit byte_reader(std::span<const std::byte> bytes) noexcept : bytes_(bytes) {}
@@ -96,7 +96,7 @@ private:
     void read(std::vector<T>& values) {
         std::uint64_t count = 0;
         read(count);
-        if (count > bytes_.size()) {  // each takes a byte at least
+        if (count > bytes_.size()) {  // each takes at least one byte
             fail(errc::malformed_file, "result: expected ", count, " more values, found ", bytes_.size(), " bytes");
         }
         values.assign(static_cast<std::size_t>(count), T());
@@ -120,8 +120,8 @@ template <class Result>
     return writer.take();
 }
 
-/// Returns the result that to_bytes() was given.
-/// @throws error (malformed_file) for other bytes
+/// Returns the result that was passed to to_bytes().
+/// @throws error (malformed_file) for any other bytes
 template <class Result>
 [[nodiscard]] Result from_bytes(std::span<const std::byte> bytes) {
     Result made{};

@@ -14,17 +14,17 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
-/// What every exit said of every n-th token of a corpus, kept so that gates and heads can be fitted to it.
+/// Stores the outputs of every exit for every n-th token of a corpus, for fitting gates and heads.
 class calibration_set {
 public:
-    /// @param keep_every 1 keeps every token
+    /// @param keep_every n; 1 keeps every token
     explicit calibration_set(std::size_t keep_every = 1) : every_(std::max<std::size_t>(1, keep_every)) {}
 
-    /// Bytes that one kept token takes.
+    /// Returns the bytes that one stored token takes.
     [[nodiscard]] static std::size_t bytes_of_token(std::size_t exits, std::size_t d_model) noexcept {
         return exits * (d_model * sizeof(float) + sizeof(token_id) + 5 * sizeof(float)) + sizeof(token_id);
     }
-    /// The smallest n for which every n-th of so many tokens fits into so many bytes.
+    /// Returns the smallest n for which every n-th of the given number of tokens fits into the given number of bytes.
     [[nodiscard]] static std::size_t keep_every_within(std::size_t bytes, std::size_t tokens, std::size_t exits,
                                                        std::size_t d_model) noexcept {
         const std::size_t most = std::max<std::size_t>(1, bytes / bytes_of_token(exits, d_model));
@@ -55,8 +55,8 @@ public:
         }
     }
 
-    /// Appends what was kept of other texts.
-    /// @throws error (mismatch) for other exits
+    /// Appends observations of other texts.
+    /// @throws error (mismatch) for different exits
     calibration_set& operator+=(const calibration_set& more) {
         if (more.exits_.empty()) return *this;
         if (exits_.empty()) {
@@ -85,30 +85,30 @@ public:
     }
     void archive(auto& a) { a(every_, seen_, d_model_, exits_, truth_); }
 
-    /// Puts another answer of an exit to a token in place of what was kept: that of another head. Different tokens by
-    /// different threads.
+    /// Replaces the stored output of an exit for a token, such as by that of another head. Different threads may
+    /// replace different tokens.
     /// @param logits [vocab]
     void recompute_outputs(std::size_t exit, std::size_t i, std::span<const float> logits) noexcept {
-        const exit_output answer = exit_output::of(logits);
+        const exit_output output = exit_output::of(logits);
         one_exit& to = exits_[exit];
-        to.argmax[i] = answer.argmax;
-        to.max_probability[i] = answer.max_probability;
-        to.margin[i] = answer.margin;
-        to.entropy[i] = answer.entropy;
-        to.square_entropy[i] = answer.square_entropy;
-        to.cross_entropy[i] = answer.log_sum - logits[static_cast<std::size_t>(truth_[i])];
+        to.argmax[i] = output.argmax;
+        to.max_probability[i] = output.max_probability;
+        to.margin[i] = output.margin;
+        to.entropy[i] = output.entropy;
+        to.square_entropy[i] = output.square_entropy;
+        to.cross_entropy[i] = output.log_sum - logits[static_cast<std::size_t>(truth_[i])];
     }
 
     [[nodiscard]] std::size_t size() const noexcept { return truth_.size(); }
-    /// The same, as an observation calls it.
+    /// Replaces the stored output, given as in an observation.
     [[nodiscard]] std::size_t predictions() const noexcept { return size(); }
     [[nodiscard]] std::size_t exit_count() const noexcept { return exits_.size(); }
     [[nodiscard]] std::size_t d_model() const noexcept { return d_model_; }
-    /// The layer of an exit; that of the last is the model's depth.
+    /// Returns the layer of an exit; that of the last is the model's depth.
     [[nodiscard]] std::size_t layer(std::size_t exit) const noexcept { return exits_[exit].layer; }
-    /// Residual stream at an exit, [size, d_model].
+    /// Returns the hidden states at an exit, [size, d_model].
     [[nodiscard]] std::span<const float> hidden(std::size_t exit) const noexcept { return exits_[exit].hidden; }
-    /// ... of one token, [d_model].
+    /// Returns the hidden state of one token, [d_model].
     [[nodiscard]] std::span<const float> hidden(std::size_t exit, std::size_t i) const noexcept {
         return hidden(exit).subspan(i * d_model_, d_model_);
     }
@@ -118,7 +118,7 @@ public:
         return exits_[exit].max_probability[i];
     }
     [[nodiscard]] float margin(std::size_t exit, std::size_t i) const noexcept { return exits_[exit].margin[i]; }
-    /// What jei_dnn's gates look at (jei_features).
+    /// Returns the features that jei_dnn's gates read (jei_features).
     [[nodiscard]] std::array<float, 4> jei_features(std::size_t exit, std::size_t i) const noexcept {
         const one_exit& e = exits_[exit];
         return {e.max_probability[i], e.entropy[i], e.margin[i], e.square_entropy[i]};

@@ -16,13 +16,13 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
-/// Returns the value at which a parameter makes its gate act least.
+/// Returns a parameter's most conservative value: the one at which its gate acts least often.
 [[nodiscard]] inline float most_conservative(const gate_parameter& p) noexcept {
     return p.direction == threshold_direction::higher_is_conservative ? p.max : p.min;
 }
 
-/// Returns the gate with one parameter set; others that have a grid are at their most conservative, so that one at a
-/// time is tried.
+/// Returns the gate with one parameter set; others that have a grid are set to their most conservative values, so that
+/// one parameter is varied at a time.
 [[nodiscard]] inline gate_spec with_parameter(const gate_entry& gate, std::size_t index, float value) {
     gate_spec made{.name = std::string(gate.info.name), .values = {}};
     for (const gate_parameter& p : gate.info.parameters) {
@@ -32,25 +32,25 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
     return made;
 }
 
-/// True for a gate whose exits can be checked by a margin: it is fitted, reads no logits and only exits.
+/// Returns true for a gate whose exits can be checked by a margin: it is fitted, reads no logits and only exits.
 [[nodiscard]] inline bool can_be_checked(const gate_entry& gate) noexcept {
     return gate.is_fitted() && !gate.reads_logits() && gate.info.parameters.size() == 1;
 }
 
-/// Returns a chain of the gate and, where the margin is above 0, a check of the exit's answer.
+/// Returns the gate, followed by a margin check of the exit's prediction if the margin is above 0.
 [[nodiscard]] inline std::vector<gate_spec> checked_chain(gate_spec gate, float check_margin) {
     std::vector<gate_spec> chain{std::move(gate)};
     if (check_margin > 0.0f) chain.push_back(make_gate_spec(margin::info.name, {check_margin}));
     return chain;
 }
 
-/// True where every token exits at its first exit, with nothing to hold it back.
+/// Returns true where every token exits at its first exit, unconditionally.
 [[nodiscard]] inline bool always_exits(const gate_parameter& p, float value, float check_margin) noexcept {
     return p.direction == threshold_direction::lower_is_conservative && p.max < no_limit && value >= p.max &&
            check_margin <= 0.0f;
 }
 
-/// Returns the values of a parameter's grid that a plan of so many exits can reach.
+/// Returns the values of a parameter's grid that a plan of n exits can reach.
 [[nodiscard]] inline std::vector<float> grid_of(const gate_parameter& p, std::size_t exits) {
     std::vector<float> values(p.grid.begin(), p.grid.end());
     if (p.is_exit_count) {
@@ -60,8 +60,8 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
     return values;
 }
 
-/// Returns a finer grid for curves, from the smallest value on: the values of the grid, those between, and the smallest
-/// that means something.
+/// Returns a finer grid for curves, in increasing order: the values of the grid, the midpoints between them, and the
+/// smallest meaningful value.
 [[nodiscard]] inline std::vector<float> fine_grid_of(const gate_parameter& p) {
     std::vector<float> values(p.grid.begin(), p.grid.end());
     for (std::size_t i = 1; i < p.grid.size(); ++i) values.push_back(0.5f * (p.grid[i - 1] + p.grid[i]));

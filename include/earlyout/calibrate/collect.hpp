@@ -28,13 +28,13 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
-/// What gates may ask of the logits of one token.
+/// Summary of one token's logits, from which gates read their signals.
 struct exit_output {
     token_id argmax = 0;
     float max_probability = 0.0f;  ///< p1
     float margin = 0.0f;           ///< p1 - p2
     float entropy = 0.0f;          ///< nats
-    float square_entropy = 0.0f;   ///< of p^2 / sum p^2, nats; what jei_dnn looks at beside the others
+    float square_entropy = 0.0f;   ///< of p^2 / sum p^2, nats; jei_dnn reads it along with the others
     float log_sum = 0.0f;          ///< log sum exp of the logits
 
     /// @param logits [vocab]
@@ -60,7 +60,7 @@ inline void require_numbers(float max_probability, std::size_t layer, std::size_
     }
 }
 
-/// What one exit says of every token of a window, given the true tokens before it (teacher forcing).
+/// Outputs of one exit for every token of a window, given the true tokens before it (teacher forcing).
 struct exit_observation {
     std::size_t layer = 0;
     std::vector<float> hidden;           ///< residual stream after the layer, [tokens, d_model]
@@ -72,7 +72,7 @@ struct exit_observation {
     std::vector<float> cross_entropy;    ///< -log p(next token), nats, [tokens - 1]
 };
 
-/// A window of one text as every exit saw it. Position i predicts tokens[i + 1].
+/// A window of one text as observed at every exit. Position i predicts tokens[i + 1].
 struct window_observation {
     std::span<const token_id> tokens;
     std::span<const exit_observation> exits;  ///< in order of depth; the last is full depth
@@ -85,24 +85,24 @@ struct window_observation {
         return exits[exit].cross_entropy[i];
     }
     [[nodiscard]] const exit_observation& full_depth() const noexcept { return exits.back(); }
-    /// True where this exit's arg-max is the next token.
+    /// Returns true where this exit's arg-max is the next token.
     [[nodiscard]] bool right(std::size_t exit, std::size_t i) const noexcept {
         return exits[exit].argmax[i] == truth(i);
     }
-    /// True where this exit's arg-max is that of full depth.
+    /// Returns true where this exit's arg-max equals that of full depth.
     [[nodiscard]] bool agrees(std::size_t exit, std::size_t i) const noexcept {
         return exits[exit].argmax[i] == exits.back().argmax[i];
     }
 };
 
-/// Runs texts through a network and shows what each exit would have answered. Holds one window at a time:
-/// window * (exits * d_model + block * vocab / window) floats, whatever the corpus.
-/// @tparam Head what an exit answers with
+/// Runs texts through a network and records what each exit would have predicted. Holds one window at a time: window *
+/// (exits * d_model + block * vocab / window) floats, whatever the size of the corpus.
+/// @tparam Head computes the exits' logits
 template <network Network, exit_head Head = shared_head>
 class collector {
 public:
-    /// @param layers after which to look, increasing; the last layer is always looked at
-    /// @param window tokens that see each other, at most the model's context
+    /// @param layers exit layers, increasing; the last layer is always included
+    /// @param window tokens that attend to each other, at most the model's context
     /// @throws error (invalid_argument, out_of_range)
     collector(const Network& network, std::vector<std::size_t> layers, std::size_t window, executor& on,
               Head head = {}) try
@@ -135,9 +135,9 @@ public:
 
     [[nodiscard]] std::size_t window() const noexcept { return window_; }
 
-    /// What every exit says of these tokens, valid until the next call.
+    /// Returns the outputs of every exit for these tokens, valid until the next call.
     /// @param tokens 2 .. window() valid ids
-    /// @throws error (wrong_value) when logits are not numbers
+    /// @throws error (wrong_value) when logits are NaN, infinite or all masked
     window_observation observe(std::span<const token_id> tokens) {
         const std::size_t d = network_->shape().d_model;
         tokens_.rollback(0);
@@ -155,8 +155,8 @@ public:
         return {tokens, exits_};
     }
 
-    /// Shows every window of the texts; the last, shorter one of a text too, down to 2 tokens.
-    /// @param progress told how many tokens are done after each window
+    /// Visits every window of the texts, including the last, shorter one of a text, down to 2 tokens.
+    /// @param progress called with the number of tokens done after each window
     /// @return false when cancelled before the end
     bool run(
         std::span<const corpus_text> texts, function_ref<void(const window_observation&)> visit,
@@ -176,7 +176,7 @@ public:
     }
 
 private:
-    static constexpr std::size_t max_rows = 64;  // whose logits are held at a time
+    static constexpr std::size_t max_rows = 64;  // rows of logits held at a time
 
     static std::size_t checked_window(const model_shape& shape, std::size_t window) {
         if (window < 2 || window > shape.context) {
@@ -214,14 +214,14 @@ private:
     }
 
     void read(exit_observation& exit, std::span<const token_id> tokens, std::size_t i, const float* logits) const {
-        const exit_output answer = exit_output::of({logits, network_->shape().vocab});
-        exit.argmax[i] = answer.argmax;
-        exit.max_probability[i] = answer.max_probability;
-        exit.margin[i] = answer.margin;
-        exit.entropy[i] = answer.entropy;
-        exit.square_entropy[i] = answer.square_entropy;
+        const exit_output output = exit_output::of({logits, network_->shape().vocab});
+        exit.argmax[i] = output.argmax;
+        exit.max_probability[i] = output.max_probability;
+        exit.margin[i] = output.margin;
+        exit.entropy[i] = output.entropy;
+        exit.square_entropy[i] = output.square_entropy;
         if (i + 1 < tokens.size()) {
-            exit.cross_entropy[i] = answer.log_sum - logits[static_cast<std::size_t>(tokens[i + 1])];
+            exit.cross_entropy[i] = output.log_sum - logits[static_cast<std::size_t>(tokens[i + 1])];
         }
     }
 

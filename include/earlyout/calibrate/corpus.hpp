@@ -23,11 +23,11 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
-/// Which texts are read.
+/// Selects which texts are read.
 struct corpus_options {
-    std::vector<std::string> suffixes{".py"};  ///< of files found in folders; a file that is named is always read
-    std::size_t max_file_bytes = 1 << 18;      ///< larger ones in folders are left out: mostly data
-    std::size_t max_tokens = 100'000;          ///< of all texts together; files are taken in random order until then
+    std::vector<std::string> suffixes{".py"};  ///< of files in folders; a file named explicitly is always read
+    std::size_t max_file_bytes = 1 << 18;      ///< larger files in folders are skipped: mostly data
+    std::size_t max_tokens = 100'000;          ///< of all texts together; files are taken in random order up to this
     std::size_t max_tokens_per_text = 4096;    ///< of one text, from its start
     std::uint64_t seed = 1;                    ///< of that order
 };
@@ -39,11 +39,11 @@ struct corpus_text {
     std::vector<token_id> ids;
 };
 
-/// What a text is used for: told by its contents alone, so that the same text is never on two sides.
+/// What a text is used for: determined by its contents alone, so that the same text never falls into two parts.
 enum class corpus_part : std::uint8_t {
-    fit,       ///< 6 of 10: gates and heads are fitted to these
+    fit,       ///< 6 of 10: gates and heads are fitted on these
     validate,  ///< 2 of 10: thresholds are compared on these
-    guarantee  ///< 2 of 10: seen once, by the test that a guarantee rests on
+    guarantee  ///< 2 of 10: used once, by the test that a guarantee rests on
 };
 
 [[nodiscard]] inline corpus_part part_of(const corpus_text& text) noexcept {
@@ -53,7 +53,7 @@ enum class corpus_part : std::uint8_t {
 
 namespace detail {
 
-/// FNV-1a, 64 bits, and one more mixing step so that every bit depends on all of the text.
+/// Hashes a text by FNV-1a, 64 bits, with a final mixing step so that every bit depends on all of the text.
 [[nodiscard]] inline std::uint64_t hash_text(std::string_view text) noexcept {
     std::uint64_t h = 0xcbf29ce484222325u;
     for (const char c : text) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
@@ -76,7 +76,7 @@ namespace detail {
 
 }  // namespace detail
 
-/// The text files of these files and folders, sorted by path. Links are not followed.
+/// Returns the text files among these files and folders, sorted by path. Links are not followed.
 /// @throws error (no_such_file) for a path that does not exist, or when nothing is found
 [[nodiscard]] inline std::vector<std::filesystem::path> find_texts(const std::vector<std::filesystem::path>& paths,
                                                                    const corpus_options& options = {}) try {
@@ -110,9 +110,9 @@ namespace detail {
     earlyout::detail::rethrow_as_error("texts");
 }
 
-/// Reads and tokenizes texts in random order until there are enough tokens; each distinct text once. Texts that are
-/// not UTF-8 are read byte by byte like any other; what looks like a special token in one is text.
-/// @tparam Model what io::load returns
+/// Reads and tokenizes texts in random order until there are enough tokens; each distinct text once. Texts that are not
+/// UTF-8 are read byte by byte like any other; special tokens in a text are encoded as plain text.
+/// @tparam Model such as io::load returns
 /// @throws error (no_such_file, io)
 template <class Model>
     requires tokenizes<Model>
@@ -140,7 +140,7 @@ template <class Model>
     earlyout::detail::rethrow_as_error("texts");
 }
 
-/// A prompt and what really follows it.
+/// A prompt and the reference that follows it in the text.
 struct sample {
     std::vector<token_id> prompt;
     std::vector<token_id> reference;
@@ -149,15 +149,15 @@ struct sample {
 
 struct sample_options {
     std::size_t count = 200;
-    std::size_t length = 128;       ///< a sample's tokens, prompt and reference; texts are cut into pieces of this
+    std::size_t length = 128;       ///< tokens of a sample (prompt and reference): texts are cut into such pieces
     std::size_t new_tokens = 10;    ///< of the reference
-    std::size_t least_prompt = 50;  ///< where the piece is long enough
+    std::size_t least_prompt = 50;  ///< minimum prompt length, where the piece is long enough
     std::uint64_t seed = 1;
 };
 
-/// Cuts samples as the SEC paper does: of a piece of `len` tokens, the split point is uniform in
-/// [min(len - new_tokens, least_prompt), len - new_tokens] (the paper's code also takes later ones, which leave fewer
-/// tokens to compare with). As few per text as gives the count; texts in turn.
+/// Cuts samples as the SEC paper does: of a piece of `len` tokens, the split point is uniform in [min(len - new_tokens,
+/// least_prompt), len - new_tokens] (the paper's code also takes later ones, which leave fewer tokens to compare with).
+/// Takes as few per text as give the count, from the texts in turn.
 [[nodiscard]] inline std::vector<sample> cut_samples(const std::vector<corpus_text>& texts,
                                                      const sample_options& options = {}) try {
     if (options.new_tokens == 0 || options.length < options.new_tokens + 2) {

@@ -12,8 +12,8 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
-/// How well one decision of a gate (exit, or stop) is taken at each of several thresholds, token by token on true text:
-/// every token at every exit is one case.
+/// Accuracy of one decision of a gate (exit, or stop) at each of several thresholds, token by token on true text: every
+/// token at every exit is one case.
 struct decision_sweep {
     std::string gate;
     std::string decision;
@@ -36,11 +36,11 @@ struct decision_sweep {
     }
     void archive(auto& a) { a(gate, decision, thresholds, counts); }
 
-    /// @param said     said(threshold): whether the gate decides so at that threshold
-    /// @param deserved whether it should
-    template <class Said>
-    void add(Said said, bool deserved) {
-        for (std::size_t i = 0; i < thresholds.size(); ++i) counts[i].add(said(thresholds[i]), deserved);
+    /// @param predicted predicted(threshold): whether the gate takes the decision at that threshold
+    /// @param actual whether the decision would be correct
+    template <class Predicted>
+    void add(Predicted predicted, bool actual) {
+        for (std::size_t i = 0; i < thresholds.size(); ++i) counts[i].add(predicted(thresholds[i]), actual);
     }
 };
 

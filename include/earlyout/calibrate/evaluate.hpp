@@ -17,7 +17,7 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
-/// What a completion consists of, for bytes.
+/// Archives a completion's members, for bytes.
 template <class Archive>
 void archive(Archive& a, completion& c) {
     run_stats& s = c.stats;
@@ -27,24 +27,24 @@ void archive(Archive& a, completion& c) {
       s.head_evaluations, s.shortlist_evaluations, s.prefill_seconds, s.decode_seconds, s.gate_seconds, s.head_seconds);
 }
 
-/// Something that completes: a session of any policy.
+/// Something that completes prompts: a session of any policy.
 using completer = function_ref<completion(std::span<const token_id> prompt, const generate_options& options)>;
-/// Ids to text, for measures over characters.
+/// Decodes ids to text, for measures over characters.
 using to_text = function_ref<std::string(std::span<const token_id>)>;
 
-/// What one way of completing did on all samples.
+/// Results of one way of completing, over all samples.
 struct evaluation {
     std::vector<completion> results;  ///< one for each sample
 
-    // Sums over the samples, against what really follows:
+    // Sums over the samples, compared with the reference:
     double rouge_l = 0.0;
     double bleu = 0.0;
     double edit_similarity = 0.0;
-    std::size_t exact = 0;  ///< completions that are the reference token by token
+    std::size_t exact = 0;  ///< completions equal to the reference token by token
 
     // Counted over all samples:
     std::size_t layers = 0;
-    std::size_t predictions = 0;  ///< exits taken, the one of a stop included
+    std::size_t predictions = 0;  ///< number of exits, including that of a stop
     std::size_t layers_run = 0;   ///< sum of the exit layers
     std::size_t new_tokens = 0;
     std::size_t stops = 0;
@@ -83,7 +83,7 @@ struct evaluation {
         results.push_back(std::move(done));
     }
 
-    /// Adds what was completed elsewhere, behind what is here.
+    /// Appends samples that were completed elsewhere.
     evaluation& operator+=(const evaluation& more) {
         results.insert(results.end(), more.results.begin(), more.results.end());
         rouge_l += more.rouge_l;
@@ -115,7 +115,7 @@ struct evaluation {
     [[nodiscard]] double mean(double sum) const noexcept {
         return results.empty() ? 0.0 : sum / static_cast<double>(results.size());
     }
-    /// Over all predictions, a first token at full depth included, as the SEC paper counts.
+    /// Returns the mean over all predictions, including a first token at full depth, as the SEC paper counts.
     [[nodiscard]] double mean_exit_layer() const noexcept {
         return predictions == 0 ? 0.0 : static_cast<double>(layers_run) / static_cast<double>(predictions);
     }
@@ -124,7 +124,7 @@ struct evaluation {
     }
 };
 
-/// Early exits against full depth on the same samples, completed in turns.
+/// Early exits compared with full depth on the same samples, completed alternately.
 struct paired_evaluation {
     evaluation early;
     evaluation full;
@@ -136,11 +136,11 @@ struct paired_evaluation {
     }
     void archive(auto& a) { a(early, full); }
 
-    /// (full - early) / full of the mean ROUGE-L; below 0 where early exits do better.
+    /// Returns (full - early) / full of the mean ROUGE-L; negative where early exits score higher.
     [[nodiscard]] double rouge_l_loss() const noexcept {
         return full.rouge_l == 0.0 ? 0.0 : (full.rouge_l - early.rouge_l) / full.rouge_l;
     }
-    /// Share of new tokens that are full depth's at the same place, up to the first that is not.
+    /// Returns the share of new tokens equal to full depth's at the same position, up to the first difference.
     [[nodiscard]] double agreement() const noexcept {
         std::size_t same = 0;
         std::size_t all = 0;
@@ -152,29 +152,30 @@ struct paired_evaluation {
         }
         return all == 0 ? 1.0 : static_cast<double>(same) / static_cast<double>(all);
     }
-    /// Tokens per second of decoding against full depth: the median over nine parts of the samples, in each of which
-    /// both sides saw the machine at the same times.
+    /// Returns tokens per second of decoding relative to full depth: the median over nine parts of the samples, in each
+    /// of which both sides ran on the machine at the same times.
     [[nodiscard]] double decode_speedup() const {
         return ratio([](const completion& c) {
             const std::size_t predictions = c.stats.predictions();
             return std::array{c.stats.decode_seconds, static_cast<double>(predictions < 2 ? 0 : predictions - 1)};
         });
     }
-    /// Time of a whole request, prompt included, against full depth; completions that stop early gain here.
+    /// Returns the speedup of whole requests, prompt included, over full depth; completions that stop early gain here.
     [[nodiscard]] double request_speedup() const {
         return ratio([](const completion& c) {
             return std::array{c.stats.prefill_seconds + c.stats.decode_seconds, 1.0};
         });
     }
-    /// Share of full depth's layer-tokens, those of prompts among them, that early exits and stops did without.
+    /// Returns the share of full depth's layer-tokens, including those of prompts, that early exits and stops saved.
     [[nodiscard]] double work_saved() const noexcept {
         const auto all = [](const evaluation& e) {
             return static_cast<double>(e.prefill_layer_tokens + e.layer_tokens);
         };
         return all(full) == 0.0 ? 0.0 : 1.0 - all(early) / all(full);
     }
-    /// Of the completions that a gate ended, how many would have been wrong at the next token or were before: full
-    /// depth's token there is not the reference's. Those that it did not end and should have count as missed.
+    /// Counts, among the completions that a gate stopped, those that would have been wrong at the next token or were
+    /// wrong before: full depth's token there differs from the reference. Completions that should have been stopped and
+    /// were not count as false negatives.
     [[nodiscard]] confusion_counts stops(const std::vector<sample>& samples) const {
         confusion_counts counts;
         for (std::size_t i = 0; i < early.results.size(); ++i) {
@@ -215,15 +216,16 @@ private:
     }
 };
 
-/// Completes every sample both ways, in turns, greedily. Parts of the samples can be completed elsewhere and merged.
-/// @param options stop tokens and the like; its max_new_tokens is the length of the references
+/// Completes every sample both ways, alternately and greedily. Parts of the samples can be completed elsewhere and
+/// merged.
+/// @param options stop tokens and the like; max_new_tokens is the length of the references
 [[nodiscard]] inline paired_evaluation evaluate_pair(const std::vector<sample>& samples, completer early,
                                                      completer full, to_text text, generate_options options = {}) try {
     paired_evaluation both;
     for (std::size_t i = 0; i < samples.size() && !options.cancel.stop_requested(); ++i) {
         const sample& s = samples[i];
         options.max_new_tokens = s.reference.size();
-        // Who goes first changes, so that neither always finds the caches as the other left them.
+        // Alternate which side runs first, so that neither always finds the caches as the other left them.
         if (i % 2 == 0) {
             both.early.add(early(s.prompt, options), s, text);
             both.full.add(full(s.prompt, options), s, text);

@@ -9,18 +9,18 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
-/// How good each exit is, and how early a token could have left.
+/// How accurate each exit is, and how early a token could have exited.
 struct exit_accuracy {
     std::vector<std::size_t> layers;  ///< the last is full depth
     std::size_t tokens = 0;
-    std::vector<std::size_t> right;         ///< per exit: its arg-max is the next token
-    std::vector<std::size_t> agrees;        ///< per exit: its arg-max is that of full depth
-    std::vector<std::size_t> first_right;   ///< per exit: it is the first that is right
-    std::vector<std::size_t> first_agrees;  ///< per exit: it is the first that agrees with full depth
+    std::vector<std::size_t> right;         ///< per exit: tokens where its arg-max is the next token
+    std::vector<std::size_t> agrees;        ///< per exit: tokens where its arg-max equals that of full depth
+    std::vector<std::size_t> first_right;   ///< per exit: tokens where it is the first correct exit
+    std::vector<std::size_t> first_agrees;  ///< per exit: tokens where it is the first that agrees with full depth
     std::size_t never_right = 0;
     std::vector<double> cross_entropy;  ///< per exit: sum, nats
 
-    /// @param window what every exit answered: a window_observation or calibration_set
+    /// @param window outputs of every exit: a window_observation or calibration_set
     template <class Observed>
     void add(const Observed& window) {
         if (layers.empty()) {
@@ -47,8 +47,8 @@ struct exit_accuracy {
         }
     }
 
-    /// Adds what was seen of other texts.
-    /// @throws error (mismatch) for other exits
+    /// Adds observations of other texts.
+    /// @throws error (mismatch) for different exits
     exit_accuracy& operator+=(const exit_accuracy& more) {
         if (more.layers.empty()) return *this;
         if (layers.empty()) return *this = more;
@@ -66,11 +66,12 @@ struct exit_accuracy {
     }
     void archive(auto& a) { a(layers, tokens, right, agrees, first_right, first_agrees, never_right, cross_entropy); }
 
-    /// A count as a share of the tokens.
+    /// Returns a count as a share of the tokens.
     [[nodiscard]] double share(std::size_t count) const noexcept {
         return tokens == 0 ? 0.0 : static_cast<double>(count) / static_cast<double>(tokens);
     }
-    /// Layers that an oracle would skip, which leaves at the first exit that agrees with full depth: 1 - mean / L.
+    /// Returns the share of layers skipped by an oracle that exits at the first exit agreeing with full depth: 1 - mean
+    /// / L.
     [[nodiscard]] double skipped_by_oracle() const noexcept {
         double layers_run = 0.0;
         for (std::size_t e = 0; e < layers.size(); ++e) {

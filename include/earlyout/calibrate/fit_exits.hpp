@@ -32,15 +32,15 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
-/// What is fitted, and how.
+/// Options of a fit.
 struct fit_options {
-    std::vector<std::size_t> layers;  ///< to fit exits after; empty: all but the last
+    std::vector<std::size_t> layers;  ///< exit layers to fit; empty: all but the last
     std::string heads = "shared";     ///< "shared" (nothing to fit), "adapter" or "own"
     head_fit_options head_fit;
     std::vector<std::string> gates{"learn-to-exit", "sec"};
     gate_fits fits;
-    std::size_t memory = std::size_t{512} << 20;  ///< bytes of observations to keep; of more tokens every n-th is kept
-    std::size_t window = 512;                     ///< tokens that see each other, at most the model's context
+    std::size_t memory = std::size_t{512} << 20;  ///< bytes for observations; beyond it every n-th is kept
+    std::size_t window = 512;                     ///< tokens that attend to each other, at most the model's context
     threshold_options thresholds;
     sample_options samples{.count = 200};
     guarantee_options guarantee;
@@ -154,7 +154,7 @@ private:
         return whole;
     }
 
-    /// Fits them and lets every exit answer again: gates are fitted to what they will see.
+    /// Fits the heads and recomputes every exit's outputs through them: gates are fitted on what they will see.
     [[nodiscard]] bool fit_all_heads(calibration_set& seen, calibration_set& other) {
         heads_result& heads = result_.heads.emplace();
         heads.kind = o_.heads;
@@ -173,7 +173,7 @@ private:
         std::size_t before = 0;
         for (calibration_set* part : {&seen, &other}) {
             if (!recompute_outputs(*part, network_of(model_), head_, on_, watch_.cancel, [&](std::size_t done) {
-                    watch_.report("exits answer again", before + done, all);
+                    watch_.report("recomputing exit outputs", before + done, all);
                 })) {
                 return false;
             }
@@ -245,12 +245,12 @@ private:
 
 }  // namespace detail
 
-/// Fits exits to a model on texts: collects what every exit says, fits heads, then gates, to one part of them,
-/// calibrates on a second and chooses thresholds there by completing prompts beside full depth; a guarantee is tested
-/// on a third.
-/// @param model     given the fitted exits on the way
+/// Fits exits to a model on texts: collects the outputs of every exit, fits heads, then gates, on one part of them,
+/// calibrates on a second and chooses thresholds there by completing prompts alongside full depth; a guarantee is
+/// tested on a third part.
+/// @param model     receives the fitted exits
 /// @param fitted_to the model as its exits will name it: sizes, fingerprint, weight format
-/// @param others    the same model in further weight formats, which the thresholds are checked with, by name
+/// @param others    the same model in further weight formats, by name, with which the thresholds are checked
 /// @return nothing when cancelled
 /// @throws error
 template <has_fitted_exits Model>

@@ -29,12 +29,12 @@ struct head_fit_options {
     head_target target = head_target::full_depth;
     std::size_t rank = 16;  ///< of adapters
     std::size_t epochs = 2;
-    std::size_t batch = 256;      ///< tokens a step
-    float learning_rate = 2e-3f;  ///< of the first step; falls to 0 along a line
-    std::uint64_t seed = 1;       ///< of the order of tokens and of an adapter's start
+    std::size_t batch = 256;      ///< tokens per step
+    float learning_rate = 2e-3f;  ///< of the first step; decays linearly to 0
+    std::uint64_t seed = 1;       ///< of the order of tokens and of an adapter's initial weights
 };
 
-/// A head that was fitted to one exit.
+/// A head fitted to one exit.
 struct fitted_head {
     std::size_t layer = 0;
     std::size_t d_model = 0;
@@ -42,10 +42,10 @@ struct fitted_head {
     std::vector<float> down;    ///< [rank, d_model]
     std::vector<float> up;      ///< [d_model, rank]
     std::vector<float> weight;  ///< [vocab, d_model]
-    double first_loss = 0.0;    ///< nats a token, mean over the first tenth of the steps
-    double last_loss = 0.0;     ///< ... the last
+    double first_loss = 0.0;    ///< nats per token, mean over the first tenth of the steps
+    double last_loss = 0.0;     ///< ... over the last tenth
 
-    /// Under the names that adapter_head and own_head read.
+    /// Stores the tensors under the names that adapter_head and own_head read.
     void store(exit_weights& into) const {
         const std::string number = std::to_string(layer);
         if (rank != 0) {
@@ -59,12 +59,12 @@ struct fitted_head {
 
 namespace detail {
 
-/// The order in which tokens come, the same on every platform.
+/// Shuffles tokens in an order that is the same on every platform.
 inline void shuffle(std::vector<std::size_t>& order, std::mt19937_64& engine) {
     for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[engine() % i]);
 }
 
-/// Batches of tokens in random order, the loss followed, until done or cancelled.
+/// Iterates over batches of tokens in random order, tracking the loss, until done or cancelled.
 class batches {
 public:
     batches(std::size_t tokens, const head_fit_options& options, std::uint64_t seed)
@@ -77,10 +77,10 @@ public:
 
     [[nodiscard]] std::size_t steps() const noexcept { return steps_; }
     [[nodiscard]] std::mt19937_64& engine() noexcept { return engine_; }
-    /// 1 at the first step, towards 0 at the last.
+    /// Returns 1 at the first step, falling towards 0 at the last.
     [[nodiscard]] float rate() const noexcept { return 1.0f - static_cast<float>(done_) / static_cast<float>(steps_); }
 
-    /// The tokens of the next step.
+    /// Returns the tokens of the next step.
     [[nodiscard]] std::span<const std::size_t> next() {
         if (at_ == 0 || at_ + size_ > order_.size()) {
             shuffle(order_, engine_);
@@ -90,7 +90,7 @@ public:
         at_ += size_;
         return batch;
     }
-    /// @param loss summed over the step's tokens
+    /// @param loss sum over the step's tokens
     void note(double loss, fitted_head& into) noexcept {
         const std::size_t tenth = std::max<std::size_t>(1, steps_ / 10);
         const double mean = loss / static_cast<double>(size_) / static_cast<double>(tenth);
@@ -108,7 +108,8 @@ private:
     std::size_t done_ = 0;
 };
 
-/// Root mean square of each number of the residual stream: its few huge directions would else set the step of all.
+/// Returns the root mean square of each dimension of the residual stream: otherwise its few huge dimensions would
+/// dictate the step size.
 [[nodiscard]] inline std::vector<float> scales_of(const calibration_set& seen, std::size_t exit) {
     std::vector<double> squares(seen.d_model());
     for (std::size_t i = 0; i < seen.size(); ++i) {
@@ -124,7 +125,7 @@ private:
     return scales;
 }
 
-/// Mean standard deviation within a row: how large the residual stream is there.
+/// Returns the mean standard deviation within a row: the scale of the residual stream at that exit.
 [[nodiscard]] inline float spread_of(const calibration_set& seen, std::size_t exit) {
     double sum = 0.0;
     const auto d = static_cast<Eigen::Index>(seen.d_model());
@@ -203,15 +204,15 @@ template <class Network>
 
 }  // namespace detail
 
-/// Which heads to fit.
+/// Selects which heads to fit.
 enum class head_kind { adapter, own };
 
-/// Fits a head to every exit but full depth, the backbone frozen: an adapter's two halves, or an output matrix (begun
-/// as the model's own, its final norm made linear; the SEC paper's loss, the sum of the heads' cross entropies, is
-/// one for each head, since they share nothing). By Adam over batches in random order. One exit after the other: takes
-/// 4 batch vocab floats, a dense output matrix, and for an output matrix 4 vocab d_model more. The same seed gives the
-/// same weights, on any number of threads.
-/// @param progress told (steps done, steps in all)
+/// Fits a head to every exit but full depth, the backbone frozen: an adapter's two halves, or an output matrix
+/// (initialised with the model's own, its final norm made linear; the SEC paper's loss, the sum of the heads' cross
+/// entropies, separates into one per head, since they share no weights). Uses Adam over batches in random order, one
+/// exit after the other. Allocates 4 batch vocab floats, a dense output matrix and, for an output matrix, 4 vocab
+/// d_model more. The same seed gives the same weights, on any number of threads.
+/// @param progress called with (steps done, total steps)
 /// @return nothing when cancelled
 /// @throws error (invalid_argument)
 template <class Network>

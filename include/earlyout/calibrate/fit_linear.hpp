@@ -19,11 +19,11 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
-/// Rows with a class each: what one exit contributes to a fit.
+/// Rows, each with a class: what one exit contributes to a fit.
 struct labelled_rows {
     std::span<const float> rows;          ///< [count, inputs]
     std::span<const std::uint8_t> label;  ///< [count], below the number of classes
-    double weight = 1.0;                  ///< of each row, beside those of other parts
+    double weight = 1.0;                  ///< of each row, relative to those of other parts
 };
 
 struct linear_fit_options {
@@ -33,7 +33,7 @@ struct linear_fit_options {
     double tolerance = 1e-5;  ///< of the gradient's norm, relative
 };
 
-/// A linear map that was fitted, and how well it does on what it was fitted to.
+/// A fitted linear map and its loss on the rows it was fitted to.
 struct fitted_linear {
     std::size_t outputs = 0;
     std::size_t inputs = 0;
@@ -51,14 +51,14 @@ namespace detail {
 using row_matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 using row_matrix_f = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
-/// z = A (x - mean) has unit covariance: residual streams have a few directions that are hundreds of times larger
-/// than the others, and a quasi-Newton method would spend its steps on them.
+/// Whitens the inputs: z = A (x - mean) has unit covariance. Residual streams have a few directions that are hundreds
+/// of times larger than the others, and a quasi-Newton method would spend its steps on them.
 struct whitening {
-    Eigen::VectorXd mean;  // 0 where there is no bias to take it up
+    Eigen::VectorXd mean;  // 0 without a bias to absorb it
     row_matrix a;          // lower triangular
 
     whitening(std::span<const labelled_rows> parts, std::size_t inputs, bool centred) {
-        constexpr std::size_t enough = 50'000;  // rows for the moments
+        constexpr std::size_t enough = 50'000;  // rows used for the moments
         std::size_t total = 0;
         for (const labelled_rows& part : parts) total += part.label.size();
         const std::size_t every = std::max<std::size_t>(1, total / enough);
@@ -135,7 +135,7 @@ public:
         return last_ + 0.5 * options_.penalty * v.squaredNorm();
     }
 
-    /// Weights and biases of the inputs as they come, from those of the whitened ones.
+    /// Returns weights and biases for the original inputs, from those for the whitened ones.
     void weights(const Eigen::VectorXd& at, row_matrix_f& w, Eigen::VectorXf& b) const {
         const row_matrix wide = Eigen::Map<const row_matrix>(at.data(), outputs_, d_) * whitening_.a;
         w = wide.cast<float>();
@@ -143,13 +143,13 @@ public:
         if (options_.bias) b = (at.tail(outputs_) - wide * whitening_.mean).cast<float>();
     }
 
-    /// Without the penalty, at the point asked for last.
+    /// Returns the loss without the penalty at the last point evaluated.
     [[nodiscard]] double last_loss() const noexcept { return last_; }
 
 private:
     static constexpr std::size_t block = 2048;
 
-    /// Turns logits into probabilities minus truth, row by row; returns the sum of the rows' losses.
+    /// Turns logits into probabilities minus targets, row by row; returns the sum of the rows' losses.
     double to_residuals(std::span<const std::uint8_t> label) {
         double loss = 0.0;
         for (Eigen::Index i = 0; i < residual_.rows(); ++i) {
@@ -204,8 +204,8 @@ inline void check_rows(std::span<const labelled_rows> parts, std::size_t inputs,
 
 }  // namespace detail
 
-/// Fits a linear map to classes by maximum likelihood: softmax(W x + b), or for two classes sigmoid(w . x + b) of
-/// one output, the probability of class 1. Convex; by L-BFGS on whitened inputs. Takes no more memory than the rows
+/// Fits a linear map to classes by maximum likelihood: softmax(W x + b), or for two classes sigmoid(w . x + b) of one
+/// output, the probability of class 1. Convex; solved by L-BFGS on whitened inputs. Uses no more memory than the rows
 /// and a few [inputs, inputs] matrices.
 /// @param classes 2 or more
 /// @throws error (wrong_shape, wrong_value, out_of_range, invalid_argument)
@@ -218,7 +218,7 @@ inline void check_rows(std::span<const labelled_rows> parts, std::size_t inputs,
     LBFGSpp::LBFGSParam<double> settings;
     settings.epsilon = settings.epsilon_rel = options.tolerance;
     settings.max_iterations = static_cast<int>(options.max_steps);
-    settings.past = 3;  // also ends when the last three steps gained next to nothing
+    settings.past = 3;  // also ends when the last three steps barely improved the loss
     settings.delta = 1e-7;
     LBFGSpp::LBFGSSolver<double> solver(settings);
     Eigen::VectorXd at = Eigen::VectorXd::Zero(loss.variables());
@@ -230,7 +230,7 @@ inline void check_rows(std::span<const labelled_rows> parts, std::size_t inputs,
     } catch (const std::bad_alloc&) {
         throw;
     } catch (const std::exception&) {
-        // The line search found no better point: rounding, at the minimum. What it has stands if it is any good.
+        // The line search found no better point: rounding, at the minimum. The result is kept if it beats chance.
     }
     Eigen::VectorXd gradient(loss.variables());
     (void)loss(at, gradient);

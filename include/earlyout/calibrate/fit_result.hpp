@@ -16,7 +16,7 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
-/// What was read of one part of the texts.
+/// What was read from one part of the texts.
 struct collected_part {
     std::size_t texts = 0;
     std::size_t tokens = 0;
@@ -26,19 +26,19 @@ struct collected_part {
     exit_accuracy exits;
 };
 
-/// Heads that were fitted, and what the exits answer on texts that nothing was fitted to.
+/// Fitted heads, and the accuracy of the exits on texts that nothing was fitted to.
 struct heads_result {
     std::string kind;
     double seconds = 0.0;
     std::vector<fitted_head> fitted;
-    exit_accuracy before;  ///< the model's own output
+    exit_accuracy before;  ///< through the model's own output
     exit_accuracy after;
 };
 
-/// Everything that a fit did.
+/// Complete result of a fit.
 struct fit_result {
     std::size_t texts = 0;
-    std::uint64_t texts_hash = 0;  ///< of their contents, whatever their order
+    std::uint64_t texts_hash = 0;  ///< of their contents, independent of their order
     std::size_t samples = 0;
     double loss_target = 0.0;
     collected_part fit;

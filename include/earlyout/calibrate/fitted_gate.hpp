@@ -16,26 +16,26 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
-/// How well a gate's probability of one decision is calibrated on text that it was not fitted to.
+/// Calibration of a gate's probability of one decision, on text that it was not fitted to.
 struct gate_calibration {
-    std::string decision;  ///< what it is the probability of: "exit", "stop" or "wrong", that exiting is wrong
-    double share = 0.0;    ///< of the tokens, for which the decision is right
+    std::string decision;  ///< the event whose probability it is: "exit", "stop" or "wrong" (exiting is wrong)
+    double share = 0.0;    ///< share of the tokens for which the decision is correct
     reliability before;    ///< as fitted
-    reliability after;     ///< calibrated
+    reliability after;     ///< after calibration
 };
 
 /// A gate after one exit.
 struct fitted_exit {
     std::size_t layer = 0;
-    double loss = 0.0;      ///< nats, mean over what it was fitted to; that of all exits where they share a map
+    double loss = 0.0;      ///< nats, mean over the rows it was fitted to; that of all exits where they share a map
     std::size_t steps = 0;  ///< of the fit
     std::vector<gate_calibration> decisions;
 };
 
-/// A gate as its fit leaves it: what the sidecar stores, and what it is worth.
+/// A fitted gate: the tensors that the sidecar stores, and its quality at each exit.
 struct fitted_gate {
     struct tensor {
-        std::string name;  ///< behind `GATE.`: "3.weight"
+        std::string name;  ///< after `GATE.`: "3.weight"
         std::vector<std::size_t> shape;
         std::vector<float> values;
     };
@@ -43,9 +43,9 @@ struct fitted_gate {
     std::string gate;  ///< name in the catalogue
     std::vector<tensor> tensors;
     std::vector<fitted_exit> exits;
-    std::vector<double> temperatures;  ///< by which its logits were divided; empty: by none
+    std::vector<double> temperatures;  ///< by which its logits were divided; empty: not scaled
 
-    /// Adds `PREFIXweight`, and `PREFIXbias` where there is one.
+    /// Adds `PREFIXweight`, and `PREFIXbias` if there is one.
     void add(const std::string& prefix, const fitted_linear& map) {
         tensors.push_back({prefix + "weight", {map.outputs, map.inputs}, map.weight});
         if (!map.bias.empty()) tensors.push_back({prefix + "bias", {map.outputs}, map.bias});
@@ -56,7 +56,7 @@ struct fitted_gate {
     }
 };
 
-/// What a gate is fitted to: what every exit said of texts, and of others for calibration.
+/// Data that a gate is fitted to: outputs of every exit on texts, and on others for calibration.
 struct gate_fit_data {
     const calibration_set& fit;
     const calibration_set& validation;

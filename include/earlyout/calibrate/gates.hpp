@@ -15,7 +15,7 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
-/// How each fitted gate of the catalogue is fitted, with its options. A new one is a type here.
+/// The fit of each fitted gate of the catalogue, with its options. To add one, add its type here.
 using gate_fits = std::tuple<learn_to_exit_fit, mlp_router_fit, jei_dnn_fit, sec_fit>;
 
 /// Calls `visit` with each fit.
@@ -32,7 +32,7 @@ void for_each_fit(Fits& fits, Visit visit) {
     return names;
 }
 
-/// Fits the gate of that name; one without a fit gives an empty one.
+/// Fits the gate of that name; returns an empty one for a gate without a fit.
 [[nodiscard]] inline fitted_gate fit_gate(const gate_fits& fits, std::string_view name, const gate_fit_data& data) {
     fitted_gate made;
     for_each_fit(fits, [&](const auto& fit) {

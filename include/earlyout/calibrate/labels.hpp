@@ -11,18 +11,19 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
-/// What a gate should have said of a token after a layer, numbered as the outputs of sec_gate.
+/// Target decision of a gate for a token after a layer, numbered as the outputs of sec_gate.
 enum class gate_label : std::uint8_t { stop, exit, go_on };
 
-/// How that is told from what every exit answered. All rules but `harmless` say stop where no exit is right.
+/// Labelling rule: how the target follows from the exits' predictions. All rules but `harmless` label stop where no
+/// exit is correct.
 enum class label_rule : std::uint8_t {
-    paper,    ///< exit from the first exit that is right on, even where a deeper one is wrong again (SEC's program)
+    paper,    ///< exit from the first correct exit on, even where a deeper one is wrong again (as in SEC's code)
     right,    ///< exit where this exit's own arg-max is the next token
     agrees,   ///< exit where this exit's arg-max is that of full depth
-    harmless  ///< exit unless full depth is right and this exit is not; stop where full depth is wrong
+    harmless  ///< exit unless full depth is correct and this exit is not; stop where full depth is wrong
 };
 
-/// The rule of that name, or nothing.
+/// Returns the rule of that name, or nothing.
 [[nodiscard]] inline std::optional<label_rule> find_label_rule(std::string_view name) noexcept {
     if (name == "paper") return label_rule::paper;
     if (name == "right") return label_rule::right;
@@ -31,8 +32,8 @@ enum class label_rule : std::uint8_t {
     return std::nullopt;
 }
 
-/// True where leaving at this exit is what the rule wants; stop does not come into it.
-/// @param seen what every exit answered: a window_observation or calibration_set
+/// Returns true where the rule labels this exit as one to exit at; ignores stop.
+/// @param seen outputs of every exit: a window_observation or calibration_set
 template <class Observed>
 [[nodiscard]] bool is_correct_exit(const Observed& seen, std::size_t exit, std::size_t i, label_rule rule) {
     switch (rule) {
@@ -48,7 +49,7 @@ template <class Observed>
     return false;
 }
 
-/// The label of token i at an exit.
+/// Returns the label of token i at an exit.
 template <class Observed>
 [[nodiscard]] gate_label label_of(const Observed& seen, std::size_t exit, std::size_t i, label_rule rule) {
     const std::size_t count = seen.exit_count();

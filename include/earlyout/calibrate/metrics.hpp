@@ -17,7 +17,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
 namespace detail {
 
-/// Length of the longest common subsequence, in O(a b) time and O(b) memory.
+/// Returns the length of the longest common subsequence, in O(a b) time and O(b) memory.
 template <class A, class B>
 [[nodiscard]] std::size_t common_subsequence(const A& a, const B& b) {
     std::vector<std::size_t> row(b.size() + 1);
@@ -45,20 +45,21 @@ using ngram_counts = std::map<std::vector<token_id>, std::size_t>;
 
 }  // namespace detail
 
-/// ROUGE-L (Lin, 2004) as the F-measure with beta = 1: with s the length of the longest common subsequence, the
-/// harmonic mean of s / |produced| and s / |reference|. 1 for two empty sequences, 0 for one.
+/// Returns ROUGE-L (Lin, 2004) as the F-measure with beta = 1: with s the length of the longest common subsequence, the
+/// harmonic mean of s / |produced| and s / |reference|. 1 for two empty sequences, 0 if only one is empty.
 [[nodiscard]] inline double rouge_l(std::span<const token_id> produced, std::span<const token_id> reference) {
     if (produced.empty() && reference.empty()) return 1.0;
     const std::size_t common = detail::common_subsequence(produced, reference);
     return 2.0 * static_cast<double>(common) / static_cast<double>(produced.size() + reference.size());
 }
 
-/// BLEU of one sentence (Papineni et al., 2002), up to n-grams of `most`, with one added to the counts of the orders
-/// above 1 (Lin and Och, 2004), so that short completions are not all 0. Orders longer than either side are left out.
+/// Returns BLEU of one sentence (Papineni et al., 2002), up to n-grams of max_order, with one added to the counts of
+/// the orders above 1 (Lin and Och, 2004), so that short completions are not all 0. Orders longer than either side are
+/// omitted.
 [[nodiscard]] inline double bleu(std::span<const token_id> produced, std::span<const token_id> reference,
-                                 std::size_t most = 4) {
+                                 std::size_t max_order = 4) {
     if (produced.empty() || reference.empty()) return produced.empty() && reference.empty() ? 1.0 : 0.0;
-    const std::size_t orders = std::min({most, produced.size(), reference.size()});
+    const std::size_t orders = std::min({max_order, produced.size(), reference.size()});
     double log_sum = 0.0;
     for (std::size_t order = 1; order <= orders; ++order) {
         const detail::ngram_counts wanted = detail::count_ngrams(reference, order);
@@ -77,7 +78,7 @@ using ngram_counts = std::map<std::vector<token_id>, std::size_t>;
     return std::exp(log_sum / static_cast<double>(orders) + std::min(0.0, 1.0 - length));
 }
 
-/// 1 - Levenshtein distance / length of the longer, over bytes. 1 for two empty texts.
+/// Returns 1 - Levenshtein distance / length of the longer, over bytes. 1 for two empty texts.
 [[nodiscard]] inline double edit_similarity(std::string_view a, std::string_view b) {
     if (a.empty() && b.empty()) return 1.0;
     std::vector<std::size_t> row(b.size() + 1);
@@ -93,16 +94,16 @@ using ngram_counts = std::map<std::vector<token_id>, std::size_t>;
     return 1.0 - static_cast<double>(row.back()) / static_cast<double>(std::max(a.size(), b.size()));
 }
 
-/// How often a yes was given and how often it was deserved.
+/// Binary confusion counts.
 struct confusion_counts {
     std::size_t true_positives = 0;
     std::size_t false_positives = 0;
     std::size_t false_negatives = 0;
 
-    void add(bool said, bool is_true) noexcept {
-        if (said) {
-            ++(is_true ? true_positives : false_positives);
-        } else if (is_true) {
+    void add(bool predicted, bool actual) noexcept {
+        if (predicted) {
+            ++(actual ? true_positives : false_positives);
+        } else if (actual) {
             ++false_negatives;
         }
     }
@@ -114,11 +115,11 @@ struct confusion_counts {
     }
     void archive(auto& a) { a(true_positives, false_positives, false_negatives); }
 
-    /// Share of the yeses that were deserved; 0 when none was given.
+    /// Returns the share of predicted positives that are correct; 0 without any.
     [[nodiscard]] double precision() const noexcept { return share(true_positives, false_positives); }
-    /// Share of the deserved ones that were given; 0 when none was deserved.
+    /// Returns the share of actual positives that were predicted; 0 without any.
     [[nodiscard]] double recall() const noexcept { return share(true_positives, false_negatives); }
-    /// Harmonic mean of the two.
+    /// Returns the harmonic mean of precision and recall.
     [[nodiscard]] double f1() const noexcept { return share(2 * true_positives, false_positives + false_negatives); }
 
 private:
@@ -127,7 +128,7 @@ private:
     }
 };
 
-/// The middle value; the mean of the two in the middle where there are two; 0 of none.
+/// Returns the median; the mean of the middle two for an even count; 0 of none.
 [[nodiscard]] inline double median(std::vector<double> values) {
     if (values.empty()) return 0.0;
     const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);

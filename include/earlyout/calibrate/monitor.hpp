@@ -11,11 +11,12 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
-/// How a long calculation is watched and ended.
+/// Progress reports and cancellation of a long calculation.
 struct monitor {
-    /// Ends it: functions then return nothing, or what they have so far; each says which.
+    /// Cancels it: functions then return nothing, or what they have so far; each documents which.
     std::stop_token cancel{};
-    /// Is told what is going on and how much of it is done; `all` is 0 where nobody knows. Empty: nobody listens.
+    /// Called with a description of the work and how much of it is done; `all` is 0 where the total is unknown. May be
+    /// empty.
     std::function<void(std::string_view what, std::size_t done, std::size_t all)> progress{};
 
     [[nodiscard]] bool is_cancelled() const noexcept { return cancel.stop_requested(); }

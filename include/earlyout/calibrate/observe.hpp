@@ -28,13 +28,13 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
-/// How well what one exit says of itself can be believed, against the true next token.
+/// Reliability of one exit's confidence measures, against the true next token.
 struct exit_reliability {
     std::size_t layer = 0;
-    reliability max_probability;  ///< its arg-max is right
-    reliability margin;           ///< the same; a margin is no probability, but gates read it
-    reliability sec_exit;         ///< the Stop&Exit gate's p(exit): its arg-max is right
-    reliability sec_stop;         ///< p(stop): no exit's arg-max is right
+    reliability max_probability;  ///< as a probability that its arg-max is correct
+    reliability margin;           ///< likewise; a margin is not a probability, but gates read it
+    reliability sec_exit;         ///< the Stop&Exit gate's p(exit), as a probability that its arg-max is correct
+    reliability sec_stop;         ///< p(stop), as a probability that no exit's arg-max is correct
 
     exit_reliability& operator+=(const exit_reliability& more) {
         max_probability += more.max_probability;
@@ -46,17 +46,17 @@ struct exit_reliability {
     void archive(auto& a) { a(layer, max_probability, margin, sec_exit, sec_stop); }
 };
 
-/// Every exit on the true text.
+/// Observations of every exit on the true text.
 struct observation {
     exit_accuracy accuracy;
     std::vector<exit_reliability> exits;  ///< of all layers, full depth included
     bool has_sec = false;
-    /// Of gates that read a confidence or the hidden state, at all layers below full depth. An exit is deserved from
-    /// the first layer whose arg-max is right on, a stop where no layer's is (the SEC paper's labels).
+    /// Of gates that read a confidence or the hidden state, at all layers below full depth. An exit is correct from the
+    /// first layer whose arg-max is correct on, a stop where no layer's is (the SEC paper's labels).
     std::vector<decision_sweep> decisions;
 
-    /// Adds what was seen of other texts.
-    /// @throws error (mismatch) for other exits or gates
+    /// Adds observations of other texts.
+    /// @throws error (mismatch) for different exits or gates
     observation& operator+=(const observation& more) {
         if (more.exits.empty()) return *this;
         if (exits.empty()) return *this = more;
@@ -73,7 +73,7 @@ struct observation {
 
 namespace detail {
 
-/// Says what every threshold of a gate that reads nothing but the hidden state decides.
+/// Evaluates every threshold of a gate that reads only the hidden state.
 class hidden_state_gate final : public logit_source {
 public:
     hidden_state_gate(const gate_entry& entry, std::size_t parameter, const exit_weights& exits, std::size_t d_model)
@@ -87,7 +87,7 @@ public:
     }
 
     [[nodiscard]] const std::vector<float>& thresholds() const noexcept { return thresholds_; }
-    /// Returns whether the gate decides so at its i-th threshold.
+    /// Returns whether the gate takes the decision at its i-th threshold.
     [[nodiscard]] bool decides(std::size_t i, decision wanted, std::size_t layer, std::span<const float> hidden) {
         signals_.start_token(0);
         signals_.begin_exit(layer, hidden, *this);
@@ -196,8 +196,8 @@ private:
 }  // namespace detail
 
 /// Observes every layer's exit on true texts.
-/// @param head what exits answer with
-/// @return what was seen until it was cancelled
+/// @param head computes the exits' logits
+/// @return what was observed until it was cancelled
 template <model Model>
 [[nodiscard]] observation observe(const Model& model, const any_head& head, const std::vector<corpus_text>& texts,
                                   executor& on, const monitor& watch = {}) {

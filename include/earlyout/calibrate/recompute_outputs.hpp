@@ -19,11 +19,11 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
-/// Lets every exit but full depth answer through another head, on the states that were kept: what gates are then
-/// fitted to is what they will see. Takes a row of logits for each thread.
-/// @param progress told how many answers are done
-/// @throws error (wrong_value) when logits are not numbers
-/// @return false when cancelled: some exits then still have their earlier answers
+/// Recomputes the outputs of every exit but full depth through another head, on the stored hidden states: gates are
+/// then fitted on what they will see. Allocates a row of logits per thread.
+/// @param progress called with the number of outputs done
+/// @throws error (wrong_value) when logits are NaN, infinite or all masked
+/// @return false when cancelled: some exits then still have their earlier outputs
 template <network Network, exit_head Head>
 bool recompute_outputs(
     calibration_set& seen, const Network& network, const Head& head, executor& on, const std::stop_token& cancel = {},

@@ -13,20 +13,20 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
-/// sigmoid(scale * logit(p) + offset): makes predicted probabilities honest without changing their order
+/// Maps p to sigmoid(scale * logit(p) + offset): calibrates predicted probabilities without changing their order
 /// (Platt, 1999; with offset 0 it is temperature scaling).
 struct platt_scaling {
     double scale = 1.0;
     double offset = 0.0;
 };
 
-/// Predicted probabilities beside what happened.
+/// Predicted probabilities and observed outcomes.
 class reliability {
 public:
     struct bin {
         std::size_t count = 0;
         double predicted = 0.0;  ///< mean
-        double observed = 0.0;   ///< share that happened
+        double observed = 0.0;   ///< observed frequency
     };
 
     /// @throws error (wrong_value) for a probability outside [0, 1]
@@ -38,7 +38,7 @@ public:
         happened_.push_back(happened ? 1 : 0);
     }
 
-    /// Adds what was seen elsewhere, behind what is here.
+    /// Appends what was observed elsewhere.
     reliability& operator+=(const reliability& more) {
         predicted_.insert(predicted_.end(), more.predicted_.begin(), more.predicted_.end());
         happened_.insert(happened_.end(), more.happened_.begin(), more.happened_.end());
@@ -48,7 +48,7 @@ public:
 
     [[nodiscard]] std::size_t size() const noexcept { return predicted_.size(); }
 
-    /// Equally wide parts of [0, 1], the empty ones too.
+    /// Returns bins of equal width over [0, 1], including empty ones.
     [[nodiscard]] std::vector<bin> bins(std::size_t count = 10) const {
         std::vector<bin> made(std::max<std::size_t>(1, count));
         for (std::size_t i = 0; i < size(); ++i) {
@@ -67,14 +67,15 @@ public:
         return made;
     }
 
-    /// Mean distance of predicted from observed over the bins, each by its count (Naeini et al., AAAI 2015).
+    /// Returns the expected calibration error: mean |predicted - observed| over the bins, weighted by count (Naeini et
+    /// al., AAAI 2015).
     [[nodiscard]] double expected_calibration_error(std::size_t count = 10) const {
         double sum = 0.0;
         for (const bin& b : bins(count)) sum += static_cast<double>(b.count) * std::abs(b.predicted - b.observed);
         return size() == 0 ? 0.0 : sum / static_cast<double>(size());
     }
 
-    /// Mean squared distance of predicted from what happened (Brier, 1950).
+    /// Returns the Brier score: mean squared difference of prediction and outcome (Brier, 1950).
     [[nodiscard]] double brier_score() const noexcept {
         double sum = 0.0;
         for (std::size_t i = 0; i < size(); ++i) {
@@ -84,10 +85,10 @@ public:
         return size() == 0 ? 0.0 : sum / static_cast<double>(size());
     }
 
-    /// The scaling of greatest likelihood; none where all or nothing happened.
+    /// Returns the scaling of maximum likelihood; the identity if all outcomes are equal.
     [[nodiscard]] platt_scaling fit_platt() const {
-        const auto yes = static_cast<std::size_t>(std::ranges::count(happened_, std::uint8_t{1}));
-        if (yes == 0 || yes == size()) return {};
+        const auto positives = static_cast<std::size_t>(std::ranges::count(happened_, std::uint8_t{1}));
+        if (positives == 0 || positives == size()) return {};
         std::vector<float> logits;
         logits.reserve(size());
         for (const float p : predicted_) {

@@ -24,8 +24,8 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
 using json = nlohmann::ordered_json;
 
-/// A policy as its text and, for readers that do not want to parse it, in parts: the gate it is about, its parameters
-/// by name, what checks it, layers, head and cache policy.
+/// Writes a policy as its text and, for readers that do not parse it, in parts: its main gate, that gate's parameters
+/// by name, its check, layers, head and cache policy.
 [[nodiscard]] inline json to_json(const policy_spec& policy, const std::vector<std::size_t>& layers,
                                   const std::string& head) {
     json object{{"policy", to_string(policy)}, {"gate", "none"}};
@@ -59,7 +59,7 @@ using json = nlohmann::ordered_json;
             {"bins", bins}};
 }
 
-/// What the exits predicted, one object for each.
+/// Writes the exits' accuracy, one object for each exit.
 [[nodiscard]] inline json to_json(const exit_accuracy& a) {
     json exits = json::array();
     for (std::size_t e = 0; e < a.layers.size(); ++e) {
@@ -105,7 +105,8 @@ using json = nlohmann::ordered_json;
             {"exit_histogram", e.exit_histogram}};
 }
 
-/// Returns, of the layers that a gate which knew full depth's answer would skip, the share that these exits skip.
+/// Returns the layers that these exits skip as a share of those that an oracle gate, which knows full depth's
+/// prediction, would skip.
 [[nodiscard]] inline double share_of_oracle(const exit_accuracy& a, double layers_skipped) {
     const double ceiling = a.skipped_by_oracle();
     return ceiling <= 0.0 ? 0.0 : layers_skipped / ceiling;
@@ -217,8 +218,8 @@ using json = nlohmann::ordered_json;
             {"weight_formats", r.exits.model().weight_formats}};
 }
 
-/// What a sidecar keeps of a fit: the corpus' size, the gates' calibration and what the chosen policies are worth; no
-/// paths.
+/// Writes what a sidecar stores of a fit: the size of the corpus, the gates' calibration and the quality of the chosen
+/// policies; no paths.
 [[nodiscard]] inline json summary(const fit_result& r) {
     json errors = json::object();
     for (const fitted_gate& gate : r.gates) {

@@ -15,7 +15,7 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
-/// Losses of one configuration, one number in [0, 1] for each sample; all configurations saw the same samples.
+/// Losses of one configuration, one number in [0, 1] for each sample; all configurations use the same samples.
 using sample_losses = std::vector<double>;
 
 namespace detail {
@@ -46,13 +46,13 @@ inline void check_losses(std::span<const sample_losses> configurations) {
     return sum / static_cast<double>(losses.size());
 }
 
-/// P[Binomial(n, p) <= k]
+/// Returns P[Binomial(n, p) <= k].
 [[nodiscard]] inline double binomial_cdf(double k, std::size_t n, double p) {
     if (k >= static_cast<double>(n)) return 1.0;
     return boost::math::cdf(boost::math::binomial_distribution<double>(static_cast<double>(n), p), k);
 }
 
-/// KL divergence in nats between coins of probabilities a and b, 0 < b < 1.
+/// Returns the KL divergence in nats between Bernoulli distributions of means a and b, 0 < b < 1.
 [[nodiscard]] inline double coin_divergence(double a, double b) {
     const double yes = a == 0.0 ? 0.0 : a * std::log(a / b);
     const double no = a == 1.0 ? 0.0 : (1.0 - a) * std::log((1.0 - a) / (1.0 - b));
@@ -61,37 +61,37 @@ inline void check_losses(std::span<const sample_losses> configurations) {
 
 }  // namespace detail
 
-/// p-value of "the risk exceeds eps" when `count` of n samples lost, each 0 or 1: P[Binomial(n, eps) <= count].
+/// Returns the p-value of "the risk exceeds eps" when `count` of n 0/1 losses are 1: P[Binomial(n, eps) <= count].
 [[nodiscard]] inline double binomial_p_value(std::size_t count, std::size_t n, double eps) {
     return detail::binomial_cdf(static_cast<double>(count), n, eps);
 }
 
-/// p-value of "the risk exceeds eps" for losses in [0, 1] of mean r over n samples (Hoeffding-Bentkus; Bates et al.,
-/// 2021): min(exp(-n KL(min(r, eps) || eps)), e P[Binomial(n, eps) <= ceil(n r)]), at most 1.
+/// Returns the p-value of "the risk exceeds eps" for losses in [0, 1] of mean r over n samples (Hoeffding-Bentkus;
+/// Bates et al., 2021): min(exp(-n KL(min(r, eps) || eps)), e P[Binomial(n, eps) <= ceil(n r)]), at most 1.
 [[nodiscard]] inline double hoeffding_bentkus_p_value(double r, std::size_t n, double eps) {
     const auto samples = static_cast<double>(n);
     const double hoeffding = std::exp(-samples * detail::coin_divergence(std::min(r, eps), eps));
-    // n r is a whole number where all losses are 0 or 1: its rounding must not become one more.
+    // n r is an integer if all losses are 0 or 1: rounding must not increase it by one.
     const double bentkus = std::exp(1.0) * detail::binomial_cdf(std::ceil(samples * r - 1e-9), n, eps);
     return std::min({1.0, hoeffding, bentkus});
 }
 
-/// What a test said of the configurations, from the safest to the boldest.
+/// Result of a test over the configurations, from the most conservative to the boldest.
 struct risk_result {
     struct configuration {
         double risk = 0.0;  ///< mean loss
         double p_value = 1.0;
     };
-    std::vector<configuration> configurations;  ///< as far as they were looked at
+    std::vector<configuration> configurations;  ///< as far as they were tested
     std::optional<std::size_t> chosen;          ///< the boldest that is allowed; none: stay at full depth
     bool exact = false;                         ///< all losses were 0 or 1, and the binomial test was used
 };
 
-/// Learn-then-Test with fixed-sequence testing (Angelopoulos et al., 2021; used for early exits by CALM): walks from
-/// the safest configuration on while "risk > eps" is rejected at level delta. With probability 1 - delta over the
-/// samples the risk of the chosen one is at most eps, whatever the data's distribution, provided that the
-/// configurations and their order were fixed before these samples were seen.
-/// @param configurations losses of each, from the safest to the boldest
+/// Applies Learn-then-Test with fixed-sequence testing (Angelopoulos et al., 2021; used for early exits by CALM): steps
+/// from the most conservative configuration on while "risk > eps" is rejected at level delta. With probability 1 -
+/// delta over the samples the risk of the chosen one is at most eps, whatever the data's distribution, provided that
+/// the configurations and their order were fixed before these samples were used.
+/// @param configurations losses of each, from the most conservative to the boldest
 /// @throws error (invalid_argument, wrong_value)
 [[nodiscard]] inline risk_result learn_then_test(std::span<const sample_losses> configurations, double eps,
                                                  double delta) try {
@@ -118,10 +118,10 @@ struct risk_result {
     earlyout::detail::rethrow_as_error("risk");
 }
 
-/// Conformal risk control (Angelopoulos et al., 2022): the boldest configuration whose expected risk is at most eps,
-/// over samples and a new one together, without a level. It needs losses that grow with boldness, so each sample's
-/// running maximum is taken: mean <= (n + 1) / n eps - bound / n.
-/// @param bound no loss can exceed it
+/// Applies conformal risk control (Angelopoulos et al., 2022): chooses the boldest configuration whose expected risk is
+/// at most eps, over samples and a new one together, without a level. It needs losses that do not decrease with
+/// boldness, so each sample's running maximum is used: mean <= (n + 1) / n eps - bound / n.
+/// @param bound upper bound of a loss
 /// @throws error (invalid_argument, wrong_value)
 [[nodiscard]] inline risk_result control_expected_risk(std::span<const sample_losses> configurations, double eps,
                                                        double bound = 1.0) try {
@@ -142,14 +142,15 @@ struct risk_result {
     earlyout::detail::rethrow_as_error("risk");
 }
 
-/// How many samples control_expected_risk needs to allow anything, if none of them loses: bound / eps - 1, rounded up.
+/// Returns the samples that control_expected_risk needs to accept anything, if all losses are 0: bound / eps - 1,
+/// rounded up.
 [[nodiscard]] inline std::size_t samples_for_expectation(double eps, double bound = 1.0) {
     detail::check_level("eps", eps);
     return static_cast<std::size_t>(std::max(1.0, std::ceil(bound / eps - 1.0 - 1e-9)));
 }
 
-/// About how many samples it takes for a mean loss of `risk` to pass learn_then_test's bound for losses in [0, 1]; 0
-/// where no number up to a million is enough.
+/// Estimates the samples needed for a mean loss of `risk` to pass learn_then_test's bound for losses in [0, 1]; 0 if a
+/// million are not enough.
 [[nodiscard]] inline std::size_t samples_needed(double eps, double delta, double risk = 0.0) {
     detail::check_level("eps", eps);
     detail::check_level("delta", delta);

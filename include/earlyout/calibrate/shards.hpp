@@ -10,11 +10,11 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
-/// Number of parts that work over texts is always done in, whoever does them: results are merged in the order of the
-/// parts, so that their bits do not depend on which worker computed which.
+/// Number of parts that work over texts is always split into, on any number of workers: results are merged in the order
+/// of the parts, so that their bits do not depend on which worker computed which.
 inline constexpr std::size_t shard_count = 16;
 
-/// Returns the items of one shard, neighbours in order.
+/// Returns the items of one shard, contiguous and in order.
 /// @param shard 0 .. shard_count - 1
 template <class Item>
 [[nodiscard]] std::span<const Item> shard_of(std::span<const Item> items, std::size_t shard) noexcept {

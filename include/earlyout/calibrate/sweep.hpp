@@ -19,14 +19,14 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
-/// Which policies a sweep tries: all combinations.
+/// Selects which policies a sweep tries: all combinations.
 struct sweep_options {
-    std::vector<policy_spec> policies;             ///< these alone, where there are any
-    std::vector<std::string> gates;                ///< empty: what the catalogue tries by default, and what was fitted
+    std::vector<policy_spec> policies;             ///< only these, if there are any
+    std::vector<std::string> gates;                ///< empty: the catalogue's default sweep and all fitted gates
     std::vector<float> thresholds;                 ///< empty: each gate's grid
-    std::vector<std::size_t> layers;               ///< empty: each gate's own
-    std::vector<float> check_margins{0.0f, 0.3f};  ///< of fitted gates that read no logits; 0 does not check
-    std::vector<std::size_t> shortlists{0};        ///< for gates that read logits; 0: the whole vocabulary
+    std::vector<std::size_t> layers;               ///< empty: each gate's default
+    std::vector<float> check_margins{0.0f, 0.3f};  ///< of fitted gates that read no logits; 0: no check
+    std::vector<std::size_t> shortlists{0};        ///< for gates that read logits; 0: no shortlist
     shortlist_reach reach = shortlist_reach::exits;
     std::vector<std::string> caches{"propagate", "defer"};
     std::vector<std::size_t> defer_caps{0};      ///< of defer; 0: none
@@ -35,9 +35,9 @@ struct sweep_options {
     bool paper = false;  ///< the Stop&Exit paper's configuration alone
 };
 
-/// One policy and what it did.
+/// One policy and its results.
 struct swept_policy {
-    policy_spec policy;  ///< as it was given
+    policy_spec policy;  ///< as given
     std::vector<std::size_t> layers;
     std::string head;
     paired_evaluation measured;
@@ -62,7 +62,7 @@ public:
     }
 
 private:
-    /// Refuses before anything is measured.
+    /// Validates every policy before anything is measured.
     void add(const policy_spec& policy) {
         if (std::ranges::find(made_, policy) != made_.end()) return;
         (void)make_policy(policy, model_, any_head());
@@ -81,7 +81,7 @@ private:
                });
     }
 
-    /// Every cache policy, with nothing else chosen.
+    /// Combines a policy with every cache policy.
     [[nodiscard]] std::vector<policy_spec> caches() const {
         std::vector<policy_spec> all;
         for (const std::string& cache : o_.caches) {
@@ -115,7 +115,7 @@ private:
         }
     }
 
-    /// What fit chose is always among what is tried.
+    /// Adds the policies that fit chose, so that a sweep always includes them.
     void add_fitted(const gate_entry& entry, const policy_spec& cache) {
         if (!entry.is_fitted() || exits() == nullptr || !o_.thresholds.empty() || !o_.layers.empty()) return;
         const std::optional<policy_spec> chosen = fitted_policy(*exits(), entry.info.name);
@@ -140,8 +140,8 @@ private:
         return can_be_checked(entry) ? o_.check_margins : std::vector{0.0f};
     }
 
-    /// The usual exits, and for a gate that reads logits the first of them alone: an exit that is not taken costs as
-    /// much as several layers of a small model. Each with every size of shortlist that could be used.
+    /// Returns the default exits and, for a gate that reads logits, the first of them alone: a check that does not exit
+    /// costs as much as several layers of a small model. Each with every usable size of shortlist.
     [[nodiscard]] std::vector<policy_spec> variants(const gate_entry& entry, const policy_spec& policy) const {
         std::vector<policy_spec> layered{policy};
         if (entry.info.in_default_sweep && policy.layers.empty()) {
@@ -178,16 +178,17 @@ private:
     std::vector<policy_spec> made_;
 };
 
-/// True of texts of the same length that are not just full depth by another name, whose speed differs by chance alone.
+/// Returns true for a policy whose speed can be compared: without stops, so that texts are equally long, and skipping
+/// layers, since others differ from full depth only by timing noise.
 [[nodiscard]] inline bool is_comparable(const swept_policy& s) {
     return s.measured.early.stops == 0 && s.measured.early.layers_skipped() > 0.0;
 }
 
 }  // namespace detail
 
-/// Sun et al., ICSE 2024: untied heads, one linear gate, also evaluated after the last layer, where it may stop;
-/// skipped layers' keys and values propagated; thresholds of exit and of stop swept one at a time, the other off.
-/// Prompt and first token run at full depth, as with every eager prefill.
+/// Returns the configuration of Sun et al., ICSE 2024: untied heads, one linear gate, also evaluated after the last
+/// layer, where it may stop; skipped layers' keys and values propagated; thresholds of exit and of stop swept one at a
+/// time, with the other switched off. Prompt and first token run at full depth, as with every eager prefill.
 template <model Model>
 [[nodiscard]] sweep_options paper_sweep(const Model& model, sweep_options options) {
     options.gates = {std::string(sec_gate::info.name)};
@@ -203,15 +204,15 @@ template <model Model>
 }
 
 /// Returns every policy of a sweep, each gate's from the most conservative on.
-/// @throws error for a policy that the model cannot follow
+/// @throws error for a policy that the model does not support
 template <model Model>
 [[nodiscard]] std::vector<policy_spec> make_sweep(const Model& model, const sweep_options& options) {
     const sweep_options chosen = options.paper ? paper_sweep(model, options) : options;
     return detail::sweep_maker<Model>(model, chosen).make();
 }
 
-/// Returns the fastest policy without stops that skips layers and loses no more ROUGE-L than that; nullptr when only
-/// full depth does.
+/// Returns the fastest policy without stops that skips layers and loses no more ROUGE-L than the given share; nullptr
+/// when only full depth does.
 [[nodiscard]] inline const swept_policy* best_at_loss(const std::vector<swept_policy>& all, double loss) {
     const swept_policy* best = nullptr;
     double speedup = 1.0;
@@ -225,7 +226,7 @@ template <model Model>
     return best;
 }
 
-/// Returns the fastest policy without stops that skips layers, whatever it loses; nullptr when there is none.
+/// Returns the fastest policy without stops that skips layers, regardless of its loss; nullptr when there is none.
 [[nodiscard]] inline const swept_policy* fastest(const std::vector<swept_policy>& all) {
     const swept_policy* best = nullptr;
     for (const swept_policy& s : all) {
@@ -235,8 +236,8 @@ template <model Model>
     return best;
 }
 
-/// Returns, of the policies that ended completions with at least that precision, the one that saved most work; nullptr
-/// when there is none.
+/// Returns, of the policies that stopped completions with at least the given precision, the one that saved the most
+/// work; nullptr when there is none.
 [[nodiscard]] inline const swept_policy* best_stop_at_precision(const std::vector<swept_policy>& all,
                                                                 const std::vector<sample>& samples, double precision) {
     const swept_policy* best = nullptr;
@@ -247,8 +248,8 @@ template <model Model>
     return best;
 }
 
-/// Returns the policies without stops that skip layers, faster than full depth, that no other is both as fast and as
-/// good as; from the slowest.
+/// Returns the Pareto front: policies without stops that skip layers and are faster than full depth, such that no other
+/// is both as fast and as accurate; from the slowest.
 [[nodiscard]] inline std::vector<const swept_policy*> pareto_front(const std::vector<swept_policy>& all) {
     std::vector<const swept_policy*> front;
     for (const swept_policy& s : all) {
@@ -257,7 +258,7 @@ template <model Model>
     std::ranges::sort(front, [](const swept_policy* a, const swept_policy* b) {
         return a->measured.decode_speedup() > b->measured.decode_speedup();
     });
-    double least = 2.0;  // loss of the faster ones
+    double least = 2.0;  // of the faster policies
     std::erase_if(front, [&](const swept_policy* s) {
         const double loss = s->measured.rouge_l_loss();
         if (loss >= least) return true;

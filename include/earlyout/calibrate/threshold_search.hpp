@@ -27,13 +27,13 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
 struct threshold_options {
     double loss = 0.011;                                       ///< share of ROUGE-L that may be lost
-    std::vector<std::size_t> layers;                           ///< that exits were fitted after
+    std::vector<std::size_t> layers;                           ///< layers that exits were fitted after
     bool few_layers = true;                                    ///< also try one or two of them alone
-    std::vector<float> check_margins{0.0f, 0.2f, 0.3f, 0.5f};  ///< of gates that can be checked; 0 does not check
-    policy_spec base;                                          ///< cache policy to complete with, and head
+    std::vector<float> check_margins{0.0f, 0.2f, 0.3f, 0.5f};  ///< of gates that can be checked; 0: no check
+    policy_spec base;                                          ///< cache policy and head to complete with
 };
 
-/// What a policy did to completions beside full depth.
+/// A policy and its completions compared with full depth's.
 struct measured_policy {
     policy_spec policy;
     double layers_skipped = 0.0;
@@ -55,38 +55,38 @@ struct guarantee_options {
     bool in_expectation = false;  ///< conformal risk control in place of Learn-then-Test
 };
 
-/// A test on texts that nothing else saw.
+/// A test on held-out texts.
 struct guarantee_result {
     double eps = 0.0;
     double delta = 0.0;  ///< 0: in expectation, by conformal risk control; else by Learn-then-Test
     std::size_t samples = 0;
-    std::size_t needed = 0;  ///< samples, if none of them lost anything
+    std::size_t needed = 0;  ///< samples, if all losses were 0
     std::vector<policy_spec> policies;
     risk_result result;
 };
 
-/// The policy of one fitted gate, and how it was come by.
+/// The policy chosen for one fitted gate, and the measurements behind it.
 struct gate_choice {
     std::string gate;
-    bool found = false;      ///< some policy is faster than full depth, and allowed
+    bool found = false;      ///< some policy is faster than full depth and within the target
     measured_policy chosen;  ///< full depth where none was found
     std::vector<measured_policy> tried;
     std::vector<checked_format> formats;
     std::optional<guarantee_result> guarantee;
 };
 
-/// Chooses the thresholds of fitted gates by completing prompts beside full depth. Once cancelled, every call returns
-/// at once with what it has.
+/// Chooses the thresholds of fitted gates by completing prompts alongside full depth. Once cancelled, every call
+/// returns immediately with what it has.
 template <model Model>
 class threshold_search {
 public:
-    /// @param model with the exits that are to be tried; all must outlive the search
-    /// @param head  what its exits answer with
+    /// @param model with the exits to be tried; all must outlive the search
+    /// @param head  computes the exits' logits
     threshold_search(const Model& model, const any_head& head, const threshold_options& options, const monitor& watch)
         : model_(model), head_(head), o_(options), watch_(watch) {}
 
-    /// Returns, for every set of layers and every check, thresholds up to where the loss first exceeds its target; of
-    /// all those the fastest.
+    /// Tries, for every set of layers and every check, thresholds up to where the loss first exceeds its target;
+    /// returns the fastest of them all.
     [[nodiscard]] gate_choice choose(const std::string& gate, const std::vector<sample>& samples) const {
         gate_choice choice;
         choice.gate = gate;
@@ -109,8 +109,8 @@ public:
         return choice;
     }
 
-    /// Replaces the chosen policy by the fastest of those that kept the target which keeps it in the other weight
-    /// formats too; where none of the first few does, by the one that keeps it in most of them.
+    /// Replaces the chosen policy by the fastest of those within the target that also stays within it in the other
+    /// weight formats; if none of the first few does, by the one that does in the most formats.
     void check_formats(gate_choice& choice, std::span<const std::pair<std::string, const Model*>> others,
                        const std::vector<sample>& samples) const {
         if (others.empty() || !choice.found) return;
@@ -139,8 +139,8 @@ public:
         }
     }
 
-    /// Replaces the chosen threshold by the boldest for which a test on texts that nothing has seen allows it. One
-    /// prompt of each text; layers, check and the order of thresholds are fixed before.
+    /// Replaces the chosen threshold by the boldest that a test on held-out texts allows. Uses one prompt of each text;
+    /// layers, check and the order of thresholds are fixed beforehand.
     void guarantee(gate_choice& choice, const std::vector<corpus_text>& texts, sample_options cut,
                    const guarantee_options& options) const {
         if (!choice.found) return;
@@ -157,7 +157,7 @@ public:
         const float margin = chain.size() > 1 ? *chain[1].values[0] : 0.0f;
         for (const policy_spec& policy : from_conservative(choice.gate, choice.chosen.policy.layers, margin)) {
             g.policies.push_back(policy);
-            if (policy == choice.chosen.policy) break;  // bolder ones lost too much already
+            if (policy == choice.chosen.policy) break;  // bolder thresholds already lost too much
         }
         std::vector<sample_losses> losses;
         for (const policy_spec& policy : g.policies) {
@@ -176,7 +176,7 @@ private:
         return gate_spec{.name = gate, .values = {}}.entry();
     }
 
-    /// The policies of one gate, from conservative to bold.
+    /// Returns the policies of one gate, from conservative to bold.
     [[nodiscard]] std::vector<policy_spec> from_conservative(const std::string& gate,
                                                              const std::vector<std::size_t>& layers,
                                                              float margin) const {
@@ -193,7 +193,8 @@ private:
         return all;
     }
 
-    /// A check that fails costs as much as several layers of a small model, so few may do better.
+    /// Returns sets of layers to try: a check that does not exit costs as much as several layers of a small model, so
+    /// few exits may be faster.
     [[nodiscard]] std::vector<std::vector<std::size_t>> layer_sets() const {
         std::vector<std::vector<std::size_t>> sets{o_.layers};
         if (!o_.few_layers) return sets;
@@ -226,7 +227,7 @@ private:
                 .speedup = done.decode_speedup()};
     }
 
-    /// What each completion loses of its ROUGE-L against full depth's; a gain is no loss.
+    /// Returns each completion's loss of ROUGE-L against full depth's; a gain counts as 0.
     [[nodiscard]] sample_losses losses_of(const std::vector<sample>& samples, const policy_spec& policy) const {
         auto full = make_session(model_, policy_spec{});
         auto early = make_session(model_, policy, {}, head_);

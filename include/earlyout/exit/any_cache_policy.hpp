@@ -13,7 +13,7 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// A cache policy chosen at run time; as it is made, propagate. One indirect call per token dearer than the policy it
+/// A cache policy chosen at run time; propagate by default. Costs one indirect call per token more than the policy it
 /// holds.
 class any_cache_policy {
 public:
@@ -21,7 +21,7 @@ public:
     /// Holds a copy of the policy.
     template <class Policy>
         requires(!std::is_same_v<std::remove_cvref_t<Policy>, any_cache_policy>)
-    // NOLINTNEXTLINE(google-explicit-constructor): any cache policy is one
+    // NOLINTNEXTLINE(google-explicit-constructor): implicit conversion is intended
     any_cache_policy(Policy held)
         : cap(held.cap), prefill(held.prefill), held_(std::make_shared<const holder<Policy>>(std::move(held))) {
         static_assert(cache_policy<Policy>,
@@ -39,7 +39,7 @@ public:
     earlyout::prefill prefill;
 
 private:
-    /// skipped_layers of any network.
+    /// Type-erased skipped_layers of any network.
     class actions {
     public:
         actions(function_ref<void()> propagate, function_ref<void()> omit, function_ref<void()> defer) noexcept

@@ -12,12 +12,12 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// A gate chosen at run time: its signals are a run-time set, its states live in fixed inline storage. One indirect
-/// call per exit dearer than the gate it holds.
+/// A gate chosen at run time: its signals are a run-time set, its states are stored inline at a fixed size. Costs one
+/// indirect call per exit more than the gate it holds.
 /// @tparam TokenBytes, SequenceBytes max bytes of a held gate's token_state and sequence_state
 template <std::size_t TokenBytes, std::size_t SequenceBytes>
 class basic_any_gate {
-    /// Storage of a state, value-initialised when it is first used.
+    /// Storage of a state, value-initialised when first used.
     template <std::size_t Bytes>
     class state {
     public:
@@ -51,7 +51,7 @@ public:
     /// Holds a copy of the gate.
     template <class Gate>
         requires(!std::is_same_v<std::remove_cvref_t<Gate>, basic_any_gate>)
-    // NOLINTNEXTLINE(google-explicit-constructor): any gate is one
+    // NOLINTNEXTLINE(google-explicit-constructor): implicit conversion is intended
     basic_any_gate(Gate held) : held_(std::make_shared<const holder<Gate>>(std::move(held))) {
         explain_gate<Gate>();
         static_assert(
@@ -66,7 +66,7 @@ public:
     decision operator()(const signal_view<all_signals>& s, token_state& token, sequence_state& sequence) const {
         return held_->evaluate(s, token, sequence);
     }
-    /// Returns what the held gate reads.
+    /// Returns the signals that the held gate reads.
     [[nodiscard]] signal_set run_time_signals() const noexcept { return held_->signals(); }
     [[nodiscard]] sequence_state start_sequence() const { return held_->start_sequence(); }
     void check(const model_shape& shape) const { held_->check(shape); }
@@ -106,7 +106,7 @@ private:
     std::shared_ptr<const interface> held_;
 };
 
-/// Any gate of this library, and most others.
+/// An any_gate that fits every gate of this library, and most others.
 using any_gate = basic_any_gate<256, 128>;
 
 }}  // namespace earlyout::EARLYOUT_ABI

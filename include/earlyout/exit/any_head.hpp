@@ -14,15 +14,15 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// An exit head chosen at run time; as it is made, the shared one. One indirect call per answer dearer than the head
-/// it holds.
+/// An exit head chosen at run time; the shared one by default. Costs one indirect call per evaluation more than the
+/// head it holds.
 class any_head {
 public:
     any_head() : any_head(shared_head{}) {}
     /// Holds a copy of the head.
     template <class Head>
         requires(!std::is_same_v<std::remove_cvref_t<Head>, any_head>)
-    // NOLINTNEXTLINE(google-explicit-constructor): any head is one
+    // NOLINTNEXTLINE(google-explicit-constructor): implicit conversion is intended
     any_head(Head held) : held_(std::make_shared<const holder<Head>>(std::move(held))) {
         static_assert(exit_head<Head>, "earlyout: any_head holds an exit head, such as shared_head{}");
     }

@@ -10,15 +10,15 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// How far the prompt goes before the first token is drawn.
+/// How deep the prompt runs before the first token is sampled.
 enum class prefill : std::uint8_t {
     eager,  ///< prompt and first token at full depth, as in the SEC paper
-    lazy    ///< as deep as the first token needs; the rest runs when, and only when, a token goes deeper
+    lazy    ///< as deep as the first token needs; the rest runs only when a token goes deeper
 };
 
 namespace detail {
 
-/// What a cache policy is given, for the concept; see skipped_layers.
+/// Placeholder for a cache policy's argument, for the concept; see skipped_layers.
 struct any_skipped_layers {
     void propagate() const;
     void omit() const;
@@ -27,10 +27,10 @@ struct any_skipped_layers {
 
 }  // namespace detail
 
-/// Determines what becomes of the layers that a token skipped. `before_token(skipped)` is called before the next token
-/// of the sequence enters the first layer, with something that offers propagate(), omit() and defer(). `cap` is the max
-/// number of generated tokens that may be deferred; at that many the next token passes all layers and catches them up.
-/// `prefill` says how deep the prompt goes. The default implementation is propagate.
+/// Determines how the layers that a token skipped are handled. `before_token(skipped)` is called before the next token
+/// of the sequence enters the first layer, with an object that offers propagate(), omit() and defer(). `cap` is the max
+/// number of generated tokens that may be deferred; once it is reached, the next token runs to full depth and catches
+/// them up. `prefill` states how deep the prompt runs. The default implementation is propagate.
 template <class Policy>
 concept cache_policy = std::copyable<Policy> && requires(const Policy& policy, detail::any_skipped_layers& skipped) {
     policy.before_token(skipped);

@@ -2,7 +2,7 @@
 #ifndef EARLYOUT_EXIT_CATALOGUE_HPP
 #define EARLYOUT_EXIT_CATALOGUE_HPP
 
-/// @file The gates that this library knows by name. Command, sidecar and server build policies from them; heads are in
+/// @file The gates that this library knows by name, from which command, sidecar and server build policies. Heads are in
 /// head_catalogue.hpp.
 
 #include <earlyout/exit/any_gate.hpp>
@@ -27,16 +27,16 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// A gate that can be named.
+/// A gate with a name.
 struct gate_entry {
     gate_info info;
     signal_set signals;
-    /// Makes one. values: one for each of info.parameters; exits: what was fitted, which must outlive the gate and may
-    /// be null for a gate that is not fitted
+    /// Makes a gate. values: one for each of info.parameters; exits: the fitted weights, which must outlive the gate
+    /// and may be null for a gate that is not fitted
     composed_gate::part (*make)(std::span<const float> values, const exit_weights* exits) = nullptr;
 
     [[nodiscard]] constexpr bool is_fitted() const noexcept { return !info.tensors.empty(); }
-    /// Returns true when the gate reads something that is computed from an exit's logits.
+    /// Returns true when the gate reads a signal computed from an exit's logits.
     [[nodiscard]] constexpr bool reads_logits() const noexcept {
         return signals.contains(signal::logits) || signals.contains(signal::argmax) ||
                signals.contains(signal::max_probability) || signals.contains(signal::margin) ||
@@ -44,7 +44,7 @@ struct gate_entry {
     }
 };
 
-/// Returns the entry of a gate: a type with `info` and a static `from(values)`, or `from(values, exits)` where it is
+/// Returns the entry of a gate: a type with `info` and a static `from(values)`, or `from(values, exits)` if it is
 /// fitted.
 template <class Gate>
 [[nodiscard]] constexpr gate_entry entry_of() noexcept {
@@ -60,7 +60,7 @@ template <class Gate>
             }};
 }
 
-/// Returns every gate that can be named. A new one is a line here.
+/// Returns every gate that has a name. A new one takes one line here.
 [[nodiscard]] inline std::span<const gate_entry> gate_catalogue() noexcept {
     static constexpr gate_entry entries[]{
         entry_of<always_exit>(),   entry_of<margin>(),     entry_of<max_probability>(), entry_of<entropy>(),

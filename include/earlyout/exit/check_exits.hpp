@@ -19,7 +19,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 
 namespace detail {
 
-/// The layer in `NAME.LAYER.TENSOR`, and what follows it; layer 0 where there is none.
+/// Returns the layer in `NAME.LAYER.TENSOR`, and what follows it; layer 0 if there is none.
 struct exit_tensor_name {
     std::size_t layer = 0;
     std::string_view tensor;
@@ -83,7 +83,7 @@ inline void check_adapter_tensors(const exit_weights& exits, std::string_view na
     }
 }
 
-/// Makes the gate as a session would, with its default parameters: what cannot be made is refused.
+/// Makes the gate as a session would, with its default parameters; refuses exits for which this fails.
 inline void check_fitted_gate(const exit_weights& exits, const gate_entry& gate) {
     std::vector<float> values;
     for (const gate_parameter& p : gate.info.parameters) values.push_back(p.otherwise);
@@ -102,8 +102,8 @@ inline void check_fitted_gate(const exit_weights& exits, const gate_entry& gate)
 
 }  // namespace detail
 
-/// Refuses exits that do not agree with themselves or with the model they were fitted to: layers beyond the model's,
-/// and tensors of gates and heads in the catalogue with other names or shapes than theirs.
+/// Refuses exits that are inconsistent or do not match the model they were fitted to: layers beyond the model's, and
+/// tensors of the catalogue's gates and heads with unexpected names or shapes.
 /// @throws error (wrong_shape, wrong_value, missing_tensor, malformed_file, mismatch) naming the tensor
 inline void check_exits(const exit_weights& exits) {
     if (!exits.layers().empty() && exits.layers().back() > exits.model().layers) {

@@ -8,15 +8,15 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// What a gate says about a token after a layer.
+/// A gate's decision for a token after a layer.
 enum class decision : std::uint8_t {
-    go_on,  ///< run the next layers
-    exit,   ///< answer now, skip the layers above
+    go_on,  ///< continue: run the next layers
+    exit,   ///< predict from this layer, skip the layers above
     stop,   ///< the model is about to be wrong: end this completion, produce no token from this state
-    spent   ///< a budget is used up: end this completion, which says nothing about the model
+    spent   ///< a budget is used up: end this completion; implies nothing about the model
 };
 
-/// "go_on", "exit", "stop" or "spent".
+/// Returns "go_on", "exit", "stop" or "spent".
 [[nodiscard]] constexpr const char* to_string(decision d) noexcept {
     switch (d) {
         case decision::go_on: return "go_on";
@@ -27,7 +27,7 @@ enum class decision : std::uint8_t {
     return "unknown";
 }
 
-/// Which way a gate's threshold must move to make exits rarer.
+/// Direction in which a gate's threshold must move to make exits rarer.
 enum class threshold_direction : std::uint8_t { higher_is_conservative, lower_is_conservative };
 
 }}  // namespace earlyout::EARLYOUT_ABI

@@ -14,8 +14,8 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// What an exit head computes with: the model's own final norm and output matrix, products with weights of the head's
-/// own, and scratch memory. Lent for one call.
+/// Operations that an exit head computes with: the model's own final norm and output matrix, products with the head's
+/// own weights, and scratch memory. Lent for one call.
 class lm_head {
 public:
     using function = function_ref<void(matrix_view<const float> hidden, matrix_view<float> logits)>;
@@ -31,7 +31,7 @@ public:
         map(x, y, *context_);
     }
 
-    /// Returns scratch memory until the end of the caller's scope; the head declares it in `scratch_bytes`.
+    /// Returns scratch memory until the end of the caller's scope; the head declares its size in `scratch_bytes`.
     [[nodiscard]] scratch_frame frame() const noexcept { return scratch_frame(context_->scratch()); }
 
 private:
@@ -40,14 +40,14 @@ private:
 };
 
 /// Turns hidden states after a layer into logits: called with the layer, hidden: [n, d_model], logits: [n, vocab] and
-/// the model's own output. Each row's logits must not depend on the others. It is called after the last layer too, for
-/// which most have nothing of their own. Optional members:
+/// the model's own output. Each row's logits must not depend on the others. It is also called after the last layer, for
+/// which most heads have no weights of their own. Optional members:
 ///
-///     // ends in the model's output and leaves its logits alone
+/// applies the model's LM head last and does not change its logits
 ///     static constexpr bool uses_lm_head = true;
-///     // refuses a model that it does not fit: throws error
+/// refuses a model that the head does not fit: throws error
 ///     void check(const model_shape&) const;
-///     // scratch memory that a call for that many rows takes
+/// scratch memory of a call for n rows
 ///     std::size_t scratch_bytes(std::size_t rows) const;
 ///
 /// The default implementation is shared_head.
@@ -56,7 +56,7 @@ concept exit_head = std::copyable<Head> &&
                     requires(const Head& head, std::size_t layer, matrix_view<const float> hidden,
                              matrix_view<float> logits, const lm_head& output) { head(layer, hidden, logits, output); };
 
-/// Returns the bytes of scratch memory that a head takes for `rows` rows.
+/// Returns the bytes of scratch memory that a head needs for `rows` rows.
 template <exit_head Head>
 [[nodiscard]] std::size_t head_scratch_bytes(const Head& head, std::size_t rows) {
     if constexpr (requires { head.scratch_bytes(rows); }) {
@@ -66,8 +66,8 @@ template <exit_head Head>
     }
 }
 
-/// Returns true for a head that ends in the model's output and leaves its logits alone, so that they can be summarised
-/// as they are computed, or computed for some tokens alone.
+/// Returns true for a head that applies the model's LM head last and does not change its logits, so that they can be
+/// summarised as they are computed, or computed for some tokens alone.
 template <exit_head Head>
 [[nodiscard]] constexpr bool uses_lm_head(const Head& head) noexcept {
     if constexpr (requires { head.run_time_uses_lm_head(); }) {
@@ -77,16 +77,17 @@ template <exit_head Head>
     }
 }
 
-/// Where a shortlist answers: at later exits, or after the last layer too, whose answer then is not quite full depth's.
+/// Where a shortlist applies: at later exits, or also after the last layer, whose predictions then only approximate
+/// full depth's.
 enum class shortlist_reach : std::uint8_t { exits, full_depth };
 
-/// The shortlist that a head computes logits of at later exits; see shortlist.
+/// The shortlist whose logits a head computes at later exits; see shortlist.
 struct shortlist_use {
     std::size_t tokens = 0;  ///< 0: no shortlist
     shortlist_reach reach = shortlist_reach::exits;
 };
 
-/// True for a type of head that can have a shortlist.
+/// Satisfied by a type of head that can have a shortlist.
 template <class Head>
 inline constexpr bool may_use_shortlist = requires(const Head& head) {
     { head.run_time_shortlist() } -> std::convertible_to<shortlist_use>;

@@ -20,7 +20,7 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// A gate asked after each of the given layers; its token state runs through all of them.
+/// A gate evaluated after each of the given layers, with one token state across all of them.
 template <class Gate, std::size_t... Layers>
 struct gated_layers {
     static_assert(sizeof...(Layers) > 0 && ((Layers > 0) && ...),
@@ -28,7 +28,7 @@ struct gated_layers {
     Gate gate;
 };
 
-/// `after<3>(gate)`, or one gate after several layers: `after<2, 4, 6>(gate)`.
+/// Places one gate after one layer, `after<3>(gate)`, or after several: `after<2, 4, 6>(gate)`.
 template <std::size_t... Layers, class Gate>
 [[nodiscard]] constexpr gated_layers<Gate, Layers...> after(Gate g) {
     explain_gate<Gate>();
@@ -41,12 +41,12 @@ public:
     exit_layers() = default;
     exit_layers(std::initializer_list<int> layers) : exit_layers(std::span(layers.begin(), layers.size())) {}
 
-    /// Takes any range of integers, in any order.
+    /// Sorts any range of integers.
     /// @throws error (invalid_argument) for a layer below 1 or a repeated one
     template <std::ranges::input_range Range>
         requires(std::integral<std::ranges::range_value_t<Range>> &&
                  !std::same_as<std::remove_cvref_t<Range>, exit_layers>)
-    // NOLINTNEXTLINE(google-explicit-constructor): a list of layers is one
+    // NOLINTNEXTLINE(google-explicit-constructor): implicit conversion is intended
     exit_layers(const Range& layers) {
         for (const auto layer : layers) {
             if (std::cmp_less(layer, 1)) {
@@ -91,11 +91,11 @@ inline void check_exit_layers(std::span<const std::size_t> layers, const model_s
 }  // namespace detail
 
 /// Which gate is evaluated after which layer, in order of depth. A plan answers queries and never runs anything: a step
-/// drives the layers and asks. Either gates and layers are part of the type,
+/// drives the layers and queries the plan. Either gates and layers are part of the type,
 ///
 ///     exit_plan{after<3>(margin{.threshold = 0.6f}), after<5, 6>(other_gate)}
 ///
-/// and the loop over exits is unrolled, or one gate is asked after layers chosen at run time,
+/// and the loop over exits is unrolled, or one gate is evaluated after layers chosen at run time,
 ///
 ///     exit_plan{std::vector{2, 4, 6}, margin{.threshold = 0.6f}}
 template <class... Groups>
@@ -104,7 +104,7 @@ class exit_plan;
 template <class... Groups>
 class exit_plan {
     static_assert((detail::is_gated_layers<Groups> && ...),
-                  "earlyout: an exit plan is made of after<LAYERS...>(gate) parts, or of exit layers and one gate");
+                  "earlyout: an exit plan consists of after<LAYERS...>(gate) parts, or of exit layers and one gate");
 
     template <class Group>
     struct group_traits;
@@ -138,10 +138,10 @@ class exit_plan {
         return all;
     }();
     static_assert(std::ranges::adjacent_find(layer_list) == layer_list.end(),
-                  "earlyout: an exit plan asks one gate per layer; combine gates with and_then, all_of or any_of");
+                  "earlyout: an exit plan has one gate per layer; combine gates with and_then, all_of or any_of");
 
 public:
-    /// The deepest exit, 0 without exits; checked against a static model shape when compiling.
+    /// The deepest exit, 0 without exits; checked against a static model shape at compile time.
     static constexpr std::size_t deepest_layer = count == 0 ? 0 : exits[count == 0 ? 0 : count - 1].layer;
 
     struct token_state {
@@ -150,7 +150,7 @@ public:
     struct sequence_state {
         typename detail::states_of<typename group_traits<Groups>::gate...>::sequence states;
     };
-    /// What the gates keep for one token and for one completion.
+    /// State of the gates for one token and for one completion.
     struct state {
         token_state token{};
         sequence_state sequence{};
@@ -158,13 +158,13 @@ public:
 
     constexpr explicit exit_plan(Groups... groups) : groups_(std::move(groups)...) {}
 
-    /// Exit layers in increasing order.
+    /// Returns the exit layers in increasing order.
     [[nodiscard]] static constexpr std::span<const std::size_t> layers() noexcept { return layer_list; }
-    /// Union of what the gates read.
+    /// Returns the union of the signals that the gates read.
     [[nodiscard]] signal_set signals() const noexcept {
         return std::apply([](const auto&... group) { return (no_signals | ... | signals_of(group.gate)); }, groups_);
     }
-    /// @throws error when a layer lies beyond the model, or a gate does not fit it
+    /// @throws error when a layer is beyond the model's last, or a gate does not fit the model
     void check(const model_shape& shape) const {
         detail::check_exit_layers(layers(), shape);
         std::apply([&](const auto&... group) { (check_gate(group.gate, shape), ...); }, groups_);
@@ -205,7 +205,7 @@ private:
 template <class Gate>
 class exit_plan<exit_layers, Gate> {
 public:
-    static constexpr std::size_t deepest_layer = 0;  ///< not known when compiling
+    static constexpr std::size_t deepest_layer = 0;  ///< not known at compile time
     using token_state = token_state_of<Gate>;
     using sequence_state = sequence_state_of<Gate>;
     struct state {

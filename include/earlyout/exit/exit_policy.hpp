@@ -21,8 +21,8 @@ inline constexpr bool is_exit_plan<exit_plan<Groups...>> = true;
 
 }  // namespace detail
 
-/// Everything that decides how deep a token goes: which gate is asked where, what an exit answers with,
-/// and what the skipped layers keep.
+/// Determines how deep a token runs: which gate is evaluated where, which head computes an exit's logits, and how the
+/// skipped layers' cache entries are handled.
 template <class Plan, class Head = shared_head, class Cache = propagate>
 struct exit_policy {
     static_assert(detail::is_exit_plan<Plan>,
@@ -44,7 +44,7 @@ struct exit_policy {
     Cache cache;
 };
 
-/// Full depth for every token, through the same code.
+/// Returns the policy that runs every token to full depth, through the same code.
 [[nodiscard]] inline auto full_depth() { return exit_policy{exit_plan{}, shared_head{}, propagate{}}; }
 
 namespace detail {
@@ -54,7 +54,8 @@ inline constexpr bool is_exit_policy = false;
 template <class Plan, class Head, class Cache>
 inline constexpr bool is_exit_policy<exit_policy<Plan, Head, Cache>> = true;
 
-/// False when a plan's exits are known at compile time, and the network's layers, and there are too few of these.
+/// False when both the plan's exits and the network's layers are known at compile time, and an exit is beyond the last
+/// layer.
 template <class Network, class Policy>
 inline constexpr bool exits_exist = [] {
     if constexpr (requires { Network::static_shape; }) {

@@ -20,7 +20,7 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// One linear map as an `exit_weights` stores it: out = weight x + bias. Views; they live as long as it does.
+/// One linear map as stored in an `exit_weights`: out = weight x + bias. Views, valid as long as it is.
 struct linear_weights {
     std::size_t outputs = 0;
     std::size_t inputs = 0;
@@ -28,7 +28,7 @@ struct linear_weights {
     std::span<const float> bias;    ///< [outputs], or empty: none
 };
 
-/// A low-rank residual map as an `exit_weights` stores it: h + up down h. Views likewise.
+/// A low-rank residual map as stored in an `exit_weights`: h + up down h. Views, likewise.
 struct adapter_weights {
     linear_weights down;  ///< [rank, d_model]
     linear_weights up;    ///< [d_model, rank]
@@ -40,7 +40,7 @@ struct fitted_model {
     std::size_t d_model = 0;
     std::size_t vocab = 0;
     std::string fingerprint;     ///< of the source tensors, 16 hexadecimal digits
-    std::string weight_formats;  ///< the formats the network computed with: "f32", or several as "f32, int8"
+    std::string weight_formats;  ///< the formats that the network computed with: "f32", or several as "f32, int8"
 
     friend bool operator==(const fitted_model&, const fitted_model&) = default;
 };
@@ -55,7 +55,7 @@ struct fitted_model {
 ///     adapter.LAYER.up.weight [d_model, rank]                  what is added to the hidden state after one layer
 ///                                                              before the model's own output
 ///
-/// Other names are kept as they are; check_exits() refuses what does not fit. Moving it leaves all views valid.
+/// Other names are kept as they are; check_exits() refuses tensors that do not fit. Moving it keeps all views valid.
 class exit_weights {
 public:
     struct tensor_values {
@@ -65,7 +65,7 @@ public:
     using tensor_map = std::map<std::string, tensor_values, std::less<>>;
     using text_map = std::map<std::string, std::string, std::less<>>;
 
-    /// @param source where it comes from, for error messages (a path)
+    /// @param source origin (a path), for error messages
     explicit exit_weights(std::string source = "exit weights") : source_(std::move(source)) {}
     exit_weights(exit_weights&&) = default;
     exit_weights& operator=(exit_weights&&) = default;
@@ -75,14 +75,14 @@ public:
 
     [[nodiscard]] const std::string& source() const noexcept { return source_; }
 
-    /// The model these were fitted to.
+    /// Returns the model these were fitted to.
     [[nodiscard]] const fitted_model& model() const noexcept { return model_; }
     exit_weights& set_model(fitted_model model) {
         model_ = std::move(model);
         return *this;
     }
 
-    /// Layers after which exits were fitted, numbered from 1, increasing.
+    /// Returns the layers after which exits were fitted, numbered from 1, increasing.
     [[nodiscard]] std::span<const std::size_t> layers() const noexcept { return layers_; }
     /// @throws error (wrong_value) when they are not increasing from 1
     exit_weights& set_layers(std::vector<std::size_t> layers) {
@@ -98,9 +98,9 @@ public:
         return *this;
     }
 
-    /// Stores a tensor, row-major, in place of one of the same name.
-    /// @throws error (wrong_shape) when the values are not as many as the shape says, (wrong_value) when one is
-    ///         not finite
+    /// Stores a tensor, row-major, replacing any of the same name.
+    /// @throws error (wrong_shape) when the number of values does not match the shape, (wrong_value) when one is not
+    /// finite
     exit_weights& set(std::string name, std::vector<std::size_t> shape, std::vector<float> values) {
         const tensor_view view{name, dtype::f32, shape, {}};
         if (view.element_count() != values.size()) {
@@ -116,7 +116,7 @@ public:
         return *this;
     }
     [[nodiscard]] const tensor_map& tensors() const noexcept { return tensors_; }
-    /// The tensor of that name, or nullptr.
+    /// Returns the tensor of that name, or nullptr.
     [[nodiscard]] const tensor_values* find(std::string_view name) const noexcept {
         const auto found = tensors_.find(name);
         return found == tensors_.end() ? nullptr : &found->second;
@@ -127,7 +127,7 @@ public:
         fail(errc::missing_tensor, source_, ": tensor '", name, "' is missing");
     }
 
-    /// `NAME.weight` [outputs, inputs] with `NAME.bias` [outputs] where there is one.
+    /// Returns `NAME.weight` [outputs, inputs] with `NAME.bias` [outputs] if there is one.
     /// @throws error (missing_tensor, wrong_shape)
     [[nodiscard]] linear_weights linear(std::string_view name) const {
         const std::string weight_name = std::string(name) + ".weight";
@@ -151,15 +151,15 @@ public:
     [[nodiscard]] bool has_head(std::size_t layer) const {
         return find(numbered("head", layer) + ".weight") != nullptr;
     }
-    /// The output matrix of its own after a layer: weight [vocab, d_model].
+    /// Returns a layer's own output matrix: weight [vocab, d_model].
     /// @throws error (missing_tensor) when the layer has none
     [[nodiscard]] linear_weights head(std::size_t layer) const { return linear(numbered("head", layer)); }
 
     [[nodiscard]] bool has_adapter(std::size_t layer) const {
         return find(numbered("adapter", layer) + ".down.weight") != nullptr;
     }
-    /// The adapter after a layer, without biases.
-    /// @throws error (missing_tensor) when the layer has none, (wrong_shape) when its halves do not fit each other
+    /// Returns the adapter after a layer, without biases.
+    /// @throws error (missing_tensor) when the layer has none, (wrong_shape) when its halves do not match
     [[nodiscard]] adapter_weights adapter(std::size_t layer) const {
         const std::string stem = numbered("adapter", layer);
         const adapter_weights found{linear(stem + ".down"), linear(stem + ".up")};
@@ -171,8 +171,8 @@ public:
         return found;
     }
 
-    /// Returns the policy that was fitted, as text (policy_spec): for a gate that was chosen with its thresholds and
-    /// layers, or without a name for the best of all. Nothing where none was.
+    /// Returns a fitted policy as text (policy_spec): the one chosen for a gate, with its thresholds and layers, or,
+    /// without a name, the best of all. Nothing if there is none.
     [[nodiscard]] std::optional<std::string_view> policy(std::string_view gate = {}) const {
         const auto found = metadata_.find(policy_key(gate));
         if (found == metadata_.end()) return std::nullopt;
@@ -182,7 +182,7 @@ public:
         return set_metadata(policy_key(gate), std::move(policy));
     }
 
-    /// Free text: what the gate is, how and on what it was fitted.
+    /// Returns free text: what the gate is, how and on what it was fitted.
     [[nodiscard]] const text_map& metadata() const noexcept { return metadata_; }
     exit_weights& set_metadata(std::string key, std::string value) {
         metadata_.insert_or_assign(std::move(key), std::move(value));

@@ -41,11 +41,11 @@ struct sequence_state<Gate> {
 
 }  // namespace detail
 
-/// What a gate keeps while one token climbs; value-initialised for each token.
+/// A gate's state for one token; value-initialised for each token.
 template <class Gate>
 using token_state_of = typename detail::token_state<Gate>::type;
 
-/// What a gate keeps over a whole completion.
+/// A gate's state over a whole completion.
 template <class Gate>
 using sequence_state_of = typename detail::sequence_state<Gate>::type;
 
@@ -76,12 +76,12 @@ concept declares_signals = requires {
     { Gate::signals } -> std::convertible_to<signal_set>;
 };
 
-/// True when a gate, const or not, takes its signals and these states.
+/// True when a gate, const or not, can be called with its signals and these states.
 template <class Gate, class... States>
 concept takes = requires(Gate& g, const signal_view<std::remove_const_t<Gate>::signals>& view, States&... states) {
     g(view, states...);
 };
-/// True when it takes the states that it declares.
+/// True when it can be called with the states that it declares.
 template <class Gate, class Plain = std::remove_const_t<Gate>>
 constexpr bool takes_its_states = [] {
     if constexpr (keeps_token_state<Plain> && keeps_sequence_state<Plain>) {
@@ -112,9 +112,9 @@ constexpr bool state_can_be_restored =
 ///         }
 ///     };
 ///
-/// It may declare `token_state` and `sequence_state`, trivially copyable, which it then takes as further
-/// parameters by reference; `sequence_state start_sequence() const` gives the latter its first value, and
-/// `void check(const model_shape&) const` refuses a model that the gate does not fit.
+/// It may declare `token_state` and `sequence_state`, trivially copyable, which are then passed as further parameters
+/// by reference; `sequence_state start_sequence() const` returns the initial value of the latter, and `void check(const
+/// model_shape&) const` refuses a model that the gate does not fit.
 template <class Gate>
 concept gate = detail::declares_signals<Gate> && std::copyable<Gate> && detail::state_can_be_restored<Gate> &&
                detail::takes_its_states<const Gate> &&
@@ -125,7 +125,7 @@ concept gate = detail::declares_signals<Gate> && std::copyable<Gate> && detail::
 
 namespace detail {
 
-/// Explains why a gate's operator() cannot be called; one of these holds.
+/// Explains why a gate's operator() cannot be called; one of these applies.
 template <class Gate>
 consteval void explain_call() {
     constexpr bool not_const = takes_its_states<Gate>;
@@ -155,8 +155,8 @@ consteval void explain_call() {
 
 }  // namespace detail
 
-/// Explains, one sentence each, why a type is not a gate. Used where a gate is taken, since a failed
-/// concept alone leaves the reader with a page of notes.
+/// Explains, in one sentence each, why a type is not a gate. Used where a gate is accepted, since a failed concept
+/// alone produces a page of notes.
 template <class Gate>
 consteval void explain_gate() {
     static_assert(detail::declares_signals<Gate>,
@@ -169,16 +169,16 @@ consteval void explain_gate() {
         if constexpr (!detail::takes_its_states<const Gate>) {
             detail::explain_call<Gate>();
         } else {
-            using answer = decltype(detail::call_gate(
+            using result = decltype(detail::call_gate(
                 std::declval<const Gate&>(), std::declval<const signal_view<Gate::signals>&>(),
                 std::declval<token_state_of<Gate>&>(), std::declval<sequence_state_of<Gate>&>()));
-            static_assert(std::is_same_v<answer, decision>,
+            static_assert(std::is_same_v<result, decision>,
                           "earlyout: a gate's operator() must return earlyout::decision (go_on, exit or stop)");
         }
     }
 }
 
-/// A gate made of a function of its signals; see make_gate.
+/// A gate wrapping a function of its signals; see make_gate.
 template <signal_set Signals, class Function>
 class function_gate {
 public:
@@ -187,7 +187,7 @@ public:
     constexpr explicit function_gate(Function function) : function_(std::move(function)) {}
     function_gate(const function_gate&) = default;
     ~function_gate() = default;
-    /// A lambda with captures cannot be assigned, so it is replaced.
+    /// Replaced by reconstruction: a lambda with captures cannot be assigned.
     function_gate& operator=(const function_gate& other) noexcept
         requires std::is_nothrow_copy_constructible_v<Function>
     {
@@ -204,9 +204,9 @@ private:
     Function function_;
 };
 
-/// Makes a gate of a lambda: `make_gate<signal::margin>([](const auto& s) { return s.margin() > 0.9f ? ... })`. What
-/// the lambda captures must not change; a gate with state of its own is a type (see gate).
-/// @tparam Signals what it reads
+/// Makes a gate of a lambda: `make_gate<signal::margin>([](const auto& s) { return s.margin() > 0.9f ? ... })`. The
+/// lambda's captures must not change; a gate with its own state is a type (see gate).
+/// @tparam Signals signals that the lambda reads
 template <signal_set Signals, class Function>
 [[nodiscard]] constexpr auto make_gate(Function function) {
     using view = const signal_view<Signals>&;
@@ -220,14 +220,14 @@ template <signal_set Signals, class Function>
     }
 }
 
-/// The gate's answer at one exit.
+/// Evaluates the gate at one exit.
 template <class Gate>
 [[nodiscard]] decision evaluate(const Gate& g, exit_signals& signals, token_state_of<Gate>& token,
                                 sequence_state_of<Gate>& sequence) {
     return detail::call_gate(g, signal_view<Gate::signals>(signals), token, sequence);
 }
 
-/// What this gate reads; known at run time only for `any_gate`.
+/// Returns the signals that this gate reads; known only at run time for `any_gate`.
 template <class Gate>
 [[nodiscard]] signal_set signals_of(const Gate& g) noexcept {
     if constexpr (requires { g.run_time_signals(); }) {
@@ -237,7 +237,7 @@ template <class Gate>
     }
 }
 
-/// The sequence state a completion starts with.
+/// Returns the sequence state that a completion starts with.
 template <class Gate>
 [[nodiscard]] sequence_state_of<Gate> start_sequence(const Gate& g) {
     if constexpr (requires { g.start_sequence(); }) {

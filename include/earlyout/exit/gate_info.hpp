@@ -11,15 +11,15 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// A parameter of a gate as text names it: `margin(0.9)`, `sec(0.9, stop=0.8)`.
+/// A gate's parameter as named in text: `margin(0.9)`, `sec(0.9, stop=0.8)`.
 struct gate_parameter {
     std::string_view name;
     std::string_view meaning;     ///< "exits where p1 - p2 is at least this"
     std::string_view comparison;  ///< how the gate compares with it, for reports: ">="
-    float otherwise = 0.0f;       ///< its value where none is given
-    float min = 0.0f;             ///< smallest and largest value that mean something
+    float otherwise = 0.0f;       ///< default value
+    float min = 0.0f;             ///< smallest and largest meaningful value
     float max = 1.0f;
-    bool is_exit_count = false;  ///< a whole number of exits, which a plan with fewer never reaches
+    bool is_exit_count = false;  ///< a whole number of exits; a plan with fewer exits never reaches it
     threshold_direction direction = threshold_direction::higher_is_conservative;
     std::span<const float> grid{};              ///< values worth trying, from conservative to bold; empty: none
     std::span<const std::string_view> words{};  ///< names of the values 0, 1, ...; empty: a number
@@ -27,14 +27,14 @@ struct gate_parameter {
 
 inline constexpr float no_limit = std::numeric_limits<float>::max();
 
-/// What a catalogue says of a gate beside the gate itself. A gate's type holds it as `info`.
+/// Catalogue entry of a gate. A gate's type holds it as `info`.
 struct gate_info {
-    std::string_view name;   ///< "margin", as users write it; of a fitted gate also how its tensors' names begin
-    std::string_view brief;  ///< one line: what it exits by
+    std::string_view name;   ///< "margin", as users write it; of a fitted gate also the prefix of its tensors' names
+    std::string_view brief;  ///< one line: its exit criterion
     std::span<const gate_parameter> parameters{};
-    /// What follows `NAME.` or `NAME.LAYER.` in the names of the tensors that it was fitted with; empty: not fitted.
+    /// What follows `NAME.` or `NAME.LAYER.` in the names of its fitted tensors; empty: not fitted.
     std::span<const std::string_view> tensors{};
-    bool in_default_sweep = false;  ///< `evaluate` tries it where nothing was fitted to the model
+    bool in_default_sweep = false;  ///< `evaluate` tries it when nothing was fitted to the model
 };
 
 }}  // namespace earlyout::EARLYOUT_ABI

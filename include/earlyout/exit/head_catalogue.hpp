@@ -17,18 +17,18 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// An exit head that can be named.
+/// An exit head with a name.
 struct head_entry {
     std::string_view name;    ///< "adapter"
     std::string_view brief;   ///< one line: what an exit's logits are
-    std::string_view tensor;  ///< what it was fitted with is called TENSOR.LAYER...; empty: not fitted
-    /// Makes one, its weights packed in `format`. The exits may be null for a head that is not fitted.
+    std::string_view tensor;  ///< its fitted tensors are named TENSOR.LAYER...; empty: not fitted
+    /// Makes a head, its weights packed in `format`. The exits may be null for a head that is not fitted.
     any_head (*make)(const exit_weights* exits, any_format format, shortlist_use use) = nullptr;
 };
 
 namespace detail {
 
-/// The head, or a shortlist of it.
+/// Wraps the head in a shortlist if there is one.
 template <class Head>
 any_head with_shortlist(Head head, shortlist_use use) {
     if (use.tokens == 0) return head;
@@ -37,7 +37,7 @@ any_head with_shortlist(Head head, shortlist_use use) {
 
 }  // namespace detail
 
-/// Returns every exit head that can be named.
+/// Returns every exit head that has a name.
 [[nodiscard]] inline std::span<const head_entry> head_catalogue() noexcept {
     static constexpr head_entry entries[]{
         {"shared", "the model's own norm and output matrix", "",
@@ -50,7 +50,7 @@ any_head with_shortlist(Head head, shortlist_use use) {
          [](const exit_weights* exits, any_format format, shortlist_use use) -> any_head {
              if (use.tokens != 0) {
                  fail(errc::invalid_argument,
-                      "head: expected one that ends in the model's output matrix for a shortlist, found own");
+                      "head: expected one that applies the model's output matrix last, for a shortlist, found own");
              }
              return own_head<any_format>(*exits, format);
          }},

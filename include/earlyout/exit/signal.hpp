@@ -8,7 +8,7 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// Something a gate may look at besides layer, position and new tokens, which are always visible.
+/// Something a gate may read besides layer, position and new tokens, which are always visible.
 enum class signal : std::uint32_t {
     hidden_state = 1u << 0,           ///< the residual stream after this layer, [d_model]
     logits = 1u << 1,                 ///< this exit's logits, [vocab]
@@ -21,12 +21,12 @@ enum class signal : std::uint32_t {
     divergence = 1u << 8              ///< KL(p || p'), p' at the last evaluated exit of this token, nats
 };
 
-/// A set of signals, fit to be a template argument.
+/// A set of signals, usable as a template argument.
 struct signal_set {
     std::uint32_t bits = 0;
 
     constexpr signal_set() noexcept = default;
-    // NOLINTNEXTLINE(google-explicit-constructor): one signal is a set
+    // NOLINTNEXTLINE(google-explicit-constructor): a signal is a set of one
     constexpr signal_set(signal s) noexcept : bits(static_cast<std::uint32_t>(s)) {}
     constexpr explicit signal_set(std::uint32_t all) noexcept : bits(all) {}
 
@@ -39,7 +39,7 @@ struct signal_set {
 
 [[nodiscard]] constexpr signal_set operator|(signal a, signal b) noexcept { return signal_set(a) | signal_set(b); }
 
-/// No signals: a gate that looks at layer and position only.
+/// No signals: for a gate that reads layer and position only.
 inline constexpr signal_set no_signals{};
 /// Every signal.
 inline constexpr signal_set all_signals{(1u << 9) - 1};

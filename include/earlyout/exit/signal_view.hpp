@@ -12,28 +12,28 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// What a gate is handed: the signals it declared, and layer and position. Reading any other does not
-/// compile, so a gate's cost can be read off its declaration.
+/// What a gate is evaluated on: the signals it declared, and layer and position. Reading any other does not compile, so
+/// a gate's cost is visible in its declaration.
 template <signal_set Declared>
 class signal_view {
 public:
     explicit signal_view(exit_signals& source) noexcept : source_(&source) {}
 
-    /// Layers that have run, from 1.
+    /// Returns the number of layers that have run, from 1.
     [[nodiscard]] std::size_t layer() const noexcept { return source_->layer(); }
-    /// Position of the token in its sequence, from 0.
+    /// Returns the position of the token in its sequence, from 0.
     [[nodiscard]] std::size_t position() const noexcept { return source_->position(); }
-    /// Tokens that the completion has produced before the one that may be predicted here, from 0.
+    /// Returns the number of tokens that the completion produced before the one that may be predicted here, from 0.
     [[nodiscard]] std::size_t new_tokens() const noexcept { return source_->new_tokens(); }
 
-    /// [d_model], before the final norm.
+    /// Returns the hidden state, [d_model], before the final norm.
     [[nodiscard]] std::span<const float> hidden_state() const noexcept {
         static_assert(Declared.contains(signal::hidden_state),
                       "earlyout: this gate reads hidden_state() but does not declare signal::hidden_state in its "
                       "`signals`");
         return source_->hidden_state();
     }
-    /// [vocab], through this exit's head.
+    /// Returns the logits, [vocab], through this exit's head.
     [[nodiscard]] std::span<const float> logits() const {
         static_assert(Declared.contains(signal::logits),
                       "earlyout: this gate reads logits() but does not declare signal::logits in its `signals`");
@@ -44,33 +44,33 @@ public:
                       "earlyout: this gate reads argmax() but does not declare signal::argmax in its `signals`");
         return source_->argmax();
     }
-    /// p1, in (0, 1].
+    /// Returns p1, in (0, 1].
     [[nodiscard]] float max_probability() const {
         static_assert(Declared.contains(signal::max_probability),
                       "earlyout: this gate reads max_probability() but does not declare signal::max_probability in its "
                       "`signals`");
         return source_->max_probability();
     }
-    /// p1 - p2, in [0, 1].
+    /// Returns p1 - p2, in [0, 1].
     [[nodiscard]] float margin() const {
         static_assert(Declared.contains(signal::margin),
                       "earlyout: this gate reads margin() but does not declare signal::margin in its `signals`");
         return source_->margin();
     }
-    /// Nats, in [0, log vocab].
+    /// Returns the entropy in nats, in [0, log vocab].
     [[nodiscard]] float entropy() const {
         static_assert(Declared.contains(signal::entropy),
                       "earlyout: this gate reads entropy() but does not declare signal::entropy in its `signals`");
         return source_->entropy();
     }
-    /// [d_model]; none at a token's first exit.
+    /// Returns the hidden state at the previous exit, [d_model]; nothing at a token's first exit.
     [[nodiscard]] std::optional<std::span<const float>> previous_hidden_state() const noexcept {
         static_assert(Declared.contains(signal::previous_hidden_state),
                       "earlyout: this gate reads previous_hidden_state() but does not declare "
                       "signal::previous_hidden_state in its `signals`");
         return source_->previous_hidden_state();
     }
-    /// None at a token's first exit, and when nothing there asked for logits.
+    /// Returns the previous exit's argmax; nothing at a token's first exit, and when its logits were not computed.
     [[nodiscard]] std::optional<token_id> previous_argmax() const noexcept {
         static_assert(Declared.contains(signal::previous_argmax),
                       "earlyout: this gate reads previous_argmax() but does not declare signal::previous_argmax in its "
@@ -78,7 +78,8 @@ public:
         return source_->previous_argmax();
     }
 
-    /// KL(p || p') in nats, p' being the distribution at the last evaluated exit; none at a token's first exit.
+    /// Returns KL(p || p') in nats, p' being the distribution at the last evaluated exit; nothing at a token's first
+    /// exit.
     [[nodiscard]] std::optional<float> divergence() const {
         static_assert(
             Declared.contains(signal::divergence),
@@ -86,7 +87,7 @@ public:
         return source_->divergence();
     }
 
-    /// The same exit seen by a gate with other declarations; for combinators.
+    /// Returns the same exit as seen by a gate with other declarations; for combinators.
     template <signal_set Other>
     [[nodiscard]] signal_view<Other> as() const noexcept {
         return signal_view<Other>(*source_);

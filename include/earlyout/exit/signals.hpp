@@ -20,12 +20,13 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// The signals of one token at one exit. Each is computed when first read and memoised until the token moves on; a
-/// token that exits is drawn from the logits that its gate already computed.
+/// The signals of one token at one exit. Each is computed when first read and memoised until the token reaches the next
+/// exit; a token that exits is sampled from the logits that its gate already computed.
 class exit_signals {
 public:
-    /// @param shortlist tokens whose logits later exits compute alone; 0: later exits compute all. See shortlist.
-    /// @param read what gates read: what of one exit is kept for the next
+    /// @param shortlist number of tokens whose logits later exits compute alone; 0: later exits compute all. See
+    /// shortlist.
+    /// @param read signals that gates read: determines what is kept of one exit for the next
     exit_signals(std::size_t d_model, std::size_t vocab, std::size_t shortlist = 0, signal_set read = all_signals)
         : summary_blocks_((vocab + kernels::summary_block - 1) / kernels::summary_block),
           shortlist_(std::min(shortlist, vocab)),
@@ -35,12 +36,12 @@ public:
 
     /// Starts a completion of a prompt of `prompt_tokens` tokens.
     void start_completion(std::size_t prompt_tokens) noexcept { prompt_tokens_ = prompt_tokens; }
-    /// Computes argmax, probabilities and margin from the source's summary() from now on, or from stored logits.
-    /// logits() that are read all the same are then computed separately.
+    /// Computes argmax, probabilities and margin from the source's summary() from now on, or from stored logits. If
+    /// logits() are read nevertheless, they are computed separately.
     void use_summaries(bool used) noexcept { summaries_ = used; }
-    /// Lets a token's later exits use the shortlist, where there is one, or does not.
+    /// Enables or disables the shortlist, if there is one, at a token's later exits.
     void use_shortlist(bool used) noexcept { shortlist_.enable(used); }
-    /// Forgets everything: a new token starts at the first layer.
+    /// Resets all per-token state: a new token starts at the first layer.
     void start_token(std::size_t position) noexcept {
         position_ = position;
         layer_ = 0;
@@ -50,7 +51,8 @@ public:
         previous_argmax_.reset();
         shortlist_.start_token();
     }
-    /// Keeps what the next exit's gate reads of this one. Call before the hidden state moves on from an evaluated exit.
+    /// Keeps what the next exit's gate reads of this one. Call it before an evaluated exit's hidden state is
+    /// overwritten.
     void end_exit() noexcept {
         previous_argmax_ = has_top_ ? std::optional(argmax_) : std::nullopt;
         has_previous_hidden_ = !previous_hidden_.empty();
@@ -117,7 +119,7 @@ public:
         return kernels::kl_divergence(logits_.data(), log_sum_, previous_logits_.data(), previous_log_sum_,
                                       logits_.size());
     }
-    /// log p of a token at this exit.
+    /// Returns log p of a token at this exit.
     [[nodiscard]] float log_probability(token_id token) {
         find_top();
         if (token == argmax_) return top_.first - log_sum_;
@@ -128,19 +130,20 @@ public:
         }
         return known_[static_cast<std::size_t>(token)] - log_sum_;
     }
-    /// False when the logits of this exit hold a NaN or +infinity, or nothing but -infinity: there is no answer then.
+    /// Returns false when this exit's logits hold a NaN or +infinity, or nothing but -infinity: no prediction is
+    /// possible then.
     [[nodiscard]] bool are_numbers() {
         find_top();
         return std::isfinite(log_sum_);
     }
-    /// The same of what has been computed at this exit; what has not is taken to be good.
+    /// Returns the same for what has been computed at this exit; anything else is assumed to be valid.
     [[nodiscard]] bool computed_are_numbers() {
         return has_logits_ || has_top_ ? are_numbers()
                                        : std::ranges::all_of(hidden_, [](float x) { return std::isfinite(x); });
     }
-    /// True when what matters of this exit's logits has been computed.
+    /// Returns true when the summary of this exit's logits has been computed.
     [[nodiscard]] bool has_summary() const noexcept { return has_top_; }
-    /// True when this exit's logits have been computed.
+    /// Returns true when this exit's logits have been computed.
     [[nodiscard]] bool has_logits() const noexcept { return has_logits_; }
 
 private:
@@ -176,7 +179,7 @@ private:
     float log_sum_ = 0.0f;
     float entropy_ = 0.0f;
     token_id argmax_ = 0;
-    std::span<const float> known_;  // what top_ was found in: all logits, those of a shortlist, or none of them
+    std::span<const float> known_;  // what top_ was computed from: all logits, those of a shortlist, or none of them
     std::vector<kernels::logit_summary> summary_blocks_;
     detail::vocab_shortlist shortlist_;
     std::optional<token_id> previous_argmax_;

@@ -14,8 +14,8 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// A session whose model type and policy are chosen at run time: a movable value with the interface of session. One
-/// virtual call for each token dearer.
+/// A session whose model type and policy are chosen at run time: a movable value with the interface of session. Costs
+/// one virtual call per token more.
 class any_session {
 public:
     /// Makes a session and holds it.
@@ -26,13 +26,13 @@ public:
         : held_(std::make_unique<holder<Model, Policy>>(model, std::move(policy), options)) {}
     template <model Model, class Policy>
     any_session(const Model&& model, Policy policy, const session_options& options = {}) = delete;
-    /// Takes over a session.
+    /// Moves a session.
     template <model Model, class Policy>
     explicit any_session(session<Model, Policy> made)
         : held_(std::make_unique<holder<Model, Policy>>(std::move(made))) {}
 
-    /// See session::complete.
-    /// @throws error as that, and (unsupported) for a model without a tokenizer
+    /// Completes a text, as session::complete.
+    /// @throws error as session::complete, and (unsupported) for a model without a tokenizer
     completion complete(std::string_view prompt, const generate_options& options = {},
                         token_callback on_token = proceed_always) {
         return held_->complete(prompt, options, on_token);
@@ -41,13 +41,13 @@ public:
                         token_callback on_token = proceed_always) {
         return held_->complete(prompt, options, on_token);
     }
-    /// See session::start.
+    /// Starts a completion, as session::start.
     void start(std::span<const token_id> prompt, const generate_options& options = {}) {
         held_->start(prompt, options);
     }
-    /// See session::next.
+    /// Returns the next token, as session::next.
     std::optional<token_event> next() { return held_->next(); }
-    /// See session::rollback.
+    /// Removes new tokens, as session::rollback.
     void rollback(std::size_t count) { held_->rollback(count); }
 
     [[nodiscard]] std::optional<earlyout::finish_reason> finish_reason() const noexcept {

@@ -12,14 +12,14 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// What session::complete() returns.
+/// Result of session::complete().
 struct completion {
-    std::string text;           ///< of the new tokens; without a tokenizer empty
-    std::vector<token_id> ids;  ///< the new tokens, an end-of-text token included
+    std::string text;           ///< of the new tokens; empty without a tokenizer
+    std::vector<token_id> ids;  ///< the new tokens, including an end-of-text token
     std::vector<std::size_t> exit_layers;
     std::vector<float> log_probabilities;
     earlyout::finish_reason finish_reason = earlyout::finish_reason::max_new_tokens;
-    /// End of `text` that no event carried: what was held back when something other than a token ended it.
+    /// End of `text` that no event carried: text held back when the completion ended other than by a token.
     std::string unstreamed;
     run_stats stats;
 };

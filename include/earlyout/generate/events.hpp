@@ -14,15 +14,15 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 /// One token that a completion produced.
 struct token_event {
     token_id id = 0;
-    std::size_t index = 0;  ///< which new token, from 0
-    /// Text that became complete with this token; valid during the callback. Empty while a character or a
-    /// possible stop string is incomplete; after the last token it includes what was held back.
+    std::size_t index = 0;  ///< index among the new tokens, from 0
+    /// Text that became complete with this token; valid during the callback. Empty while a character or a possible stop
+    /// string is incomplete; the last token's piece includes what was held back.
     std::string_view piece;
     float log_probability = 0.0f;  ///< of this token under the exit's distribution, before sampling filters
     std::size_t exit_layer = 0;    ///< layers that ran for it
 };
 
-/// A callback's answer.
+/// A callback's return value.
 enum class flow : std::uint8_t { proceed, stop };
 
 /// Called once for each token, in order. Must not throw.
@@ -30,19 +30,19 @@ using token_callback = function_ref<flow(const token_event&)>;
 
 /// Why a completion ended.
 enum class finish_reason : std::uint8_t {
-    max_new_tokens,   ///< as many tokens as asked for
+    max_new_tokens,   ///< the max number of new tokens was reached
     end_of_text,      ///< the model produced an end-of-text token
     stop_string,      ///< one of the stop strings appeared
-    stopped_by_gate,  ///< a gate said that going on would be wrong
-    budget_spent,     ///< a gate said that a budget of tokens or time is used up
-    callback,         ///< the callback asked to stop
-    max_time,         ///< the time was up
+    stopped_by_gate,  ///< a gate decided that continuing would be wrong
+    budget_spent,     ///< a gate's budget of tokens or time is used up
+    callback,         ///< the callback requested a stop
+    max_time,         ///< the time limit was reached
     cancelled,        ///< the stop token was triggered
     context_full,     ///< no position is left for another token
     not_a_number      ///< the model's logits hold NaN or infinity; session::complete() throws an error instead
 };
 
-/// "max_new_tokens", "end_of_text", ...
+/// Returns "max_new_tokens", "end_of_text", ...
 [[nodiscard]] constexpr const char* to_string(finish_reason reason) noexcept {
     switch (reason) {
         case finish_reason::max_new_tokens: return "max_new_tokens";

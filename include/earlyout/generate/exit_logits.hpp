@@ -19,8 +19,8 @@ class exit_logits final : public logit_source {
 public:
     using generation_type = generation<Network, Policy>;
 
-    /// Returns true where a head's logits are the model's own output of some hidden state, so that they can be
-    /// summarised as they are computed.
+    /// Returns true if a head's logits are the model's own output for some hidden state, so that they can be summarised
+    /// as they are computed.
     [[nodiscard]] static bool summarizes(const Policy& policy) noexcept {
         return uses_lm_head(policy.head) && shortlist_of(policy.head).tokens == 0;
     }
@@ -55,7 +55,7 @@ public:
     }
 
 private:
-    /// Adds the seconds of its scope.
+    /// Adds the duration of its scope.
     class timer {
     public:
         explicit timer(double& seconds) noexcept : seconds_(&seconds), begun_(clock::now()) {}

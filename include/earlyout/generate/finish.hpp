@@ -12,12 +12,12 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// What is known of a completion when a token has been drawn.
+/// State of a completion when a token has been sampled.
 struct completion_progress {
     prediction::outcome result = prediction::outcome::token;
     bool found_stop_string = false;
     bool is_end_of_text = false;
-    std::size_t new_tokens = 0;  ///< with this one
+    std::size_t new_tokens = 0;  ///< including this one
     bool is_context_full = false;
     std::chrono::steady_clock::time_point started;
 };
@@ -32,8 +32,8 @@ struct completion_progress {
     }
 }
 
-/// Returns why a completion ends with the token that was just drawn; nothing when it goes on. Of several reasons the
-/// first in this order counts.
+/// Returns why a completion ends with the token that was just sampled; nothing when it continues. If several reasons
+/// apply, the first in this order is returned.
 [[nodiscard]] inline std::optional<finish_reason> finish_after(const completion_progress& now,
                                                                const generate_options& options) noexcept {
     if (now.found_stop_string) return finish_reason::stop_string;

@@ -18,23 +18,23 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// What a step found out about the token that follows.
+/// Result of a step for the next token.
 struct prediction {
     enum class outcome : std::uint8_t {
-        token,         ///< a token was drawn
-        stopped,       ///< a gate said that the model is about to be wrong
-        budget_spent,  ///< a gate said that a budget is used up
+        token,         ///< a token was sampled
+        stopped,       ///< a gate decided that the model is about to be wrong
+        budget_spent,  ///< a gate's budget is used up
         cancelled,     ///< the options' stop token was triggered
         not_a_number   ///< the logits hold NaN or infinity, or nothing that is finite
     };
 
     outcome result = outcome::token;
     std::size_t exit_layer = 0;  ///< layers that ran
-    token_id token = 0;          ///< drawn; at a stop the exit's arg-max, where the options ask for it
+    token_id token = 0;          ///< sampled; at a stop the exit's arg-max, if the options request it
     float log_probability = 0.0f;
 };
 
-/// What steps count beside the context's work.
+/// Counted by steps in addition to the context's work.
 struct step_counts {
     std::uint64_t catch_up_layer_tokens = 0;  ///< of deferred tokens
     std::uint64_t gate_evaluations = 0;
@@ -44,8 +44,8 @@ struct step_counts {
     double head_seconds = 0.0;
 };
 
-/// One sequence being continued: its tokens and what gates, sampler and shortlist keep of it between steps. The
-/// network, the policy and the run_context it runs on are the step's.
+/// One sequence being continued: its tokens and the state of gates, sampler and shortlist between steps. The network,
+/// the policy and the run_context it runs on belong to the step.
 template <network Network, class Policy>
 struct generation {
     /// Allocates everything that steps need.
@@ -67,10 +67,10 @@ struct generation {
     sampler sample;
     typename Network::output_matrix shortlist_rows;
 
-    generate_options options;          ///< of the present completion
+    generate_options options;          ///< of the current completion
     bool is_prompt = true;             ///< the pending tokens are the prompt: nothing was skipped yet
-    std::size_t deferred = 0;          ///< generated tokens before the last one that have not passed all layers
-    std::vector<prediction> accepted;  ///< what the last step added
+    std::size_t deferred = 0;          ///< generated tokens before the last one that have not run to full depth
+    std::vector<prediction> accepted;  ///< added by the last step
     step_counts counts;
 };
 

@@ -11,9 +11,9 @@
 #include <earlyout/exit/cache/omit.hpp>
 #include <earlyout/exit/cache/propagate.hpp>
 #include <earlyout/exit/catalogue.hpp>
-#include <earlyout/exit/head_catalogue.hpp>
 #include <earlyout/exit/exit_policy.hpp>
 #include <earlyout/exit/exit_weights.hpp>
+#include <earlyout/exit/head_catalogue.hpp>
 #include <earlyout/generate/any_session.hpp>
 #include <earlyout/generate/model.hpp>
 #include <earlyout/generate/options.hpp>
@@ -33,7 +33,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 /// A policy chosen at run time.
 using any_exit_policy = exit_policy<exit_plan<exit_layers, any_gate>, any_head, any_cache_policy>;
 
-/// A model that exits may have been fitted to.
+/// A model that may have exits fitted to it.
 template <class Model>
 concept has_fitted_exits = model<Model> && requires(const Model& m) {
     { m.has_exits() } -> std::convertible_to<bool>;
@@ -43,7 +43,7 @@ concept has_fitted_exits = model<Model> && requires(const Model& m) {
 namespace detail {
 
 /// Returns the model's exits.
-/// @throws error when it has none, or none that may be used with it
+/// @throws error when it has none, or none that match it
 template <class Model>
 [[nodiscard]] const exit_weights& require_exits(const Model& model) {
     if constexpr (has_fitted_exits<Model>) {
@@ -61,8 +61,8 @@ template <class Model>
     }
 }
 
-/// A quarter, half and three quarters of the depth: a gate that reads logits costs as much as several layers of a small
-/// model, so few exits pay.
+/// Returns a quarter, half and three quarters of the depth: a gate that reads logits costs as much as several layers of
+/// a small model, so few exits are worthwhile.
 [[nodiscard]] inline std::vector<std::size_t> quarters(std::size_t depth) {
     std::vector<std::size_t> layers;
     for (const std::size_t quarter : {1u, 2u, 3u}) layers.push_back(std::max<std::size_t>(1, depth * quarter / 4));
@@ -85,8 +85,8 @@ template <class Model>
 
 }  // namespace detail
 
-/// Returns the policy that fit chose for a gate, or for none the best of all; nothing where it chose none.
-/// @throws error (malformed_file) for a text that is no policy
+/// Returns the policy that fit chose for a gate, or without a name the best of all; nothing if it chose none.
+/// @throws error (malformed_file) for a text that is not a policy
 [[nodiscard]] inline std::optional<policy_spec> fitted_policy(const exit_weights& exits, std::string_view gate = {}) {
     const std::optional<std::string_view> text = exits.policy(gate);
     if (!text) return std::nullopt;
@@ -98,9 +98,9 @@ template <class Model>
     }
 }
 
-/// Returns the policy with everything filled in that it leaves out: what was fitted, layers, head. Its text says what a
-/// session of it does.
-/// @throws error when the policy needs exits that the model does not have, or a layer that it does not have
+/// Returns the policy with all defaults filled in: what was fitted, layers, head. Its text fully describes a session
+/// that uses it.
+/// @throws error when the policy needs exits or a layer that the model does not have
 template <model Model>
 [[nodiscard]] policy_spec resolve(policy_spec policy, const Model& model) {
     const std::size_t depth = network_of(model).shape().layers;
@@ -124,7 +124,7 @@ template <model Model>
     const auto is_fitted = [](const gate_spec& gate) { return gate.entry().is_fitted(); };
     bool some_fitted = false;
     for (auto& chain : policy.gates) {
-        // A fitted gate without parameters stands for what was fitted, with the check that was chosen for it.
+        // A fitted gate without parameters uses the fitted ones, with the check that was chosen for it.
         if (chain.size() == 1 && is_fitted(chain.front()) && chain.front().is_bare()) {
             const std::optional<policy_spec> chosen = fitted_policy(detail::require_exits(model), chain.front().name);
             some_fitted = true;
@@ -148,7 +148,7 @@ template <model Model>
     }
     if (!policy.gates.empty() && policy.layers.empty()) policy.layers = detail::quarters(depth);
     if (const gate_spec* gate = policy.main_gate(); gate != nullptr && gate->name == always_exit::info.name) {
-        policy.layers.resize(1);  // no token comes further
+        policy.layers.resize(1);  // no token goes further
     }
     detail::check_exit_layers(policy.layers, network_of(model).shape());
     if (policy.head == "auto") {
@@ -169,7 +169,7 @@ template <model Model>
     return entry->make(exits, format, policy.shortlist);
 }
 
-/// Makes the policy, with a head that is there already: packing one takes time.
+/// Makes the policy with an existing head: packing one takes time.
 /// @throws error as resolve()
 template <model Model>
 [[nodiscard]] any_exit_policy make_policy(policy_spec policy, const Model& model, any_head head) {

@@ -17,8 +17,8 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// Returns the network of a model: its network() where it has one, else the model itself. This is how a session takes
-/// both a bare network and what io::load returns without knowing io.
+/// Returns the network of a model: its network() if it has one, else the model itself. This lets a session accept both
+/// a bare network and what io::load returns without knowing io.
 template <class Model>
 [[nodiscard]] const auto& network_of(const Model& model) noexcept {
     if constexpr (requires { model.network(); }) {
@@ -31,29 +31,29 @@ template <class Model>
 template <class Model>
 using network_type_of = std::remove_cvref_t<decltype(network_of(std::declval<const Model&>()))>;
 
-/// What a session continues sequences with: a network, or something that holds one. The default implementation is
+/// A network, or something that holds one, with which a session continues sequences. The default implementation is
 /// io::pretrained. Optional members:
 ///
 ///     const auto& network() const;      // the network
 ///     const auto& tokenizer() const;    // see text_model
 ///     const auto& generation() const;   // eos_token_ids, add_bos, bos_token_id: see io::generation_config
-///     std::string source() const;       // where it comes from, for errors
+/// origin, for error messages
 template <class Model>
 concept model = network<network_type_of<Model>>;
 
 /// Holds a tokenizer: `encode(text)` returns token ids, `stream()` a decoder that takes them one by one. It may also
-/// have `tokens_before()`, what every text begins with, `continuation_stream()` and `is_special(id)`.
+/// have `tokens_before()`, the prefix of every text, `continuation_stream()` and `is_special(id)`.
 template <class Model>
 concept tokenizes = requires(const Model& m, std::string_view text) {
     { m.tokenizer().encode(text) } -> std::convertible_to<std::vector<token_id>>;
     m.tokenizer().stream();
 };
 
-/// A model that completes text.
+/// A model that can complete text.
 template <class Model>
 concept text_model = model<Model> && tokenizes<Model>;
 
-/// What the model's tokenizer puts before a text.
+/// Returns the tokens that the model's tokenizer puts before a text.
 template <class Model>
 [[nodiscard]] std::span<const token_id> tokens_before_text(const Model& model) noexcept {
     if constexpr (requires { model.tokenizer().tokens_before(); }) {
@@ -63,7 +63,7 @@ template <class Model>
     }
 }
 
-/// The tokens of a text. @param plain what looks like a special token in it is text
+/// Returns the tokens of a text. @param plain encode special tokens in it as plain text
 template <class Tokenizer>
 [[nodiscard]] std::vector<token_id> encode_text(const Tokenizer& tokenizer, std::string_view text, bool plain) {
     if constexpr (requires { tokenizer.encode_plain(text); }) {
@@ -72,7 +72,7 @@ template <class Tokenizer>
     return tokenizer.encode(text);
 }
 
-/// The tokens of a text with what goes before it, unless it is there already; what goes behind a text would end it.
+/// Returns the tokens of a text with the model's prefix, unless it is already there; a suffix would end the text.
 template <class Model>
 [[nodiscard]] std::vector<token_id> encode_prompt(const Model& model, std::string_view text, bool plain = false) {
     std::vector<token_id> ids = encode_text(model.tokenizer(), text, plain);
@@ -90,7 +90,7 @@ template <class Model>
     return ids;
 }
 
-/// Tokens with which a prompt begins because every text of this model does.
+/// Returns the tokens with which a prompt begins because every text of this model does.
 template <class Model>
 [[nodiscard]] std::size_t size_of_start(const Model& model, std::span<const token_id> prompt) noexcept {
     std::size_t size = 0;
@@ -107,8 +107,8 @@ template <class Model>
     return size;
 }
 
-/// The last tokens of a prompt with what every text of this model begins with; of a prompt for the middle of a text,
-/// those around the middle.
+/// Returns the last tokens of a prompt after the model's prefix; of a fill-in-the-middle prompt, those around the
+/// middle.
 /// @param kept 1 .. as many as the prompt has
 template <class Model>
 [[nodiscard]] std::vector<token_id> cut_prompt(const Model& model, std::span<const token_id> prompt, std::size_t kept) {
@@ -121,7 +121,7 @@ template <class Model>
     return cut;
 }
 
-/// "FILE: ", for errors; nothing for a model that does not know where it comes from.
+/// Returns "FILE: ", for error messages; nothing for a model of unknown origin.
 template <class Model>
 [[nodiscard]] std::string source_of(const Model& model) {
     if constexpr (requires { std::string(model.source()); }) {
@@ -131,7 +131,7 @@ template <class Model>
     }
 }
 
-/// A decoder for what comes behind a text.
+/// Returns a decoder for the continuation of a text.
 template <class Tokenizer>
 [[nodiscard]] auto continuation_stream(const Tokenizer& tokenizer) {
     if constexpr (requires { tokenizer.continuation_stream(); }) {
@@ -141,7 +141,7 @@ template <class Tokenizer>
     }
 }
 
-/// The model's own end-of-text tokens.
+/// Returns the model's own end-of-text tokens.
 template <class Model>
 [[nodiscard]] std::span<const token_id> end_of_text_of(const Model& model) noexcept {
     if constexpr (requires { model.generation(); }) {

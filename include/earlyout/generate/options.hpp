@@ -26,54 +26,54 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 struct generate_options {
     std::size_t max_new_tokens = 64;
 
-    // How a token is drawn. The names mean what they mean in Hugging Face's `generate`, and are applied in
-    // its order: repetition penalty, temperature, top-k, top-p, min-p.
+    // Sampling. The names mean the same as in Hugging Face's `generate`, and are applied in its order: repetition
+    // penalty, temperature, top-k, top-p, min-p.
     float temperature = 0.0f;         ///< 0: always the most likely token
-    std::size_t top_k = 0;            ///< keep the k most likely tokens and their equals; 0: all
-    float top_p = 1.0f;               ///< keep the fewest most likely tokens that hold this probability; 0: one
+    std::size_t top_k = 0;            ///< keep the k most likely tokens and ties; 0: all
+    float top_p = 1.0f;               ///< keep the fewest most likely tokens whose probabilities add up to this; 0: one
     float min_p = 0.0f;               ///< drop tokens less likely than this times the most likely one
     float repetition_penalty = 1.0f;  ///< > 1 makes tokens of the prompt and the completion less likely
-    std::uint64_t seed = 0;           ///< the same seed draws the same tokens
+    std::uint64_t seed = 0;           ///< the same seed samples the same tokens
 
     // When to end.
-    /// End before any of these, none of them empty; they are not part of the text. A special token in one stands for
-    /// that token, whose text is not shown otherwise.
+    /// End before any of these, none of them empty; they are not part of the text. A special token in one matches that
+    /// token, whose text is otherwise not shown.
     std::vector<std::string> stop_strings{};
-    std::optional<std::vector<token_id>> end_of_text{};       ///< in place of the model's own; empty: none
-    std::vector<token_id> more_end_of_text{};                 ///< beside those
+    std::optional<std::vector<token_id>> end_of_text{};       ///< replaces the model's own; empty: none
+    std::vector<token_id> more_end_of_text{};                 ///< in addition to those
     std::optional<std::chrono::duration<double>> max_time{};  ///< since the call; checked after every token
     std::stop_token cancel{};                                 ///< checked inside prefill and between layers
-    bool emit_at_stop = false;  ///< when a gate ends it, produce that exit's arg-max as the last token
+    bool emit_at_stop = false;  ///< when a gate stops the completion, emit that exit's arg-max as the last token
 
-    bool plain_text = false;  ///< what a text has that looks like a special token is text, as in a user's files
+    bool plain_text = false;  ///< encode special tokens in a text as plain text, as for a user's files
 
     /// Changes logits before anything reads them, at exits too: adds a bias, forbids tokens (-infinity), follows a
     /// grammar. Called with the ids so far, the prompt's included, and the logits, [vocab]. Must not throw.
     std::function<void(std::span<const token_id> ids, std::span<float> logits)> on_logits{};
-    /// Is called after each layer with the tokens that passed it, their rows as the layer left them. Must not throw.
+    /// Called after each layer with the tokens that ran through it and their hidden states after it. Must not throw.
     std::function<void(std::size_t layer, std::span<const layer_token> tokens)> after_layer{};
 
-    /// Drop the start of a prompt that is longer than the capacity, instead of refusing it, such that `max_new_tokens`
-    /// fit behind the rest, or a quarter of the capacity if that is fewer. What the model begins every text with stays.
-    /// A prompt that fits is not cut. A fill-in-the-middle prompt keeps its control tokens and the text around the
+    /// Drop the start of a prompt that is longer than the capacity, instead of refusing it, such that `max_new_tokens`,
+    /// or a quarter of the capacity if that is fewer, fit after the rest. The model's prefix of every text is kept. A
+    /// prompt that fits is not cut. A fill-in-the-middle prompt keeps its control tokens and the text around the
     /// middle.
     bool cut_prompt = false;
 };
 
-/// Tokens of a prompt that `cut_prompt` keeps of a longer one.
+/// Returns how many tokens of a longer prompt `cut_prompt` keeps.
 [[nodiscard]] constexpr std::size_t kept_of_long_prompt(std::size_t capacity, const generate_options& o) noexcept {
     // The last new token needs no position: nothing is predicted from it.
     return capacity + 1 - std::clamp<std::size_t>(o.max_new_tokens, 1, std::max<std::size_t>(1, capacity / 4));
 }
 
-/// What a session takes from the machine.
+/// Resources a session uses: memory, threads, KV format.
 struct session_options {
-    std::size_t capacity = 0;         ///< most tokens of prompt and completion; 0: the model's context, at most 4096
-    std::size_t threads = 1;          ///< threads of its own, the caller's included
-    std::size_t prefill_threads = 0;  ///< the same for the prompt, where more may pay; 0: as many
-    std::size_t block = 128;          ///< most tokens that pass a layer together
+    std::size_t capacity = 0;         ///< max tokens of prompt and completion; 0: the model's context, at most 4096
+    std::size_t threads = 1;          ///< its own threads, including the caller's
+    std::size_t prefill_threads = 0;  ///< the same for the prompt, where more may be faster; 0: as many
+    std::size_t block = 128;          ///< max tokens that run through a layer together
     kv_format kv{};                   ///< of keys and values; f16{}, bf16{}: half the bytes, rounded; any_kv_format
-    executor* run_on = nullptr;       ///< somebody else's threads instead of any; must outlive the session
+    executor* run_on = nullptr;       ///< external threads to use instead; must outlive the session
 };
 
 /// @throws error (invalid_argument) naming the option

@@ -37,7 +37,7 @@ private:
     std::size_t count_ = 0;
 };
 
-/// The sequence of what is run: itself, or a member called tokens.
+/// Returns the sequence to run: the value itself, or its member called tokens.
 [[nodiscard]] inline sequence& sequence_of(sequence& tokens) noexcept { return tokens; }
 template <class Holder>
     requires requires(Holder& holder) { static_cast<sequence&>(holder.tokens); }
@@ -57,8 +57,8 @@ template <class Holder>
 
 }  // namespace detail
 
-/// Takes every pending token of these sequences through one layer, all in the same chunks, so that its weights are read
-/// once for all of them.
+/// Runs every pending token of these sequences through one layer, batched in the same chunks, so that the layer's
+/// weights are read once for all of them.
 /// @param holders sequences, or values with a sequence called `tokens`
 template <network Network, class Holder>
 void run_pending(const Network& network, std::size_t layer, std::span<Holder* const> holders, run_context& context) {
@@ -85,9 +85,9 @@ void run_pending(const Network& network, std::size_t layer, std::span<Holder* co
     }
 }
 
-/// Takes the pending tokens of one sequence through layers first .. last.
+/// Runs the pending tokens of one sequence through layers first .. last.
 /// @throws error (out_of_range) for layers that the network does not have
-/// @return false when cancelled between two layers, which leaves everything consistent
+/// @return false when cancelled between two layers, which keeps everything consistent
 template <network Network>
 bool run_pending(const Network& network, std::size_t first, std::size_t last, sequence& tokens, run_context& context,
                  const std::stop_token& cancel = {}) {
@@ -102,8 +102,8 @@ bool run_pending(const Network& network, std::size_t first, std::size_t last, se
     return true;
 }
 
-/// The tokens of a sequence before its last one, as a cache policy sees them: what becomes of the layers they skipped
-/// before the last token enters the first layer.
+/// The tokens of a sequence before its last one, as seen by a cache policy: determines how the layers they skipped are
+/// handled before the last token enters the first layer.
 template <network Network>
 class skipped_layers {
 public:
@@ -114,7 +114,7 @@ public:
     void propagate() const {
         if (tokens_->size() == 0) return;
         const std::size_t last = tokens_->size() - 1;
-        // A token that skipped only the last layer loses nothing: that layer sees the state it would have seen.
+        // A token that skipped only the last layer loses nothing: that layer gets the state it would have had.
         const std::size_t layers = tokens_->layers();
         tokens_->mark_inexact(below(last, layers > 1 ? tokens_->frontier(layers - 1) : last));
         for (std::size_t layer = 1; layer <= layers; ++layer) {
@@ -127,7 +127,7 @@ public:
             tokens_->advance(layer, last);
         }
     }
-    /// Leaves the tokens out of the layers they skipped.
+    /// Omits the tokens from the layers they skipped.
     void omit() const noexcept {
         if (tokens_->size() == 0) return;
         const std::size_t last = tokens_->size() - 1;
@@ -140,7 +140,7 @@ public:
     void defer() const noexcept {}
 
 private:
-    /// The position from which on something is inexact: none when it is not before the last token.
+    /// Returns the position from which on the cache is inexact: none when it is not before the last token.
     [[nodiscard]] std::size_t below(std::size_t last, std::size_t position) const noexcept {
         return position < last ? position : tokens_->capacity();
     }

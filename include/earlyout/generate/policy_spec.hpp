@@ -5,8 +5,8 @@
 #include <earlyout/core/error.hpp>
 #include <earlyout/exit/cache_policy.hpp>
 #include <earlyout/exit/catalogue.hpp>
-#include <earlyout/exit/head_catalogue.hpp>
 #include <earlyout/exit/exit_head.hpp>
+#include <earlyout/exit/head_catalogue.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -18,14 +18,14 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// A gate of the catalogue with the parameters that were given.
+/// A gate of the catalogue with its parameters.
 struct gate_spec {
     std::string name;
     std::vector<std::optional<float>> values;  ///< one for each of the gate's parameters; nothing: not given
 
     /// @throws error (invalid_argument) for a gate that the catalogue does not have
     [[nodiscard]] const gate_entry& entry() const;
-    /// Returns true when no parameter is given: a fitted gate then takes those that it was fitted with.
+    /// Returns true when no parameter is given: a fitted gate then uses its fitted ones.
     [[nodiscard]] bool is_bare() const noexcept {
         return std::ranges::none_of(values, [](const auto& v) { return v.has_value(); });
     }
@@ -33,36 +33,36 @@ struct gate_spec {
     friend bool operator==(const gate_spec&, const gate_spec&) = default;
 };
 
-/// An exit policy as text and as data: the form in which command, sidecar and server name one.
+/// An exit policy as text and as data: the form in which command, sidecar and server specify one.
 ///
 ///     learn-to-exit(0.6) & margin(0.2) @ 2,4-6; head=shortlist(32); cache=defer(cap=8)
 ///
 ///     POLICY := full-depth | fitted | GATES [@ LAYERS] {; SETTING}
-///     GATES  := CHAIN {| CHAIN}            the first that does not go on decides; a spent budget before any
-///     CHAIN  := GATE {& GATE}              each is evaluated where the one before it says exit
+///     GATES  := CHAIN {| CHAIN}            the first that does not continue decides; a spent budget before any
+///     CHAIN  := GATE {& GATE}              each is evaluated where the one before it decides exit
 ///     GATE   := NAME [(ARGUMENT {, ARGUMENT})]    the catalogue's: VALUE in the order of its parameters, or NAME=VALUE
-///     LAYERS := N | N-M {, N | N-M}        left out: those that a fitted gate was fitted for, else 1/4, 1/2, 3/4
+///     LAYERS := N | N-M {, N | N-M}        default: those that a fitted gate was fitted for, else 1/4, 1/2, 3/4
 ///     SETTING := head=HEAD | cache=CACHE
 ///     HEAD   := auto | shared | adapter | own | shortlist(N [, head=HEAD] [, reach=exits|full-depth])
 ///     CACHE  := propagate | omit | defer [([cap=N] [, prefill=eager|lazy])]
 ///
-/// A fitted gate without arguments takes those that fit chose, and what was chosen to check it. `fitted` is the best
-/// policy that fit chose. Spaces are free.
+/// A fitted gate without arguments uses those that fit chose, and the check chosen with them. `fitted` is the best
+/// policy that fit chose. Spaces are ignored.
 struct policy_spec {
     std::vector<std::vector<gate_spec>> gates;  ///< alternatives, each a chain; empty: full depth
-    bool is_fitted = false;                     ///< `fitted`: what the model's exits name
-    std::vector<std::size_t> layers;            ///< increasing, from 1; empty: left out
+    bool is_fitted = false;                     ///< `fitted`: the policy that the model's exits name
+    std::vector<std::size_t> layers;            ///< increasing, from 1; empty: default
     std::string head = "auto";
     shortlist_use shortlist;
     std::string cache = "propagate";
     std::size_t cap = 0;  ///< of defer: max deferred tokens; 0: any number
     earlyout::prefill prefill = prefill::eager;
 
-    /// @throws error (invalid_argument) naming the part that is wrong
+    /// @throws error (invalid_argument) naming the invalid part
     [[nodiscard]] static policy_spec parse(std::string_view text);
 
     [[nodiscard]] bool is_full_depth() const noexcept { return gates.empty() && !is_fitted; }
-    /// Returns the gate that the policy is about: the first that is no budget; nullptr at full depth.
+    /// Returns the policy's main gate: the first that is not a budget; nullptr at full depth.
     [[nodiscard]] const gate_spec* main_gate() const noexcept {
         for (const auto& chain : gates) {
             for (const gate_spec& gate : chain) {
@@ -82,15 +82,15 @@ struct policy_spec {
     }
 };
 
-/// Refuses values that a gate does not take.
+/// Refuses values that a gate does not accept.
 /// @throws error (invalid_argument) naming the parameter
 void check_gate_spec(const gate_spec& gate);
 
 /// Returns the gate with these values for its first parameters.
-/// @throws error (invalid_argument) for a gate that the catalogue does not have, or a value that it does not take
+/// @throws error (invalid_argument) for a gate that the catalogue does not have, or a value that it does not accept
 [[nodiscard]] gate_spec make_gate_spec(std::string_view name, std::initializer_list<float> values = {});
 
-/// Returns the text that policy_spec::parse() reads back as the same policy.
+/// Returns the text that policy_spec::parse() parses as the same policy.
 [[nodiscard]] std::string to_string(const policy_spec& policy);
 
 }}  // namespace earlyout::EARLYOUT_ABI

@@ -16,9 +16,9 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// Returns the positions that a session holds memory for: the capacity that the options name, or the model's context.
-/// The KV cache is allocated for all of them up front, so the default is at most 4096: some models declare contexts
-/// that would not fit in memory.
+/// Returns the max positions of a session: the capacity that the options name, or the model's context. The KV cache is
+/// allocated for all of them up front, so the default is at most 4096: some models declare contexts that would not fit
+/// in memory.
 /// @throws error (out_of_range) for more than the model's context
 template <model Model>
 [[nodiscard]] std::size_t resolved_capacity(const Model& model, const session_options& options) {
@@ -31,8 +31,8 @@ template <model Model>
     return options.capacity == 0 ? std::min(context, max_by_default) : options.capacity;
 }
 
-/// Returns a prompt as it will run: every id valid, and one that is longer than the capacity cut where the options say
-/// so.
+/// Returns a prompt as it will run: every id valid, and one that is longer than the capacity cut if the options request
+/// it.
 /// @param cut storage of a prompt that is cut
 /// @throws error (invalid_argument) for an empty prompt, (out_of_range) for an invalid id or too many
 template <model Model>
@@ -52,7 +52,7 @@ template <model Model>
         return cut;
     }
     fail(errc::out_of_range, "prompt: expected at most ", capacity, " tokens, found ", prompt.size(),
-         "; ask for cut_prompt to drop its start", capacity < shape.context ? ", or for a larger capacity" : "");
+         "; set cut_prompt to drop its start", capacity < shape.context ? ", or a larger capacity" : "");
 }
 
 /// Returns how many tokens of a prompt a sequence holds exactly as the full model would: they need not run again.

@@ -13,12 +13,12 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// What one completion did and what it cost, counted as it ran.
+/// Results and cost of one completion, counted as it runs.
 struct run_stats {
     std::size_t layers = 0;         ///< of the model
     std::size_t prompt_tokens = 0;  ///< after any cut on the left
     std::size_t cut_tokens = 0;     ///< cut off the prompt (generate_options::cut_prompt)
-    std::size_t reused_tokens = 0;  ///< of prompt_tokens, taken over from the session's previous completion
+    std::size_t reused_tokens = 0;  ///< of prompt_tokens, reused from the session's previous completion
     std::size_t new_tokens = 0;
     /// exit_histogram[l]: predictions made after l layers, a final stop included; [layers + 1]
     std::vector<std::size_t> exit_histogram;
@@ -29,29 +29,29 @@ struct run_stats {
     std::uint64_t catch_up_layer_tokens = 0;  ///< layer-tokens of `decode` that earlier tokens had skipped
     std::uint64_t gate_evaluations = 0;
     std::uint64_t head_evaluations = 0;       ///< times the logits of an exit were computed
-    std::uint64_t shortlist_evaluations = 0;  ///< times only those of a shortlist were
+    std::uint64_t shortlist_evaluations = 0;  ///< times only those of a shortlist were computed
     double prefill_seconds = 0.0;             ///< until the first token's logits
     double decode_seconds = 0.0;              ///< from then on
-    double gate_seconds = 0.0;                ///< within the two, logits that a gate asked for included
-    double head_seconds = 0.0;                ///< within the two: logits, whoever asked for them
+    double gate_seconds = 0.0;                ///< within the two, including logits computed for a gate
+    double head_seconds = 0.0;                ///< within the two: all logits
 
-    /// Predictions made: new tokens, and the one that a stop withheld.
+    /// Returns the predictions made: new tokens, and the one that a stop withheld.
     [[nodiscard]] std::size_t predictions() const noexcept {
         return std::accumulate(exit_histogram.begin(), exit_histogram.end(), std::size_t{0});
     }
-    /// Mean over the predictions of the layers that ran for them; 0 without any.
+    /// Returns the mean over the predictions of the layers that ran for them; 0 without any.
     [[nodiscard]] double mean_exit_layer() const noexcept {
         std::size_t sum = 0;
         for (std::size_t l = 0; l < exit_histogram.size(); ++l) sum += l * exit_histogram[l];
         const std::size_t count = predictions();
         return count == 0 ? 0.0 : static_cast<double>(sum) / static_cast<double>(count);
     }
-    /// 1 - mean exit layer / layers (the SEC paper's measure). Layers caught up later are not in it; see
+    /// Returns 1 - mean exit layer / layers (the SEC paper's measure). Layers caught up later are not included; see
     /// `decode.layer_tokens` for those.
     [[nodiscard]] double layers_skipped() const noexcept {
         return layers == 0 || predictions() == 0 ? 0.0 : 1.0 - mean_exit_layer() / static_cast<double>(layers);
     }
-    /// New tokens after the first, by the seconds they took.
+    /// Returns new tokens per second, after the first.
     [[nodiscard]] double decode_tokens_per_second() const noexcept {
         return new_tokens < 2 || decode_seconds <= 0.0 ? 0.0 : static_cast<double>(new_tokens - 1) / decode_seconds;
     }

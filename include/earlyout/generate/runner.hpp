@@ -24,8 +24,8 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// One sequence on a run_context of its own: prompt, predictions, rollback and statistics. It knows tokens and no text;
-/// session adds that.
+/// One sequence on a run_context of its own: prompt, predictions, rollback and statistics. It handles token ids only;
+/// session adds text.
 template <network Network, class Policy>
 class runner {
     using generation_type = generation<Network, Policy>;
@@ -51,7 +51,7 @@ public:
     /// Returns the gate state that a completion starts with.
     [[nodiscard]] gate_state initial_gates() const { return policy_.plan.start_sequence(); }
 
-    /// Begins a completion: reuses what it can of the tokens it holds, runs the prompt and predicts what follows.
+    /// Begins a completion: reuses what it can of the tokens it holds, runs the prompt and makes the first prediction.
     void start(std::span<const token_id> prompt, generate_options options, const gate_state& gates) {
         generation_.options = std::move(options);
         generation_.gates.sequence = gates;
@@ -71,7 +71,7 @@ public:
         predict_from_prompt();
     }
 
-    /// Returns the next prediction, running a step where none is left; nothing when no position is left.
+    /// Returns the next prediction, running a step if none is pending; nothing when no position is left.
     [[nodiscard]] std::optional<prediction> next() {
         if (generation_.accepted.empty()) {
             if (is_full()) return std::nullopt;
@@ -90,9 +90,9 @@ public:
         exit_layers_.push_back(p.exit_layer);
         log_probabilities_.push_back(p.log_probability);
     }
-    /// Notes at which layer a gate ended the completion.
+    /// Records the layer at which a gate ended the completion.
     void note_stop(std::size_t layer) noexcept { stats_.stop_layer = layer; }
-    /// Notes how many tokens the prompt lost before it was started with.
+    /// Records how many tokens were cut off the prompt.
     void note_cut(std::size_t tokens) noexcept { stats_.cut_tokens = tokens; }
 
     /// Removes all but the first `count` new tokens, as if they had never existed.
@@ -111,9 +111,9 @@ public:
         predict_from_prompt();
     }
 
-    /// True once a completion has begun.
+    /// Returns true once a completion has begun.
     [[nodiscard]] bool has_started() const noexcept { return prompt_size_ != 0; }
-    /// True when no position is left for another token.
+    /// Returns true when no position is left for another token.
     [[nodiscard]] bool is_full() const noexcept { return tokens().size() == tokens().capacity(); }
     [[nodiscard]] const generate_options& options() const noexcept { return generation_.options; }
     [[nodiscard]] const sequence& tokens() const noexcept { return generation_.tokens; }
@@ -156,8 +156,8 @@ private:
         seconds += std::chrono::duration<double>(clock::now() - begun).count();
     }
 
-    /// Generated tokens that exited early since the last prediction at full depth. Told from their layers and not from
-    /// the cache, which may hold more after a rollback.
+    /// Returns the generated tokens that exited early since the last prediction at full depth. Derived from their
+    /// layers and not from the cache, which may hold more after a rollback.
     [[nodiscard]] std::size_t deferred_tokens() const noexcept {
         const auto deep = std::find(exit_layers_.rbegin(), exit_layers_.rend(), network_->shape().layers);
         const auto since = static_cast<std::size_t>(deep - exit_layers_.rbegin());
@@ -170,7 +170,7 @@ private:
     generation_type generation_;
     run_context context_;
 
-    // Of the present completion:
+    // Of the current completion:
     std::size_t prompt_size_ = 0;
     std::vector<token_id> ids_;
     std::vector<std::size_t> exit_layers_;

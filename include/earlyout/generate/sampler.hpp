@@ -18,18 +18,18 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// Draws tokens from logits. A draw depends on the seed and on the draw's number only, so a rollback has
-/// nothing to restore. All memory is taken when it is made.
+/// Samples tokens from logits. A draw depends only on the seed and on its number, so a rollback has no state to
+/// restore. All memory is allocated at construction.
 class sampler {
 public:
     explicit sampler(std::size_t vocab) : seen_(vocab) { candidates_.reserve(vocab); }
 
-    /// True when the options pick the largest logit, so that no distribution is needed.
+    /// Returns true when the options select the largest logit, so that no distribution is needed.
     [[nodiscard]] static bool takes_argmax(const generate_options& o) noexcept {
         return takes_best(o) && o.repetition_penalty == 1.0f;
     }
 
-    /// @param logits  [vocab], -infinity for tokens that are not to be drawn
+    /// @param logits  [vocab], -infinity for masked tokens
     /// @param history prompt and tokens so far, for the repetition penalty
     /// @param draw    number of this draw in the completion
     /// @throws error (wrong_value) for logits with NaN or +infinity, or all of them -infinity; (invalid_argument) for
@@ -47,7 +47,7 @@ public:
         return pick(uniform(o.seed, draw));
     }
 
-    /// A number in [0, 1) made of a seed and a counter (SplitMix64, Steele et al., 2014).
+    /// Returns a number in [0, 1) from a seed and a counter (SplitMix64, Steele et al., 2014).
     [[nodiscard]] static double uniform(std::uint64_t seed, std::uint64_t draw) noexcept {
         return static_cast<double>(mix(mix(seed) + draw) >> 11) * 0x1p-53;
     }
@@ -71,7 +71,7 @@ private:
 
     void collect(std::span<const float> logits, std::span<const token_id> history, float penalty) {
         if (logits.size() != seen_.size() || logits.empty()) {
-            fail(errc::invalid_argument, "logits: expected ", seen_.size(), " of them, found ", logits.size());
+            fail(errc::invalid_argument, "logits: expected ", seen_.size(), " values, found ", logits.size());
         }
         candidates_.resize(logits.size());  // within the reserve
         constexpr float infinity = std::numeric_limits<float>::infinity();
@@ -114,7 +114,7 @@ private:
         std::erase_if(candidates_, [&](const candidate& c) { return c.score < least; });
     }
 
-    /// Takes the best off a heap until their weight reaches top_p of the whole: no need to sort them all.
+    /// Pops the most likely off a heap until their weight reaches top_p of the total: no need to sort them all.
     void keep_top_p(float top_p) {
         if (top_p >= 1.0f) return;
         double whole = 0.0;
@@ -129,7 +129,7 @@ private:
         candidates_.erase(candidates_.begin(), heap_end);
     }
 
-    /// The candidate at which the running sum of weights passes u of the whole, in order of id.
+    /// Returns the candidate at which the running sum of weights passes u of the total, in order of id.
     [[nodiscard]] token_id pick(double u) {
         std::ranges::sort(candidates_, {}, &candidate::id);
         double whole = 0.0;

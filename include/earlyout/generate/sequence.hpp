@@ -23,7 +23,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 /// of every layer up to there. It runs nothing: run_pending() does, for any number of sequences on one run_context.
 ///
 /// Tokens enter a layer in order of position, so those pending at a layer are the positions from frontier(layer) on. Of
-/// the ones before, a layer's cache lacks those that were omitted from it.
+/// the earlier ones, a layer's cache lacks those that were omitted from it.
 class sequence {
 public:
     /// Allocates everything.
@@ -44,19 +44,19 @@ public:
     [[nodiscard]] std::size_t capacity() const noexcept { return cache_.capacity(); }
     [[nodiscard]] std::size_t size() const noexcept { return ids_.size(); }
     [[nodiscard]] std::span<const token_id> ids() const noexcept { return ids_; }
-    /// Returns the first position that is pending at a layer: those before have passed it or were omitted from it.
+    /// Returns the first position that is pending at a layer: earlier ones have passed it or were omitted from it.
     [[nodiscard]] std::size_t frontier(std::size_t layer) const noexcept { return frontier_[layer - 1]; }
     /// Returns the number of tokens whose keys and values a layer's cache holds.
     [[nodiscard]] std::size_t cache_length(std::size_t layer) const noexcept { return cache_.length(layer); }
     /// Returns the hidden state of a token at its own depth, [d_model]. For positions below needed_from() it may be the
-    /// one below the last layer.
+    /// one before the last layer.
     [[nodiscard]] std::span<const float> hidden_state(std::size_t position) const noexcept {
         return {hidden_.data() + position * d_model_, d_model_};
     }
-    /// Returns how many positions hold what the full model would; from there on something was propagated or omitted.
+    /// Returns the length of the exact prefix: from there on something was propagated or omitted.
     [[nodiscard]] std::size_t exact_prefix() const noexcept { return std::min(exact_, size()); }
 
-    /// Appends a token below the first layer.
+    /// Appends a token before the first layer.
     /// @throws error (out_of_range) when no position is left, or for an id outside the vocabulary
     template <network Network>
     void push(const Network& network, token_id id) {
@@ -82,16 +82,16 @@ public:
 
     /// Returns the first position whose hidden state after the last layer will be read; 0 until it is set.
     [[nodiscard]] std::size_t needed_from() const noexcept { return needed_from_; }
-    /// Lets the last layer compute keys and values alone for the positions before.
+    /// Lets the last layer compute only keys and values for earlier positions.
     void need_from(std::size_t position) noexcept { needed_from_ = position; }
 
-    /// Returns a token as run_layers takes it.
+    /// Returns a token in the form that run_layers takes.
     [[nodiscard]] layer_token at(std::size_t position) noexcept {
         return {&cache_, position, hidden_.data() + position * d_model_};
     }
-    /// Notes that the tokens before a position have passed a layer, or never will.
+    /// Records that the tokens before a position have passed a layer, or never will.
     void advance(std::size_t layer, std::size_t position) noexcept { frontier_[layer - 1] = position; }
-    /// Notes that from a position on some layers hold other keys and values than the full model's.
+    /// Records that from a position on some layers hold other keys and values than the full model's.
     void mark_inexact(std::size_t position) noexcept { exact_ = std::min(exact_, position); }
 
 private:

@@ -28,15 +28,15 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// Callback that never stops.
+/// A callback that never stops the completion.
 inline constexpr auto proceed_always = [](const token_event&) noexcept { return flow::proceed; };
 
 /// One sequence of one user over a shared immutable model: the facade that adds text and finish rules to a runner. All
-/// memory is taken when it is made; a step allocates nothing and throws nothing. Movable. Not for use by two threads at
-/// once; two sessions are.
+/// memory is allocated at construction; a step allocates nothing and throws nothing. Movable. A session must not be
+/// used by two threads at once; different sessions may.
 ///
-/// A next prompt that begins like the tokens it holds is continued from there, with the same output as in
-/// a fresh session.
+/// A prompt that shares a prefix with the tokens it holds continues from there, with the same output as in a fresh
+/// session.
 template <model Model, class Policy = decltype(full_depth())>
 class session {
     static_assert(detail::is_exit_policy<Policy>,
@@ -50,7 +50,7 @@ class session {
 
 public:
     /// @param model must outlive the session
-    /// @throws error when the policy does not fit the model, or the options ask for what it or the system cannot give
+    /// @throws error when the policy does not fit the model, or the options exceed what it or the system supports
     explicit session(const Model& model, Policy policy = full_depth(), const session_options& options = {}) try
         : model_(&model),
           runner_(network_of(model), std::move(policy), resolved_capacity(model, options), options),
@@ -63,9 +63,9 @@ public:
     session(const Model&& model, Policy policy = full_depth(), const session_options& options = {}) = delete;
 
     /// Continues a text.
-    /// @throws error (invalid_argument) for an empty prompt or options without meaning, (out_of_range) for a
-    ///         prompt longer than the capacity unless `cut_prompt` is set; the session is then as it was before.
-    ///         (wrong_value) when the model's logits are not numbers
+    /// @throws error (invalid_argument) for an empty prompt or invalid options, (out_of_range) for a prompt longer than
+    /// the capacity unless `cut_prompt` is set; the session is then unchanged. (wrong_value) when the model's logits
+    /// are not numbers
     completion complete(std::string_view prompt, const generate_options& options = {},
                         token_callback on_token = proceed_always) {
         static_assert(text_model<Model>,
@@ -95,11 +95,11 @@ public:
         return complete(std::span<const token_id>(prompt), options, on_token);
     }
 
-    /// Begins a completion: reuses what it can of the tokens it holds and runs the prompt. Then call next()
-    /// until it is empty.
+    /// Begins a completion: reuses what it can of the tokens it holds and runs the prompt. Then call next() until it
+    /// returns nothing.
     /// @throws error as complete() does, except for logits: those are finish_reason::not_a_number
     void start(std::span<const token_id> prompt, const generate_options& options = {}) {
-        // What can fail comes first: a completion that is refused leaves the session as it was.
+        // Whatever can fail comes first: a refused completion does not change the session.
         const auto started = std::chrono::steady_clock::now();
         check(options);
         const std::size_t given = prompt.size();
@@ -141,11 +141,11 @@ public:
                            .exit_layer = made->exit_layer};
     }
 
-    /// Returns why the completion ended; nothing while it goes on.
+    /// Returns why the completion ended; nothing while it is running.
     [[nodiscard]] std::optional<earlyout::finish_reason> finish_reason() const noexcept { return finished_; }
 
     /// Removes all but the first `count` new tokens, as if they had never existed: cache, hidden states, gate state,
-    /// text and stop strings. The completion goes on from there.
+    /// text and stop strings. The completion continues from there.
     /// @throws error (out_of_range) when there are fewer
     void rollback(std::size_t count) {
         if (count > ids().size()) {
@@ -156,7 +156,7 @@ public:
         runner_.rollback(count);
         text_.restart(options().stop_strings);
         for (const token_id id : ids()) (void)text_.push(id, is_end_of_text(id));
-        (void)text_.take_shown();  // events have carried that much
+        (void)text_.take_shown();  // already carried by events
     }
 
     /// Returns the new tokens so far.
@@ -165,9 +165,9 @@ public:
     [[nodiscard]] std::string_view text() const noexcept { return text_.text(); }
     [[nodiscard]] std::size_t capacity() const noexcept { return tokens().capacity(); }
     [[nodiscard]] const Model& model() const noexcept { return *model_; }
-    /// Returns the tokens it holds and how far each has come.
+    /// Returns the tokens it holds and the depth each has reached.
     [[nodiscard]] const sequence& tokens() const noexcept { return runner_.tokens(); }
-    /// Returns what the present completion has done so far.
+    /// Returns the statistics of the current completion so far.
     [[nodiscard]] run_stats stats() const { return runner_.stats(); }
 
 private:
@@ -175,7 +175,7 @@ private:
 
     [[noreturn]] static void refuse_memory(const Model& model, const session_options& options) {
         fail(errc::io, "session: expected memory for ", resolved_capacity(model, options), " tokens in blocks of ",
-             options.block, ", the system has less; ask for a smaller capacity or block");
+             options.block, ", the system has less; choose a smaller capacity or block");
     }
 
     /// Adds the token's text, ends the completion where this token is the last, and returns what may be shown.
@@ -204,7 +204,7 @@ private:
     runner_type runner_;
     detail::text_stream<Model> text_;
 
-    // Of the present completion:
+    // Of the current completion:
     std::span<const token_id> end_of_text_;
     std::chrono::steady_clock::time_point started_;
     std::vector<token_id> cut_;

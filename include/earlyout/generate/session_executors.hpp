@@ -11,7 +11,7 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// The threads of a session: its own or lent ones, with more for the prompt where the options say so.
+/// The threads of a session: its own or borrowed ones, with more for the prompt if the options request it.
 class session_executors {
 public:
     explicit session_executors(const session_options& options)
@@ -24,7 +24,7 @@ public:
 
     [[nodiscard]] executor& decode() const noexcept { return *decode_; }
     [[nodiscard]] executor& prefill() const noexcept { return *prefill_; }
-    /// Returns the one with more threads.
+    /// Returns the executor with more threads.
     [[nodiscard]] executor& widest() const noexcept {
         return prefill_->concurrency() > decode_->concurrency() ? *prefill_ : *decode_;
     }

@@ -12,9 +12,8 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// Watches streamed text for stop strings and says how much of it may be shown: everything before a
-/// stop string, and nothing yet of what might become one. Works on the text gathered so far, so that a
-/// rollback only shortens that text.
+/// Matches stop strings in streamed text and determines how much of it may be shown: everything before a stop string,
+/// and nothing yet of what might become one. Works on the accumulated text, so that a rollback only shortens that text.
 class stop_matcher {
 public:
     explicit stop_matcher(std::span<const std::string> stop_strings = {}) : stop_strings_(stop_strings) {
@@ -30,7 +29,7 @@ public:
     };
 
     /// @param text all text so far
-    /// @param seen bytes of it that earlier calls have been given
+    /// @param seen bytes of it passed in earlier calls
     [[nodiscard]] answer look(std::string_view text, std::size_t seen) const noexcept {
         if (longest_ == 0) return {text.size(), false};
         const std::size_t from = seen < longest_ ? 0 : seen - longest_ + 1;
@@ -40,11 +39,11 @@ public:
         return {text.size() - possible_start(text), false};
     }
 
-    /// Bytes of the longest stop string; 0 without any.
+    /// Returns the bytes of the longest stop string; 0 without any.
     [[nodiscard]] std::size_t longest() const noexcept { return longest_; }
 
 private:
-    /// Length of the longest end of the text with which a stop string begins.
+    /// Returns the length of the longest end of the text with which a stop string begins.
     [[nodiscard]] std::size_t possible_start(std::string_view text) const noexcept {
         for (std::size_t length = std::min(longest_ - 1, text.size()); length != 0; --length) {
             const std::string_view end = text.substr(text.size() - length);

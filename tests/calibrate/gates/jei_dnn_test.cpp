@@ -15,13 +15,13 @@ namespace eo = earlyout;
 namespace calibrate = earlyout::calibrate;
 using support::observe;
 
-TEST_CASE("JEI-DNN's gates learn where leaving costs least", "[calibrate][jei_dnn]") {
+TEST_CASE("JEI-DNN's gates learn where exiting costs least", "[calibrate][jei_dnn]") {
     const auto seen = observe(7, 4000);
     double before = -1.0;
     for (const double lambda : {0.0, 1.0, 100.0}) {
         const auto gates = calibrate::fit_jei_dnn(seen, lambda);
         REQUIRE(gates.size() == 3);
-        CHECK(gates[1].share_wrong <= gates[0].share_wrong);  // who is to leave at one is to leave at the next
+        CHECK(gates[1].share_wrong <= gates[0].share_wrong);  // tokens that should exit here should at the next
         for (const auto& gate : gates) {
             CHECK((gate.map.outputs == 1 && gate.map.inputs == 4));
             const double chance = gate.share_wrong < 1e-9 || gate.share_wrong > 1.0 - 1e-9
@@ -30,7 +30,7 @@ TEST_CASE("JEI-DNN's gates learn where leaving costs least", "[calibrate][jei_dn
                                             (1.0 - gate.share_wrong) * std::log(1.0 - gate.share_wrong);
             CHECK(gate.map.loss <= chance + 1e-3);
         }
-        CHECK(1.0 - gates[0].share_wrong >= before);  // a larger lambda leaves earlier
+        CHECK(1.0 - gates[0].share_wrong >= before);  // a larger lambda exits earlier
         before = 1.0 - gates[0].share_wrong;
         CHECK_NOTHROW(eo::jei_dnn({.outputs = 1, .inputs = 4, .weight = gates[0].map.weight, .bias = {}}));
     }

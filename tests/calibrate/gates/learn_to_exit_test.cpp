@@ -23,7 +23,7 @@ TEST_CASE("gates learn which exits agree with full depth", "[calibrate][learn_to
     CHECK(gates[2].layer == 4);
     calibrate::calibrate_learn_to_exit(gates, other, label_rule::agrees);
     for (const auto& gate : gates) {
-        const double chance = gate.share_wrong * (1.0 - gate.share_wrong);  // Brier score of knowing the share alone
+        const double chance = gate.share_wrong * (1.0 - gate.share_wrong);  // Brier score of predicting the base rate
         CHECK(gate.after.brier_score() < chance);
         CHECK(gate.after.expected_calibration_error() < 0.05);
         CHECK(gate.after.expected_calibration_error() <= gate.before.expected_calibration_error() + 0.005);
@@ -39,7 +39,7 @@ TEST_CASE("gates learn which exits agree with full depth", "[calibrate][learn_to
         const auto at = calibrate::simulate_exits(gates, other, threshold);
         CHECK(at.layers_skipped >= before);
         before = at.layers_skipped;
-        CHECK(at.agrees > 1.0 - static_cast<double>(threshold) - 0.05);  // what a calibrated error promises
+        CHECK(at.agrees > 1.0 - static_cast<double>(threshold) - 0.05);  // as promised by a calibrated error
     }
 }
 
@@ -51,7 +51,7 @@ TEST_CASE("gates are calibrated on their own exits", "[calibrate][learn_to_exit]
           "calibrate: expected observations of 3 exits, found 4");
 }
 
-TEST_CASE("learn_to_exit_fit makes what the gate reads", "[calibrate][learn_to_exit]") {
+TEST_CASE("learn_to_exit_fit stores the tensors that the gate reads", "[calibrate][learn_to_exit]") {
     const auto seen = observe(2, 1500), other = observe(3, 800);
     const calibrate::fitted_gate made = calibrate::learn_to_exit_fit{}({seen, other});
     CHECK(made.gate == "learn-to-exit");

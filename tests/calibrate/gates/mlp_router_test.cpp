@@ -17,7 +17,7 @@ namespace calibrate = earlyout::calibrate;
 using calibrate::label_rule;
 using support::observe;
 
-TEST_CASE("the slopes of a router's loss are those of its values", "[calibrate][mlp_router]") {
+TEST_CASE("gradients of a router's loss match finite differences", "[calibrate][mlp_router]") {
     constexpr std::size_t d = 5, hidden = 3, rows = 4;
     calibrate::detail::router_loss loss(d, hidden);
     calibrate::detail::router_loss::matrix x(rows, d);
@@ -41,7 +41,7 @@ TEST_CASE("the slopes of a router's loss are those of its values", "[calibrate][
     }
 }
 
-TEST_CASE("a router learns where exits agree with full depth, better than a share", "[calibrate][mlp_router]") {
+TEST_CASE("a router learns where exits agree with full depth, better than the base rate", "[calibrate][mlp_router]") {
     const auto seen = observe(2, 6000), other = observe(3, 3000);
     calibrate::mlp_router_fit fit;
     fit.hidden = 16;
@@ -59,7 +59,7 @@ TEST_CASE("a router learns where exits agree with full depth, better than a shar
     exits.set_model({6, 20, 97, "", "f32"});
     made.store(exits);
     CHECK_NOTHROW(eo::check_exits(exits));
-    // What the file's gate says is what the fit measured.
+    // The gate read from the file computes what the fit measured.
     const auto gate = eo::mlp_router::from(std::vector{0.9f}, exits);
     calibrate::reliability again;
     for (std::size_t i = 0; i < other.size(); ++i) {
@@ -73,7 +73,7 @@ TEST_CASE("a router learns where exits agree with full depth, better than a shar
     CHECK(fit({seen, other}).tensors[0].values != made.tensors[0].values);
 }
 
-TEST_CASE("a router's fit refuses options without meaning, and ends when cancelled", "[calibrate][mlp_router]") {
+TEST_CASE("a router's fit refuses invalid options, and ends when cancelled", "[calibrate][mlp_router]") {
     const auto seen = observe(2, 100);
     calibrate::mlp_router_fit fit;
     std::stop_source stop;

@@ -43,8 +43,8 @@ TEST_CASE("a three-way gate's probabilities are calibrated by a temperature", "[
     for (const bool each : {false, true}) {
         auto gates = each ? calibrate::fit_sec_gates(seen, label_rule::right)
                           : std::vector{calibrate::fit_sec_gate(seen, label_rule::right)};
-        const auto honest = calibrate::calibrate_sec_gates(gates, other, label_rule::right);
-        REQUIRE(honest.size() == gates.size());
+        const auto calibrated = calibrate::calibrate_sec_gates(gates, other, label_rule::right);
+        REQUIRE(calibrated.size() == gates.size());
         const auto right = gates;
         for (auto& gate : gates) {
             for (float& w : gate.weight) w *= 3.0f;
@@ -66,7 +66,7 @@ TEST_CASE("a three-way gate's probabilities are calibrated by a temperature", "[
           "calibrate: expected 1 gate or 4, found 2");
 }
 
-TEST_CASE("sec_fit makes what the gate reads, shared or for each exit", "[calibrate][sec_gate]") {
+TEST_CASE("sec_fit stores the tensors that the gate reads, shared or for each exit", "[calibrate][sec_gate]") {
     const auto seen = observe(4, 1500), other = observe(8, 800);
     for (const bool each : {false, true}) {
         calibrate::sec_fit fit;

@@ -5,7 +5,7 @@
 
 namespace eo = earlyout;
 
-TEST_CASE("defer is a cache policy that takes the skipped layers' defer()", "[exit][defer]") {
+TEST_CASE("defer is a cache policy that calls the skipped layers' defer()", "[exit][defer]") {
     struct {
         int* calls;
         void defer() const { ++*calls; }

@@ -5,7 +5,7 @@
 
 namespace eo = earlyout;
 
-TEST_CASE("omit is a cache policy that takes the skipped layers' omit()", "[exit][omit]") {
+TEST_CASE("omit is a cache policy that calls the skipped layers' omit()", "[exit][omit]") {
     struct {
         int* calls;
         void omit() const { ++*calls; }

@@ -5,7 +5,7 @@
 
 namespace eo = earlyout;
 
-TEST_CASE("propagate is a cache policy that takes the skipped layers' propagate()", "[exit][propagate]") {
+TEST_CASE("propagate is a cache policy that calls the skipped layers' propagate()", "[exit][propagate]") {
     struct {
         int* calls;
         void propagate() const { ++*calls; }

@@ -15,7 +15,7 @@ using support::exit_point;
 
 namespace {
 
-/// Asked about the token at a position, after a prompt of ten.
+/// Evaluates a gate for the token at a position, after a prompt of ten.
 template <class Gate>
 decision at_position(const Gate& gate, std::size_t position) {
     exit_point at({0.0f, 1.0f}, {0.0f}, 2, position);
@@ -53,7 +53,7 @@ TEST_CASE("a budget of time counts from the start of the completion", "[exit][bu
     CHECK(eo::evaluate(gate, at.signals(), token, state) == decision::go_on);
 }
 
-TEST_CASE("a spent budget comes before what other gates say", "[exit][budget]") {
+TEST_CASE("a spent budget precedes other gates' decisions", "[exit][budget]") {
     const eo::token_budget budget{2};
     for (const std::size_t position : {std::size_t{10}, std::size_t{11}}) {
         const bool over = position == 11;

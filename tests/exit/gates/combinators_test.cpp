@@ -21,7 +21,7 @@ constexpr decision every_decision[] = {decision::go_on, decision::exit, decision
 
 }  // namespace
 
-TEST_CASE("and_then asks the second gate only about exits of the first", "[exit][combinators]") {
+TEST_CASE("and_then evaluates the second gate only at exits of the first", "[exit][combinators]") {
     for (const decision first : every_decision) {
         for (const decision second : every_decision) {
             int firsts = 0, seconds = 0;
@@ -34,36 +34,39 @@ TEST_CASE("and_then asks the second gate only about exits of the first", "[exit]
     }
 }
 
-TEST_CASE("a check behind a cheap gate pays for its logits only there", "[exit][combinators]") {
-    int asked = 0;
+TEST_CASE("a check behind a cheap gate computes logits only there", "[exit][combinators]") {
+    int evaluations = 0;
     exit_point at({0.0f, 50.0f});
-    CHECK(at.ask(eo::and_then(counted{decision::go_on, &asked}, eo::margin{.threshold = 0.5f})) == decision::go_on);
+    CHECK(at.ask(eo::and_then(counted{decision::go_on, &evaluations}, eo::margin{.threshold = 0.5f})) ==
+          decision::go_on);
     CHECK(at.heads_run() == 0);
-    CHECK(at.ask(eo::and_then(counted{decision::exit, &asked}, eo::margin{.threshold = 0.5f})) == decision::exit);
+    CHECK(at.ask(eo::and_then(counted{decision::exit, &evaluations}, eo::margin{.threshold = 0.5f})) == decision::exit);
     CHECK(at.heads_run() == 1);
     static_assert(eo::and_then<nth_exit, eo::margin>::signals == (eo::signal::hidden_state | eo::signal::margin));
 }
 
-TEST_CASE("all_of wants one voice, any_of takes the first that speaks; both ask everyone", "[exit][combinators]") {
+TEST_CASE("all_of needs agreement, any_of takes the first decision; both evaluate all gates", "[exit][combinators]") {
     for (const decision a : every_decision) {
         for (const decision b : every_decision) {
             for (const decision c : every_decision) {
-                int asked = 0;
+                int evaluations = 0;
                 exit_point at({0.0f});
-                const decision all = at.ask(eo::all_of(counted{a, &asked}, counted{b, &asked}, counted{c, &asked}));
+                const decision all =
+                    at.ask(eo::all_of(counted{a, &evaluations}, counted{b, &evaluations}, counted{c, &evaluations}));
                 CHECK(all == (a == b && b == c ? a : decision::go_on));
-                CHECK(asked == 3);
-                const decision any = at.ask(eo::any_of(counted{a, &asked}, counted{b, &asked}, counted{c, &asked}));
+                CHECK(evaluations == 3);
+                const decision any =
+                    at.ask(eo::any_of(counted{a, &evaluations}, counted{b, &evaluations}, counted{c, &evaluations}));
                 CHECK(any == (a != decision::go_on ? a : b != decision::go_on ? b : c));
-                CHECK(asked == 6);
+                CHECK(evaluations == 6);
             }
         }
     }
 }
 
 TEST_CASE("combined gates keep each its own states", "[exit][combinators]") {
-    int asked = 0;
-    const eo::any_of gate(nth_exit{.n = 3}, counted{decision::go_on, &asked}, nth_exit{.n = 100, .limit = 5});
+    int evaluations = 0;
+    const eo::any_of gate(nth_exit{.n = 3}, counted{decision::go_on, &evaluations}, nth_exit{.n = 100, .limit = 5});
     using gate_type = std::remove_const_t<decltype(gate)>;
     static_assert(std::is_trivially_copyable_v<gate_type::token_state> &&
                   std::is_trivially_copyable_v<gate_type::sequence_state>);
@@ -74,7 +77,7 @@ TEST_CASE("combined gates keep each its own states", "[exit][combinators]") {
         eo::token_state_of<gate_type> state{};
         for (int exit = 1; exit <= 2; ++exit) {
             ++exits;
-            // Two exits of a token are too few for the first gate; the last one has seen enough after five.
+            // Two exits of a token are too few for the first gate; the last one reaches its limit after five.
             CHECK(eo::evaluate(gate, at.signals(), state, sequence) == (exits > 5 ? decision::exit : decision::go_on));
         }
     }
@@ -86,8 +89,8 @@ TEST_CASE("combined gates keep each its own states", "[exit][combinators]") {
 }
 
 TEST_CASE("a combined gate refuses the models that its gates refuse", "[exit][combinators]") {
-    int asked = 0;
-    const counted wide{decision::exit, &asked}, narrow{decision::exit, &asked, 8};
+    int evaluations = 0;
+    const counted wide{decision::exit, &evaluations}, narrow{decision::exit, &evaluations, 8};
     CHECK_NOTHROW(eo::all_of(wide, wide).check({.layers = 1, .d_model = 160}));
     CHECK(support::error_of([&] { eo::all_of(wide, narrow).check({.layers = 1, .d_model = 160}); }) ==
           support::thrown(eo::errc::mismatch, {"too wide"}));

@@ -40,8 +40,8 @@ TEST_CASE("gates composed at run time decide as those composed by type", "[exit]
 }
 
 TEST_CASE("composed gates hold a few gates and check them all", "[exit][composed_gate]") {
-    int asked = 0;
-    const part one = counted{decision::exit, &asked, 10};
+    int evaluations = 0;
+    const part one = counted{decision::exit, &evaluations, 10};
     eo::model_shape shape;
     shape.d_model = 11;
     CHECK(support::error_of([&] { eo::composed_gate({{one}}).check(shape); }).code == "mismatch");

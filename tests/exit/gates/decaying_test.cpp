@@ -23,27 +23,27 @@ using support::thrown;
 
 namespace {
 
-/// With both states, a start of its own, a check, and a threshold that it tells.
-struct telling {
+/// Has both states, a start of its own, a check, and a threshold that it records.
+struct recording {
     static constexpr eo::signal_set signals = eo::no_signals;
     static constexpr eo::threshold_direction direction = eo::threshold_direction::higher_is_conservative;
     using token_state = support::nth_exit::token_state;
     using sequence_state = support::nth_exit::sequence_state;
     float threshold = 1.0f;
     int second_exit_from = 2;
-    std::vector<float>* told = nullptr;
+    std::vector<float>* thresholds = nullptr;
 
     sequence_state start_sequence() const { return {0, second_exit_from}; }
-    void check(const eo::model_shape&) const { eo::fail(eo::errc::mismatch, "telling: fits no model"); }
+    void check(const eo::model_shape&) const { eo::fail(eo::errc::mismatch, "recording: fits no model"); }
     decision operator()(const auto&, token_state& token, sequence_state& sequence) const {
-        told->push_back(threshold);
+        thresholds->push_back(threshold);
         ++token.exits;
         ++sequence.exits;
         return token.exits == 2 && sequence.exits >= sequence.limit ? decision::exit : decision::go_on;
     }
 };
 
-/// Positions among these at which a gate exits, asked once for each.
+/// Returns those of the given positions at which a gate exits, evaluated once at each.
 template <class Gate>
 std::vector<std::size_t> exits(const Gate& gate, const std::vector<std::size_t>& positions) {
     exit_walk token({{0.0f, 1.0f}});
@@ -96,7 +96,7 @@ TEST_CASE("a decaying gate exits from the token where its threshold is reached",
     CHECK(exits(falling, {100, 200}) == std::vector<std::size_t>{200});
 }
 
-TEST_CASE("a copied sequence state takes a decaying gate back", "[exit][decaying]") {
+TEST_CASE("restoring a copied sequence state resets a decaying gate", "[exit][decaying]") {
     const eo::decaying gate(eo::max_probability{.threshold = 0.76f}, 10);
     exit_walk token({{0.0f, 1.0f}});
     auto sequence = eo::start_sequence(gate);
@@ -113,15 +113,15 @@ TEST_CASE("a copied sequence state takes a decaying gate back", "[exit][decaying
     CHECK(ask(10) == decision::exit);
 }
 
-TEST_CASE("decaying passes on the states, start and refusal of the gate it holds", "[exit][decaying]") {
-    std::vector<float> told;
-    const eo::decaying gate(telling{.threshold = 2.0f, .second_exit_from = 3, .told = &told}, 4);
+TEST_CASE("decaying forwards the states, start and refusal of the gate it holds", "[exit][decaying]") {
+    std::vector<float> thresholds;
+    const eo::decaying gate(recording{.threshold = 2.0f, .second_exit_from = 3, .thresholds = &thresholds}, 4);
     exit_walk token({{0.0f}, {0.0f}, {0.0f}});
     auto sequence = eo::start_sequence(gate);
     CHECK(token.ask(gate, sequence, 3) == std::vector<decision>(3, decision::go_on));
     CHECK(token.ask(gate, sequence, 4) == std::vector{decision::go_on, decision::exit, decision::go_on});
     const float later = gate.threshold_at(1);
-    CHECK(told == std::vector{2.0f, 2.0f, 2.0f, later, later, later});
+    CHECK(thresholds == std::vector{2.0f, 2.0f, 2.0f, later, later, later});
     CHECK(error_of([&] { eo::check_gate(gate, {}); }) == thrown(eo::errc::mismatch, {"fits no model"}));
     CHECK_NOTHROW(eo::check_gate(eo::decaying(eo::margin{}, 4), {}));
 }

@@ -38,7 +38,7 @@ std::array<double, 4> reference_features(const std::vector<float>& logits) {
     return {p[0], h, p[0] - p[1], entropy_of(q)};
 }
 
-/// The probabilities a of leaving, in double precision, letter by letter.
+/// The probabilities a of exiting, in double precision, from the definition.
 std::vector<double> reference_leaving(const std::vector<double>& g) {
     double sum = 0.0, product = 1.0;
     std::vector<double> leaving;
@@ -51,7 +51,7 @@ std::vector<double> reference_leaving(const std::vector<double>& g) {
     return leaving;
 }
 
-/// A gate whose g is sigmoid(score) at each layer, whatever the logits; needs the scores to outlive it.
+/// A gate whose g is sigmoid(score) at each layer, independent of the logits; the scores must outlive it.
 class with_scores {
 public:
     explicit with_scores(std::vector<float> scores) : scores_(std::move(scores)) {}
@@ -126,7 +126,7 @@ TEST_CASE("JEI-DNN's gate reads those features at each exit", "[exit][jei_dnn]")
 }
 
 TEST_CASE("JEI-DNN's shares add up over a token's exits", "[exit][jei_dnn]") {
-    // Shares .2, .3, .3: a = .2, .3 / .8, .3 / .5, then all that is left.
+    // Shares .2, .3, .3: a = .2, .3 / .8, .3 / .5, then all that remains.
     const with_scores token({score_of(0.2), score_of(0.3), score_of(0.3), score_of(0.9), score_of(0.01)});
     CHECK_THAT(token.leaving()[1], WithinAbs(0.375, 1e-6));
     CHECK_THAT(token.leaving()[2], WithinAbs(0.6, 1e-6));
@@ -136,7 +136,7 @@ TEST_CASE("JEI-DNN's shares add up over a token's exits", "[exit][jei_dnn]") {
     CHECK(token.ask(0.61f)[2] == decision::go_on);
     CHECK(token.ask(1.0f)[4] == decision::exit);
     CHECK(token.ask(1.1f) == decisions(5, decision::go_on));
-    // S = 1 at once: nobody is left, even where g is 0.
+    // S = 1 at once: no tokens remain, even where g is 0.
     CHECK(with_scores({100.0f, -200.0f, 0.0f}).ask(1.0f) == decisions(3, decision::exit));
     CHECK(with_scores({-200.0f, -200.0f, 0.0f}).ask() == decisions{decision::go_on, decision::go_on, decision::exit});
 }
@@ -162,11 +162,11 @@ TEST_CASE("JEI-DNN decides as its formula on random scores", "[exit][jei_dnn]") 
     CHECK(exits < 3000);
 }
 
-TEST_CASE("JEI-DNN goes on after a layer without weights, and nothing is added up there", "[exit][jei_dnn]") {
+TEST_CASE("JEI-DNN continues after a layer without weights, which adds nothing to its sums", "[exit][jei_dnn]") {
     const std::vector<float> nothing(4), bias{score_of(0.3)};
     const eo::linear_weights weights{.outputs = 1, .inputs = 4, .weight = nothing, .bias = bias};
     exit_walk token(exit_walk::rows(4, {0.0f, 1.0f}));
-    // .3, .3 / .7 = .43; asked a third time it would be .75.
+    // .3, .3 / .7 = .43; evaluated a third time it would be .75.
     CHECK(token.ask(eo::jei_dnn({{2, weights}, {4, weights}})) == decisions(4, decision::go_on));
     CHECK(token.ask(eo::jei_dnn({{2, weights}, {4, weights}}, 0.42f))[3] == decision::exit);
     CHECK(token.ask(eo::jei_dnn(weights)) ==

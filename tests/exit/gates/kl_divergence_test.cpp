@@ -37,11 +37,11 @@ TEST_CASE("kl_divergence exits when the distribution has settled", "[exit][kl_di
     }
 }
 
-TEST_CASE("kl_divergence compares with the exit before, not with one further back", "[exit][kl_divergence]") {
-    // The second exit says something else, the third the same as the second.
+TEST_CASE("kl_divergence compares with the previous exit, not with an earlier one", "[exit][kl_divergence]") {
+    // The second exit has another distribution, the third the same as the second.
     exit_walk token({{5.0f, 0.0f}, {0.0f, 5.0f}, {0.0f, 5.0f}});
     CHECK(token.ask(eo::kl_divergence{0.5f}) == std::vector{decision::go_on, decision::go_on, decision::exit});
-    // A new token starts without an exit before.
+    // A new token starts without a previous exit.
     CHECK(token.ask(eo::kl_divergence{1e6f}).front() == decision::go_on);
     CHECK(eo::signals_of(eo::kl_divergence{}) == eo::signal_set(eo::signal::divergence));
 }

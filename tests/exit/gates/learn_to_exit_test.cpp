@@ -66,7 +66,7 @@ TEST_CASE("learn_to_exit at its ends", "[exit][learn_to_exit]") {
     CHECK(decide(1000.0f, 1.0f) == eo::decision::exit);
 }
 
-TEST_CASE("learn_to_exit takes each layer's own weights and goes on where it has none", "[exit][learn_to_exit]") {
+TEST_CASE("learn_to_exit uses each layer's own weights and continues where it has none", "[exit][learn_to_exit]") {
     const std::vector<float> sure{-9.0f}, unsure{9.0f};
     const eo::learn_to_exit gate({{5, view(unsure, none)}, {2, view(sure, none)}}, 0.5f);
     const auto decide = [&](std::size_t layer) { return exit_point({0.0f}, {1.0f}, layer).ask(gate); };
@@ -75,7 +75,7 @@ TEST_CASE("learn_to_exit takes each layer's own weights and goes on where it has
     CHECK(decide(1) == eo::decision::go_on);
     CHECK(decide(3) == eo::decision::go_on);
     CHECK_FALSE(gate.predicted_error(3, sure));
-    // A copy needs nothing of what it was copied from.
+    // A copy does not depend on the original.
     auto first = eo::learn_to_exit({{2, view(sure, none)}}, 0.5f);
     const eo::learn_to_exit copy = first;
     first = gate;

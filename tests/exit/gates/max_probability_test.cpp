@@ -14,7 +14,7 @@ TEST_CASE("max_probability exits when p1 reaches its threshold", "[exit][max_pro
     CHECK(at.ask(eo::max_probability{.threshold = most - 1e-5f}) == eo::decision::exit);
     CHECK(at.ask(eo::max_probability{.threshold = most + 1e-5f}) == eo::decision::go_on);
     CHECK(at.heads_run() == 1);
-    // Two tokens of the same probability may be sure enough; a margin would not say so.
+    // Two tokens of equal probability may reach the threshold; a margin would not.
     exit_point tie({9.0f, 9.0f, 0.0f});
     CHECK(tie.ask(eo::max_probability{.threshold = 0.49f}) == eo::decision::exit);
     CHECK(tie.ask(eo::max_probability{.threshold = 0.51f}) == eo::decision::go_on);

@@ -63,7 +63,7 @@ TEST_CASE("mlp_router exits when its network's probability reaches the threshold
     }
 }
 
-TEST_CASE("mlp_router has a network for some layers and goes on after others", "[exit][mlp_router]") {
+TEST_CASE("mlp_router has a network for some layers and continues after others", "[exit][mlp_router]") {
     support::random_source random(6);
     const router two(random, 4, 3, true), four(random, 4, 5, false);
     const eo::mlp_router gate({four.at(4), two.at(2)}, 0.0f);
@@ -81,7 +81,7 @@ TEST_CASE("mlp_router has a network for some layers and goes on after others", "
     CHECK(error_of([&] { gate.check(shape); }) == thrown(eo::errc::mismatch, {"4 layers", "3"}));
 }
 
-TEST_CASE("mlp_router refuses weights that make no network", "[exit][mlp_router]") {
+TEST_CASE("mlp_router refuses weights that do not form a network", "[exit][mlp_router]") {
     support::random_source random(7);
     const router made(random, 4, 3, false);
     const auto with = [](std::vector<eo::router_weights> weights) {

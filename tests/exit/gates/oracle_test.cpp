@@ -9,7 +9,7 @@
 namespace eo = earlyout;
 using support::exit_point;
 
-TEST_CASE("the oracle exits where the arg-max is the token it was told", "[exit][oracle]") {
+TEST_CASE("the oracle exits where the arg-max is the expected token", "[exit][oracle]") {
     const std::vector<eo::token_id> right{2, 0, 1};
     const std::vector<float> says_one{0.0f, 4.0f, 1.0f};
     for (std::size_t position = 0; position < 5; ++position) {

@@ -13,7 +13,7 @@ using support::exit_walk;
 
 namespace {
 
-/// Logits whose arg-maxes are these, of four tokens.
+/// Logits with the given arg-maxes, of four tokens.
 exit_walk::rows logits_of(const std::vector<std::size_t>& tokens) {
     exit_walk::rows rows;
     for (const std::size_t token : tokens) {
@@ -23,7 +23,7 @@ exit_walk::rows logits_of(const std::vector<std::size_t>& tokens) {
     return rows;
 }
 
-/// Layers at which the gate says exit.
+/// Returns the layers at which the gate decides exit.
 std::vector<std::size_t> exits(const std::vector<std::size_t>& tokens, unsigned exits_in_a_row) {
     exit_walk token(logits_of(tokens));
     const std::vector<decision> made = token.ask(eo::patience{.exits_in_a_row = exits_in_a_row});
@@ -39,7 +39,7 @@ using layers = std::vector<std::size_t>;
 
 }  // namespace
 
-TEST_CASE("patience exits when the arg-max stayed through that many further exits", "[exit][patience]") {
+TEST_CASE("patience exits when the arg-max stayed the same over n further exits", "[exit][patience]") {
     const std::vector<std::size_t> tokens{2, 1, 1, 1, 3, 3, 1};
     CHECK(exits(tokens, 0) == layers{1, 2, 3, 4, 5, 6, 7});
     CHECK(exits(tokens, 1) == layers{3, 4, 6});

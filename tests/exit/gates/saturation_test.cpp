@@ -36,7 +36,8 @@ decision second_of(const std::vector<float>& first, const std::vector<float>& se
 
 }  // namespace
 
-TEST_CASE("saturation exits when the cosine with the last exit's state reaches its threshold", "[exit][saturation]") {
+TEST_CASE("saturation exits when the cosine with the previous exit's state reaches its threshold",
+          "[exit][saturation]") {
     support::random_source random(1);
     for (const std::size_t d : {1u, 3u, 20u, 33u, 160u}) {
         for (int repeat = 0; repeat < 5; ++repeat) {
@@ -49,14 +50,14 @@ TEST_CASE("saturation exits when the cosine with the last exit's state reaches i
     }
 }
 
-TEST_CASE("saturation looks at one exit back, not further", "[exit][saturation]") {
+TEST_CASE("saturation compares with the previous exit, not an earlier one", "[exit][saturation]") {
     // Turned by 90, 45 and 0 degrees.
     exit_walk token({{0}, {0}, {0}, {0}}, {{1, 0}, {0, 1}, {1, 1}, {3, 3}});
     CHECK(token.ask(eo::saturation{.threshold = 0.7f}) ==
           std::vector{decision::go_on, decision::go_on, decision::exit, decision::exit});
     CHECK(token.ask(eo::saturation{.threshold = 0.71f}) ==
           std::vector{decision::go_on, decision::go_on, decision::go_on, decision::exit});
-    // Nothing of the token before is left at the next one's first exit.
+    // No state of the previous token remains at the next one's first exit.
     CHECK(token.ask(eo::saturation{.threshold = -1.1f}).front() == decision::go_on);
 }
 

@@ -34,7 +34,7 @@ std::array<double, 3> sec_reference(const std::vector<float>& weight, const std:
     return p;
 }
 
-/// A gate whose scores of stop, exit and go on are the hidden state itself.
+/// A gate whose scores of stop, exit and continue are the hidden state itself.
 const std::vector<float> identity{1, 0, 0, 0, 1, 0, 0, 0, 1};
 
 eo::decision decide(std::vector<float> scores, eo::sec_thresholds thresholds) {

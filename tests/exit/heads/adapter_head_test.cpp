@@ -42,10 +42,10 @@ TEST_CASE("an adapter adds a low-rank map of the state before the model's output
     CHECK(output.calls == 1);
     CHECK(output.weight_bytes == head.bytes());
     CHECK(output.ask(head, 2, hidden, d) == hidden);
-    CHECK(output.weight_bytes == head.bytes());  // nothing of its own was read
+    CHECK(output.weight_bytes == head.bytes());  // it read no weights of its own
 }
 
-TEST_CASE("adapters refuse what they do not fit", "[exit][adapter_head]") {
+TEST_CASE("adapters refuse models that they do not fit", "[exit][adapter_head]") {
     CHECK(support::error_of([&] { (void)eo::adapter_head(weights_of({}, {})); }) ==
           support::thrown(eo::errc::missing_tensor, {"file", "'adapter.LAYER.down.weight'"}));
     const eo::adapter_head head(weights_of(std::vector<float>(rank * d), std::vector<float>(rank * d)));

@@ -30,10 +30,10 @@ eo::exit_weights own_weights(const std::vector<float>& second, const std::vector
 
 }  // namespace
 
-TEST_CASE("an exit answers with its own matrix on the raw state, others with the model's", "[exit][own_head]") {
+TEST_CASE("an exit applies its own matrix to the raw state, others the model's", "[exit][own_head]") {
     support::random_source random(1);
     const std::vector<float> second = random.floats(vocab * width), third = random.floats(vocab * width);
-    const eo::own_head head(own_weights(second, third));  // the exits are gone when it is asked
+    const eo::own_head head(own_weights(second, third));  // the exits are destroyed before it is evaluated
     head.check(own_shape);
     const std::vector<float> hidden = random.floats(width);
     support::echo_output output(own_shape);
@@ -53,7 +53,7 @@ TEST_CASE("an exit answers with its own matrix on the raw state, others with the
     CHECK(output.calls == 2);
 }
 
-TEST_CASE("heads in fewer bytes answer nearly the same", "[exit][own_head]") {
+TEST_CASE("heads in narrower formats compute nearly the same logits", "[exit][own_head]") {
     support::random_source random(2);
     const std::vector<float> second = random.floats(vocab * width), third = random.floats(vocab * width);
     const eo::exit_weights exits = own_weights(second, third);
@@ -66,7 +66,7 @@ TEST_CASE("heads in fewer bytes answer nearly the same", "[exit][own_head]") {
     for (std::size_t i = 0; i < vocab; ++i) REQUIRE_THAT(found[i], WithinAbs(expected[i], 0.35));
 }
 
-TEST_CASE("own heads refuse what they do not fit", "[exit][own_head]") {
+TEST_CASE("own heads refuse models that they do not fit", "[exit][own_head]") {
     eo::exit_weights none("file");
     none.set_model({4, width, vocab, "", "f32"});
     CHECK(support::error_of([&] { (void)eo::own_head(none); }) ==

@@ -9,7 +9,7 @@
 
 namespace eo = earlyout;
 
-TEST_CASE("the shared head is the model's own output, after whatever layer", "[exit][shared_head]") {
+TEST_CASE("the shared head is the model's own output, after any layer", "[exit][shared_head]") {
     const eo::model_shape shape =
         eo::model_shape{.layers = 2, .d_model = 8, .heads = 2, .vocab = 9, .context = 4}.completed();
     support::echo_output output(shape);

@@ -35,10 +35,10 @@ struct made_up_exits : eo::logit_source {
     std::vector<std::vector<float>> by_layer_;
     std::vector<float> hidden{0.0f};
     std::vector<eo::token_id> kept;
-    int asked_all = 0, asked_few = 0, copied = 0;
+    int full_evaluations = 0, shortlist_evaluations = 0, copied = 0;
 
     void logits(std::size_t layer, std::span<const float>, std::span<float> out) override {
-        ++asked_all;
+        ++full_evaluations;
         std::ranges::copy(by_layer_[layer - 1], out.begin());
     }
     eo::kernels::logit_summary summary(std::size_t, std::span<const float>) override { return {}; }
@@ -47,7 +47,7 @@ struct made_up_exits : eo::logit_source {
         kept.assign(ids.begin(), ids.end());
     }
     void shortlist_logits(std::size_t layer, std::span<const float>, std::span<float> out) override {
-        ++asked_few;
+        ++shortlist_evaluations;
         for (std::size_t i = 0; i < out.size(); ++i) out[i] = by_layer_[layer - 1][static_cast<std::size_t>(kept[i])];
     }
 
@@ -59,13 +59,13 @@ const std::vector<std::vector<float>> three_layers{
 
 }  // namespace
 
-TEST_CASE("a later exit is asked about the first one's likeliest tokens", "[exit][shortlist]") {
+TEST_CASE("a later exit is evaluated on the first one's most likely tokens", "[exit][shortlist]") {
     made_up_exits at(three_layers);
     at.go_to(1);
     const std::vector<double> first = probabilities(at.by_layer_[0]);
     CHECK_THAT(at.signals.max_probability(), WithinAbs(first[1], 1e-6));
     CHECK(at.signals.argmax() == 1);
-    CHECK(at.copied == 0);  // it may leave here
+    CHECK(at.copied == 0);  // it may exit here
 
     at.go_to(2);
     CHECK(at.signals.previous_argmax() == 1);
@@ -83,18 +83,18 @@ TEST_CASE("a later exit is asked about the first one's likeliest tokens", "[exit
     at.go_to(3);
     CHECK(at.signals.previous_argmax() == 3);
     CHECK(at.signals.argmax() == 1);
-    CHECK(at.asked_all == 1);
-    CHECK(at.asked_few == 2);
+    CHECK(at.full_evaluations == 1);
+    CHECK(at.shortlist_evaluations == 2);
     CHECK(at.copied == 1);
 
     at.signals.start_token(1);
     at.go_to(2);
-    CHECK(at.signals.argmax() == 0);  // a new token asks about all again
-    CHECK(at.asked_all == 2);
-    CHECK(at.asked_few == 2);
+    CHECK(at.signals.argmax() == 0);  // a new token computes all logits again
+    CHECK(at.full_evaluations == 2);
+    CHECK(at.shortlist_evaluations == 2);
 }
 
-TEST_CASE("who reads all logits at a later exit gets what follows from all", "[exit][shortlist]") {
+TEST_CASE("reading all logits at a later exit updates the other signals", "[exit][shortlist]") {
     made_up_exits at(three_layers);
     at.go_to(1);
     (void)at.signals.logits();
@@ -108,22 +108,22 @@ TEST_CASE("who reads all logits at a later exit gets what follows from all", "[e
     CHECK(std::abs(static_cast<double>(at.signals.entropy()) - before) > 0.1);
     at.go_to(3);
     CHECK(at.signals.previous_argmax() == 0);
-    CHECK(at.signals.argmax() == 1);  // still among those of the first exit
-    // One that is not among them costs all logits.
+    CHECK(at.signals.argmax() == 1);  // still in the first exit's list
+    // A token that is not in the list requires all logits.
     CHECK_THAT(at.signals.log_probability(4), WithinAbs(std::log(probabilities(at.by_layer_[2])[4]), 1e-6));
     CHECK(at.signals.argmax() == 4);
 }
 
-TEST_CASE("the first exit that asks is asked about all tokens, whichever it is", "[exit][shortlist]") {
+TEST_CASE("the first evaluated exit computes all logits, whichever it is", "[exit][shortlist]") {
     made_up_exits at(three_layers);
     at.go_to(1);
     at.go_to(2);
     CHECK(at.signals.argmax() == 0);
-    CHECK(at.asked_all == 1);
+    CHECK(at.full_evaluations == 1);
     at.go_to(3);
     CHECK(at.signals.argmax() == 4);
     CHECK(at.kept == std::vector<eo::token_id>{0, 3, 4});
-    CHECK(at.asked_all == 1);
+    CHECK(at.full_evaluations == 1);
 }
 
 TEST_CASE("a shortlist needs two tokens", "[exit][shortlist]") {

@@ -45,7 +45,7 @@ void* take(std::size_t size, std::size_t alignment) {
 
 }  // namespace
 
-// GCC takes free() for a mismatch with the operators that it is the other half of.
+// GCC takes free() for a mismatch with the operators that it is paired with.
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wmismatched-new-delete"
 #endif
@@ -119,7 +119,7 @@ TEST_CASE("a step allocates nothing", "[generate][early_exit]") {
     }
 }
 
-TEST_CASE("a step with heads that were fitted allocates nothing either", "[generate][early_exit]") {
+TEST_CASE("a step with fitted heads allocates nothing either", "[generate][early_exit]") {
     random_source random(4);
     eo::exit_weights exits;
     exits.set_model({6, 20, 97, "", "f32"});
@@ -206,7 +206,7 @@ TEST_CASE("a spent budget ends the completion and is not a stop", "[generate][ea
         const eo::completion emitted = s.complete(prompt, {.max_new_tokens = 20, .emit_at_stop = true});
         CHECK(emitted.finish_reason == eo::finish_reason::budget_spent);
         CHECK(emitted.exit_layers == std::vector<std::size_t>{6, 6, 6, 6, 1});
-        // Budgets that go on leave at the first exit.
+        // With budgets that continue, tokens exit at the first exit.
         eo::session leaving{small_network(), within(eo::over_budget::leave)};
         const eo::completion shallow = leaving.complete(prompt, {.max_new_tokens = 6});
         CHECK(shallow.finish_reason == eo::finish_reason::max_new_tokens);

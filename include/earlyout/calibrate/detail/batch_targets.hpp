@@ -17,10 +17,10 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
-/// What a head is fitted to.
+/// Target that a head is fitted to.
 enum class head_target {
-    full_depth,  ///< full depth's distribution: least KL divergence from it ("distillation")
-    truth        ///< the next token of the text: least cross entropy
+    full_depth,  ///< full depth's distribution: minimises the KL divergence from it ("distillation")
+    truth        ///< the next token of the text: minimises the cross entropy
 };
 
 namespace detail {
@@ -29,7 +29,8 @@ using float_rows = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::R
 using float_rows_view = Eigen::Map<float_rows>;
 using const_float_rows_view = Eigen::Map<const float_rows>;
 
-/// slope of x for z = norm(x), given that of z, for a layer norm or an RMS norm. x, slope, out: [d_model]
+/// Returns the gradient with respect to x, given that with respect to z = norm(x), for a layer norm or an RMS norm. x,
+/// slope, out: [d_model]
 template <class Norm>
 void norm_backward(const Norm& norm, const float* x, const float* slope, float* out) {
     const std::span<const float> gain = norm.weight();
@@ -61,8 +62,8 @@ private:
     float_rows matrix_;
 };
 
-/// What batches of logits are compared with, and by how much they miss it. The rows of a batch are cut into parts of a
-/// fixed size, so that sums do not depend on the number of threads.
+/// Computes targets and losses of batches of logits. The rows of a batch are cut into parts of a fixed size, so that
+/// sums do not depend on the number of threads.
 template <class Network>
 class batch_targets {
 public:
@@ -71,9 +72,9 @@ public:
     batch_targets(const dense_output<Network>& output, const calibration_set& seen, head_target target)
         : output_(&output), seen_(&seen), target_(target) {}
 
-    /// Turns logits into the slopes of their loss, softmax - target; returns the sum of the rows' losses in nats: KL
+    /// Turns logits into the gradient of their loss, softmax - target; returns the sum of the rows' losses in nats: KL
     /// divergence, or cross entropy. logits: [rows, vocab]
-    /// @param room for full depth's probabilities, of the same shape
+    /// @param room scratch for full depth's probabilities, of the same shape
     double to_slopes(std::span<const std::size_t> rows, float_rows& logits, float_rows& room) const {
         double loss = 0.0;
         if (target_ == head_target::full_depth) {
@@ -103,7 +104,7 @@ public:
     }
 
 private:
-    /// In place; returns log sum exp.
+    /// Applies softmax in place; returns log sum exp.
     template <class Row>
     static float softmax(Row& row) {
         const float most = row.maxCoeff();
@@ -112,7 +113,7 @@ private:
         row /= sum;
         return std::log(sum) + most;
     }
-    /// The same, but returns sum p log p.
+    /// Applies softmax in place; returns sum p log p.
     template <class Row>
     static double mean_after_softmax(Row& row) {
         const float most = row.maxCoeff();

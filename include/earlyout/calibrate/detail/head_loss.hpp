@@ -18,7 +18,7 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate { namespace detail {
 
-/// The loss of output(h + spread B A (h / scales)) and its slopes in A: [rank, d_model] and B: [d_model, rank].
+/// The loss of output(h + spread B A (h / scales)) and its gradient in A: [rank, d_model] and B: [d_model, rank].
 template <class Network>
 class adapter_loss {
     using targets = batch_targets<Network>;
@@ -42,7 +42,7 @@ public:
     [[nodiscard]] std::span<float> weights() noexcept { return weights_; }
     [[nodiscard]] std::span<float> down() noexcept { return weights().first(weights_.size() / 2); }
     [[nodiscard]] std::span<float> up() noexcept { return weights().last(weights_.size() / 2); }
-    /// Of the mean loss of the rows asked for last.
+    /// Returns the gradient of the mean loss of the rows evaluated last.
     [[nodiscard]] std::span<const float> slope() const noexcept { return slope_; }
 
     /// Sets slope() and returns the sum of the rows' losses.
@@ -111,14 +111,14 @@ private:
     std::vector<part> parts_;
 };
 
-/// The loss of W (h / scales), and its slopes in W: [vocab, d_model], a few rows at a time.
+/// The loss of W (h / scales) and its gradient in W: [vocab, d_model], a few rows at a time.
 template <class Network>
 class own_loss {
     using targets = batch_targets<Network>;
 
 public:
-    /// W begins as the model's output matrix with its final norm made linear: gain (h - mean h) / spread, the mean only
-    /// where the norm takes it out.
+    /// Initialises W with the model's output matrix, its final norm made linear: gain (h - mean h) / spread, with
+    /// the mean only where the norm subtracts it.
     own_loss(const dense_output<Network>& output, const calibration_set& seen, std::size_t exit, head_target target,
              std::size_t batch, std::vector<float> scales, float spread)
         : seen_(&seen), targets_(output, seen, target), exit_(exit), scales_(std::move(scales)) {
@@ -142,7 +142,7 @@ public:
         return {weight_.data(), static_cast<std::size_t>(weight_.size())};
     }
 
-    /// Sum of the rows' losses; for_each_part() then has their slopes.
+    /// Returns the sum of the rows' losses; for_each_part() then has their gradients.
     double residuals(std::span<const std::size_t> rows, executor& on) {
         rows_ = static_cast<Eigen::Index>(rows.size());
         const Eigen::Map<const Eigen::RowVectorXf> scale(scales_.data(), weight_.cols());
@@ -163,8 +163,8 @@ public:
         return loss;
     }
 
-    /// body(number of the first weight, weights, slopes of the mean loss in them), on any threads; may change the
-    /// weights.
+    /// Calls body(index of the first weight, weights, gradients of the mean loss in them), on any threads; it may
+    /// change the weights.
     template <class Body>
     void for_each_part(executor& on, Body body) {
         on.run(slopes_.size(), [&](std::size_t p) {

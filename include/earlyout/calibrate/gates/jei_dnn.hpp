@@ -17,9 +17,9 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
-/// Fits jei_dnn's gates, one for each exit but full depth. Token i is to leave at l* = argmin_l (CE_l + lambda l / L),
-/// and the gate after layer l should say 1 where l >= l* (JEI-DNN, arXiv 2310.09163, with the layers as cost). A larger
-/// lambda leaves earlier.
+/// Fits jei_dnn's gates, one for each exit but full depth. Token i should exit at l* = argmin_l (CE_l + lambda l / L),
+/// and the gate after layer l should output 1 where l >= l* (JEI-DNN, arXiv 2310.09163, with the layers as cost). A
+/// larger lambda makes tokens exit earlier.
 /// @throws error as fit_linear
 [[nodiscard]] inline std::vector<fitted_layer_gate> fit_jei_dnn(const calibration_set& seen, double lambda,
                                                                 const linear_fit_options& options = {}) try {
@@ -61,7 +61,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 struct jei_dnn_fit {
     static constexpr std::string_view gate = jei_dnn::info.name;
 
-    double lambda = 0.3;  ///< nats that the whole depth costs; more exits earlier
+    double lambda = 0.3;  ///< cost of full depth in nats; larger values exit earlier
     linear_fit_options linear{};
 
     [[nodiscard]] fitted_gate operator()(const gate_fit_data& data) const {

@@ -12,11 +12,11 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
-/// The gate after one layer, and what it is worth on text it was not fitted to.
+/// The gate after one layer, and its quality on text it was not fitted to.
 struct fitted_layer_gate {
     std::size_t layer = 0;
-    fitted_linear map;         ///< sigmoid(map(h)): predicted probability that exiting here is wrong (jei_dnn: right)
-    double share_wrong = 0.0;  ///< of the tokens it was judged on (jei_dnn: fitted to), leaving here is wrong
+    fitted_linear map;         ///< sigmoid(map(h)): predicted probability that exiting here is wrong (jei_dnn: correct)
+    double share_wrong = 0.0;  ///< share of evaluated tokens (jei_dnn: fitted to) for which exiting is wrong
     reliability before;        ///< of its probabilities, as fitted
     reliability after;         ///< ... calibrated
 };

@@ -18,8 +18,8 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
-/// Fits learn_to_exit's maps, one for each exit but full depth: the probability that leaving there is not what the
-/// rule wants.
+/// Fits learn_to_exit's maps, one for each exit but full depth: the probability that exiting there violates the label
+/// rule.
 /// @throws error as fit_linear
 [[nodiscard]] inline std::vector<fitted_layer_gate> fit_learn_to_exit(const calibration_set& seen, label_rule rule,
                                                                       const linear_fit_options& options = {}) try {
@@ -37,8 +37,8 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
     earlyout::detail::rethrow_as_error("fit");
 }
 
-/// Scales and shifts each map (Platt, 1999) so that its probabilities are those observed on text it was not fitted
-/// to, and notes its reliability there before and after.
+/// Scales and shifts each map (Platt, 1999) so that its probabilities match those observed on text it was not fitted
+/// to, and records its reliability there before and after.
 /// @param seen the same exits on other text
 /// @throws error (mismatch) when the exits are not those of the gates
 inline void calibrate_learn_to_exit(std::vector<fitted_layer_gate>& gates, const calibration_set& seen,
@@ -70,15 +70,15 @@ inline void calibrate_learn_to_exit(std::vector<fitted_layer_gate>& gates, const
     earlyout::detail::rethrow_as_error("fit");
 }
 
-/// What a threshold would do if every token's past were the true text.
+/// Simulated effect of a threshold, given the true text before every token.
 struct simulated_exits {
     float threshold = 0.0f;
     double layers_skipped = 0.0;
-    double accuracy = 0.0;  ///< share of tokens at which the exit taken is right
-    double agrees = 0.0;    ///< ... answers as full depth
+    double accuracy = 0.0;  ///< share of tokens at which the chosen exit is correct
+    double agrees = 0.0;    ///< share of tokens at which it agrees with full depth
 };
 
-/// Walks every token up until a gate's predicted error is at most the threshold.
+/// Simulates each token: it exits at the first gate whose predicted error is at most the threshold.
 [[nodiscard]] inline simulated_exits simulate_exits(const std::vector<fitted_layer_gate>& gates,
                                                     const calibration_set& seen, float threshold) try {
     std::vector<layer_weights> maps;

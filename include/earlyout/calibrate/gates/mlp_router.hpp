@@ -28,8 +28,8 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
 namespace detail {
 
-/// Cross entropy of sigmoid(w2 . silu(W1 x + b1) + b2) and its slopes, x being a row of unit root mean square. Weights
-/// in one vector: W1 [hidden, d], b1 [hidden], w2 [hidden], b2.
+/// Cross entropy of sigmoid(w2 . silu(W1 x + b1) + b2) and its gradient, x being a row of unit root mean square.
+/// Weights in one vector: W1 [hidden, d], b1 [hidden], w2 [hidden], b2.
 class router_loss {
 public:
     using matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
@@ -41,8 +41,8 @@ public:
     [[nodiscard]] std::size_t bias_at() const noexcept { return static_cast<std::size_t>(hidden_ * d_); }
     [[nodiscard]] std::size_t down_at() const noexcept { return static_cast<std::size_t>(hidden_ * (d_ + 1)); }
 
-    /// Computes the mean loss over rows, and its slopes.
-    /// @param x [rows, d_model]; label: 1 where the answer is yes
+    /// Computes the mean loss over rows and its gradient.
+    /// @param x [rows, d_model]; label: 1 for a positive
     double operator()(std::span<const float> weights, const matrix& x, std::span<const std::uint8_t> label,
                       std::span<float> slopes) {
         const Eigen::Map<const matrix> w1(weights.data(), hidden_, d_);
@@ -59,9 +59,9 @@ public:
         const float scale = 1.0f / static_cast<float>(x.rows());
         for (Eigen::Index i = 0; i < x.rows(); ++i) {
             const float y = out_(i);
-            const bool yes = label[static_cast<std::size_t>(i)] != 0;
-            loss += static_cast<double>(std::log1p(std::exp(-std::abs(y))) + std::max(0.0f, yes ? -y : y));
-            out_(i) = (1.0f / (1.0f + std::exp(-y)) - (yes ? 1.0f : 0.0f)) * scale;
+            const bool positive = label[static_cast<std::size_t>(i)] != 0;
+            loss += static_cast<double>(std::log1p(std::exp(-std::abs(y))) + std::max(0.0f, positive ? -y : y));
+            out_(i) = (1.0f / (1.0f + std::exp(-y)) - (positive ? 1.0f : 0.0f)) * scale;
         }
         Eigen::Map<matrix> g1(slopes.data(), hidden_, d_);
         Eigen::Map<Eigen::RowVectorXf> gb1(slopes.data() + bias_at(), hidden_);
@@ -85,20 +85,20 @@ private:
 
 }  // namespace detail
 
-/// Fits mlp_router, one network for each exit but full depth: the probability that exiting there is what the rule
-/// wants. By AdamW over batches in random order, the learning rate falling to 0; then calibrated (Platt, 1999). The
-/// same seed gives the same weights.
+/// Fits mlp_router, one network for each exit but full depth: the probability that exiting there follows the label
+/// rule. Uses AdamW over batches in random order, with a learning rate that decays to 0, then calibrates (Platt, 1999).
+/// The same seed gives the same weights.
 struct mlp_router_fit {
     static constexpr std::string_view gate = mlp_router::info.name;
 
     label_rule labels = label_rule::agrees;
     std::size_t hidden = 32;
     std::size_t epochs = 8;
-    std::size_t batch = 256;  ///< tokens a step
+    std::size_t batch = 256;  ///< tokens per step
     adam_options optimiser{.learning_rate = 3e-3f, .weight_decay = 0.01f};
     std::uint64_t seed = 1;
 
-    /// @throws error (invalid_argument) for options without meaning, or no tokens
+    /// @throws error (invalid_argument) for invalid options, or no tokens
     [[nodiscard]] fitted_gate operator()(const gate_fit_data& data) const try {
         if (hidden == 0 || epochs == 0 || batch == 0 || data.fit.size() == 0) {
             fail(errc::invalid_argument,
@@ -165,7 +165,7 @@ private:
             return std::span(weights).subspan(first, count);
         };
         gate_calibration right{.decision = "exit", .share = 0.0, .before = {}, .after = {}};
-        const auto judge = [&](reliability& to) {
+        const auto evaluate = [&](reliability& to) {
             const mlp_router now({{layer,
                                    {hidden, d, part(0, hidden * d), part(loss.bias_at(), hidden)},
                                    {1, hidden, part(loss.down_at(), hidden), part(weights.size() - 1, 1)}}});
@@ -177,11 +177,11 @@ private:
             }
             right.share = static_cast<double>(count) / static_cast<double>(std::max<std::size_t>(1, seen.size()));
         };
-        judge(right.before);
+        evaluate(right.before);
         const platt_scaling fitted = right.before.fit_platt();
         for (float& w : part(loss.down_at(), hidden)) w *= static_cast<float>(fitted.scale);
         weights.back() = static_cast<float>(fitted.scale * static_cast<double>(weights.back()) + fitted.offset);
-        judge(right.after);
+        evaluate(right.after);
         const auto values = [&](std::size_t first, std::size_t count) {
             const std::span<float> from = part(first, count);
             return std::vector<float>(from.begin(), from.end());

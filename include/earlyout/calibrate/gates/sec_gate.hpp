@@ -23,8 +23,8 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
-/// Fits SEC's gate (sec_gate): one map to stop, exit and go on for all exits, the loss of each weighted by its layer's
-/// number (Sun et al., ICSE 2024). The paper's has no bias and label_rule::paper.
+/// Fits SEC's gate (sec_gate): one map to stop, exit and continue for all exits, the loss of each weighted by its layer
+/// number (Sun et al., ICSE 2024). The paper's has no bias and uses label_rule::paper.
 /// @throws error as fit_linear
 [[nodiscard]] inline fitted_linear fit_sec_gate(const calibration_set& seen, label_rule rule,
                                                 const linear_fit_options& options = {.bias = false}) try {
@@ -41,7 +41,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
     earlyout::detail::rethrow_as_error("fit");
 }
 
-/// Fits one such gate for each exit, full depth included, whose last answer it may stop.
+/// Fits one such gate for each exit, full depth included, where it may still stop.
 /// @throws error as fit_linear
 [[nodiscard]] inline std::vector<fitted_linear> fit_sec_gates(const calibration_set& seen, label_rule rule,
                                                               const linear_fit_options& options = {}) try {
@@ -59,12 +59,12 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
     earlyout::detail::rethrow_as_error("fit");
 }
 
-/// Divides each of SEC's maps by the temperature under which its probabilities fit text best that it was not fitted to
-/// (Guo et al., ICML 2017): the likeliest class stays the likeliest, and a map without a bias needs none.
+/// Divides each of SEC's maps by the temperature under which its probabilities best fit text that it was not fitted to
+/// (Guo et al., ICML 2017): the most likely class does not change, and a map without a bias needs none.
 /// @param gates one for all exits, or one for each
 /// @param seen  the same exits on other text
 /// @return their temperatures
-/// @throws error (mismatch) when the gates are neither one nor as many as the exits, (invalid_argument) without tokens
+/// @throws error (mismatch) when the gates are neither one nor one per exit, (invalid_argument) without tokens
 inline std::vector<double> calibrate_sec_gates(std::vector<fitted_linear>& gates, const calibration_set& seen,
                                                label_rule rule) try {
     const std::size_t exits = seen.exit_count();
@@ -101,7 +101,7 @@ inline std::vector<double> calibrate_sec_gates(std::vector<fitted_linear>& gates
             }
             return sum;
         };
-        constexpr double widest = 4.0;  // where a gate is always or never right, there is no best one
+        constexpr double widest = 4.0;  // gates that are always or never correct have no best temperature
         const double best = boost::math::tools::brent_find_minima(loss, -widest, widest, 20).first;
         const auto scale = static_cast<float>(std::exp(best));
         for (float& w : gate.weight) w *= scale;
@@ -119,7 +119,7 @@ struct sec_fit {
 
     label_rule labels = label_rule::right;
     bool bias = false;          ///< the paper's has none
-    bool each = false;          ///< a map for each exit, full depth included, in place of one for all
+    bool each = false;          ///< one map per exit, full depth included, instead of one for all
     bool is_calibrated = true;  ///< the paper's is not
 
     [[nodiscard]] fitted_gate operator()(const gate_fit_data& data) const {
@@ -131,11 +131,11 @@ struct sec_fit {
             made.exits.push_back(
                 {data.validation.layer(e), map.loss, map.steps, {{"exit", 0.0, {}, {}}, {"stop", 0.0, {}, {}}}});
         }
-        judge(maps, data.validation, made, &gate_calibration::before);
+        evaluate(maps, data.validation, made, &gate_calibration::before);
         if (is_calibrated && !data.cancel.stop_requested()) {
             made.temperatures = calibrate_sec_gates(maps, data.validation, labels);
         }
-        judge(maps, data.validation, made, &gate_calibration::after);
+        evaluate(maps, data.validation, made, &gate_calibration::after);
         for (std::size_t e = 0; e < maps.size(); ++e) {
             made.add(each ? std::to_string(data.fit.layer(e)) + "." : std::string(), maps[e]);
         }
@@ -143,8 +143,8 @@ struct sec_fit {
     }
 
 private:
-    void judge(const std::vector<fitted_linear>& maps, const calibration_set& seen, fitted_gate& into,
-               reliability gate_calibration::*which) const {
+    void evaluate(const std::vector<fitted_linear>& maps, const calibration_set& seen, fitted_gate& into,
+                  reliability gate_calibration::*which) const {
         for (std::size_t e = 0; e < seen.exit_count(); ++e) {
             const sec_gate now(maps[each ? e : 0].view());
             std::array<std::size_t, 2> counts{};

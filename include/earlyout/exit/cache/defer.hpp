@@ -9,10 +9,10 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// Skipped layers run later, for all deferred tokens in one chunk, when a token needs to go there (FREE, EE-LLM).
+/// Runs skipped layers later, for all deferred tokens in one chunk, when a token needs a deeper layer (FREE, EE-LLM).
 /// Exact: deep states equal the full model's on the same tokens.
 struct defer {
-    /// Max generated tokens that may be deferred; at that many the next token passes all layers.
+    /// Max generated tokens that may be deferred; once reached, the next token runs to full depth.
     std::size_t cap = std::numeric_limits<std::size_t>::max();
     earlyout::prefill prefill = earlyout::prefill::eager;
 

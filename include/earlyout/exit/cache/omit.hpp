@@ -9,8 +9,8 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// Skipped layers keep nothing of the token, and deeper tokens do not see it there: a mask for each layer, as in
-/// SpecEE. Costs nothing, and their caches stay shorter; what deeper tokens see is not what the model was trained on.
+/// Stores nothing of the token in skipped layers, so deeper tokens do not attend to it there: a mask for each layer, as
+/// in SpecEE. Costs nothing, and the caches stay shorter; but the model was not trained with such masks.
 struct omit {
     static constexpr earlyout::prefill prefill = earlyout::prefill::eager;
     static constexpr std::size_t cap = std::numeric_limits<std::size_t>::max();

@@ -9,7 +9,7 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// Skipped layers get keys and values computed from the hidden state that the token exited with (CALM, SEC). Cheap and
+/// Computes the skipped layers' keys and values from the hidden state that the token exited with (CALM, SEC). Cheap and
 /// immediate; deeper tokens later see an approximation.
 struct propagate {
     static constexpr earlyout::prefill prefill = earlyout::prefill::eager;

@@ -14,20 +14,20 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace detail {
 
-/// The most likely tokens of a token's first evaluated exit; later exits compute the logits of these alone. They are
+/// The most likely tokens at a token's first evaluated exit; later exits compute the logits of these alone. They are
 /// selected, and their output rows gathered, when a later exit first needs them: a token that exits at its first exit
-/// pays nothing.
+/// incurs no cost.
 class vocab_shortlist {
 public:
     vocab_shortlist() = default;
     /// @param count 1 .. vocab; 0: never used
     explicit vocab_shortlist(std::size_t count) : ids_(2 * count), logits_(count) {}
 
-    /// Uses the list from the next token on, or does not.
+    /// Enables or disables the shortlist from the next token on.
     void enable(bool used) noexcept { enabled_ = used; }
-    /// Forgets the tokens: a new token starts at the first layer.
+    /// Resets the per-token state: a new token starts at the first layer.
     void start_token() noexcept { state_ = state::none; }
-    /// Notes that the exit just evaluated computed all logits; they stay in place until the next exit that does.
+    /// Records that the exit just evaluated computed all logits; they stay in place until the next exit that does.
     void end_exit_with_all_logits() noexcept {
         if (enabled_ && !logits_.empty() && state_ == state::none) state_ = state::selectable;
     }
@@ -35,7 +35,7 @@ public:
     [[nodiscard]] bool ready() const noexcept { return state_ != state::none; }
 
     /// Computes the shortlist's logits at an exit, [count].
-    /// @param all those of all tokens at the first evaluated exit
+    /// @param all logits of the whole vocabulary at the first evaluated exit
     [[nodiscard]] std::span<const float> logits(logit_source& source, std::size_t layer, std::span<const float> hidden,
                                                 std::span<const float> all) {
         if (state_ == state::selectable) {
@@ -46,9 +46,9 @@ public:
         source.shortlist_logits(layer, hidden, logits_);
         return logits_;
     }
-    /// Returns the tokens in increasing order, [count].
+    /// Returns the token ids in increasing order, [count].
     [[nodiscard]] std::span<const token_id> ids() const noexcept { return std::span(ids_).first(logits_.size()); }
-    /// Returns a token's place among them; nothing where it is not.
+    /// Returns a token's index among them; nothing if it is not in the list.
     [[nodiscard]] std::optional<std::size_t> find(token_id token) const noexcept {
         const auto found = std::ranges::lower_bound(ids(), token);
         if (found == ids().end() || *found != token) return std::nullopt;
@@ -60,7 +60,7 @@ private:
 
     state state_ = state::none;
     bool enabled_ = true;
-    std::vector<token_id> ids_;  // the second half is room for the selection
+    std::vector<token_id> ids_;  // the second half is scratch for the selection
     std::vector<float> logits_;
 };
 

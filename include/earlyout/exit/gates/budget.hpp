@@ -13,15 +13,15 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// What a budget that is used up asks for.
+/// What happens once a budget is used up.
 enum class over_budget : std::uint8_t {
     end,  ///< end the completion before its next token
-    exit  ///< go on, but exit at the first exit from here on
+    exit  ///< continue, but exit at the first exit from here on
 };
 
 namespace detail {
 
-[[nodiscard]] constexpr decision answer_of(over_budget then) noexcept {
+[[nodiscard]] constexpr decision decision_when_spent(over_budget then) noexcept {
     return then == over_budget::end ? decision::spent : decision::exit;
 }
 
@@ -36,9 +36,9 @@ inline constexpr gate_parameter over_budget_parameter{
 
 }  // namespace detail
 
-/// A budget of new tokens, to be combined with other gates: `any_of{token_budget{32}, margin{0.6f}}` asks the margin
-/// for 32 tokens and then ends the completion at the first exit it comes to; with over_budget::exit the text goes on,
-/// every token exiting there. Unlike generate_options::max_new_tokens it can do the latter.
+/// A budget of new tokens, to be combined with other gates: `any_of{token_budget{32}, margin{0.6f}}` evaluates the
+/// margin for 32 tokens and then ends the completion at the next exit; with over_budget::exit the completion continues
+/// and every token exits there. Unlike generate_options::max_new_tokens it can do the latter.
 struct token_budget {
     static constexpr signal_set signals = no_signals;
     static constexpr gate_parameter parameters[]{{.name = "tokens",
@@ -60,12 +60,12 @@ struct token_budget {
     }
 
     decision operator()(const auto& s) const {
-        return s.new_tokens() >= tokens ? detail::answer_of(then) : decision::go_on;
+        return s.new_tokens() >= tokens ? detail::decision_when_spent(then) : decision::go_on;
     }
 };
 
-/// A budget of time since the completion was started, its prompt included; likewise. Checked at every exit, which reads
-/// a clock. What a completion produces then depends on the machine.
+/// A budget of time since the completion started, its prompt included, with the same options. Checked at every exit by
+/// reading a clock, so the output of a completion depends on the machine.
 struct time_budget {
     static constexpr signal_set signals = no_signals;
     using clock = std::chrono::steady_clock;
@@ -74,7 +74,7 @@ struct time_budget {
     };
 
     static constexpr gate_parameter parameters[]{{.name = "seconds",
-                                                  .meaning = "seconds since the completion was started",
+                                                  .meaning = "seconds since the completion started",
                                                   .comparison = "after",
                                                   .otherwise = 1.0f,
                                                   .max = no_limit},
@@ -90,7 +90,7 @@ struct time_budget {
     }
 
     decision operator()(const auto&, const sequence_state& state) const {
-        return clock::now() - state.started >= time ? detail::answer_of(then) : decision::go_on;
+        return clock::now() - state.started >= time ? detail::decision_when_spent(then) : decision::go_on;
     }
     [[nodiscard]] sequence_state start_sequence() const { return {clock::now()}; }
 };

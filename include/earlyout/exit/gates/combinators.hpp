@@ -36,7 +36,7 @@ struct states_of {
     using sequence = states<sequence_state_of<Gates>...>;
 };
 
-/// What every combinator shares: the union of the signals and the states of its gates.
+/// Common base of combinators: the union of the signals and the states of its gates.
 template <class... Gates>
 class combined {
 public:
@@ -61,7 +61,7 @@ protected:
     static constexpr std::size_t count = sizeof...(Gates);
 
     template <std::size_t I>
-    decision ask(const auto& view, token_state& token, sequence_state& sequence) const {
+    decision evaluate(const auto& view, token_state& token, sequence_state& sequence) const {
         using each = std::tuple_element_t<I, std::tuple<Gates...>>;
         return call_gate(std::get<I>(gates_), view.template as<each::signals>(), state_at<I>(token),
                          state_at<I>(sequence));
@@ -79,9 +79,9 @@ private:
 
 }  // namespace detail
 
-/// A cheap gate first, then a check: exits when both say so. The second is asked only where the first
-/// said exit, so its signals are not computed anywhere else. Go on and stop of the first are final; the
-/// second may still turn an exit into a stop.
+/// A cheap gate first, then a check: exits when both decide exit. The second is evaluated only where the first decides
+/// exit, so its signals are not computed anywhere else. Continue and stop of the first are final; the second may still
+/// turn an exit into a stop.
 template <class Cheap, class Check>
 class and_then : public detail::combined<Cheap, Check> {
     using base = detail::combined<Cheap, Check>;
@@ -91,13 +91,13 @@ public:
 
     decision operator()(const auto& view, typename base::token_state& token,
                         typename base::sequence_state& sequence) const {
-        const decision first = this->template ask<0>(view, token, sequence);
-        return first == decision::exit ? this->template ask<1>(view, token, sequence) : first;
+        const decision first = this->template evaluate<0>(view, token, sequence);
+        return first == decision::exit ? this->template evaluate<1>(view, token, sequence) : first;
     }
 };
 
-/// Exits (stops) when every gate says exit (stop); one whose budget is spent ends it alone. All gates are asked at
-/// every exit, so that each keeps its state.
+/// Exits (stops) when every gate decides exit (stop); one whose budget is spent ends the completion alone. All gates
+/// are evaluated at every exit, so that each updates its state.
 template <class... Gates>
 class all_of : public detail::combined<Gates...> {
     using base = detail::combined<Gates...>;
@@ -112,7 +112,7 @@ public:
         std::size_t stops = 0;
         bool spent = false;
         base::for_each([&]<std::size_t I>(std::integral_constant<std::size_t, I>) {
-            const decision d = this->template ask<I>(view, token, sequence);
+            const decision d = this->template evaluate<I>(view, token, sequence);
             exits += d == decision::exit ? 1 : 0;
             stops += d == decision::stop ? 1 : 0;
             spent = spent || d == decision::spent;
@@ -123,8 +123,8 @@ public:
     }
 };
 
-/// Takes the first answer other than go on, but a spent budget before any. All gates are asked at every exit, so that
-/// each keeps its state.
+/// Takes the first decision other than continue, but a spent budget before any. All gates are evaluated at every exit,
+/// so that each updates its state.
 template <class... Gates>
 class any_of : public detail::combined<Gates...> {
     using base = detail::combined<Gates...>;
@@ -135,12 +135,12 @@ public:
 
     decision operator()(const auto& view, typename base::token_state& token,
                         typename base::sequence_state& sequence) const {
-        decision answer = decision::go_on;
+        decision result = decision::go_on;
         base::for_each([&]<std::size_t I>(std::integral_constant<std::size_t, I>) {
-            const decision d = this->template ask<I>(view, token, sequence);
-            if (answer == decision::go_on || d == decision::spent) answer = d;
+            const decision d = this->template evaluate<I>(view, token, sequence);
+            if (result == decision::go_on || d == decision::spent) result = d;
         });
-        return answer;
+        return result;
     }
 };
 

@@ -12,9 +12,9 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// Gates composed at run time: what any_of and and_then are for types. Each alternative is a chain, in which a gate is
-/// evaluated where the one before it says exit; the first alternative's answer other than go on is taken, but a spent
-/// budget before any. All alternatives are evaluated at every exit, so that each keeps its state.
+/// Gates composed at run time: the counterpart of any_of and and_then. Each alternative is a chain, in which a gate is
+/// evaluated where the one before it decides exit; the decision is that of the first alternative other than continue,
+/// but a spent budget before any. All alternatives are evaluated at every exit, so that each updates its state.
 class composed_gate {
 public:
     /// Max number of gates in all alternatives together.
@@ -43,7 +43,7 @@ public:
     }
 
     decision operator()(const signal_view<all_signals>& s, token_state& token, sequence_state& sequence) const {
-        decision answer = decision::go_on;
+        decision result = decision::go_on;
         std::size_t first = 0;
         for (const auto& chain : alternatives_) {
             decision made = decision::exit;
@@ -51,12 +51,12 @@ public:
                 made = chain[i](s, token.parts[first + i], sequence.parts[first + i]);
             }
             first += chain.size();
-            if (answer == decision::go_on || made == decision::spent) answer = made;
+            if (result == decision::go_on || made == decision::spent) result = made;
         }
-        return answer;
+        return result;
     }
 
-    /// Returns the union of what the gates read.
+    /// Returns the union of the signals that the gates read.
     [[nodiscard]] signal_set run_time_signals() const noexcept {
         signal_set all;
         for (const auto& chain : alternatives_) {

@@ -9,8 +9,8 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// Exits when the next token is hardly in doubt: H(p) = -sum p log p <= threshold (DeeBERT, arXiv
-/// 2004.12993). Costs the exit's logits and two exponentials for each.
+/// Exits when the next token is nearly certain: H(p) = -sum p log p <= threshold (DeeBERT, arXiv 2004.12993). Costs the
+/// exit's logits and two exponentials for each.
 struct entropy {
     static constexpr signal_set signals = signal::entropy;
     static constexpr threshold_direction direction = threshold_direction::lower_is_conservative;
@@ -23,9 +23,8 @@ struct entropy {
                                                   .max = no_limit,
                                                   .direction = direction,
                                                   .grid = grid}};
-    static constexpr gate_info info{.name = "entropy",
-                                    .brief = "exits where the exit's distribution leaves little doubt",
-                                    .parameters = parameters};
+    static constexpr gate_info info{
+        .name = "entropy", .brief = "exits where the exit's distribution has low entropy", .parameters = parameters};
 
     float threshold = 0.5f;  ///< nats; < 0 never exits
 

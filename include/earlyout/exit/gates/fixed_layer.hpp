@@ -9,7 +9,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 /// Exits at the first exit at or after a layer chosen at run time. Costs nothing.
 struct fixed_layer {
     static constexpr signal_set signals = no_signals;
-    /// More layers are nearer to the full model.
+    /// More layers are closer to the full model.
     static constexpr threshold_direction direction = threshold_direction::higher_is_conservative;
 
     std::size_t layer = 1;  ///< layers to run, from 1

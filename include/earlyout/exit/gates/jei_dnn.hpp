@@ -20,7 +20,7 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// What JEI-DNN's gates look at: p1, H(p), p1 - p2 and H(q) with q = p^2 / sum p^2, p = softmax(logits),
+/// Returns the features of JEI-DNN's gates: p1, H(p), p1 - p2 and H(q) with q = p^2 / sum p^2, p = softmax(logits),
 /// entropies in nats. For fitting such gates. logits: [vocab], vocab >= 1
 [[nodiscard]] inline std::array<float, 4> jei_features(std::span<const float> logits) noexcept {
     const kernels::top_two top = kernels::find_top_two(logits.data(), logits.size());
@@ -30,15 +30,15 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
             kernels::entropy_of_squares(logits.data(), logits.size(), top.first)};
 }
 
-/// Gates fitted together with each other and with their exits (JEI-DNN, arXiv 2310.09163). After each exit
-/// layer g = sigmoid(w . u + b) of u = jei_features(logits) is the share of tokens that should leave there.
-/// With S the sum of the earlier g and P the product of the earlier (1 - a), the share still to be had is
-/// max(0, min(g, 1 - S)), a token that came this far leaves with probability a = that / P, at most 1, and
-/// the gate exits when a >= threshold. Once S >= 1 nobody is left: a = 1.
+/// Gates fitted jointly over exits (JEI-DNN, arXiv 2310.09163). After each exit layer g = sigmoid(w . u + b) of u =
+/// jei_features(logits) is the share of tokens that should exit there. With S the sum of the earlier g and P the
+/// product of the earlier (1 - a), the remaining share is max(0, min(g, 1 - S)), a token that reached this exit exits
+/// with probability a = that / P, at most 1, and the gate exits when a >= threshold. Once S >= 1 no tokens remain: a =
+/// 1.
 ///
-/// S sums g itself, as the paper's program does; summing the shares instead gives the same, since they are g
-/// until S reaches 1 and 0 afterwards. Earlier exits are those at which this gate was asked, and had weights;
-/// it goes on after a layer without. Costs the exit's logits and three exponentials for each.
+/// S sums g itself, as in the paper's code; summing the shares instead gives the same, since they are g until S reaches
+/// 1 and 0 afterwards. Earlier exits are those at which this gate was evaluated and had weights; it continues after a
+/// layer without weights. Costs the exit's logits and three exponentials for each.
 class jei_dnn {
 public:
     static constexpr signal_set signals =
@@ -69,7 +69,7 @@ public:
     }
 
     /// @param weights [1, 4] and a bias [1] or none, for all layers; they must outlive the gate
-    /// @param threshold a probability of leaving, .5 in the paper; > 1 never exits
+    /// @param threshold a probability of exiting, .5 in the paper; > 1 never exits
     /// @throws error (wrong_shape)
     explicit jei_dnn(const linear_weights& weights, float threshold = 0.5f)
         : maps_("jei_dnn", weights), threshold_(threshold) {
@@ -101,7 +101,7 @@ public:
 private:
     static constexpr std::size_t features = 4;
 
-    /// a
+    /// Returns a.
     static float probability_of_leaving(float g, const token_state& state) noexcept {
         if (state.sum >= 1.0f || state.staying <= 0.0f) return 1.0f;
         return std::clamp(std::min(g, 1.0f - state.sum) / state.staying, 0.0f, 1.0f);

@@ -11,7 +11,7 @@
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// Exits when the layers since the last evaluated exit hardly changed the distribution: KL(p || p') <= threshold, p
-/// being this exit's and p' that one's. Goes on at a token's first exit. Costs the exit's logits, an exponential for
+/// being this exit's and p' that one's. Continues at a token's first exit. Costs the exit's logits, an exponential for
 /// each, and a copy of them for the next exit.
 struct kl_divergence {
     static constexpr signal_set signals = signal::divergence;
@@ -19,7 +19,7 @@ struct kl_divergence {
     static constexpr float grid[]{0.003f, 0.01f, 0.03f, 0.1f, 0.2f, 0.4f, 0.8f, 1.5f};
     static constexpr gate_parameter parameters[]{
         {.name = "threshold",
-         .meaning = "KL divergence in nats of the exit's distribution from that of the exit before, at most",
+         .meaning = "KL divergence in nats of the exit's distribution from that of the previous exit, at most",
          .comparison = "<=",
          .otherwise = 0.1f,
          .max = no_limit,

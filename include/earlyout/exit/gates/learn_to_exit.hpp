@@ -15,10 +15,10 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// Exits when a fitted map of the hidden state says that this exit is hardly ever wrong:
-/// sigmoid(w . h + b) <= threshold, a predicted probability of error ("learning to exit" of BERxiT, Xin et al.,
-/// EACL 2021, which predicts how certain the exit is and so compares the other way). One map for all layers,
-/// or one for each exit layer; it goes on after a layer that has none. Costs d_model multiplications.
+/// Exits when a fitted map of the hidden state predicts a low probability of error at this exit: sigmoid(w . h + b) <=
+/// threshold ("learning to exit" of BERxiT, Xin et al., EACL 2021, which predicts how certain the exit is and so
+/// compares the other way). One map for all layers, or one for each exit layer; it continues after a layer that has
+/// none. Costs d_model multiplications.
 class learn_to_exit {
 public:
     static constexpr signal_set signals = signal::hidden_state;
@@ -33,7 +33,7 @@ public:
                                                   .grid = grid}};
     static constexpr std::string_view tensors[]{"weight", "bias"};
     static constexpr gate_info info{.name = "learn-to-exit",
-                                    .brief = "exits where a fitted map predicts that exiting is hardly ever wrong",
+                                    .brief = "exits where a fitted map predicts a low probability of error",
                                     .parameters = parameters,
                                     .tensors = tensors};
 
@@ -52,7 +52,7 @@ public:
     explicit learn_to_exit(std::vector<layer_weights> weights, float threshold = 0.1f)
         : maps_("learn_to_exit", std::move(weights)), threshold_(threshold) {}
 
-    /// Probability that the exit after a layer is wrong, for a hidden state [d_model]; none for a layer
+    /// Returns the probability that the exit after a layer is wrong, for a hidden state [d_model]; nothing for a layer
     /// without weights.
     [[nodiscard]] std::optional<float> predicted_error(std::size_t layer,
                                                        std::span<const float> hidden) const noexcept {

@@ -18,14 +18,14 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// What a gate that is fitted layer by layer uses after one of them.
+/// Weights of a gate after one layer.
 struct layer_weights {
     std::size_t layer = 0;  ///< from 1
     linear_weights weights;
 };
 
-/// Returns the weights called NAME.LAYER (`learn-to-exit.3.weight`, and a bias where there is one), for every layer
-/// that has them. Views; they live as long as `exits`.
+/// Returns the weights named NAME.LAYER (`learn-to-exit.3.weight`, and a bias if there is one), for every layer that
+/// has them. Views, valid as long as `exits`.
 /// @throws error (wrong_shape)
 [[nodiscard]] inline std::vector<layer_weights> find_weights_by_layer(const exit_weights& exits,
                                                                       std::string_view name) {
@@ -37,7 +37,7 @@ struct layer_weights {
     return found;
 }
 
-/// The same, of which there must be some.
+/// Returns the same, of which there must be at least one.
 /// @throws error (missing_tensor) when no layer has any, (wrong_shape)
 [[nodiscard]] inline std::vector<layer_weights> weights_by_layer(const exit_weights& exits, std::string_view name) {
     std::vector<layer_weights> found = find_weights_by_layer(exits, name);
@@ -49,8 +49,8 @@ struct layer_weights {
 
 namespace detail {
 
-/// sigmoid(w . x + b), with one map for all layers or one for each of some. What gates fitted to a single
-/// number are made of.
+/// sigmoid(w . x + b), with one map for all layers or one for each of some. Building block of gates fitted to a single
+/// number.
 class logistic_maps {
 public:
     /// @param gate its name, for error messages
@@ -70,7 +70,7 @@ public:
         }
     }
 
-    /// In [0, 1]; none after a layer that has no map. x: [inputs]
+    /// Returns a value in [0, 1]; nothing after a layer that has no map. x: [inputs]
     [[nodiscard]] std::optional<float> operator()(std::size_t layer, const float* x) const noexcept {
         for (const layer_weights& map : maps_) {
             if (map.layer != layer && map.layer != every_layer) continue;
@@ -81,7 +81,7 @@ public:
         return std::nullopt;
     }
 
-    /// @throws error (wrong_shape) when a map does not take that many inputs
+    /// @throws error (wrong_shape) when a map's number of inputs differs
     void check_inputs(std::size_t inputs) const {
         for (const layer_weights& map : maps_) {
             if (map.weights.inputs != inputs) {
@@ -122,7 +122,7 @@ private:
     }
 
     const char* gate_;
-    std::vector<layer_weights> maps_;  ///< by layer; just the first, at every_layer, when it is shared
+    std::vector<layer_weights> maps_;  ///< by layer; a single one, at every_layer, when it is shared
 };
 
 }  // namespace detail

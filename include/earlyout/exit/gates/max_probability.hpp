@@ -22,8 +22,9 @@ struct max_probability {
                                                   .otherwise = 0.9f,
                                                   .direction = direction,
                                                   .grid = grid}};
-    static constexpr gate_info info{
-        .name = "max-probability", .brief = "exits where the most likely token is likely", .parameters = parameters};
+    static constexpr gate_info info{.name = "max-probability",
+                                    .brief = "exits where the most likely token is probable enough",
+                                    .parameters = parameters};
 
     float threshold = 0.9f;  ///< probability; > 1 never exits
 

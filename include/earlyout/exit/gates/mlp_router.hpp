@@ -21,35 +21,35 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// What a router after one layer consists of.
+/// Weights of a router after one layer.
 struct router_weights {
     std::size_t layer = 0;  ///< from 1
     linear_weights up;      ///< [hidden, d_model], and a bias [hidden] or none
     linear_weights down;    ///< [1, hidden], and a bias [1] or none
 };
 
-/// Exits when a small network says that this exit is right: sigmoid(w2 . silu(W1 rmsnorm(h) + b1) + b2) >= threshold, a
-/// probability, with rmsnorm(h) = h / sqrt(mean(h^2) + 1e-6). One router for each exit layer; it goes on after a layer
-/// that has none. What a linear map of the hidden state cannot tell apart, it may. Costs hidden * (d_model + 1)
-/// multiplications and `hidden` exponentials.
+/// Exits when a small network predicts that this exit is correct: sigmoid(w2 . silu(W1 rmsnorm(h) + b1) + b2) >=
+/// threshold, a probability, with rmsnorm(h) = h / sqrt(mean(h^2) + 1e-6). One router for each exit layer; it continues
+/// after a layer that has none. It can separate cases that a linear map of the hidden state cannot. Costs hidden *
+/// (d_model + 1) multiplications and `hidden` exponentials.
 class mlp_router {
 public:
     static constexpr signal_set signals = signal::hidden_state;
     static constexpr threshold_direction direction = threshold_direction::higher_is_conservative;
     static constexpr float grid[]{0.99f, 0.97f, 0.95f, 0.9f, 0.8f, 0.7f, 0.6f, 0.5f};
     static constexpr gate_parameter parameters[]{{.name = "threshold",
-                                                  .meaning = "predicted probability that exiting is right, at least",
+                                                  .meaning = "predicted probability that exiting is correct, at least",
                                                   .comparison = ">=",
                                                   .otherwise = 0.9f,
                                                   .direction = direction,
                                                   .grid = grid}};
     static constexpr std::string_view tensors[]{"up.weight", "up.bias", "down.weight", "down.bias"};
     static constexpr gate_info info{.name = "mlp-router",
-                                    .brief = "exits where a small fitted network predicts that exiting is right",
+                                    .brief = "exits where a small fitted network predicts that exiting is correct",
                                     .parameters = parameters,
                                     .tensors = tensors};
 
-    /// Takes `mlp-router.LAYER.up` and `.down` of every layer that has them.
+    /// Reads `mlp-router.LAYER.up` and `.down` of every layer that has them.
     /// @throws error (missing_tensor, wrong_shape)
     static mlp_router from(std::span<const float> values, const exit_weights& exits) {
         std::vector<router_weights> found;
@@ -85,8 +85,8 @@ public:
         }
     }
 
-    /// Returns the probability that the exit after a layer is right, for a hidden state [d_model]; nothing for a layer
-    /// without weights.
+    /// Returns the probability that the exit after a layer is correct, for a hidden state [d_model]; nothing for a
+    /// layer without weights.
     [[nodiscard]] std::optional<float> probability(std::size_t layer, std::span<const float> hidden) const noexcept {
         const auto found = std::ranges::find(routers_, layer, &router_weights::layer);
         if (found == routers_.end()) return std::nullopt;

@@ -8,9 +8,9 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// Exits at the first exit whose arg-max is the right token: the most that any gate could save. For
-/// analysis, since it must be told the answers; give it the true text, or what full depth produced, to
-/// ask for the first exit that agrees with the last layer.
+/// Exits at the first exit whose arg-max is the expected token: an upper bound on what any gate could save. For
+/// analysis, since it is given the expected tokens: the true text, or full depth's output to exit at the first exit
+/// that agrees with the last layer.
 struct oracle {
     static constexpr signal_set signals = signal::argmax;
 

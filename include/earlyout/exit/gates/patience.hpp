@@ -10,18 +10,17 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// Exits when the arg-max has not changed for a while (PABEE, arXiv 2006.04152). Counting as there: a token's
-/// first exit starts at 0, each further exit with the same arg-max as the one before it adds 1, another
-/// arg-max starts again at 0, and the token leaves when the count reaches `exits_in_a_row`. So 2 takes three
-/// exits in a row that agree, 1 takes two, and 0 leaves at the first. Exits are those at which this gate is
-/// asked; others of the plan do not count. Costs the exit's logits.
+/// Exits when the arg-max has not changed for a while (PABEE, arXiv 2006.04152). As in the paper, a token's first exit
+/// starts the count at 0, each further exit with the same arg-max as the previous one adds 1, another arg-max resets it
+/// to 0, and the token exits when the count reaches `exits_in_a_row`. So 2 requires three consecutive exits that agree,
+/// 1 requires two, and 0 exits at the first. Only exits at which this gate is evaluated count. Costs the exit's logits.
 struct patience {
     static constexpr signal_set signals = signal::argmax;
     static constexpr threshold_direction direction = threshold_direction::higher_is_conservative;
 
     struct token_state {
-        token_id last = -1;   ///< arg-max at the exit before; -1 before the first
-        unsigned agreed = 0;  ///< further exits in a row that gave it
+        token_id last = -1;   ///< arg-max at the previous exit; -1 before the first
+        unsigned agreed = 0;  ///< consecutive further exits that agreed with it
     };
 
     static constexpr float grid[]{8.0f, 7.0f, 6.0f, 5.0f, 4.0f, 3.0f, 2.0f, 1.0f};
@@ -37,7 +36,7 @@ struct patience {
     static constexpr gate_info info{
         .name = "patience", .brief = "exits where several exits in a row agree on the token", .parameters = parameters};
 
-    unsigned exits_in_a_row = 2;  ///< further exits that must agree with one before them
+    unsigned exits_in_a_row = 2;  ///< further exits that must agree with the one before them
 
     static constexpr patience from(std::span<const float> values) noexcept {
         return {static_cast<unsigned>(values[0])};

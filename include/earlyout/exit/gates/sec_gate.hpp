@@ -19,14 +19,14 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// Probabilities that a Stop&Exit gate's winning class must exceed. 1 switches a decision off.
+/// Probabilities that a Stop&Exit gate's most likely class must exceed. 1 disables a decision.
 struct sec_thresholds {
     float exit = 0.9f;
     float stop = 1.0f;
 };
 
-/// The Stop&Exit Controller's gate (Sun et al., ICSE 2024): one linear map of the hidden state to three
-/// classes, 0 stop, 1 exit, 2 go on, shared by all layers, or one for each of some (it goes on after others). With p =
+/// The Stop&Exit Controller's gate (Sun et al., ICSE 2024): one linear map of the hidden state to three classes, 0
+/// stop, 1 exit, 2 continue, shared by all layers, or one for each of some (it continues after others). With p =
 /// softmax(W h): stop if p[0] is the largest and > stop, exit if p[1] is the largest and > exit. Costs 3 d_model
 /// multiplications.
 class sec_gate {
@@ -34,27 +34,28 @@ public:
     static constexpr signal_set signals = signal::hidden_state;
     static constexpr threshold_direction direction = threshold_direction::higher_is_conservative;
 
-    // The SEC paper's thresholds: below .5 the winning class alone decides.
+    // The SEC paper's thresholds: below .5 the most likely class alone decides.
     static constexpr float grid[]{0.999f, 0.99f, 0.95f, 0.9f, 0.8f, 0.7f, 0.6f, 0.5f, 0.0f};
-    static constexpr gate_parameter parameters[]{{.name = "exit",
-                                                  .meaning = "probability of exit, where it wins, above",
-                                                  .comparison = ">",
-                                                  .otherwise = 0.9f,
-                                                  .direction = direction,
-                                                  .grid = grid},
-                                                 {.name = "stop",
-                                                  .meaning = "probability of stop, where it wins, above",
-                                                  .comparison = ">",
-                                                  .otherwise = 1.0f,
-                                                  .direction = direction,
-                                                  .grid = grid}};
+    static constexpr gate_parameter parameters[]{
+        {.name = "exit",
+         .meaning = "probability of exit, where it is the most likely class, above",
+         .comparison = ">",
+         .otherwise = 0.9f,
+         .direction = direction,
+         .grid = grid},
+        {.name = "stop",
+         .meaning = "probability of stop, where it is the most likely class, above",
+         .comparison = ">",
+         .otherwise = 1.0f,
+         .direction = direction,
+         .grid = grid}};
     static constexpr std::string_view tensors[]{"weight", "bias"};
     static constexpr gate_info info{.name = "sec",
-                                    .brief = "stops, exits or goes on, as one fitted map to three classes says",
+                                    .brief = "stops, exits or continues by a fitted map to three classes",
                                     .parameters = parameters,
                                     .tensors = tensors};
 
-    /// Takes `sec.LAYER.weight` after the layers that have one, and `sec.weight`, where there is one, after all others.
+    /// Reads `sec.LAYER.weight` after the layers that have one, and `sec.weight`, if there is one, after all others.
     /// @throws error (missing_tensor, wrong_shape)
     static sec_gate from(std::span<const float> values, const exit_weights& exits) {
         const sec_thresholds thresholds{.exit = values[0], .stop = values[1]};
@@ -83,8 +84,8 @@ public:
         }
     }
 
-    /// Probabilities of stop, exit and go on after a layer, for a hidden state [d_model]; after a layer without
-    /// weights, go on.
+    /// Returns the probabilities of stop, exit and continue after a layer, for a hidden state [d_model]; after a layer
+    /// without weights, certain to continue.
     [[nodiscard]] std::array<float, 3> probabilities(std::size_t layer, std::span<const float> hidden) const noexcept {
         const auto found = std::ranges::find_if(
             maps_, [&](const layer_weights& map) { return map.layer == layer || map.layer == every_layer; });
@@ -102,7 +103,7 @@ public:
         return p;
     }
 
-    /// The same of a gate shared by all layers.
+    /// Returns the same for a gate shared by all layers.
     [[nodiscard]] std::array<float, 3> probabilities(std::span<const float> hidden) const noexcept {
         return probabilities(every_layer, hidden);
     }

@@ -16,15 +16,15 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// A low-rank map for each exit that makes its hidden state one that the model's own output understands:
-/// logits = output(h + B A h) with A: [rank, d_model], B: [d_model, rank]. Costs 2 rank d_model multiplications
-/// beside the output matrix, and as many weights for a layer; for where an output matrix for each exit (`own_head`) is
-/// too much. A layer without one answers as `shared_head`.
+/// Adds a low-rank map for each exit that adapts its hidden state to the model's own output: logits = output(h + B A h)
+/// with A: [rank, d_model], B: [d_model, rank]. Costs 2 rank d_model multiplications in addition to the output matrix,
+/// and as many weights per layer; for cases where an output matrix for each exit (`own_head`) is too large. A layer
+/// without an adapter uses `shared_head`.
 /// @tparam Format of A and B, as a network's
 template <class Format = f32>
 class adapter_head {
 public:
-    static constexpr bool uses_lm_head = true;  ///< ends in the model's output and leaves its logits alone
+    static constexpr bool uses_lm_head = true;  ///< applies the model's LM head last and does not change its logits
 
     /// Packs `adapter.LAYER` of every layer that has one; `exits` are not needed afterwards. Copies share the weights.
     /// @throws error (missing_tensor) when no layer has one, (wrong_shape)
@@ -72,7 +72,7 @@ public:
         return most;
     }
 
-    /// Of all layers' maps.
+    /// Returns the bytes of all layers' maps.
     [[nodiscard]] std::size_t bytes() const noexcept {
         std::size_t sum = 0;
         for (const auto& [layer, maps] : *adapters_) sum += maps.down.bytes() + maps.up.bytes();

@@ -17,9 +17,9 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// An output matrix for each exit, on the hidden state as it leaves the layer, without the final norm (Sun et al.,
-/// ICSE 2024: untied, without bias): logits = W_layer h. A layer without one answers as `shared_head`. An answer reads
-/// as many bytes as the model's own; each layer costs memory for one more output matrix.
+/// An output matrix for each exit, applied to the hidden state after the layer, without the final norm (Sun et al.,
+/// ICSE 2024: untied, without bias): logits = W_layer h. A layer without one uses `shared_head`. An evaluation reads as
+/// many bytes as the model's own head; each layer costs memory for one more output matrix.
 /// @tparam Format of the weights, as a network's
 template <class Format = f32>
 class own_head {
@@ -58,13 +58,13 @@ public:
         return most;
     }
 
-    /// Of all layers' matrices.
+    /// Returns the bytes of all layers' matrices.
     [[nodiscard]] std::size_t bytes() const noexcept {
         std::size_t sum = 0;
         for (const auto& [layer, map] : *heads_) sum += map.bytes();
         return sum;
     }
-    /// @throws error (mismatch) when the model has other widths or fewer layers
+    /// @throws error (mismatch) when the model's dimensions differ or it has fewer layers
     void check(const model_shape& shape) const {
         const auto& [layer, map] = *heads_->rbegin();
         if (shape.d_model != map.in() || shape.vocab != map.out() || shape.layers < layer) {

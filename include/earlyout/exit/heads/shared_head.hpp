@@ -8,7 +8,7 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// Every exit uses the model's own final norm and output matrix. For models trained with a loss at their exits.
+/// Uses the model's own final norm and output matrix at every exit. For models trained with a loss at their exits.
 struct shared_head {
     static constexpr bool uses_lm_head = true;
 

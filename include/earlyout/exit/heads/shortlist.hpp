@@ -11,30 +11,30 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// An exit head that asks a token's first exit about the whole vocabulary and later ones about the first's likeliest
-/// tokens alone ("dynamic vocabulary pruning", arXiv 2410.18952), so that a confidence costs a few rows of the output
-/// matrix instead of all. Those rows are copied once per token, when a second exit asks.
+/// An exit head that computes all logits at a token's first exit and, at later exits, only those of the most likely
+/// tokens of the first ("dynamic vocabulary pruning", arXiv 2410.18952), so that a confidence costs a few rows of the
+/// output matrix instead of all. Those rows are copied once per token, when a second exit is evaluated.
 ///
 /// At later exits argmax, max_probability, margin and entropy are those of softmax over the shortlist. A gate that
-/// reads logits() there gets all of them, and from then on at that exit what follows from all of them.
+/// reads logits() there gets all of them, and from then on the other signals of that exit follow from all of them.
 ///
-/// A token that leaves at a later exit becomes the shortlist's arg-max where a completion takes arg-maxes, and its
-/// log probability is the shortlist's; where tokens are sampled or repetition is penalised, all logits are computed. A
-/// token that goes all the way is full depth's, from all logits, or the shortlist's arg-max too where the list is to
-/// reach that far: then an exit that was asked in vain costs little more than the layers themselves. With as many
-/// tokens as the vocabulary has, nothing differs from the head it holds.
+/// Under greedy decoding, a token that exits at a later exit is the shortlist's arg-max, with the shortlist's log
+/// probability; when sampling or with a repetition penalty, all logits are computed. A token that runs to full depth is
+/// predicted from all logits, or from the shortlist's arg-max too if the list's reach includes full depth: then a gate
+/// evaluation that does not exit costs little beyond the layers. With a shortlist of the whole vocabulary, nothing
+/// differs from the head it holds.
 template <class Head = shared_head>
 class shortlist {
 public:
-    /// @param tokens how many; a vocabulary that has fewer is taken whole
-    /// @param head   what exits answer with; it must end in the model's own output matrix
+    /// @param tokens size of the list; a smaller vocabulary is used whole
+    /// @param head   head to hold; it must apply the model's own output matrix last
     /// @throws error (invalid_argument) for fewer than 2, which have no margin
     explicit shortlist(std::size_t tokens = 256, Head head = {}, shortlist_reach reach = shortlist_reach::exits)
         : tokens_(tokens), head_(std::move(head)), reach_(reach) {
         static_assert(
             requires { requires Head::uses_lm_head; },
-            "earlyout: a shortlist is made of rows of the model's output matrix, which this exit head does "
-            "not end in; a head that does says so: `static constexpr bool uses_lm_head = true;`");
+            "earlyout: a shortlist consists of rows of the model's output matrix, which this exit head does "
+            "not apply last; a head that does declares `static constexpr bool uses_lm_head = true;`");
         if (tokens < 2) fail(errc::invalid_argument, "shortlist: expected at least 2 tokens, found ", tokens);
     }
 

@@ -19,7 +19,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 
 namespace detail {
 
-/// Reads a policy's text from left to right.
+/// Parses a policy's text from left to right.
 class policy_parser {
 public:
     explicit policy_parser(std::string_view text) : text_(text) {}
@@ -72,7 +72,7 @@ private:
     void expect(char c) {
         if (!take(c)) refuse(std::string("'") + c + "'", std::string(text_.substr(at_, 1)));
     }
-    /// A name or a number: everything up to a sign of the grammar.
+    /// Returns a name or a number: everything up to the next delimiter of the grammar.
     [[nodiscard]] std::string_view word() noexcept {
         skip_spaces();
         const std::size_t end = std::min(text_.find_first_of(" \t&|@;,()=", at_), text_.size());
@@ -158,8 +158,8 @@ private:
                     return std::pair(read.ptr, read.ec);
                 }();
             }
-            constexpr std::size_t most = 100'000;  // more than any model has
-            if (problem != std::errc{} || next != end || first == 0 || last < first || last > most) {
+            constexpr std::size_t max_layer = 100'000;  // more than any model has
+            if (problem != std::errc{} || next != end || first == 0 || last < first || last > max_layer) {
                 refuse("layers from 1, as in 2,4-6", given);
             }
             for (std::size_t layer = first; layer <= last; ++layer) made.push_back(layer);

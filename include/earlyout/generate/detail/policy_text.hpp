@@ -21,7 +21,7 @@ namespace detail {
     return {text, std::to_chars(text, text + sizeof text, value).ptr};
 }
 
-/// "margin, entropy, ..."
+/// Returns "margin, entropy, ...".
 template <class Entries, class Name>
 [[nodiscard]] std::string names_of(const Entries& entries, Name name) {
     std::string all;
@@ -29,7 +29,7 @@ template <class Entries, class Name>
     return all;
 }
 
-/// Checks a value of a gate's parameter. Fails with `refuse(expected, found)`.
+/// Checks the value of a gate's parameter. Fails with `refuse(expected, found)`.
 template <class Refuse>
 void check_value(const gate_parameter& p, float value, const std::string& found, Refuse refuse) {
     const bool whole = p.is_exit_count || p.name == "tokens";
@@ -58,13 +58,13 @@ void check_value(const gate_parameter& p, float value, const std::string& found,
     return arguments.empty() ? gate.name : gate.name + "(" + arguments + ")";
 }
 
-/// "2,4-8"
+/// Returns "2,4-8".
 [[nodiscard]] inline std::string text_of(const std::vector<std::size_t>& layers) {
     std::string text;
     for (std::size_t first = 0; first < layers.size();) {
         std::size_t last = first;
         while (last + 1 < layers.size() && layers[last + 1] == layers[last] + 1) ++last;
-        if (last < first + 2) last = first;  // two are written as such
+        if (last < first + 2) last = first;  // two are written individually
         text.append(text.empty() ? "" : ",").append(std::to_string(layers[first]));
         if (last != first) text.append("-").append(std::to_string(layers[last]));
         first = last + 1;

@@ -18,10 +18,10 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace detail {
     fail(errc::invalid_argument, "stop strings: expected a model with a tokenizer, found one without");
 }
 
-/// The text of a completion: decoded token by token, cut before a stop string, shown as soon as it is
-/// certain. A model without a tokenizer has none.
+/// The text of a completion: decoded token by token, cut before a stop string, shown as soon as it is final. A model
+/// without a tokenizer has none.
 ///
-/// A stop string is looked for twice: in the text, and in the text with that of special tokens, which is not shown.
+/// Stop strings are searched for twice: in the text, and in the text including special tokens, which are not shown.
 template <class Model>
 class text_stream {
 public:
@@ -41,27 +41,27 @@ template <class Model>
     requires tokenizes<Model>
 class text_stream<Model> {
 public:
-    /// @param tokens most tokens that one completion pushes
+    /// @param tokens max tokens that one completion pushes
     text_stream(const Model& model, std::size_t tokens)
         : model_(&model), decoder_(continuation_stream(model.tokenizer())) {
-        // A vocabulary with one enormous piece does not get that for every token: its text takes memory as it comes.
+        // A vocabulary with one enormous piece does not reserve its size for every token: its text allocates as needed.
         constexpr std::size_t max_reserved = std::size_t{1} << 26;
         text_.reserve(std::min((tokens + 1) * model.tokenizer().max_piece_size(), max_reserved));
     }
 
-    /// Takes the memory that restart() with these needs, and changes nothing else.
+    /// Reserves the memory that restart() with these arguments needs, and changes nothing else.
     void prepare(std::span<const std::string> stop_strings) {
         const stop_matcher matcher(stop_strings);
         if (matcher.longest() == 0) return;
         if constexpr (requires { model_->has_tokenizer(); }) {
             if (!model_->has_tokenizer()) refuse_stop_strings();
         }
-        // What may be the start of a stop string, and a token with what its decoder held back.
+        // The possible start of a stop string, and a token with what its decoder held back.
         const std::size_t most = matcher.longest() + 2 * model_->tokenizer().max_piece_size() + max_held;
         recent_.reserve(most);
         recent_shown_.reserve(most);
     }
-    /// @param stop_strings were prepared; must outlive the completion
+    /// @param stop_strings already prepared; must outlive the completion
     void restart(std::span<const std::string> stop_strings) {
         matcher_ = stop_matcher(stop_strings);
         decoder_.reset();
@@ -72,8 +72,8 @@ public:
         ended_ = false;
     }
 
-    /// Adds a token's text; special tokens and the end of text have none. Returns true when it completed a
-    /// stop string, which is then cut off with everything behind it.
+    /// Adds a token's text; special tokens and the end of text have none. Returns true when it completed a stop string,
+    /// which is then cut off with everything after it.
     bool push(token_id id, bool end_of_text) {
         const bool special = model_->tokenizer().is_special(id);
         const std::size_t seen = text_.size();
@@ -90,19 +90,19 @@ public:
         }
         certain_ = a.shown;
         if (a.found) {
-            // What the decoder holds back belongs behind the text, but before a special token.
+            // What the decoder holds back belongs after the text, but before a special token.
             if (!special || certain_ < text_.size()) decoder_.reset();
             text_.resize(certain_);
         }
         return a.found;
     }
-    /// Nothing more comes: all that is there is certain.
+    /// Marks the text as complete: all of it is final.
     void end() {
         if (std::exchange(ended_, true)) return;
         text_ += decoder_.finish();
         certain_ = text_.size();
     }
-    /// What has become certain since the last call.
+    /// Returns the text that became final since the last call.
     [[nodiscard]] std::string_view take_shown() noexcept {
         const std::size_t from = std::exchange(shown_, certain_);
         return std::string_view(text_).substr(from, certain_ - from);
@@ -120,7 +120,7 @@ private:
             return {};
         }
     }
-    /// What the matcher says of the text with that of special tokens.
+    /// Returns the matcher's result for the text including special tokens.
     stop_matcher::answer look_among_special(std::string_view added, bool shown) {
         const std::size_t seen = recent_.size();
         recent_ += added;
@@ -139,8 +139,8 @@ private:
     decltype(std::declval<const Model&>().tokenizer().stream()) decoder_;
     stop_matcher matcher_;
     std::string text_;
-    std::string recent_;        // end of the text, with that of special tokens
-    std::string recent_shown_;  // for each of its bytes, whether the text has it
+    std::string recent_;        // end of the text, including special tokens
+    std::string recent_shown_;  // for each of its bytes, whether it is part of the shown text
     std::size_t certain_ = 0;
     std::size_t shown_ = 0;
     bool ended_ = false;

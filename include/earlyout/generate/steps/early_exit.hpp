@@ -17,17 +17,17 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// The step that takes each token as deep as it needs to go.
+/// The step that runs each token as deep as it needs to.
 template <network Network, class Policy>
 class early_exit {
 public:
     using generation_type = generation<Network, Policy>;
 
-    /// Both must outlive the step.
+    /// Makes a step; both arguments must outlive it.
     early_exit(const Network& network, const Policy& policy) noexcept : network_(&network), policy_(&policy) {}
 
-    /// Predicts the token that follows each sequence's last one: the complete path of a token. All sequences go through
-    /// the layers together; one whose token exits leaves the others to go on.
+    /// Predicts the token that follows each sequence's last one: the complete path of a token. All sequences run
+    /// through the layers together; one whose token exits drops out while the others continue.
     /// @param sequences reordered
     void predict(run_context& context, std::span<generation_type*> sequences) const {
         std::span<generation_type*> running = sequences;
@@ -49,7 +49,7 @@ public:
                 return true;
             });
 
-            // The tokens pass the next layer, and with them those that are pending below it.
+            // Run the tokens through the next layer, batched with those that are pending there.
             ++depth;
             for (generation_type* const g : running) {
                 if (!g->is_prompt) g->counts.catch_up_layer_tokens += g->tokens.size() - 1 - g->tokens.frontier(depth);
@@ -61,7 +61,7 @@ public:
                 const bool at_top = depth == network_->shape().layers;
                 if (!at_exit && !at_top) return false;
 
-                // At an exit the gate decides: go on, exit here, or stop. The last layer needs no decision.
+                // At an exit the gate decides: continue, exit here, or stop. The last layer needs no decision.
                 exit_logits<Network, Policy> logits(*network_, *policy_, g, context);
                 g.signals.begin_exit(depth, g.tokens.hidden_state(g.tokens.size() - 1), logits);
                 const decision decided = at_exit ? evaluate_gate(g, depth) : decision::exit;
@@ -70,7 +70,7 @@ public:
                     return false;
                 }
 
-                // The token that follows is drawn from this exit's logits.
+                // Sample the next token from this exit's logits.
                 g.accepted.push_back(draw(g, decided, depth));
                 return true;
             });
@@ -86,8 +86,8 @@ private:
         return running.first(static_cast<std::size_t>(kept - running.begin()));
     }
 
-    /// True for a token that passes all layers without an exit: the prompt's last where the prompt runs eagerly, and
-    /// one that has to catch up as many deferred tokens as the policy allows.
+    /// Returns true for a token that runs to full depth without evaluating exits: the prompt's last under eager
+    /// prefill, and one that has to catch up as many deferred tokens as the policy allows.
     [[nodiscard]] bool full_depth(const generation_type& g) const noexcept {
         return (g.is_prompt && policy_->cache.prefill == prefill::eager) || g.deferred >= policy_->cache.cap;
     }
@@ -112,7 +112,7 @@ private:
         }
         if (stopped && !g.options.emit_at_stop) return made;
         const bool takes_argmax = sampler::takes_argmax(g.options);
-        if (!takes_argmax || !(summarized(g) || shortlist_answers(layer))) (void)g.signals.logits();
+        if (!takes_argmax || !(summarized(g) || uses_shortlist(layer))) (void)g.signals.logits();
         if (!g.signals.are_numbers()) {
             made.result = prediction::outcome::not_a_number;
             return made;
@@ -125,7 +125,7 @@ private:
     }
 
 public:
-    /// Returns true where the most likely token is all that is needed of an exit's logits, so that none are stored.
+    /// Returns true if the most likely token is all that is needed of an exit's logits, so that none are stored.
     [[nodiscard]] bool summarized(const generation_type& g) const noexcept {
         const signal_set read = policy_->plan.signals();
         return exit_logits<Network, Policy>::summarizes(*policy_) && sampler::takes_argmax(g.options) &&
@@ -134,8 +134,8 @@ public:
     }
 
 private:
-    /// True where a token may be drawn from the shortlist's logits at a later exit.
-    [[nodiscard]] bool shortlist_answers(std::size_t layer) const noexcept {
+    /// Returns true if a token may be sampled from the shortlist's logits at a later exit.
+    [[nodiscard]] bool uses_shortlist(std::size_t layer) const noexcept {
         const shortlist_use used = shortlist_of(policy_->head);
         if (used.tokens == 0) return false;
         return layer < network_->shape().layers || used.reach == shortlist_reach::full_depth;
