@@ -20,8 +20,8 @@ namespace detail {
 inline constexpr std::size_t cache_line = 64;
 inline constexpr std::size_t huge_page = std::size_t{1} << 21;
 
-/// Uninitialised memory aligned to a cache line; from 2 MiB on aligned to huge pages, which the kernel is asked for
-/// (0-25 % faster streaming where it grants them).
+/// Allocates uninitialised memory aligned to a cache line; from 2 MiB on aligned to huge pages, which are requested
+/// from the kernel (0-25 % faster streaming where it grants them).
 [[nodiscard]] inline std::shared_ptr<std::byte> allocate_aligned(std::size_t bytes) {
     const std::size_t align = bytes >= huge_page ? huge_page : cache_line;
     if (bytes > std::size_t{1} << 48) throw std::bad_alloc();
@@ -41,15 +41,15 @@ public:
     static constexpr std::size_t huge_page = detail::huge_page;
 
     aligned_buffer() noexcept = default;
-    /// Memory of its own.
+    /// Allocates memory owned by this buffer alone.
     explicit aligned_buffer(std::size_t size)
         : aligned_buffer(size == 0 ? nullptr : detail::allocate_aligned(checked_bytes(size)), size) {}
-    /// In memory that others share: weight_arena.
+    /// Places the buffer in memory that others share: weight_arena.
     aligned_buffer(std::shared_ptr<std::byte> memory, std::size_t size) : memory_(std::move(memory)), size_(size) {
         if (size_ != 0) std::memset(memory_.get(), 0, bytes());
     }
 
-    /// Values that lie somewhere already, such as in a mapped file: to be read only.
+    /// Refers to values stored elsewhere, such as in a mapped file: read only.
     [[nodiscard]] static aligned_buffer holding(std::shared_ptr<const std::byte> memory, std::size_t size) noexcept {
         aligned_buffer made;
         made.memory_ = std::const_pointer_cast<std::byte>(std::move(memory));
@@ -73,7 +73,7 @@ public:
     [[nodiscard]] const T& operator[](std::size_t index) const noexcept { return data()[index]; }
     [[nodiscard]] std::span<T> span() noexcept { return {data(), size_}; }
     [[nodiscard]] std::span<const T> span() const noexcept { return {data(), size_}; }
-    /// What it lies in, to be kept alive.
+    /// Returns the memory that holds the values, to be kept alive.
     [[nodiscard]] std::shared_ptr<const std::byte> memory() const noexcept { return memory_; }
 
 private:

@@ -2,15 +2,15 @@
 #ifndef EARLYOUT_CORE_CONFIG_HPP
 #define EARLYOUT_CORE_CONFIG_HPP
 
-// Every header includes this one before anything else. A file that is not found ends the compilation; after #error it
-// would go on, to a thousand further errors.
+// Every header includes this one before anything else. A missing file ends the compilation; after #error the compiler
+// would continue and report a thousand further errors.
 #if defined(__GNUC__) && __cplusplus < 202002L
 #include "earlyout needs C++20 or later: compile with -std=c++20"
 #elif !defined(__GNUC__) && (defined(_MSVC_LANG) ? _MSVC_LANG : __cplusplus) < 202002L
 #error "earlyout needs C++20 or later: compile with /std:c++20"
 #endif
 
-/// @file Version and the inline namespace that keeps differently compiled objects apart.
+/// @file Version and the inline namespace that separates objects compiled with different flags.
 ///
 /// Everything is declared in `namespace earlyout { inline namespace EARLYOUT_ABI {`. The tag carries the version and
 /// the instruction set this translation unit is compiled for, so two objects built with different `-m` flags never
@@ -109,7 +109,8 @@
 /// Name of the inline namespace, e.g. `v0_1_avx2_fma`.
 #define EARLYOUT_ABI EARLYOUT_DETAIL_TAG(EARLYOUT_VERSION_MAJOR, EARLYOUT_VERSION_MINOR, EARLYOUT_DETAIL_ISA)
 
-/// Declares an instance of a kernel that earlyout::kernels_compiled holds: whoever links that does not compile it.
+/// Declares an instance of a kernel that earlyout::kernels_compiled holds: programs that link it do not compile the
+/// kernel.
 #if defined(EARLYOUT_DETAIL_COMPILE_KERNELS)
 #define EARLYOUT_DETAIL_KERNEL(...) template __VA_ARGS__
 #elif defined(EARLYOUT_KERNELS_COMPILED)
@@ -118,8 +119,8 @@
 #define EARLYOUT_DETAIL_KERNEL(...)
 #endif
 
-// text/ and io/ may be linked from a library, the target earlyout::io_compiled: then their headers declare, and its
-// sources define, what else is inline.
+// text/ and io/ may be linked from a library, the target earlyout::io_compiled: then their headers only declare, and
+// its sources define, what is inline otherwise.
 #ifdef EARLYOUT_IO_COMPILED
 #define EARLYOUT_IO_INLINE
 #else
@@ -129,10 +130,10 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// The library's version, "major.minor.patch".
+/// Returns the library's version, "major.minor.patch".
 inline constexpr const char* version = EARLYOUT_VERSION_STRING;
 
-/// The instruction set this translation unit was compiled for, e.g. "avx512_vnni_bf16".
+/// Returns the instruction set this translation unit was compiled for, e.g. "avx512_vnni_bf16".
 inline constexpr const char* instruction_set = EARLYOUT_DETAIL_STR(EARLYOUT_DETAIL_ISA);
 
 }}  // namespace earlyout::EARLYOUT_ABI

@@ -13,7 +13,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 /// Element type of a stored tensor. The last four are llama.cpp's block types: blocks.hpp.
 enum class dtype : std::uint8_t { f32, f16, bf16, q8_0, q4_0, q4_k, q6_k };
 
-/// Elements that are stored together: 1, or those of a block, which share scales.
+/// Returns the number of elements stored together: 1, or those of a block, which share scales.
 [[nodiscard]] constexpr std::size_t block_elements(dtype type) noexcept {
     switch (type) {
         case dtype::q8_0:
@@ -24,7 +24,7 @@ enum class dtype : std::uint8_t { f32, f16, bf16, q8_0, q4_0, q4_k, q6_k };
     }
 }
 
-/// Bytes of what is stored together.
+/// Returns the bytes of one such group.
 [[nodiscard]] constexpr std::size_t block_bytes(dtype type) noexcept {
     switch (type) {
         case dtype::f32: return 4;
@@ -36,15 +36,15 @@ enum class dtype : std::uint8_t { f32, f16, bf16, q8_0, q4_0, q4_k, q6_k };
     }
 }
 
-/// Bytes of `elements` elements, which fill whole blocks.
+/// Returns the bytes of `elements` elements, which fill whole blocks.
 [[nodiscard]] constexpr std::size_t bytes_of(dtype type, std::size_t elements) noexcept {
     return elements / block_elements(type) * block_bytes(type);
 }
 
-/// Bytes of one element of a type that stores each by itself: f32, f16, bf16.
+/// Returns the bytes of one element of a type that stores each separately: f32, f16, bf16.
 [[nodiscard]] constexpr std::size_t size_of(dtype type) noexcept { return type == dtype::f32 ? 4 : 2; }
 
-/// Name as safetensors and GGUF spell it: "F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_K", "Q6_K".
+/// Returns the name as safetensors and GGUF spell it: "F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_K", "Q6_K".
 [[nodiscard]] constexpr const char* to_string(dtype type) noexcept {
     switch (type) {
         case dtype::f32: return "F32";
@@ -58,19 +58,19 @@ enum class dtype : std::uint8_t { f32, f16, bf16, q8_0, q4_0, q4_k, q6_k };
     return "unknown";
 }
 
-/// bfloat16 bits to float: the upper half of the same number, exact.
+/// Converts bfloat16 bits to float: the upper half of the same number, exact.
 [[nodiscard]] constexpr float bf16_to_float(std::uint16_t bits) noexcept {
     return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
 }
 
-/// The bfloat16 nearest to a finite float, ties to even; it is finite too.
+/// Returns the bfloat16 nearest to a finite float, ties to even; it is finite too.
 [[nodiscard]] constexpr std::uint16_t float_to_bf16(float value) noexcept {
     const auto bits = std::bit_cast<std::uint32_t>(value);
     const std::uint32_t rounded = (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16;
     return static_cast<std::uint16_t>((rounded & 0x7fffu) == 0x7f80u ? rounded - 1 : rounded);
 }
 
-/// IEEE binary16 bits to float, exact (subnormals, infinities and NaN included). Free of branches.
+/// Converts IEEE binary16 bits to float, exact (subnormals, infinities and NaN included). Branch-free.
 [[nodiscard]] constexpr float f16_to_float(std::uint16_t bits) noexcept {
     const std::uint32_t magnitude = bits & 0x7fffu;
     const std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x8000u) << 16;
@@ -82,7 +82,7 @@ enum class dtype : std::uint8_t { f32, f16, bf16, q8_0, q4_0, q4_k, q6_k };
     return std::bit_cast<float>(sign | (magnitude < 0x0400u ? subnormal : normal));
 }
 
-/// The binary16 nearest to a number, ties to even; what is too large becomes the largest finite one.
+/// Returns the binary16 nearest to a number, ties to even; values out of range become the largest finite one.
 [[nodiscard]] constexpr std::uint16_t float_to_f16(float value) noexcept {
     const auto bits = std::bit_cast<std::uint32_t>(value);
     const std::uint32_t sign = bits >> 16 & 0x8000u;

@@ -19,10 +19,10 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// What went wrong, for programs; `error::what()` is the sentence for people.
+/// Category of an error, for programs; `error::what()` is the message for people.
 enum class errc {
-    invalid_argument,  ///< the caller asked for something that has no meaning (empty prompt, layer 0)
-    out_of_range,      ///< an index or id lies outside what the model or the session holds
+    invalid_argument,  ///< the caller requested something meaningless (empty prompt, layer 0)
+    out_of_range,      ///< an index or id is outside the range of the model or the session
     no_such_file,      ///< a file or folder that is needed does not exist or cannot be read
     malformed_file,    ///< a file breaks its own format
     missing_tensor,    ///< a checkpoint lacks a tensor that the architecture needs
@@ -54,12 +54,12 @@ enum class errc {
     return "unknown";
 }
 
-/// The only exception that leaves the library: one line that names the file, the thing, what was expected
-/// and what was found, and a code.
+/// The only exception thrown by the library: one line that names the file, the item, what was expected and what was
+/// found, and a code.
 class error : public std::runtime_error {
 public:
     error(errc code, const std::string& message) : std::runtime_error(message), code_(code) {}
-    /// Without a sentence: for when there is no memory for one.
+    /// Makes an error without a message: for when there is no memory for one.
     explicit error(errc code) : std::runtime_error(std::string()), code_(code) {}
 
     [[nodiscard]] errc code() const noexcept { return code_; }
@@ -75,7 +75,7 @@ private:
 
 namespace detail {
 
-/// At most 160 characters of a text that may come from a file; what does not print is '?'.
+/// Returns at most 160 characters of a text that may come from a file; unprintable characters become '?'.
 [[nodiscard]] inline std::string printable(std::string_view text) {
     constexpr std::size_t longest = 160;
     std::string made(text.substr(0, longest));
@@ -85,7 +85,7 @@ namespace detail {
     return made;
 }
 
-/// A path as a message shows it: whole, without control characters.
+/// Returns a path as a message shows it: whole, without control characters.
 [[nodiscard]] inline std::string printable_path(std::string_view path) {
     constexpr std::size_t longest = 4096;
     std::string made(path.substr(0, longest));
@@ -94,7 +94,7 @@ namespace detail {
     return made;
 }
 
-/// A part of a message, whose type is known to `write` alone.
+/// A part of a message, whose type only `write` knows.
 struct message_part {
     const void* value;
     void (*write)(std::ostream&, const void*);
@@ -105,7 +105,7 @@ template <class Value>
 void write_value(std::ostream& out, const void* value) {
     out << *static_cast<const Value*>(value);
 }
-/// Texts that are no literals may come from a file.
+/// Strings that are not literals may come from a file.
 template <class Text>
 void write_text(std::ostream& out, const void* text) {
     out << printable(*static_cast<const Text*>(text));
@@ -142,7 +142,7 @@ template <class Part>
     std::string sentence;
     try {
         std::ostringstream message;
-        message.exceptions(std::ios_base::badbit);  // or it would end where memory did
+        message.exceptions(std::ios_base::badbit);  // or the message would be truncated silently
         message.imbue(std::locale::classic());      // 50257, whatever the program's locale makes of it
         for (std::size_t i = 0; i < count; ++i) parts[i].write(message, parts[i].value);
         sentence = std::move(message).str();
@@ -164,8 +164,8 @@ template <class First, class... Parts>
 
 namespace detail {
 
-/// Within a catch block: throws what was caught, as an `error` that names `what` where memory or the operating system
-/// is at fault. What a caller's own functions throw passes.
+/// Call within a catch block: rethrows what was caught, as an `error` that names `what` if memory or the operating
+/// system is the cause. Exceptions from a caller's own functions pass through.
 [[noreturn]] inline void rethrow_as_error(std::string_view what) {
     try {
         throw;

@@ -9,8 +9,8 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// Runs independent pieces of one operation. A program with its own threads derives from this; the
-/// library's own is `thread_pool`. One session at a time uses an executor.
+/// Runs independent pieces of one operation. A program with its own threads derives from this; the library's own is
+/// `thread_pool`. An executor serves one session at a time.
 class executor {
 public:
     executor() = default;
@@ -18,7 +18,7 @@ public:
     executor& operator=(const executor&) = delete;
     virtual ~executor() = default;
 
-    /// How many pieces can make progress at once, the caller's thread included.
+    /// Returns how many pieces can make progress at once, the caller's thread included.
     [[nodiscard]] virtual std::size_t concurrency() const noexcept = 0;
 
     /// Calls body(0) .. body(pieces - 1), in any order, on any thread, and returns when all are done.
@@ -26,7 +26,7 @@ public:
     virtual void run(std::size_t pieces, function_ref<void(std::size_t)> body) = 0;
 };
 
-/// Everything on the calling thread.
+/// Runs everything on the calling thread.
 class inline_executor final : public executor {
 public:
     [[nodiscard]] std::size_t concurrency() const noexcept override { return 1; }
@@ -35,7 +35,7 @@ public:
     }
 };
 
-/// Pieces that a thread's share is cut into, so that a thread that loses its core costs a part of it.
+/// Chunks per thread; over-decomposition so that a preempted thread delays only one chunk.
 inline constexpr std::size_t pieces_per_thread = 4;
 
 /// Splits [0, count) into contiguous ranges and calls body(piece, begin, end) on each; pieces are

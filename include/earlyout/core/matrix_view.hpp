@@ -10,7 +10,7 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// Rows of a row-major matrix that somebody else owns; consecutive rows start `stride` elements apart.
+/// A non-owning view of the rows of a row-major matrix; consecutive rows start `stride` elements apart.
 template <class T>
 class matrix_view {
 public:
@@ -33,11 +33,11 @@ public:
     [[nodiscard]] constexpr T* row(std::size_t index) const noexcept { return data_ + index * stride_; }
     [[nodiscard]] constexpr std::span<T> operator[](std::size_t index) const noexcept { return {row(index), cols_}; }
 
-    /// Rows first .. first + count - 1.
+    /// Returns rows first .. first + count - 1.
     [[nodiscard]] constexpr matrix_view rows(std::size_t first, std::size_t count) const noexcept {
         return {row(first), count, cols_, stride_};
     }
-    /// Columns first .. first + count - 1 of every row.
+    /// Returns columns first .. first + count - 1 of every row.
     [[nodiscard]] constexpr matrix_view cols(std::size_t first, std::size_t count) const noexcept {
         return {data_ + first, rows_, count, stride_};
     }

@@ -26,20 +26,20 @@
 #include <thread>
 #endif
 
-/// @file What compilers and systems spell differently: attributes, pragmas, prefetching, aligned and mapped memory,
+/// @file What differs between compilers and systems: attributes, pragmas, prefetching, aligned and mapped memory,
 /// files. No other header contains any of it (tests/rules), except for instructions: kernels/arch/.
 
-/// Inlines a function whatever the compiler's own opinion: registers that are passed by reference stay registers.
+/// Forces a function inline: registers that are passed by reference stay registers.
 #define EARLYOUT_ALWAYS_INLINE [[gnu::always_inline]] inline
-/// The same of a lambda, after its parameters.
+/// The same for a lambda, after its parameters.
 #define EARLYOUT_ALWAYS_INLINE_LAMBDA __attribute__((always_inline))
 
 #define EARLYOUT_DETAIL_PRAGMA_(text) _Pragma(#text)
-/// Unrolls the loop that follows up to `n` times. At -O2 GCC 12 leaves loops over registers rolled otherwise, and keeps
-/// the registers in memory.
+/// Unrolls the following loop up to `n` times. At -O2 GCC 12 otherwise leaves loops over registers rolled and keeps the
+/// registers in memory.
 #define EARLYOUT_UNROLL(n) EARLYOUT_DETAIL_PRAGMA_(GCC unroll n)
 
-/// Around the includes of headers whose own code is warned about: GCC 12's AVX-512 intrinsics start from a variable
+/// Suppresses warnings about the code of included headers: GCC 12's AVX-512 intrinsics start from a variable
 /// initialised by itself.
 #if defined(__GNUC__) && !defined(__clang__)
 #define EARLYOUT_DETAIL_FOREIGN_BEGIN                                                    \
@@ -53,14 +53,14 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace platform {
 
-/// Brings the line at an address, which need not be valid, to a core's second cache.
+/// Prefetches the line at an address, which need not be valid, to a core's L2 cache.
 EARLYOUT_ALWAYS_INLINE void prefetch(std::uintptr_t address) noexcept {
     __builtin_prefetch(reinterpret_cast<const void*>(address), 0, 2);
 }
-/// Brings the line at an address near, to be written.
+/// Prefetches the line at an address for writing.
 EARLYOUT_ALWAYS_INLINE void prefetch_to_write(const void* address) noexcept { __builtin_prefetch(address, 1); }
 
-/// Keeps the compiler from moving writes past this place: for instructions of which it does not know that they read.
+/// Keeps the compiler from moving writes past this place: for instructions that it does not know to read memory.
 EARLYOUT_ALWAYS_INLINE void write_all() noexcept { asm volatile("" ::: "memory"); }
 
 /// Tells the processor that this thread spins.
@@ -72,8 +72,8 @@ inline void relax() noexcept {
 #endif
 }
 
-/// Asks the system, once for the process, to let it use AMX's matrix registers: a signal's frame grows by 8 KiB.
-/// @return whether it does
+/// Requests permission from the system, once per process, to use AMX's tile registers: signal frames grow by 8 KiB.
+/// @return whether it is granted
 [[nodiscard]] inline bool request_matrix_registers() noexcept {
 #if defined(__x86_64__) && defined(__linux__)
     constexpr long request_permission = 0x1023;  // ARCH_REQ_XCOMP_PERM
@@ -90,21 +90,21 @@ inline void relax() noexcept {
 [[nodiscard]] inline void* allocate(std::size_t bytes, std::size_t align) {
     return ::operator new(bytes, std::align_val_t{align});
 }
-/// Gives back what allocate() returned for the same alignment.
+/// Frees what allocate() returned for the same alignment.
 inline void release(void* memory, std::size_t align) noexcept { ::operator delete(memory, std::align_val_t{align}); }
 
-/// Asks for huge pages where the system has them to give.
+/// Requests huge pages where the system supports them.
 inline void prefer_huge_pages([[maybe_unused]] void* memory, [[maybe_unused]] std::size_t bytes) noexcept {
 #if defined(MADV_HUGEPAGE)
     (void)::madvise(memory, bytes, MADV_HUGEPAGE);
 #endif
 }
 
-/// What is at a path, its links followed.
+/// What is at a path, links followed.
 struct file_facts {
     enum class type { nothing, regular, folder, pipe, other };
     type is = type::nothing;
-    std::size_t bytes = 0;  ///< of a regular file
+    std::size_t bytes = 0;  ///< size of a regular file
 };
 
 namespace detail {
@@ -117,34 +117,35 @@ namespace detail {
 
 }  // namespace detail
 
-/// Returns what is at a path; `nothing` too where the system does not say.
+/// Returns what is at a path; `nothing` too if the system cannot tell.
 [[nodiscard]] inline file_facts look_at(const char* path) noexcept {
     struct ::stat about {};
     return ::stat(path, &about) == 0 ? detail::facts_of(about) : file_facts{};
 }
 /// Removes a file. May be called from a signal handler.
 inline void remove_file(const char* path) noexcept { (void)::unlink(path); }
-/// Puts a file in another's place.
+/// Renames a file, replacing the target.
 /// @return 0, or the system's error number
 [[nodiscard]] inline int rename_file(const char* from, const char* to) noexcept {
     return ::rename(from, to) == 0 ? 0 : errno;
 }
-/// Returns this process's number.
+/// Returns this process's id.
 [[nodiscard]] inline long process_id() noexcept { return ::getpid(); }
 
-/// An open file, closed when it goes. What can fail returns a negative value and leaves the reason in `errno`.
+/// An open file, closed on destruction. Functions that can fail return a negative value and leave the reason in
+/// `errno`.
 class file {
 public:
     file() noexcept = default;
-    /// Opens a file to read. A named pipe is not waited for.
+    /// Opens a file for reading, without blocking on a named pipe.
     [[nodiscard]] static file to_read(const char* path) noexcept {
         return file(::open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     }
-    /// Opens what there is, empties a regular file, and writes to it. A pipe must have a reader (ENXIO).
+    /// Opens an existing file for writing, truncating a regular one. A pipe must have a reader (ENXIO).
     [[nodiscard]] static file to_write(const char* path, bool pipe) noexcept {
         return file(::open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY | (pipe ? O_NONBLOCK : O_TRUNC)));
     }
-    /// Makes a file that is not there yet (EEXIST).
+    /// Creates a file that must not exist yet (EEXIST).
     [[nodiscard]] static file create(const char* path) noexcept {
         return file(::open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
     }
@@ -156,14 +157,14 @@ public:
     ~file() { (void)close(); }
 
     [[nodiscard]] bool is_open() const noexcept { return number_ >= 0; }
-    /// Returns what it is; `nothing` where the system does not say.
+    /// Returns the kind of the file; `nothing` if the system cannot tell.
     [[nodiscard]] file_facts facts() const noexcept {
         struct ::stat about {};
         return ::fstat(number_, &about) == 0 ? detail::facts_of(about) : file_facts{};
     }
-    /// Makes writing wait for room, as it does where a pipe was not opened by to_write().
+    /// Makes writes block until there is room, as they do on a pipe not opened by to_write().
     void wait_for_room() noexcept { (void)::fcntl(number_, F_SETFL, ::fcntl(number_, F_GETFL) & ~O_NONBLOCK); }
-    /// Reads up to `bytes` bytes; 0: there are no more.
+    /// Reads up to `bytes` bytes and returns how many; 0: end of file.
     [[nodiscard]] std::ptrdiff_t read(void* to, std::size_t bytes) noexcept {
         return again([&] { return ::read(number_, to, std::min(bytes, most)); });
     }
@@ -171,12 +172,12 @@ public:
     [[nodiscard]] std::ptrdiff_t write(const void* from, std::size_t bytes) noexcept {
         return again([&] { return ::write(number_, from, std::min(bytes, most)); });
     }
-    /// Maps all of a file's `bytes` bytes, to be read; nullptr when the system refuses.
+    /// Maps all of a file's `bytes` bytes for reading; nullptr when the system refuses.
     [[nodiscard]] const void* map(std::size_t bytes) const noexcept {
         void* const mapped = ::mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, number_, 0);
         return mapped == MAP_FAILED ? nullptr : mapped;
     }
-    /// Closes it, where it is open.
+    /// Closes the file if it is open.
     /// @return 0, or the system's error number
     int close() noexcept {
         const int number = std::exchange(number_, -1);
@@ -184,7 +185,7 @@ public:
     }
 
 private:
-    static constexpr std::size_t most = std::size_t{1} << 30;  // of bytes at a time
+    static constexpr std::size_t most = std::size_t{1} << 30;  // bytes per call
 
     explicit file(int number) noexcept : number_(number) {}
 
@@ -199,7 +200,7 @@ private:
     int number_ = -1;
 };
 
-/// Gives back what file::map() returned.
+/// Unmaps what file::map() returned.
 inline void unmap(const void* mapped, std::size_t bytes) noexcept { (void)::munmap(const_cast<void*>(mapped), bytes); }
 
 /// Returns how many processors this process is bound to; 0: the system does not say.

@@ -18,14 +18,14 @@ template <class T>
     return round_up(count * sizeof(T), detail::cache_line);
 }
 
-/// Memory for intermediate results, allocated once and handed out by scratch_frame in the order of a stack.
+/// Memory for intermediate results, allocated once and handed out by scratch_frame in stack order.
 class scratch_arena {
 public:
-    /// Allocates.
-    /// @param bytes most that frames hold at a time; those who take say how much that is: `scratch_bytes(...)`
+    /// Allocates the memory.
+    /// @param bytes maximum that frames hold at a time; users declare their need: `scratch_bytes(...)`
     explicit scratch_arena(std::size_t bytes) : memory_(bytes) {}
 
-    /// Returns the bytes it was made with.
+    /// Returns the capacity in bytes.
     [[nodiscard]] std::size_t capacity() const noexcept { return memory_.size(); }
     /// Returns the bytes that frames hold now.
     [[nodiscard]] std::size_t used() const noexcept { return used_; }
@@ -37,7 +37,7 @@ private:
     std::size_t used_ = 0;
 };
 
-/// Takes memory from an arena until the end of a scope, where all of it is given back. Contents are undefined.
+/// Takes memory from an arena until the end of a scope, which releases all of it. Contents are undefined.
 class scratch_frame {
 public:
     explicit scratch_frame(scratch_arena& arena) noexcept : arena_(&arena), used_before_(arena.used_) {}
@@ -56,7 +56,7 @@ public:
         arena_->used_ += scratch_bytes<T>(count);
         return {begin, count};
     }
-    /// Takes a matrix without gaps between its rows, [rows, cols].
+    /// Takes a contiguous matrix, [rows, cols].
     [[nodiscard]] matrix_view<float> matrix(std::size_t rows, std::size_t cols) noexcept {
         return {take<float>(rows * cols).data(), rows, cols};
     }

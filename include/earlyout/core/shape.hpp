@@ -21,17 +21,17 @@ struct model_shape {
     std::size_t head_dim = 0;
     std::size_t d_ff = 0;
     std::size_t vocab = 0;
-    std::size_t context = 0;  ///< most positions a sequence may have
+    std::size_t context = 0;  ///< maximum number of positions in a sequence
     bool gated = false;       ///< the feed-forward multiplies two products of width d_ff (SwiGLU)
 
     friend constexpr bool operator==(const model_shape&, const model_shape&) = default;
 
-    /// Width of the queries and of the attention's output: heads * head_dim.
+    /// Returns the width of the queries and of the attention's output: heads * head_dim.
     [[nodiscard]] constexpr std::size_t d_query() const noexcept { return heads * head_dim; }
-    /// Width of the keys, and of the values: kv_heads * head_dim.
+    /// Returns the width of the keys, and of the values: kv_heads * head_dim.
     [[nodiscard]] constexpr std::size_t d_kv() const noexcept { return kv_heads * head_dim; }
 
-    /// The same shape with the conventional values where `kv_heads`, `head_dim` or `d_ff` is 0.
+    /// Returns the same shape with the conventional values where `kv_heads`, `head_dim` or `d_ff` is 0.
     [[nodiscard]] constexpr model_shape completed() const noexcept {
         model_shape s = *this;
         if (s.kv_heads == 0) s.kv_heads = s.heads;

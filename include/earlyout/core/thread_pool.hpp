@@ -19,10 +19,10 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// Threads for one session's operations. Waiting threads spin for some tens of microseconds (the gap
-/// between two matrix products), then sleep. Each has a contiguous share of the pieces and takes them in order, so that
-/// it streams its own stretch of memory; whoever is done takes over from the others, and a thread that does not show up
-/// in time is not waited for: a busy machine slows the pool instead of stopping it.
+/// Threads for one session's operations. Idle threads spin for some tens of microseconds (the gap between two matrix
+/// products), then sleep. Each has a contiguous share of the pieces and takes them in order, so that it streams its own
+/// range of memory; a thread that finishes early steals from the others, and one that does not start in time is
+/// skipped: a busy machine slows the pool instead of stalling it.
 class thread_pool final : public executor {
 public:
     /// @param threads how many run at once, the caller's included; 1 .. 1024
@@ -65,7 +65,7 @@ public:
         state_.store(epoch | open, std::memory_order_release);
         state_.notify_all();
         work(0);
-        // Closed: a worker that has not joined by now never sees this job.
+        // Closed: a worker that has not joined yet never sees this job.
         state_.fetch_and(~open, std::memory_order_acq_rel);
         wait_until([](std::uint32_t state) { return (state & active_mask) == 0; });
     }
@@ -98,7 +98,7 @@ private:
         }
     }
 
-    /// A thread's own share, then what is left of the others'.
+    /// Runs a thread's own share, then the remaining pieces of the others.
     void work(std::size_t thread) noexcept {
         for (std::size_t i = 0; i < concurrency(); ++i) {
             share& from = shares_[(thread + i) % concurrency()];

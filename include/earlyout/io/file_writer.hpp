@@ -23,7 +23,7 @@
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 namespace detail {
 
-/// Names of files that are being written, for a signal handler to remove: nothing here locks.
+/// Names of files that are being written, for a signal handler to remove: lock-free.
 struct partial_files {
     static constexpr std::size_t max_files = 64;
     std::atomic<char*> names[max_files] = {};
@@ -34,7 +34,7 @@ struct partial_files {
         static partial_files only;
         return only;
     }
-    /// @return where it was noted, or max_files: there is no room
+    /// @return its slot, or max_files when there is no room
     std::size_t note(const std::string& path) {
         char* const name = ::strdup(path.c_str());
         if (name == nullptr) throw std::bad_alloc();
@@ -62,11 +62,11 @@ inline void remove_partial_files() noexcept {
     }
 }
 
-/// A file that is there whole or not at all: written beside its place and renamed when it is finished. Links are
-/// followed, and pipes and devices are written to as they are; neither is replaced.
+/// Writes a file atomically: under a temporary name in the same folder, renamed when it is finished. Links are
+/// followed, and pipes and devices are written to directly; neither is replaced.
 class file_writer {
 public:
-    /// Opens it, so that a path that cannot be written is refused before the work that fills it.
+    /// Opens it, so that a path that cannot be written is refused before the content is computed.
     /// @throws error (io) with the system's reason
     explicit file_writer(const std::filesystem::path& path) : path_(path.string()), place_(followed(path)) {
         using type = platform::file_facts::type;
@@ -79,7 +79,7 @@ public:
             open_beside();
         }
     }
-    /// Removes what was not finished.
+    /// Removes an unfinished file.
     ~file_writer() { discard(); }
     file_writer(const file_writer&) = delete;
     file_writer& operator=(const file_writer&) = delete;
@@ -96,7 +96,7 @@ public:
     }
     void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
 
-    /// Puts the file in its place. Nothing may be written afterwards.
+    /// Renames the file to its target. Nothing may be written afterwards.
     void finish() {
         if (const int problem = file_.close(); problem != 0) refuse(std::strerror(problem));
         if (direct_) return;
@@ -107,7 +107,7 @@ public:
         partial_.clear();
     }
 
-    /// So far.
+    /// Returns the bytes written so far.
     [[nodiscard]] std::size_t bytes_written() const noexcept { return written_; }
 
 private:
@@ -115,7 +115,7 @@ private:
         fail(errc::io, path_, ": cannot be written: ", std::string(why));
     }
 
-    /// The place that a path's links lead to, whether there is something or not.
+    /// Returns the target of a path's links, whether it exists or not.
     [[nodiscard]] std::string followed(std::filesystem::path path) const {
         constexpr int max_links = 40;
         for (int links = 0; links < max_links; ++links) {
@@ -123,7 +123,7 @@ private:
             if (!std::filesystem::is_symlink(std::filesystem::symlink_status(path, problem))) return path.string();
             const std::filesystem::path target = std::filesystem::read_symlink(path, problem);
             if (problem) refuse(problem.message());
-            // What /proc/self/fd/N leads to need not have a name, and is written to where it is.
+            // The target of /proc/self/fd/N may have no name, and is written to directly.
             using type = platform::file_facts::type;
             const type found = platform::look_at(path.c_str()).is;
             if (found != type::nothing && found != type::regular) return path.string();
@@ -132,7 +132,7 @@ private:
         refuse(std::strerror(ELOOP));
     }
     void open_direct(bool pipe) {
-        // A pipe that nobody has opened would be waited for; its reader may be starting just now.
+        // Opening a pipe without a reader would block; its reader may be starting just now.
         constexpr int tries = 20;
         for (int i = 0; i < tries; ++i) {
             file_ = platform::file::to_write(place_.c_str(), pipe);

@@ -14,10 +14,10 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
-/// A 64-bit hash of named tensors, to tell one set of weights from another. It does not resist forgery.
+/// A 64-bit hash of named tensors, to identify a set of weights. It does not resist forgery.
 ///
-/// Tensors are added in the order of their names, so that it does not depend on how a model is cut into files.
-/// Over 8-byte little-endian words w of a byte string, zeros after its end, in four interleaved lanes
+/// Tensors are added in the order of their names, so that the hash does not depend on how a model is sharded. Over
+/// 8-byte little-endian words w of a byte string, zeros after its end, in four interleaved lanes
 /// h = (h xor w) * 0x9e3779b97f4a7c15, h ^= h >> 32; lanes and the length are then folded the same way.
 class fingerprint {
 public:
@@ -29,7 +29,7 @@ public:
         add_bytes(tensor.bytes);
     }
 
-    /// 16 hexadecimal digits.
+    /// Returns 16 hexadecimal digits.
     [[nodiscard]] std::string text() const {
         static constexpr std::string_view digits = "0123456789abcdef";
         std::string made;

@@ -11,7 +11,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
 /// How a model's texts begin and end. README.md in this folder, "Where settings come from", has the rules.
 struct generation_config {
-    bool add_bos = false;  ///< a prompt given as text begins with `bos_token_id`, whole or to be filled in the middle
+    bool add_bos = false;  ///< a prompt given as text begins with `bos_token_id`, with or without a middle to be filled
     std::optional<token_id> bos_token_id;
     std::vector<token_id> eos_token_ids;  ///< any of them ends a completion
 };

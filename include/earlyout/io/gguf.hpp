@@ -14,9 +14,9 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
-/// Loads a GGUF file: weights and configuration, and where they are there, tokenizer, generation defaults and
-/// fitted exits. load() has the parameters.
-/// @throws error; the message names file, thing, what was expected and what was found
+/// Loads a GGUF file: weights and configuration and, if present, tokenizer, generation defaults and fitted exits.
+/// load() has the parameters.
+/// @throws error; the message names the file, the item, what was expected and what was found
 template <class Network>
 [[nodiscard]] pretrained<Network> load_gguf(const std::filesystem::path& file, typename Network::format format,
                                             typename Network::format output_format,

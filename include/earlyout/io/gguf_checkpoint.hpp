@@ -25,20 +25,20 @@ namespace detail {
 struct gguf_architecture;
 }  // namespace detail
 
-/// A GGUF file as a checkpoint with the configuration keys, tensor names and row order that Hugging Face has for its
-/// architecture: `gpt2`, `llama` (Mistral too), `qwen2`, `qwen3` or `starcoder2`. The file stays mapped for as long as
-/// this lives. GPT-2's matrices are [out, in] in GGUF, which `conv1d_layout` says; the divisors of Llama 3.1's
-/// rotary frequencies are the tensor `rope_freqs.weight`.
+/// A GGUF file as a checkpoint with Hugging Face's configuration keys, tensor names and row order for its architecture:
+/// `gpt2`, `llama` (Mistral too), `qwen2`, `qwen3` or `starcoder2`. The file stays mapped during the lifetime of this
+/// object. GPT-2's matrices are [out, in] in GGUF, which `conv1d_layout` states; the divisors of Llama 3.1's rotary
+/// frequencies are the tensor `rope_freqs.weight`.
 class gguf_checkpoint final : public stored_checkpoint {
 public:
     /// @throws error (no_such_file, malformed_file), (unsupported) for another architecture
     explicit gguf_checkpoint(const std::filesystem::path& path, file_access access = file_access::mapped);
-    /// @param bytes  of a whole file; they must outlive this
+    /// @param bytes  of a whole file; they must outlive this object
     /// @param source for error messages
     gguf_checkpoint(std::span<const std::byte> bytes, const std::string& source);
 
     [[nodiscard]] const std::filesystem::path& path() const noexcept override { return path_; }
-    /// What the file itself says.
+    /// Returns the file's own contents.
     [[nodiscard]] const gguf& contents() const noexcept { return contents_; }
 
     [[nodiscard]] const flat_config& config() const noexcept override { return config_; }
@@ -52,7 +52,7 @@ private:
     gguf_checkpoint(std::optional<mapped_file> file, std::span<const std::byte> bytes,
                     const std::filesystem::path& path);
 
-    /// What is made on demand.
+    /// State made on demand.
     struct state {
         std::mutex guard;
         std::map<std::string, tensor_view, std::less<>> views;
@@ -61,14 +61,14 @@ private:
 
     [[nodiscard]] const detail::gguf_architecture& find_architecture() const;
 
-    /// A key of the architecture.
+    /// Returns a key of the architecture.
     [[nodiscard]] std::string key(std::string_view name) const;
     void read_config();
 
-    /// What changes the result and is not there must be told to the architecture, which refuses it.
+    /// Passes unsupported settings that change the result to the architecture, which refuses them.
     void read_scales();
 
-    /// Sizes that follow from others in GGUF, where Hugging Face has defaults of the architecture.
+    /// Derives sizes that follow from others in GGUF, where Hugging Face has defaults of the architecture.
     void complete_sizes();
 
     void read_rotary();
@@ -76,11 +76,11 @@ private:
     [[nodiscard]] bool has(std::string_view tensor) const;
     void place(const std::string& name);
 
-    /// Heads of a tensor whose rows llama.cpp has in another order: queries and keys of Llama.
+    /// Returns the heads of a tensor whose rows llama.cpp reorders: queries and keys of Llama.
     [[nodiscard]] std::size_t turned_heads(std::string_view name) const;
 
-    /// The rows of each head as Hugging Face has them: the first elements of all rotary planes, then the second ones.
-    /// llama.cpp has each plane's two side by side (LlamaModel.permute of its convert_hf_to_gguf.py).
+    /// Returns the rows of each head in Hugging Face's order: the first elements of all rotary planes, then the second
+    /// ones. llama.cpp stores each plane's two side by side (LlamaModel.permute of its convert_hf_to_gguf.py).
     [[nodiscard]] std::vector<std::byte> turned_back(const tensor_view& view, std::size_t heads) const;
 
     template <class Found>
@@ -91,7 +91,7 @@ private:
     gguf contents_;
     const detail::gguf_architecture* of_;
     flat_config config_;
-    std::map<std::string, std::string, std::less<>> places_;  ///< our name: the file's
+    std::map<std::string, std::string, std::less<>> places_;  ///< our name to the file's
     std::unique_ptr<state> state_;
 };
 

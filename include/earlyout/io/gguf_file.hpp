@@ -21,26 +21,26 @@ namespace detail {
 class byte_reader;
 }  // namespace detail
 
-/// What a GGUF file holds, as views into its bytes: metadata and tensors. Tensors of other types than F32, F16, BF16,
-/// Q8_0, Q4_0, Q4_K and Q6_K may be there; asking for one is an error, having one is not. Shapes are given outermost
-/// first, as everywhere here; the file has them the other way round.
+/// The contents of a GGUF file, as views into its bytes: metadata and tensors. Tensors of other types than F32, F16,
+/// BF16, Q8_0, Q4_0, Q4_K and Q6_K may be present; only accessing one is an error. Shapes are given outermost first, as
+/// everywhere here; the file has them the other way round.
 ///
 /// Format (github.com/ggml-org/ggml, docs/gguf.md), versions 2 and 3, little-endian: "GGUF", version, number of
 /// tensors, number of keys, the keys with typed values, name, extents, type and offset of each tensor, then their data,
 /// each at a multiple of `general.alignment`.
 class gguf : public gguf_metadata {
 public:
-    /// @param bytes  of the whole file; they must outlive this
+    /// @param bytes  of the whole file; they must outlive this object
     /// @param source for error messages (a path)
     /// @throws error (malformed_file, unsupported) naming key or tensor, what was expected and what was found
     gguf(std::span<const std::byte> bytes, std::string source);
 
-    /// The tensor of that name, or nullptr.
-    /// @throws error (unsupported) when it has a type that is not read
+    /// Returns the tensor of that name, or nullptr.
+    /// @throws error (unsupported) when its type is not supported
     [[nodiscard]] const tensor_view* find(std::string_view name) const;
-    /// All tensors that can be read, by name.
+    /// Returns all readable tensors, by name.
     [[nodiscard]] const std::map<std::string, tensor_view, std::less<>>& tensors() const noexcept { return tensors_; }
-    /// The types of all other tensors, by name.
+    /// Returns the types of all other tensors, by name.
     [[nodiscard]] const std::map<std::string, std::string, std::less<>>& others() const noexcept { return others_; }
 
 private:
@@ -48,19 +48,19 @@ private:
         tensor_view view;
         std::uint32_t type = 0;
         std::uint64_t offset = 0;
-        std::optional<std::uint64_t> size;  ///< bytes, where the type is known
+        std::optional<std::uint64_t> size;  ///< bytes, if the type is known
     };
 
     [[nodiscard]] std::size_t read_alignment() const;
 
     placed read_tensor(detail::byte_reader& reader, std::uint64_t index, std::size_t alignment) const;
 
-    /// Gives every tensor its bytes. No two may share any; between them there may be room.
+    /// Assigns every tensor its bytes. No two may overlap; gaps between them are allowed.
     void place(std::vector<placed> entries, std::span<const std::byte> bytes, std::size_t header,
                std::size_t alignment);
 
     [[nodiscard]] static std::optional<dtype> read_as(std::uint32_t type) noexcept;
-    /// Of the types that are not read.
+    /// Returns the name of an unsupported type.
     [[nodiscard]] static std::string type_name(std::uint32_t type);
 
     std::map<std::string, tensor_view, std::less<>> tensors_;

@@ -19,38 +19,38 @@ namespace detail {
 class byte_reader;
 }  // namespace detail
 
-/// What a GGUF file says before its tensors: version and keys with typed values, as views into its bytes.
+/// The metadata of a GGUF file: version and keys with typed values, as views into its bytes.
 class gguf_metadata {
 public:
-    /// @param bytes  from the file's start; they must outlive this
+    /// @param bytes  from the file's start; they must outlive this object
     /// @param source for error messages (a path)
     /// @throws error (malformed_file, unsupported) naming the key, what was expected and what was found
     gguf_metadata(std::span<const std::byte> bytes, std::string source);
 
     [[nodiscard]] const std::string& source() const noexcept { return source_; }
     [[nodiscard]] std::uint32_t version() const noexcept { return version_; }
-    /// How many tensors the file says it has.
+    /// Returns the number of tensors that the file declares.
     [[nodiscard]] std::uint64_t tensor_count() const noexcept { return tensor_count_; }
-    /// The file's bytes up to the first tensor's name.
+    /// Returns the file's bytes up to the first tensor's name.
     [[nodiscard]] std::span<const std::byte> metadata_bytes() const noexcept { return bytes_; }
 
-    /// The bytes of a file with the same metadata and no tensors.
+    /// Returns the bytes of a file with the same metadata and no tensors.
     [[nodiscard]] std::string header_without_tensors() const;
 
-    /// The value of a key, or nullptr.
+    /// Returns the value of a key, or nullptr.
     [[nodiscard]] const gguf_value* value(std::string_view key) const;
-    /// All values by key.
+    /// Returns all values by key.
     [[nodiscard]] const std::map<std::string, gguf_value, std::less<>>& values() const noexcept { return values_; }
 
-    /// The value of a key; empty when it is absent.
+    /// Returns the value of a key; empty when it is absent.
     /// @throws error (malformed_file) when it has another type
     [[nodiscard]] std::optional<std::int64_t> integer(std::string_view key) const;
     [[nodiscard]] std::optional<double> real(std::string_view key) const;
     [[nodiscard]] std::optional<bool> boolean(std::string_view key) const;
     [[nodiscard]] std::optional<std::string_view> text(std::string_view key) const;
 
-    /// The elements of an array; empty when the key is absent.
-    /// @throws error (malformed_file) when it is no array of that
+    /// Returns the elements of an array; empty when the key is absent.
+    /// @throws error (malformed_file) when it is not such an array
     [[nodiscard]] std::optional<std::vector<std::string_view>> texts(std::string_view key) const;
     [[nodiscard]] std::optional<std::vector<std::int64_t>> integers(std::string_view key) const;
     [[nodiscard]] std::optional<std::vector<float>> reals(std::string_view key) const;
@@ -64,7 +64,7 @@ private:
     template <class What>
     gguf_value read_array(detail::byte_reader& reader, const What& what, int depth) const;
 
-    /// Passes `count` values; each takes bytes of the file, so that a lie about their number ends soon.
+    /// Skips `count` values; each takes bytes of the file, so that a forged count fails early.
     template <class What>
     void skip(detail::byte_reader& reader, gguf_type type, std::uint64_t count, const What& what, int depth) const;
 

@@ -9,8 +9,8 @@
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
 /// Reads the tokens that a GGUF file gives by its keys (`eos`, `eot`, `eom`, and `fim_pad`, `fim_rep`, `fim_sep`), and
-/// those that end a text by their name. Files that do not say whether texts begin with `bos` mean what llama.cpp does:
-/// SentencePiece, Llama 3 and what is cut like it have it.
+/// those whose names mark the end of a text. Files that do not specify whether texts begin with `bos` have llama.cpp's
+/// default: SentencePiece, Llama 3 and tokenizers that split like it do.
 /// @throws error (malformed_file)
 [[nodiscard]] generation_config read_generation_config(const gguf_checkpoint& from);
 

@@ -10,7 +10,7 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
-/// The tokenizer inside a GGUF file, where there is one: byte-level BPE (`gpt2`) or SentencePiece (`llama`).
+/// Reads the tokenizer inside a GGUF file, if there is one: byte-level BPE (`gpt2`) or SentencePiece (`llama`).
 /// @throws error (malformed_file), (unsupported) for another kind or another pattern (`tokenizer.ggml.pre`)
 [[nodiscard]] std::optional<text::tokenizer> read_tokenizer(const gguf& from, const generation_config& generation);
 

@@ -21,7 +21,7 @@ enum class gguf_type : std::uint32_t { u8, i8, u16, i16, u32, i32, f32, boolean,
     return index < names.size() ? names[index] : "unknown";
 }
 
-/// Bytes of a number of that type.
+/// Returns the bytes of a number of that type.
 [[nodiscard]] constexpr std::size_t size_of(gguf_type type) noexcept {
     switch (type) {
         case gguf_type::u8:
@@ -39,12 +39,12 @@ enum class gguf_type : std::uint32_t { u8, i8, u16, i16, u32, i32, f32, boolean,
     return type <= gguf_type::i32 || type == gguf_type::u64 || type == gguf_type::i64;
 }
 
-/// A value of the metadata as it lies in the file.
+/// A metadata value as stored in the file.
 struct gguf_value {
     gguf_type type = gguf_type::u8;  ///< of the value, or of an array's elements
     bool is_array = false;
     std::uint64_t count = 1;           ///< elements of an array
-    std::span<const std::byte> bytes;  ///< numbers little-endian; strings with their length in 8 bytes before each
+    std::span<const std::byte> bytes;  ///< numbers little-endian; strings prefixed by their length in 8 bytes
 };
 
 }  // namespace io

@@ -13,9 +13,9 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
-/// Loads a Hugging Face folder: weights and configuration, and where they are there, tokenizer, generation defaults and
-/// fitted exits. load() has the parameters.
-/// @throws error; the message names file, thing, what was expected and what was found
+/// Loads a Hugging Face folder: weights and configuration and, if present, tokenizer, generation defaults and fitted
+/// exits. load() has the parameters.
+/// @throws error; the message names the file, the item, what was expected and what was found
 template <class Network>
 [[nodiscard]] pretrained<Network> load_hugging_face(const std::filesystem::path& folder,
                                                     typename Network::format format,

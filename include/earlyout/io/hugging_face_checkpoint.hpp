@@ -16,14 +16,14 @@
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
 /// A Hugging Face folder as a checkpoint: `config.json` with `model.safetensors`, or with the shards that
-/// `model.safetensors.index.json` names. Files stay mapped for as long as this lives.
+/// `model.safetensors.index.json` names. Files stay mapped during the lifetime of this object.
 class hugging_face_checkpoint final : public stored_checkpoint {
 public:
     /// @throws error (no_such_file, malformed_file, unsupported)
     explicit hugging_face_checkpoint(const std::filesystem::path& folder, file_access access = file_access::mapped);
 
     [[nodiscard]] const std::filesystem::path& folder() const noexcept { return folder_; }
-    /// The whole of config.json.
+    /// Returns the whole of config.json.
     [[nodiscard]] const json_config& config() const noexcept override { return config_; }
 
     [[nodiscard]] const std::filesystem::path& path() const noexcept override { return folder_; }
@@ -41,10 +41,10 @@ private:
 
     void read_index(const std::filesystem::path& path);
 
-    /// Tells which of the shards are there, before the first one that is not.
+    /// Reports which shards are missing, naming the first one.
     template <class Json>
     void refuse_missing_shards(const std::filesystem::path& index, const Json& map) const;
-    /// A file of this folder and no other: an index must not reach around in the file system.
+    /// Checks that a name is a file of this folder: an index must not refer to other places in the file system.
     [[nodiscard]] static bool is_plain_name(std::string_view name);
 
     std::filesystem::path folder_;

@@ -9,11 +9,11 @@
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
 /// Reads `eos_token_id` and `bos_token_id` of `generation_config.json`, or else of `config.json`, and `add_bos_token`
-/// of `tokenizer_config.json`. What needs the tokenizer is added by read_text().
+/// of `tokenizer_config.json`. read_text() adds what needs the tokenizer.
 /// @throws error (malformed_file)
 [[nodiscard]] generation_config read_generation_config(const hugging_face_checkpoint& from);
 
-/// Reads the tokenizer of a folder with what `tokenizer_config.json` says about the ends of texts.
+/// Reads the tokenizer of a folder with the start and end settings of `tokenizer_config.json`.
 /// @throws error as load_tokenizer and read_generation_config
 [[nodiscard]] model_text read_text(const hugging_face_checkpoint& from);
 

@@ -19,15 +19,15 @@ struct json_object;
 
 namespace io {
 
-/// The configuration values of a checkpoint that lie in a JSON object. "rope_scaling.factor" is a member of that name,
-/// or the member of a member; "layer_types.0" may be an element of an array.
+/// The configuration values of a checkpoint that are stored in a JSON object. "rope_scaling.factor" is a member of that
+/// name, or the member of a member; "layer_types.0" may be an element of an array.
 class json_config final : public configuration {
 public:
     json_config() = default;
     /// @param source names the object in errors
     json_config(text::json_object object, std::string source);
 
-    /// The object, which <earlyout/text/json.hpp> defines.
+    /// Returns the object, which <earlyout/text/json.hpp> defines.
     [[nodiscard]] const text::json_object& object() const;
 
     [[nodiscard]] std::optional<std::int64_t> integer(std::string_view key) const override;

@@ -15,20 +15,20 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
-/// A model's checkpoint: a GGUF file, a packed file, or a Hugging Face folder.
+/// Opens a model's checkpoint: a GGUF file, a packed file, or a Hugging Face folder.
 /// @throws error (no_such_file, malformed_file, unsupported, out_of_memory)
 [[nodiscard]] std::unique_ptr<stored_checkpoint> open_checkpoint(const std::filesystem::path& model,
                                                                  file_access access = file_access::mapped);
 
-/// Loads a Hugging Face folder, a GGUF file or a packed file: weights and configuration, and where they are there,
-/// tokenizer, generation defaults and fitted exits.
+/// Loads a Hugging Face folder, a GGUF file or a packed file: weights and configuration and, if present, tokenizer,
+/// generation defaults and fitted exits.
 /// @tparam Network an architecture, such as gpt2<> or gpt2<bf16>
-/// @param format   of the weights, where the network leaves that to the run time: any_format("int8")
-/// @param output_format of the output matrix, where it is to differ
-/// @param exits_file fitted exits to take in place of the model's; empty: the model's, where there are any
+/// @param format   of the weights, if the network chooses it at run time: any_format("int8")
+/// @param output_format of the output matrix, if different
+/// @param exits_file fitted exits to use in place of the model's; empty: the model's, if there are any
 /// @param access   mapped: a packed file's matrices are used in place, and it must not be overwritten while the model
 ///                 lives (replacing it by rename is safe); copied: they are read into memory
-/// @throws error; the message names file, thing, what was expected and what was found
+/// @throws error; the message names the file, the item, what was expected and what was found
 template <class Network>
 [[nodiscard]] pretrained<Network> load(const std::filesystem::path& model, typename Network::format format,
                                        typename Network::format output_format,

@@ -18,17 +18,17 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
-/// How a program comes at a file's bytes.
+/// How a program accesses a file's bytes.
 enum class file_access {
     mapped,  ///< in place: read when touched, shared between processes. While it is in use the file must not be written
              ///< to or shortened (the program would end with SIGBUS); replacing it by rename is safe
-    copied   ///< read into memory at once: whatever happens to the file afterwards
+    copied   ///< read into memory at once: independent of later changes to the file
 };
 
 /// A regular file's bytes, read-only.
 class mapped_file {
 public:
-    /// @throws error (no_such_file) when it is no regular file that can be read, (io) when mapping or reading fails
+    /// @throws error (no_such_file) when it is not a readable regular file, (io) when mapping or reading fails
     explicit mapped_file(const std::filesystem::path& path, file_access access = file_access::mapped)
         : path_(path.string()) {
         platform::file file = platform::file::to_read(path_.c_str());
@@ -84,7 +84,7 @@ private:
     }
 
     std::string path_;
-    std::shared_ptr<std::byte> copy_;  ///< none: mapped
+    std::shared_ptr<std::byte> copy_;  ///< empty: mapped
     const std::byte* data_ = nullptr;
     std::size_t size_ = 0;
 };

@@ -12,7 +12,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 /// How a model reads and writes text.
 struct model_text {
     generation_config generation;
-    std::optional<text::tokenizer> tokenizer;  ///< its tokens_before() are all that goes before a prompt
+    std::optional<text::tokenizer> tokenizer;  ///< its tokens_before() are all tokens that precede a prompt
 };
 
 }  // namespace io

@@ -22,14 +22,14 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
-/// True for a file that begins as safetensors files do: not with "GGUF".
+/// Returns true for a file that begins as safetensors files do: not with "GGUF".
 [[nodiscard]] bool is_packed_file(const std::filesystem::path& path);
 
-/// A whole model in one file that write_packed() made: matrices packed, to be mapped and used in place; the rest
-/// as it was. A safetensors file; packed.md describes it.
+/// A whole model in one file written by write_packed(): matrices packed, to be mapped and used in place; the rest
+/// unchanged. A safetensors file; packed.md describes it.
 class packed_checkpoint final : public stored_checkpoint {
 public:
-    /// @param access how its matrices are read for as long as the network lives
+    /// @param access how its matrices are read during the network's lifetime
     /// @throws error (no_such_file, malformed_file, unsupported)
     explicit packed_checkpoint(const std::filesystem::path& path, file_access access = file_access::mapped);
 
@@ -37,12 +37,12 @@ public:
     [[nodiscard]] const json_config& config() const noexcept override { return config_; }
 
     [[nodiscard]] const tensor_view* find(std::string_view name) const override;
-    /// Those that went into matrices have no bytes.
+    /// Visits all tensors. Those stored in matrices have no bytes.
     void for_each_tensor(function_ref<void(const tensor_view&)> visit) const override;
 
     [[nodiscard]] bool is_packed() const noexcept override { return true; }
     [[nodiscard]] packed_weights packed(std::string_view name) const override;
-    /// Of the tensors that were packed.
+    /// Returns the fingerprint of the tensors that were packed.
     [[nodiscard]] std::string fingerprint() const override;
     [[nodiscard]] std::string lossless_format() const override;
 
@@ -57,10 +57,10 @@ private:
     [[noreturn]] void refuse(const std::string& name, std::string_view expected) const;
 
     static std::optional<dtype> find_type(std::string_view name);
-    /// "tensors": {name: [type, shape]}; those with bytes are in the file under their name.
+    /// "tensors": {name: [type, shape]}; those with bytes are stored under their name.
     void read_tensors();
     [[nodiscard]] std::optional<std::span<const std::byte>> stored_bytes(const std::string& name) const;
-    /// "matrices": {name: [format, out, in]}, in the file under "packed:" and the name.
+    /// "matrices": {name: [format, out, in]}, stored under "packed:" and the name.
     void read_matrices();
     void read_generation();
 

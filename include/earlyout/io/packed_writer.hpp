@@ -20,11 +20,11 @@
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 namespace detail {
 
-/// What a packed file has of a network.
+/// The parts of a network that a packed file stores.
 struct network_to_write {
     const checkpoint_record& read;
-    std::map<std::string, packed_weights> matrices;  // by the tensor that their rows begin with
-    std::set<std::string, std::less<>> in_matrices;  // tensors that went into them
+    std::map<std::string, packed_weights> matrices;  // by the tensor of row 0
+    std::set<std::string, std::less<>> in_matrices;  // tensors stored in them
 };
 
 [[nodiscard]] std::size_t write_packed(const std::filesystem::path& path, const stored_checkpoint& from,
@@ -32,9 +32,8 @@ struct network_to_write {
 
 }  // namespace detail
 
-/// Writes a network as one packed file: its matrices as it holds them, with what else it read of its checkpoint. A file
-/// of that name is replaced as a whole, or, when something fails, left as it was; links are followed, pipes and devices
-/// written to.
+/// Writes a network as one packed file: its matrices as stored in memory, with all else it read of its checkpoint. A
+/// file of that name is replaced as a whole, or, on error, unchanged; links are followed, pipes and devices written to.
 /// @param from the checkpoint that the network was read from: a Hugging Face folder or a GGUF file
 /// @return bytes written
 /// @throws error as read_text(), (unsupported) for a packed file, and (io) when the file cannot be written

@@ -21,15 +21,16 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
-/// Where the exits fitted to a model lie: `exits.safetensors` in its folder, `NAME.exits.safetensors` beside NAME.gguf.
+/// Returns the path of a model's fitted exits: `exits.safetensors` in its folder, `NAME.exits.safetensors` beside
+/// NAME.gguf.
 [[nodiscard]] inline std::filesystem::path sidecar_path(const std::filesystem::path& model) {
     if (!detail::is_file(model)) return model / sidecar_name;
     std::filesystem::path beside = model;
     return beside.replace_extension(std::string(".").append(sidecar_name));
 }
 
-/// A network with all that came with it in its folder or file. Immutable: any number of sessions, in any threads,
-/// run on one of these. It may be moved while no session refers to it.
+/// A network with everything loaded from its folder or file. Immutable: any number of sessions, in any threads, run on
+/// one of these. It may be moved while no session refers to it.
 template <class Network>
 class pretrained {
 public:
@@ -45,16 +46,17 @@ public:
           exits_(std::move(exits)),
           exits_fit_(exits_fit) {}
 
-    /// The folder or file.
+    /// Returns the folder or file.
     [[nodiscard]] const std::string& source() const noexcept { return source_; }
     [[nodiscard]] const Network& network() const noexcept { return network_; }
 
     [[nodiscard]] bool has_tokenizer() const noexcept { return has_tokenizer_; }
-    /// From `tokenizer.json`, or the GGUF file. Where there is none, one that knows no token: sessions on ids run,
+    /// Returns the tokenizer, from `tokenizer.json` or the GGUF file. Without one, an empty one: sessions on ids run,
     /// texts are refused.
     [[nodiscard]] const text::tokenizer& tokenizer() const noexcept { return tokenizer_; }
 
-    /// A fill-in-the-middle prompt cut to `kept` tokens; nothing for any other prompt. See fill_in_the_middle::cut.
+    /// Returns a fill-in-the-middle prompt cut to `kept` tokens; nothing for any other prompt. See
+    /// fill_in_the_middle::cut.
     [[nodiscard]] std::optional<std::vector<token_id>> cut_middle_prompt(std::span<const token_id> prompt,
                                                                          std::size_t start, std::size_t kept) const {
         const auto tokens = text::fill_in_the_middle::of(tokenizer_);
@@ -63,9 +65,9 @@ public:
 
     [[nodiscard]] const generation_config& generation() const noexcept { return generation_; }
 
-    /// True when there are exits that were fitted with the weight format the model was loaded in.
+    /// Returns true when there are exits that were fitted with the weight format the model was loaded in.
     [[nodiscard]] bool has_exits() const noexcept { return exits_.has_value() && exits_fit_; }
-    /// From `exits.safetensors`, see sidecar_path().
+    /// Returns the exits, from `exits.safetensors`, see sidecar_path().
     /// @throws error (no_such_file) when there are none, (mismatch) when they were fitted with another weight
     /// format
     [[nodiscard]] const exit_weights& exits() const {
@@ -80,7 +82,7 @@ public:
         return *exits_;
     }
 
-    /// Uses these exits in place of what came with the model. Not while a session refers to it.
+    /// Uses these exits in place of the model's own. No session may refer to the model.
     /// @throws error (mismatch) when they were fitted to other sizes
     void set_exits(exit_weights exits) {
         const auto& shape = network_.shape();
@@ -91,7 +93,7 @@ public:
     }
 
 private:
-    /// What errors name where a text needs one.
+    /// The name in errors about a missing part.
     [[nodiscard]] static std::string without_tokenizer(const std::filesystem::path& source) {
         return detail::is_file(source) ? source.string() : (source / "tokenizer.json").string();
     }

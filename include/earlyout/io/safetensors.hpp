@@ -18,8 +18,8 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
-/// What a safetensors file holds, as views into its bytes. Tensors of other element types than F32, F16 and
-/// BF16 may be there (old GPT-2 files carry masks); asking for one is an error, having one is not.
+/// The contents of a safetensors file, as views into its bytes. Tensors of other element types than F32, F16 and BF16
+/// may be present (old GPT-2 files carry masks); only accessing one is an error.
 ///
 /// Format (github.com/huggingface/safetensors): 8 bytes little-endian header length, that many bytes of JSON
 /// {name: {dtype, shape, data_offsets}}, then the data, which the tensors cover without holes or overlap.
@@ -27,24 +27,24 @@ class safetensors {
 public:
     using text_map = std::map<std::string, std::string, std::less<>>;
 
-    /// @param bytes  of the whole file; they must outlive this
+    /// @param bytes  of the whole file; they must outlive this object
     /// @param source for error messages (a path)
     /// @throws error (malformed_file) naming the tensor, what was expected and what was found
     safetensors(std::span<const std::byte> bytes, std::string source);
 
     [[nodiscard]] const std::string& source() const noexcept { return source_; }
 
-    /// The tensor of that name, or nullptr.
-    /// @throws error (unsupported) when it has an element type that is not read
+    /// Returns the tensor of that name, or nullptr.
+    /// @throws error (unsupported) when its element type is not supported
     [[nodiscard]] const tensor_view* find(std::string_view name) const;
-    /// All tensors that can be read, by name.
+    /// Returns all readable tensors, by name.
     [[nodiscard]] const std::map<std::string, tensor_view, std::less<>>& tensors() const noexcept { return tensors_; }
-    /// The element types of all other tensors, by name.
+    /// Returns the element types of all other tensors, by name.
     [[nodiscard]] const text_map& others() const noexcept { return others_; }
-    /// What a tensor of unsigned bytes holds; none of that name: nothing.
+    /// Returns the contents of a tensor of unsigned bytes; empty if there is none of that name.
     [[nodiscard]] std::optional<std::span<const std::byte>> bytes(std::string_view name) const;
     [[nodiscard]] const text_map& metadata() const noexcept { return metadata_; }
-    /// Of all tensors together.
+    /// Returns the bytes of all tensors together.
     [[nodiscard]] std::size_t data_bytes() const noexcept { return data_bytes_; }
 
 private:
@@ -83,12 +83,12 @@ private:
     std::string source_;
     std::map<std::string, tensor_view, std::less<>> tensors_;
     text_map others_;
-    std::map<std::string, std::span<const std::byte>, std::less<>> bytes_;  // of those that are U8
+    std::map<std::string, std::span<const std::byte>, std::less<>> bytes_;  // the U8 tensors
     text_map metadata_;
     std::size_t data_bytes_ = 0;
 };
 
-/// A safetensors file that stays mapped, or in memory, for as long as this lives.
+/// A safetensors file that stays mapped, or in memory, during the lifetime of this object.
 class safetensors_file {
 public:
     /// @throws error (no_such_file, io, malformed_file)

@@ -12,7 +12,7 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
-/// A tensor of any element type, as it is to be written.
+/// A tensor of any element type, to be written.
 struct tensor_to_write {
     std::string name;
     std::string type;  ///< "F32", "U8"
@@ -21,29 +21,29 @@ struct tensor_to_write {
 
     tensor_to_write(std::string named, std::string of_type, std::vector<std::size_t> shaped,
                     std::span<const std::byte> held);
-    /// @throws error (wrong_shape) when the bytes are not those of the shape
-    // NOLINTNEXTLINE(google-explicit-constructor): a tensor is one to write
+    /// @throws error (wrong_shape) when the bytes do not match the shape
+    // NOLINTNEXTLINE(google-explicit-constructor): converts for writing
     tensor_to_write(const tensor_view& t);
 };
 
-/// What a safetensors file with these tensors, in this order, begins with: all but their bytes. Data begins at a
-/// multiple of 64 bytes.
-/// @throws error (invalid_argument) when a name comes twice or a string is not UTF-8
+/// Returns the header of a safetensors file with these tensors, in this order: everything before their bytes. Data
+/// begins at a multiple of 64 bytes.
+/// @throws error (invalid_argument) when a name occurs twice or a string is not UTF-8
 [[nodiscard]] std::string safetensors_header(std::span<const tensor_to_write> tensors,
                                              const safetensors::text_map& metadata = {});
 
-/// Bytes of a safetensors file with these tensors, in this order.
-/// @throws error (wrong_shape) when a tensor's bytes are not those of its shape, and as safetensors_header
+/// Returns the bytes of a safetensors file with these tensors, in this order.
+/// @throws error (wrong_shape) when a tensor's bytes do not match its shape, and as safetensors_header
 [[nodiscard]] std::string safetensors_bytes(std::span<const tensor_view> views,
                                             const safetensors::text_map& metadata = {});
 
-/// Writes a safetensors file. A file of that name is replaced as a whole, or, when writing fails, left as it was; links
-/// are followed, pipes and devices written to.
+/// Writes a safetensors file. A file of that name is replaced as a whole, or, on error, unchanged; links are followed,
+/// pipes and devices written to.
 /// @return bytes written
 /// @throws error (io) when the file cannot be written, and as safetensors_header
 std::size_t write_safetensors(const std::filesystem::path& path, std::span<const tensor_to_write> tensors,
                               const safetensors::text_map& metadata = {});
-/// @throws error (wrong_shape) too, when a tensor's bytes are not those of its shape
+/// @throws error (wrong_shape) too, when a tensor's bytes do not match its shape
 std::size_t write_safetensors(const std::filesystem::path& path, std::span<const tensor_view> views,
                               const safetensors::text_map& metadata = {});
 

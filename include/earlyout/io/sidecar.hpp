@@ -11,7 +11,7 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
-/// The file beside a model's weights that holds its exits. sidecar.md describes the format.
+/// The file beside a model's weights that stores its exits. sidecar.md describes the format.
 inline constexpr const char* sidecar_name = "exits.safetensors";
 
 /// Reads exits from the contents of a sidecar.
@@ -26,12 +26,11 @@ inline constexpr const char* sidecar_name = "exits.safetensors";
 /// @throws error (io), and what check_exits() refuses
 void write_exits(const std::filesystem::path& path, const exit_weights& exits);
 
-/// True when the network computed with this weight format while the exits were fitted, or while they were shown to
-/// hold.
+/// Returns true when the exits were fitted, or verified, on the network in this weight format.
 [[nodiscard]] bool fitted_with(const exit_weights& exits, std::string_view format);
 
-/// Refuses exits that do not agree with themselves, or were fitted to something else than this model. Weight formats
-/// are fitted_with()'s matter.
+/// Refuses exits that are inconsistent, or were fitted to another model than this. Weight formats are checked by
+/// fitted_with().
 /// @throws error (mismatch) naming what differs, and what check_exits() refuses
 void require_match(const exit_weights& exits, const fitted_model& model);
 

@@ -11,17 +11,18 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
-/// A checkpoint that lies in a folder or file.
+/// A checkpoint stored in a folder or file.
 class stored_checkpoint : public checkpoint {
 public:
-    /// The folder or file.
+    /// Returns the folder or file.
     [[nodiscard]] virtual const std::filesystem::path& path() const noexcept = 0;
 
-    /// Calls `visit(view)` with each tensor that can be read, by name: names and bytes as they are stored.
+    /// Calls `visit(view)` with each readable tensor, by name: names and bytes as stored.
     virtual void for_each_tensor(function_ref<void(const tensor_view&)> visit) const = 0;
 
-    /// Name of the smallest weight format that holds every stored matrix exactly, and so computes the same bits as f32:
-    /// bf16 for a checkpoint stored in bfloat16, f16 for one in binary16, else f32. Norms and biases are f32 in any.
+    /// Returns the name of the smallest weight format that holds every stored matrix exactly, and so computes the same
+    /// bits as f32: bf16 for a checkpoint stored in bfloat16, f16 for one in binary16, else f32. Norms and biases are
+    /// f32 in any.
     [[nodiscard]] virtual std::string lossless_format() const {
         bool all_bf16 = true;
         bool all_f16 = true;
@@ -33,7 +34,7 @@ public:
         return all_bf16 ? "bf16" : all_f16 ? "f16" : "f32";
     }
 
-    /// Of all tensors that can be read. Reads every byte of them.
+    /// Returns the fingerprint of all readable tensors. Reads every byte of them.
     [[nodiscard]] virtual std::string fingerprint() const {
         io::fingerprint made;
         for_each_tensor([&](const tensor_view& tensor) { made.add(tensor); });

@@ -10,13 +10,13 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
-/// The smallest weight format without loss: see stored_checkpoint.
+/// Returns the smallest lossless weight format: see stored_checkpoint.
 [[nodiscard]] inline any_format lossless_format(const stored_checkpoint& from) {
     return any_format(from.lossless_format());
 }
 
-/// The weight format that exits name which were fitted to this checkpoint in that one: a format without loss counts
-/// as f32.
+/// Returns the weight format that exits fitted to this checkpoint in `format` record: a lossless format
+/// counts as f32.
 [[nodiscard]] inline std::string computed_format(const stored_checkpoint& from, std::string_view format) {
     return std::string(format == lossless_format(from).name() ? f32::name : format);
 }

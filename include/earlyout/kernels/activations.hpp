@@ -6,14 +6,14 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 
-/// x / (1 + exp(-x)), also called swish.
+/// Computes x / (1 + exp(-x)), also called swish.
 template <class Arch = default_arch>
 void silu(float* x, std::size_t n, Arch = {}) noexcept {
     using batch = float_batch<Arch>;
     transform<Arch>(x, x, n, [](const batch& v) { return v / (batch(1.0f) + xsimd::exp(-v)); });
 }
 
-/// The tanh form of GELU (Hendrycks and Gimpel, 2016), GPT-2's "gelu_new":
+/// Computes the tanh form of GELU (Hendrycks and Gimpel, 2016), GPT-2's "gelu_new":
 /// 0.5 x (1 + tanh(u)) = x / (1 + exp(-2u)) with u = sqrt(2/pi) (x + 0.044715 x^3).
 template <class Arch = default_arch>
 void gelu_tanh(float* x, std::size_t n, Arch = {}) noexcept {
@@ -24,7 +24,7 @@ void gelu_tanh(float* x, std::size_t n, Arch = {}) noexcept {
     });
 }
 
-/// GELU by its definition, x Phi(x) = 0.5 x (1 + erf(x / sqrt 2)).
+/// Computes GELU by its definition, x Phi(x) = 0.5 x (1 + erf(x / sqrt 2)).
 template <class Arch = default_arch>
 void gelu_erf(float* x, std::size_t n, Arch = {}) noexcept {
     using batch = float_batch<Arch>;
@@ -32,14 +32,14 @@ void gelu_erf(float* x, std::size_t n, Arch = {}) noexcept {
         x, x, n, [](const batch& v) { return batch(0.5f) * v * (batch(1.0f) + xsimd::erf(v * batch(0.7071067812f))); });
 }
 
-/// max(x, 0).
+/// Computes max(x, 0).
 template <class Arch = default_arch>
 void relu(float* x, std::size_t n, Arch = {}) noexcept {
     using batch = float_batch<Arch>;
     transform<Arch>(x, x, n, [](const batch& v) { return xsimd::max(v, batch(0.0f)); });
 }
 
-/// x[i] *= y[i]: a gated feed-forward's second half.
+/// Computes x[i] *= y[i]: the gating of a gated feed-forward.
 template <class Arch = default_arch>
 void multiply_elements(float* x, const float* y, std::size_t n, Arch = {}) noexcept {
     using batch = float_batch<Arch>;

@@ -25,7 +25,7 @@ public:
         requires std::is_constructible_v<std::variant<f32, bf16, f16, int8, int4>, Format>
     // NOLINTNEXTLINE(google-explicit-constructor): each format is one
     any_format(Format format) noexcept : chosen_(format) {}
-    /// Each matrix in the format that its checkpoint has it in, or the nearest to that: see stored_rows.hpp.
+    /// Returns the format that stores each matrix as its checkpoint does, or the nearest to that: see stored_rows.hpp.
     [[nodiscard]] static any_format as_stored() noexcept {
         any_format made;
         made.as_stored_ = true;
@@ -39,7 +39,7 @@ public:
         return as_stored_ ? "stored" : std::visit([](auto format) { return decltype(format)::name; }, chosen_);
     }
     [[nodiscard]] bool is_as_stored() const noexcept { return as_stored_; }
-    /// body(the format's tag)
+    /// Calls body(the format's tag).
     template <class Body>
     decltype(auto) visit(Body&& body) const {
         return std::visit(std::forward<Body>(body), chosen_);
@@ -63,7 +63,8 @@ private:
     bool as_stored_ = false;
 };
 
-/// A packed matrix in the format it was made with, or, made `as_stored`, in the one it is given when it is filled.
+/// A packed matrix in the format it was made with or, if made `as_stored`, in the one that it is given when it is
+/// filled.
 template <>
 class packed_matrix<any_format> {
 public:
@@ -73,23 +74,23 @@ public:
         if (!format.is_as_stored()) settle(format);
     }
 
-    /// Takes a format, where it has none yet: before any row is set, while the arena lives.
+    /// Sets the format if there is none yet: before any row is set, while the arena exists.
     void settle(any_format format) {
         if (settled_) return;
-        // Made first and then moved in, so that what throws leaves it as it was.
+        // Built first and then moved in, so that an exception leaves the matrix unchanged.
         format.visit([&](auto tag) { held_ = packed_matrix<decltype(tag)>(out_, in_, tag, arena_); });
         settled_ = true;
         arena_ = nullptr;
     }
     [[nodiscard]] bool settled() const noexcept { return settled_; }
 
-    /// body(the matrix in its own format)
+    /// Calls body(the matrix in its own format).
     template <class Body>
     decltype(auto) visit(Body&& body) const {
         return std::visit(std::forward<Body>(body), held_);
     }
 
-    /// body(the matrix in its own format), to be filled
+    /// Calls body(the matrix in its own format) to fill it.
     template <class Body>
     decltype(auto) visit(Body&& body) {
         return std::visit(std::forward<Body>(body), held_);
@@ -109,7 +110,7 @@ public:
     [[nodiscard]] const char* format_name() const noexcept {
         return visit([](const auto& m) { return m.format_name(); });
     }
-    /// Without a format so far, it becomes f32; likewise below.
+    /// Without a format yet, it becomes f32; the same holds below.
     void set_rows(std::size_t first_row, matrix_view<const float> source) {
         settle(f32{});
         visit([&](auto& m) { m.set_rows(first_row, source); });
@@ -130,7 +131,7 @@ public:
     [[nodiscard]] std::size_t gather_bytes(std::size_t rows) const noexcept {
         return visit([&](const auto& m) { return m.gather_bytes(rows); });
     }
-    /// The format it was made with.
+    /// Returns the format it was made with.
     [[nodiscard]] any_format format() const noexcept {
         return visit([]<class Held>(const packed_matrix<Held>&) { return any_format(Held{}); });
     }
@@ -140,7 +141,7 @@ public:
     [[nodiscard]] packed_weights share() const {
         return std::visit([](const auto& m) { return m.share(); }, held_);
     }
-    /// Takes the format of what it takes over, where it has none yet.
+    /// Adopts the format of the attached weights if there is none yet.
     void adopt(const packed_weights& from) {
         if (settled_) return visit([&](auto& m) { m.adopt(from); });
         weight_arena nothing = weight_arena::without_memory();
@@ -160,7 +161,7 @@ private:
 
 namespace kernels {
 
-/// Calls body(format, weights) with the format's own tag and matrix: the switch of a product.
+/// Calls body(format, weights) with the format's own tag and matrix: the dispatch of a product.
 template <class Format, class Body>
 EARLYOUT_ALWAYS_INLINE void with_format(const packed_matrix<Format>& weights, Body&& body) {
     if constexpr (std::is_same_v<Format, any_format>) {

@@ -8,14 +8,14 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 
-/// The two largest values and where the larger one stands first.
+/// The top-2 values and the index of the first maximum.
 struct top_two {
     std::size_t index = 0;
     float first = -std::numeric_limits<float>::infinity();
     float second = -std::numeric_limits<float>::infinity();
 };
 
-/// Lowest index of `value` in x[0 .. n - 1]; n when absent.
+/// Returns the lowest index of `value` in x[0 .. n - 1]; n when absent.
 template <class Arch = default_arch>
 [[nodiscard]] std::size_t index_of(const float* x, std::size_t n, float value, Arch = {}) noexcept {
     using batch = float_batch<Arch>;
@@ -26,8 +26,8 @@ template <class Arch = default_arch>
     return static_cast<std::size_t>(std::find(x + from, x + n, value) - x);
 }
 
-/// Two largest of x[0 .. n - 1], n >= 1; ties go to the lower index, and make both values equal. Where there is a NaN,
-/// any two values and an index below n.
+/// Returns the two largest of x[0 .. n - 1], n >= 1; ties go to the lower index, and make both values equal. If there
+/// is a NaN, any two values and an index below n.
 template <class Arch = default_arch>
 [[nodiscard]] top_two find_top_two(const float* x, std::size_t n, Arch = {}) noexcept {
     using batch = float_batch<Arch>;

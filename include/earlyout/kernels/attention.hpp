@@ -21,21 +21,21 @@ struct head_query {
     std::size_t last = 0;
 };
 
-/// Most queries that one call of attend() takes.
+/// Max queries per call of attend().
 template <class Arch>
 inline constexpr std::size_t max_queries = 8 * tile_queries<Arch>;
 
-/// Floats of scratch that attend() needs, whatever the length of the cache.
+/// Returns the floats of scratch that attend() needs, whatever the length of the cache.
 template <class Arch = default_arch>
 [[nodiscard]] constexpr std::size_t attention_scratch(std::size_t head_dim) noexcept {
     return tile_queries<Arch> * score_stride + max_queries<Arch> * 2 * round_up(head_dim, key_block);
 }
 
-/// Queries that meet the keys and values of one head: out = softmax(scale * q Kᵀ) V over the entries that each sees;
-/// zero where it sees none. Tiles of queries read each key and each value once. The softmax goes over a stretch of
-/// entries after another and is scaled anew when a larger score turns up (Milakov and Gimelshein, 2018). What a query
-/// gets does not depend on those beside it.
-/// @param queries at most max_queries, best in order of what they see
+/// Attends queries to the keys and values of one head: out = softmax(scale * q Kᵀ) V over the entries visible to each;
+/// zero if none are visible. Tiles of queries read each key and each value once. The softmax is computed one tile of
+/// entries after another and rescaled when a larger score appears (Milakov and Gimelshein, 2018). A query's result does
+/// not depend on the other queries.
+/// @param queries at most max_queries, ideally ordered by the entries they see
 /// @param keys    one head's keys in f32, bf16 or f16, see attention_scores
 /// @param values  its values, see add_weighted
 /// @param scratch [attention_scratch(head_dim)]
@@ -48,7 +48,7 @@ void attend(Format format, std::span<const head_query> queries, const typename F
     using element = typename Format::element;
     using tile = void (*)(Format, const detail::stretch_query*, detail::softmax_state*, const element*, const element*,
                           std::size_t, HeadDim, float, std::size_t, std::size_t, float*) noexcept;
-    // Whole tiles, pairs and single queries: every size more is some tenth of a second for whoever compiles this.
+    // Whole tiles, pairs and single queries: every further size adds some tenth of a second to the compile time.
     constexpr std::size_t pair = std::min<std::size_t>(2, most);
     static constexpr std::array<tile, 3> tiles{&detail::attend_stretch<Arch, 1, Format, HeadDim>,
                                                &detail::attend_stretch<Arch, pair, Format, HeadDim>,

@@ -10,30 +10,30 @@
 #include <cmath>
 #include <cstddef>
 
-/// @file A tile of queries over one stretch of a cache's entries: scores, softmax so far, weighted sums of values.
-/// attention.hpp takes all queries over all stretches.
+/// @file A tile of queries over one tile of a cache's entries: scores, running softmax, weighted sums of values.
+/// attention.hpp loops over all queries and entries.
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 
-/// Queries that share each key and each value they read: as many as there are registers for, each with two sums of a
-/// block of keys or of two registers, whichever is more.
+/// Queries that share each key and each value they read: as many as fit in the registers, each with two sums of a block
+/// of keys or of two registers, whichever is more.
 template <class Arch>
 inline constexpr std::size_t tile_queries =
     std::max<std::size_t>(1, sum_registers<Arch> / (2 * std::max<std::size_t>(2, key_block / lanes<Arch>)));
 
-/// Entries whose scores are kept at once, counted from the cache's first: what several tiles of queries read of their
-/// keys and values stays in a core's second cache.
+/// Entries whose scores are kept at once, counted from the cache's first: the keys and values that several tiles of
+/// queries read stay in a core's L2 cache.
 inline constexpr std::size_t score_stretch = 512;
 
-/// From one query's scores to the next one's: rows that begin in different sets of a core's first cache.
+/// Stride between queries' scores: rows start in different sets of a core's L1 cache.
 inline constexpr std::size_t score_stride = score_stretch + key_block;
 
 namespace detail {
 
-/// What a query is in one stretch of entries, which are counted from its first.
+/// A query's state for one tile of entries, which are counted from the tile's first.
 struct stretch_query {
     const float* query = nullptr;  // [head_dim]
-    float* sums = nullptr;         // [2, head_dim rounded up to 16], over the stretches so far
+    float* sums = nullptr;         // [2, head_dim rounded up to 16], over the tiles so far
     std::size_t first = 0;
     std::size_t last = 0;
 };
@@ -44,7 +44,7 @@ struct softmax_state {
     float sum;
 };
 
-/// How many registers each query of a tile may have for one of its two sums: a power of two, at most `most`.
+/// Returns how many registers each query of a tile may use for one of its two sums: a power of two, at most `most`.
 template <class Arch>
 [[nodiscard]] constexpr std::size_t parts_for(std::size_t queries, std::size_t most) noexcept {
     std::size_t parts = 1;
@@ -75,9 +75,9 @@ EARLYOUT_ALWAYS_INLINE void add_component(Format format, const typename Format::
     }
 }
 
-/// scores[q * score_stride + i] = scale * (query_q . key_i) for the entries of whole key blocks that cover [first,
-/// last). A sum over k is two sums over every second k, so that it does not wait for itself; the same two whichever
-/// queries are beside it.
+/// Computes scores[q * score_stride + i] = scale * (query_q . key_i) for the entries of whole key blocks that cover
+/// [first, last). A sum over k is two sums over every second k, which halves the dependency chain; the same two
+/// whatever the other queries are.
 /// @param queries [Queries]
 /// @param keys    one head's keys in f32, bf16 or f16: entry i, component k at keys[(i / 16 * head_dim + k) * 16 + i %
 /// 16]
@@ -133,9 +133,9 @@ inline void attention_scores(Format format, const stretch_query* queries, const 
     }
 }
 
-/// sums_q += weights[q * score_stride + i] * values_i for i in [first_q, last_q), even and odd i apart; all that the
-/// queries see lies in [first, last). What a query does not see is not multiplied by zero but left out: it may be
-/// anything.
+/// Computes sums_q += weights[q * score_stride + i] * values_i for i in [first_q, last_q), even and odd i separately;
+/// [first, last) covers the entries visible to any query. Entries that a query does not see are skipped, not multiplied
+/// by zero: they may hold anything.
 /// @param queries [Queries]
 /// @param values  one head's values in f32, bf16 or f16: entry i at values + i * stride; rows are padded to 16
 template <class Arch, std::size_t Queries, element_format Format, class HeadDim>
@@ -146,7 +146,7 @@ inline void add_weighted(Format format, const stretch_query* queries, const floa
     constexpr std::size_t w = lanes<Arch>;
     constexpr std::size_t sums = 2;
     const std::size_t width = round_up(head_dim, key_block);
-    std::size_t all_first = first, all_last = last;  // what all of them see
+    std::size_t all_first = first, all_last = last;  // visible to all of them
     for (std::size_t q = 0; q < Queries; ++q) {
         all_first = std::max(all_first, queries[q].first);
         all_last = std::min(all_last, queries[q].last);
@@ -228,7 +228,7 @@ inline void add_weighted(Format format, const stretch_query* queries, const floa
     sum_as_wide(extent<wide / 4>{});
 }
 
-/// Takes a tile of queries over one stretch of entries, of which they see some in [first, last).
+/// Processes a tile of queries over one tile of entries, some of which are visible in [first, last).
 /// @param queries, states [Queries]
 template <class Arch, std::size_t Queries, element_format Format, class HeadDim>
 void attend_stretch(Format format, const stretch_query* queries, softmax_state* states,

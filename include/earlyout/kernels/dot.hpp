@@ -6,7 +6,7 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 
-/// Sum over i of x[i] * y[i], i in [0, n). For the few-row products of gates; whole matrices go through
+/// Computes the sum over i of x[i] * y[i], i in [0, n). For the few-row products of gates; whole matrices use
 /// `multiply`.
 template <class Arch = default_arch>
 [[nodiscard]] float dot(const float* x, const float* y, std::size_t n, Arch = {}) noexcept {

@@ -21,7 +21,7 @@ struct f32 {
 
     static constexpr element encode(float weight) noexcept { return weight; }
     static constexpr float decode(element stored) noexcept { return stored; }
-    /// Where in its panel's column a row stands.
+    /// Returns the index of a row in its panel's column.
     static constexpr std::size_t place(std::size_t row) noexcept { return row; }
 };
 
@@ -33,7 +33,7 @@ struct bf16 {
     /// Bits that are all set in NaN and infinity, and in nothing else.
     static constexpr std::uint16_t exponent = 0x7f80u;
 
-    /// The nearest one; ties to even.
+    /// Returns the nearest one; ties to even.
     static constexpr element encode(float weight) noexcept { return float_to_bf16(weight); }
     static constexpr float decode(element stored) noexcept { return bf16_to_float(stored); }
     /// Rows r and r + 16 share a 32-bit word: one load gives the floats of both by a shift and a mask.
@@ -48,7 +48,7 @@ struct f16 {
     /// Bits that are all set in NaN and infinity, and in nothing else.
     static constexpr std::uint16_t exponent = 0x7c00u;
 
-    /// The nearest one; ties to even, what is too large becomes the largest.
+    /// Returns the nearest one; ties to even, values out of range become the largest.
     static constexpr element encode(float weight) noexcept { return float_to_f16(weight); }
     static constexpr float decode(element stored) noexcept { return f16_to_float(stored); }
     static constexpr std::size_t place(std::size_t row) noexcept { return row; }
@@ -73,11 +73,11 @@ struct int4 {
     static constexpr int zero = 8;
 };
 
-/// A format that stores weights in groups of `group_size` inputs with a scale each.
+/// A format that stores weights in groups of `group_size` inputs with one scale per group.
 template <class Format>
 concept group_format = requires { Format::zero; };
 
-/// A format that stores each weight by itself.
+/// A format that stores each weight separately.
 template <class Format>
 concept element_format = requires { typename Format::element; };
 

@@ -12,8 +12,8 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 
-/// 16-bit floats spelled out in integer operations, exact for every finite one: the exponent's bias is corrected by a
-/// multiplication, which also brings subnormals into place.
+/// Converts 16-bit floats by integer operations, exact for every finite one: the exponent's bias is corrected by a
+/// multiplication, which also normalises subnormals.
 template <class Arch>
 EARLYOUT_ALWAYS_INLINE float_batch<Arch> widen_f16(const word_batch<Arch>& bits) noexcept {
     using words = word_batch<Arch>;
@@ -23,7 +23,7 @@ EARLYOUT_ALWAYS_INLINE float_batch<Arch> widen_f16(const word_batch<Arch>& bits)
     return std::bit_cast<float_batch<Arch>>(std::bit_cast<words>(scaled) | sign);
 }
 
-/// One register's worth of 16-bit values as 32-bit ones, in order. `from` is aligned to half a register.
+/// Loads one register's worth of 16-bit values as 32-bit ones, in order. `from` is aligned to half a register.
 template <class Arch>
 EARLYOUT_ALWAYS_INLINE word_batch<Arch> load_halves(const std::uint16_t* from) noexcept {
     return arch::load_halves<Arch>(from, arch::best<Arch>{});

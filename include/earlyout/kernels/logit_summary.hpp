@@ -13,23 +13,23 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 
-/// Logits that are summarised together, 4 KiB of them: with fewer the seams cost more, with more there are too few
-/// blocks for threads to share. Blocks are counted from the first logit and put together in order, so that a summary
-/// has the same bits whether the logits were stored, and on however many threads.
+/// Logits that are summarised together, 4 KiB of them: smaller blocks cost more to combine, larger ones are too few for
+/// threads to share. Blocks are counted from the first logit and combined in order, so that a summary has the same bits
+/// whether or not the logits were stored, and on any number of threads.
 inline constexpr std::size_t summary_block = 32 * panel_rows;
 
-/// Summarizes logits where the single values are not needed. A masked logit is -infinity; a NaN, +infinity, or nothing
+/// Summarises logits when the single values are not needed. A masked logit is -infinity; a NaN, +infinity, or nothing
 /// but -infinity makes log_sum() NaN.
 struct logit_summary {
     top_two top;
     float sum = 0.0f;  ///< of exp(logit - top.first)
 
-    /// log(sum(exp(logit)))
+    /// Returns log(sum(exp(logit))).
     [[nodiscard]] float log_sum() const noexcept { return top.first + std::log(sum); }
 };
 
-/// One block. x: [n], n in 1 .. summary_block
-/// @param first where in all logits it begins
+/// Summarises one block. x: [n], n in 1 .. summary_block
+/// @param first its offset in all logits
 template <class Arch = default_arch>
 [[nodiscard]] logit_summary summarize_block(const float* x, std::size_t n, std::size_t first, Arch = {}) noexcept {
     logit_summary made{find_top_two<Arch>(x, n), 0.0f};
@@ -41,7 +41,7 @@ template <class Arch = default_arch>
     return made;
 }
 
-/// All blocks in order; of equal logits the lower index is the top one, and both values are equal.
+/// Combines all blocks in order; of equal logits the lower index is the top one, and both values are equal.
 /// @param blocks at least one
 [[nodiscard]] inline logit_summary merge(std::span<const logit_summary> blocks) noexcept {
     logit_summary all{blocks.front().top, 0.0f};
@@ -56,7 +56,7 @@ template <class Arch = default_arch>
     return all;
 }
 
-/// Of stored logits. x: [n], n >= 1
+/// Summarises stored logits. x: [n], n >= 1
 /// @param blocks room for n / summary_block of them, rounded up
 template <class Arch = default_arch>
 [[nodiscard]] logit_summary summarize(const float* x, std::size_t n, std::span<logit_summary> blocks,

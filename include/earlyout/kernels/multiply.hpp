@@ -14,11 +14,11 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 
-/// Tokens whose sums of a panel's rows one pass over it keeps in registers: as many as there is room for.
+/// Tokens whose sums of a panel's rows one pass over it keeps in registers: as many as fit.
 template <class Arch>
 inline constexpr std::size_t tile_tokens = std::max<std::size_t>(1, sum_registers<Arch> / (panel_rows / lanes<Arch>));
 
-/// The 32 weights of one input as floats, in order of rows.
+/// Loads the 32 weights of one input as floats, in row order.
 template <class Arch, std::size_t Parts>
 EARLYOUT_ALWAYS_INLINE void load_column(f32, const float* weights, float_batch<Arch> (&column)[Parts]) noexcept {
     EARLYOUT_UNROLL(16)
@@ -44,7 +44,7 @@ EARLYOUT_ALWAYS_INLINE void load_column(f16, const std::uint16_t* weights,
     load_f16<Arch>(weights, column);
 }
 
-/// Stores one token's sums of a panel, plus bias where there is one, to its first `rows` rows.
+/// Stores one token's sums of a panel, plus bias if there is one, to its first `rows` rows.
 template <class Arch, std::size_t Parts>
 EARLYOUT_ALWAYS_INLINE void store_rows(float_batch<Arch> (&sum)[Parts], const float* bias, float* out,
                                        std::size_t rows) noexcept {
@@ -63,15 +63,14 @@ EARLYOUT_ALWAYS_INLINE void store_rows(float_batch<Arch> (&sum)[Parts], const fl
     }
 }
 
-/// What a full tile asks for at each of its steps, so that the next panel is near when its turn comes: hardware looks
-/// ahead only within a page.
+/// Software prefetch of the next panel, spread over the k loop (hardware prefetchers stop at page boundaries).
 class look_ahead {
 public:
     /// @param bytes per step
     look_ahead(const void* from, std::size_t bytes) noexcept
         : from_(reinterpret_cast<std::uintptr_t>(from)), bytes_(bytes) {}
 
-    /// One line, for steps that are short.
+    /// Prefetches one line, for short steps.
     void line(std::size_t step) const noexcept { platform::prefetch(from_ + step * bytes_); }
     void lines(std::size_t step) const noexcept {
         for (std::size_t i = 0; i < bytes_; i += 64) platform::prefetch(from_ + step * bytes_ + i);
@@ -79,7 +78,7 @@ public:
     void skip(std::size_t steps) noexcept { from_ += steps * bytes_; }
 
 private:
-    std::uintptr_t from_;  // a number: it may run past the end of the weights
+    std::uintptr_t from_;  // an integer: it may run past the end of the weights
     std::size_t bytes_;
 };
 
@@ -107,16 +106,16 @@ EARLYOUT_ALWAYS_INLINE void multiply_panels(const Weights& weights, const Inputs
     }
 }
 
-/// `Tokens` rows of y = W x for one panel. Each sum runs over k in order with one fused operation per
-/// term, whatever the tile: a value does not depend on its neighbours.
+/// Computes `Tokens` rows of y = W x for one panel. Each sum runs over k in order with one fused operation per term,
+/// whatever the tile: a value does not depend on its neighbours.
 template <class Arch, std::size_t Tokens, class Format, class Depth>
 inline void multiply_tile(const typename Format::element* panel, look_ahead ahead, matrix_view<const float> x,
                           Depth depth, const float* bias, float* y, std::size_t y_stride, std::size_t rows) noexcept {
     using batch = float_batch<Arch>;
     constexpr std::size_t w = lanes<Arch>;
     constexpr std::size_t parts = panel_rows / w;
-    // Loops over registers are unrolled by request: at -O2 GCC 12 leaves them rolled and keeps the sums in
-    // memory, which is several times slower.
+    // Loops over registers are unrolled explicitly: at -O2 GCC 12 leaves them rolled and keeps the sums in memory,
+    // which is several times slower.
     batch sum[Tokens][parts];
     EARLYOUT_UNROLL(16)
     for (auto& token : sum) {
@@ -140,12 +139,12 @@ inline void multiply_tile(const typename Format::element* panel, look_ahead ahea
     for (std::size_t t = 0; t < Tokens; ++t) store_rows<Arch>(sum[t], bias, y + t * y_stride, rows);
 }
 
-/// y = x Wᵀ + bias for the panels first_panel .. last_panel - 1.
+/// Computes y = x Wᵀ + bias for the panels first_panel .. last_panel - 1.
 /// @param x     [tokens, in]
 /// @param depth the inner size `in`, as a number or a static `extent`
 /// @param bias  [out] or nullptr
 /// @param y     [tokens, out]; only the columns of the given panels are written
-/// @param first_column the row of W that y's first column belongs to, where it is not the first
+/// @param first_column the row of W that y's first column corresponds to, if not the first
 template <class Arch = default_arch, element_format Format, class Depth>
 void multiply(const packed_matrix<Format>& weights, matrix_view<const float> x, Depth depth, const float* bias,
               matrix_view<float> y, std::size_t first_panel, std::size_t last_panel, Arch = {},

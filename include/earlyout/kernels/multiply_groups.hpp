@@ -17,13 +17,13 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 
-/// Tokens whose sums, whole and of the present group, one pass over a panel keeps in registers.
+/// Tokens whose sums, total and of the current group, one pass over a panel keeps in registers.
 template <class Arch>
 inline constexpr std::size_t group_tile_tokens =
     std::max<std::size_t>(1, sum_registers<Arch> / (2 * (panel_rows / lanes<Arch>)));
 
-/// `Tokens` rows of y = W x for one panel of int8 or int4 weights. A group's sum is exact; groups are added in order
-/// with one fused operation each, so that a value does not depend on its neighbours.
+/// Computes `Tokens` rows of y = W x for one panel of int8 or int4 weights. A group's sum is exact; groups are added in
+/// order with one fused operation each, so that a value does not depend on its neighbours.
 template <class Arch, std::size_t Tokens, class Format, class Depth>
 inline void multiply_groups_tile(const std::uint8_t* panel, look_ahead ahead, const quantized_view& x, Depth depth,
                                  const float* bias, float* y, std::size_t y_stride, std::size_t rows) noexcept {
@@ -79,7 +79,7 @@ inline void multiply_groups_tile(const std::uint8_t* panel, look_ahead ahead, co
     for (std::size_t t = 0; t < Tokens; ++t) store_rows<Arch>(sum[t], bias, y + t * y_stride, rows);
 }
 
-/// y = x Wᵀ + bias for the panels first_panel .. last_panel - 1 of int8 or int4 weights; see multiply().
+/// Computes y = x Wᵀ + bias for the panels first_panel .. last_panel - 1 of int8 or int4 weights; see multiply().
 /// @param x [tokens, in], rounded
 template <class Arch = default_arch, group_format Format, class Depth>
 void multiply(const packed_matrix<Format>& weights, quantized_view x, Depth depth, const float* bias,
@@ -116,7 +116,7 @@ EARLYOUT_DETAIL_MULTIPLY(int8);
 EARLYOUT_DETAIL_MULTIPLY(int4);
 #undef EARLYOUT_DETAIL_MULTIPLY
 
-/// Activations in the form that products with a format read: themselves, or rounded into `scratch`.
+/// Returns activations in the form that products with a format read: unchanged, or rounded into `scratch`.
 /// @param x        [tokens, in]
 /// @param for_rows for_rows(n, body) calls body(begin, end) on ranges that make up [0, n), on any threads
 template <element_format Format, class ForRows>

@@ -12,13 +12,13 @@
 #include <type_traits>
 
 /// @file Products of many tokens with int8 and int4 weights in a matrix unit's registers (arch::amx_unit). A group's
-/// sum is a whole number and the groups are added as everywhere else, so that the bits are those of
+/// sum is an integer and the groups are added in the same order as elsewhere, so the bits are those of
 /// multiply_groups_tile().
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 
-/// How many of so many tokens are worth a matrix register that is full or, by computing some tokens again, made full.
-/// Unpacking a panel for fewer than two registers' tokens costs more than the matrix unit saves.
+/// Returns the number of tokens to process with the matrix unit: full 16-row tiles; a remainder of 8 or more overlaps
+/// the previous tile. Unpacking a panel for fewer than two registers' tokens costs more than the matrix unit saves.
 template <class Unit>
 [[nodiscard]] constexpr std::size_t worth_matrix_unit(std::size_t tokens) noexcept {
     const std::size_t rest = tokens % Unit::tokens;
@@ -27,15 +27,15 @@ template <class Unit>
 
 namespace detail {
 
-/// Codes and scales of up to `most` groups of a panel as matrix registers and sums want them.
+/// Codes and scales of up to `most` groups of a panel in the layout of matrix registers and sums.
 template <class Arch, class Format>
 class unpacked_panel {
 public:
-    static constexpr std::size_t most = 24;  // all of a row of 768; 27 KiB
+    static constexpr std::size_t most = 24;  // a whole row of 768; 27 KiB
 
     /// @param from the first of `count` groups
     void unpack(const std::uint8_t* from, std::size_t count) noexcept {
-        // Codes lie there as code + zero. Adding what is missing to 128 and flipping the highest bit takes 128 off.
+        // Codes are stored as code + zero. Adding what is missing to 128 and flipping the highest bit subtracts 128.
         const int_batch<Arch> missing((128 - Format::zero) * 0x01010101),
             highest(static_cast<std::int32_t>(0x80808080));
         for (std::size_t g = 0; g < count; ++g) {
@@ -80,7 +80,7 @@ EARLYOUT_ALWAYS_INLINE void add_group(const std::int32_t* exact, const float_bat
 }
 
 /// Adds `count` groups of 16 tokens and half a panel to `sum`. While the matrix unit works on a group, the sums of the
-/// one before it are converted.
+/// previous one are converted.
 /// @param values, token_scales the first of those groups in the first token's row; [16 tokens, groups of a row]
 template <class Arch, class Format>
 inline void add_groups(const unpacked_panel<Arch, Format>& panel, std::size_t half, std::size_t count,
@@ -110,7 +110,7 @@ inline void add_groups(const unpacked_panel<Arch, Format>& panel, std::size_t ha
 
 }  // namespace detail
 
-/// multiply() for at least 16 tokens. The last register of tokens reaches back to be full, and computes some again.
+/// multiply() for at least 16 tokens. The last tile of tokens overlaps the previous one so that it is full.
 template <class Arch, group_format Format>
 void multiply_groups_matrix(const packed_matrix<Format>& weights, const quantized_view& x, const float* bias,
                             matrix_view<float> y, std::size_t first_panel, std::size_t last_panel,
@@ -120,10 +120,10 @@ void multiply_groups_matrix(const packed_matrix<Format>& weights, const quantize
     constexpr std::size_t max_runs = 8, run = unit::tokens;
     const typename unit::registers registers;
     detail::unpacked_panel<Arch, Format> panel;
-    batch sums[max_runs][2][run];  // where a panel has more groups than are unpacked at once
+    batch sums[max_runs][2][run];  // used when a panel has more groups than are unpacked at once
     const std::size_t groups = weights.groups();
 
-    // All of `count` groups of a panel, from group g on, with 16 tokens from t on and half of the rows.
+    // Processes `count` groups of a panel, from group g on, with 16 tokens from t on and half of the rows.
     const auto add = [&](std::size_t p, std::size_t g, std::size_t count, std::size_t t, std::size_t half,
                          look_ahead ahead, batch(&kept)[run]) {
         const std::size_t row = p * panel_rows + half * 16;
@@ -153,7 +153,7 @@ void multiply_groups_matrix(const packed_matrix<Format>& weights, const quantize
                 const std::size_t count = std::min(panel.most, groups - g);
                 const std::uint8_t* const from = weights.panel(p) + g * weights.group_bytes;
                 panel.unpack(from, count);
-                // What is unpacked next comes nearer meanwhile.
+                // Prefetches what is unpacked next.
                 look_ahead ahead(from + count * weights.group_bytes, weights.group_bytes / turns + 1);
                 for (std::size_t turn = 0; turn < turns; ++turn) {
                     const std::size_t t = std::min(at + turn / 2 * run, x.rows() - run);

@@ -10,7 +10,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 
 namespace detail {
 
-/// Sum over op(x[i]); lanes past the end contribute nothing.
+/// Computes the sum over op(x[i]); lanes past the end contribute nothing.
 template <class Arch, class Op>
 inline float sum_of(const float* x, std::size_t n, Op op) noexcept {
     using batch = float_batch<Arch>;

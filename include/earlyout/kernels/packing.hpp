@@ -20,17 +20,17 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// A weight matrix W: [out, in] as the product kernels read it: panels of 32 output rows, each panel one
-/// sequential stream [in][32] in the format's order of rows. The last panel's missing rows are zero. Weights exist only
-/// in this form; single rows can be read back. int8 and int4: packing_groups.hpp.
+/// A weight matrix W: [out, in] in the layout that the product kernels read: panels of 32 output rows, each panel one
+/// sequential stream [in][32] in the format's row order. The last panel's missing rows are zero. Weights exist only in
+/// this form; single rows can be read back. int8 and int4: packing_groups.hpp.
 template <class Format = f32>
 class packed_matrix {
 public:
     using element = typename Format::element;
 
     packed_matrix() noexcept = default;
-    /// All zero.
-    /// @param arena where to lie, beside other matrices; nullptr: by itself
+    /// Makes an all-zero matrix.
+    /// @param arena where to allocate, beside other matrices; nullptr: separately
     packed_matrix(std::size_t out, std::size_t in, Format = {}, weight_arena* arena = nullptr)
         : out_(out), in_(in), data_(weight_arena::make<element>(arena, round_up(out, kernels::panel_rows) * in)) {}
 
@@ -42,9 +42,9 @@ public:
     [[nodiscard]] const element* panel(std::size_t index) const noexcept {
         return data_.data() + index * kernels::panel_rows * in_;
     }
-    /// Bytes that a product streams, zero rows of the last panel included.
+    /// Returns the bytes that a product streams, zero rows of the last panel included.
     [[nodiscard]] std::size_t bytes() const noexcept { return data_.bytes(); }
-    /// Bytes of `panels` panels.
+    /// Returns the bytes of `panels` panels.
     [[nodiscard]] std::size_t panel_bytes(std::size_t panels) const noexcept {
         return panels * kernels::panel_rows * in_ * sizeof(element);
     }
@@ -61,10 +61,9 @@ public:
         }
     }
 
-    /// Itself, to be taken over by another.
+    /// Returns a view of these weights, to be attached to another matrix.
     [[nodiscard]] packed_weights share() const { return {format_name(), out_, in_, data_.memory(), data_.bytes()}; }
-    /// Takes over weights of this format and these sizes, which are then read where they are. What is refused leaves
-    /// the matrix as it was.
+    /// Attaches weights of this format and these sizes, which are then read in place. On error the matrix is unchanged.
     /// @throws error (mismatch, wrong_shape, malformed_file), (wrong_value) when a weight is not finite
     void adopt(const packed_weights& from) {
         const std::size_t size = round_up(out_, kernels::panel_rows) * in_;
@@ -72,7 +71,8 @@ public:
         check_finite(all_finite(from.memory.get(), size));
         data_ = aligned_buffer<element>::holding(from.memory, size);
     }
-    /// Panels first_panel .. last_panel - 1 of this matrix: row i becomes row rows[i] of `from`, bit for bit.
+    /// Copies rows for panels first_panel .. last_panel - 1 of this matrix: row i becomes row rows[i] of `from`, bit
+    /// for bit.
     /// @param rows [out]
     void gather(const packed_matrix& from, std::span<const token_id> rows, std::size_t first_panel,
                 std::size_t last_panel) noexcept {
@@ -90,18 +90,18 @@ public:
             }
         }
     }
-    /// Bytes that gather() makes memory deliver for so many rows, at most: a row's weights lie apart, each costs a
-    /// cache line unless it shares one.
+    /// Returns an upper bound of the memory traffic of gather() for n rows: a row's weights are not contiguous, each
+    /// costs a cache line unless it shares one.
     [[nodiscard]] std::size_t gather_bytes(std::size_t rows) const noexcept { return rows * in_ * detail::cache_line; }
 
-    /// out[k] = W[row, k]: an embedding's row from a tied output matrix. out: [in]
+    /// Computes out[k] = W[row, k]: an embedding row from a tied output matrix. out: [in]
     void copy_row(std::size_t row, float* out) const noexcept {
         const element* at = panel(row / kernels::panel_rows) + Format::place(row % kernels::panel_rows);
         for (std::size_t k = 0; k < in_; ++k) out[k] = Format::decode(at[k * kernels::panel_rows]);
     }
 
 private:
-    /// Free of branches, so that compilers vectorise it.
+    /// Branch-free, so that compilers vectorise it.
     [[nodiscard]] static bool all_finite(const std::byte* from, std::size_t size) noexcept {
         using bits_type = std::remove_const_t<decltype(Format::exponent)>;
         bits_type not_finite = 0;

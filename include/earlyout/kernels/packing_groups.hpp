@@ -14,9 +14,9 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// A weight matrix in int8 or int4. Panels of 32 output rows as ever; a panel is a stream of groups of 32 inputs, each
-/// the 32 rows' scales and then their codes, four inputs of a row side by side: int8 [8][32 rows][4] bytes, int4
-/// [8][16][4] bytes with row r in the lower and row r + 16 in the upper half of a byte.
+/// A weight matrix in int8 or int4. Panels of 32 output rows as in the other formats; a panel is a stream of groups of
+/// 32 inputs, each the 32 rows' scales and then their codes, four inputs of a row side by side: int8 [8][32 rows][4]
+/// bytes, int4 [8][16][4] bytes with row r in the lower and row r + 16 in the upper half of a byte.
 template <group_format Format>
 class packed_matrix<Format> {
 public:
@@ -37,9 +37,9 @@ public:
     [[nodiscard]] const std::uint8_t* panel(std::size_t index) const noexcept {
         return data_.data() + index * groups() * group_bytes;
     }
-    /// Bytes that a product streams, scales and zero rows of the last panel included.
+    /// Returns the bytes that a product streams, scales and zero rows of the last panel included.
     [[nodiscard]] std::size_t bytes() const noexcept { return data_.bytes(); }
-    /// Bytes of `panels` panels.
+    /// Returns the bytes of `panels` panels.
     [[nodiscard]] std::size_t panel_bytes(std::size_t panels) const noexcept { return panels * groups() * group_bytes; }
 
     /// Rounds and stores W's rows first_row .. from a row-major source [rows, in], or its transpose [in, rows].
@@ -53,7 +53,7 @@ public:
             set_row(first_row + r, [&](std::size_t k) { return source.row(k)[r]; });
         }
     }
-    /// Stores one group of a row as it is.
+    /// Stores one group of a row without rounding it again.
     void set_group(std::size_t row, std::size_t group, const kernels::coded_group& coded) noexcept {
         std::uint8_t* const at = data_.data() + group_offset(row, group);
         const std::size_t r = row % kernels::panel_rows;
@@ -68,7 +68,7 @@ public:
             }
         }
     }
-    /// One group of a row as it is stored.
+    /// Returns one group of a row as stored.
     [[nodiscard]] kernels::coded_group group(std::size_t row, std::size_t group) const noexcept {
         const std::uint8_t* const at = data_.data() + group_offset(row, group);
         const std::size_t r = row % kernels::panel_rows;
@@ -89,7 +89,8 @@ public:
         check_finite(scales_finite(from.memory.get(), size));
         data_ = aligned_buffer<std::uint8_t>::holding(from.memory, size);
     }
-    /// Panels first_panel .. last_panel - 1 of this matrix: row i becomes row rows[i] of `from`, bit for bit.
+    /// Copies rows for panels first_panel .. last_panel - 1 of this matrix: row i becomes row rows[i] of `from`, bit
+    /// for bit.
     /// @param rows [out]
     void gather(const packed_matrix& from, std::span<const token_id> rows, std::size_t first_panel,
                 std::size_t last_panel) noexcept {
@@ -103,13 +104,13 @@ public:
             }
         }
     }
-    /// Bytes that gather() makes memory deliver for so many rows, at most: of each group a row's scale and its codes,
+    /// Returns an upper bound of the memory traffic of gather() for n rows: per group, a row's scale and its codes,
     /// four inputs at a time, each cost a cache line unless they share one.
     [[nodiscard]] std::size_t gather_bytes(std::size_t rows) const noexcept {
         return rows * groups() * (1 + group_size / 4) * detail::cache_line;
     }
 
-    /// out[k] = W[row, k]: an embedding's row from a tied output matrix. out: [in]
+    /// Computes out[k] = W[row, k]: an embedding row from a tied output matrix. out: [in]
     void copy_row(std::size_t row, float* out) const noexcept {
         for (std::size_t g = 0; g < groups(); ++g) {
             const kernels::coded_group found = group(row, g);
@@ -147,7 +148,7 @@ private:
             std::uint32_t codes = 0;
             std::memcpy(&codes, source + code_offset(s, k), sizeof codes);
             if constexpr (Format::bits == 4) {
-                std::uint32_t beside = 0;  // the other half of each byte is another row's
+                std::uint32_t beside = 0;  // the other half of each byte belongs to another row
                 std::memcpy(&beside, target + code_offset(t, k), sizeof beside);
                 codes = (s < 16 ? codes : codes >> 4) & 0x0f0f0f0fu;
                 codes = t < 16 ? (beside & 0xf0f0f0f0u) | codes : (beside & 0x0f0f0f0fu) | codes << 4;
@@ -174,7 +175,7 @@ private:
 
 namespace kernels {
 
-/// Codes of four inputs for the 32 rows, a row's in one 32-bit lane. Returns where the next four stand.
+/// Loads codes of four inputs for the 32 rows, a row's in one 32-bit lane. Returns the address of the next four.
 template <class Arch, std::size_t Parts>
 EARLYOUT_ALWAYS_INLINE const std::uint8_t* load_codes(int8, const std::uint8_t* from,
                                                       int_batch<Arch> (&codes)[Parts]) noexcept {

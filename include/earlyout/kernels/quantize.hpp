@@ -24,7 +24,7 @@ struct coded_group {
 
 namespace detail {
 
-/// The whole number nearest to x, ties to even, for |x| < 2^22. The compiler turns loops of it into vector code.
+/// Returns the integer nearest to x, ties to even, for |x| < 2^22. Compilers vectorise loops over it.
 [[nodiscard]] constexpr float nearest(float x) noexcept { return (x + 0x1.8p23f) - 0x1.8p23f; }
 
 [[nodiscard]] inline coded_group code_group(const float* weights, float scale, float lowest, float highest) noexcept {
@@ -48,7 +48,7 @@ namespace detail {
     return detail::code_group(weights, most / 127.0f, -127.0f, 127.0f);
 }
 
-/// int4: of several scales around the one that makes the extreme weight -8 or 7, the one with the least squared error
+/// int4: the best of several scales around the one that makes the extreme weight -8 or 7, by least squared error
 /// weighted by importance, fitted to its codes. Magnitudes above 8 * 65504 saturate.
 /// @param weights [group_size], finite
 [[nodiscard]] inline coded_group quantize_group(int4, const float* weights) noexcept {
@@ -80,7 +80,7 @@ namespace detail {
     return detail::code_group(weights, best_scale, -8.0f, 7.0f);
 }
 
-/// Activations as products with int8 and int4 weights read them: value k of a row is scale[k / 32] * code[k].
+/// Activations in the form that products with int8 and int4 weights read: value k of a row is scale[k / 32] * code[k].
 struct quantized_view {
     const std::int8_t* codes = nullptr;  ///< [rows, groups * 32]
     const float* scales = nullptr;       ///< [rows, groups]
@@ -94,8 +94,8 @@ struct quantized_view {
     }
 };
 
-/// Rounds one row of activations; the last group is filled up with zeros. A group whose largest magnitude is below
-/// 1e-30 becomes zero; one with an infinity or NaN makes the row's products NaN.
+/// Rounds one row of activations; the last group is padded with zeros. A group whose largest magnitude is below 1e-30
+/// becomes zero; one with an infinity or NaN makes the row's products NaN.
 /// @param x              [n]
 /// @param codes          [n rounded up to 32]
 /// @param scales, sums   [groups]
@@ -139,10 +139,10 @@ void quantize_row(const float* x, std::size_t n, std::int8_t* codes, float* scal
     }
 }
 
-/// Rounds the activations of one product into memory that it is given.
+/// Rounds the activations of one product into the given memory.
 class quantized_rows {
 public:
-    /// @param memory bytes(rows, cols) of it, aligned to a cache line
+    /// @param memory bytes(rows, cols) bytes, aligned to a cache line
     quantized_rows(std::byte* memory, std::size_t rows, std::size_t cols) noexcept
         : codes_(reinterpret_cast<std::int8_t*>(memory)),
           scales_(reinterpret_cast<float*>(memory + rows * groups(cols) * group_size)),
@@ -152,7 +152,7 @@ public:
     [[nodiscard]] static constexpr std::size_t bytes(std::size_t rows, std::size_t cols) noexcept {
         return rows * groups(cols) * (group_size + sizeof(float) + sizeof(std::int32_t));
     }
-    /// Groups of a row of `cols` values.
+    /// Returns the groups of a row of `cols` values.
     [[nodiscard]] static constexpr std::size_t groups(std::size_t cols) noexcept {
         return (cols + group_size - 1) / group_size;
     }

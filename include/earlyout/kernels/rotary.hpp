@@ -8,7 +8,7 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 
-/// Cosines and sines of sums of angles, from those of the two.
+/// Computes cosines and sines of sums of angles from those of the summands.
 /// @param first, second [cosines | sines], 2 * half each
 /// @param cosine, sine  [half]
 template <class Arch = default_arch>
@@ -34,8 +34,8 @@ void add_angles(const float* first, const float* second, std::size_t half, float
     }
 }
 
-/// Turns element i of x's first half and element i of its second half, as a point in a plane, by angle i (Su et al.,
-/// 2021, "RoFormer"; in the order of GPT-NeoX and Llama).
+/// Rotates each pair (element i of x's first half, element i of its second half) by angle i (Su et al., 2021,
+/// "RoFormer"; in the order of GPT-NeoX and Llama).
 /// @param x            [2 * half]
 /// @param cosine, sine [half], of the angles
 template <class Arch = default_arch>

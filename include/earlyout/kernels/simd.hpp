@@ -9,28 +9,28 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 
-/// Rows that kernels keep contiguous per weight: every register width divides it.
+/// Rows that kernels store contiguously per weight: every register width divides it.
 inline constexpr std::size_t panel_rows = 32;
 
-/// Positions that the key cache keeps contiguous; every register width divides it.
+/// Positions that the key cache stores contiguously; every register width divides it.
 inline constexpr std::size_t key_block = 16;
 
-/// x * y + z, fused wherever the instruction set can. One spelling for every kernel, so that the same
-/// element is rounded the same way whichever block it is computed in.
+/// Returns x * y + z, fused wherever the instruction set supports it. Shared by all kernels, so that an element is
+/// rounded the same way whichever block it is computed in.
 template <class Arch>
 EARLYOUT_ALWAYS_INLINE float_batch<Arch> multiply_add(const float_batch<Arch>& x, const float_batch<Arch>& y,
                                                       const float_batch<Arch>& z) noexcept {
     return arch::multiply_add(x, y, z, arch::best<Arch>{});
 }
 
-/// Sum of a register's lanes, halves first, in an order that does not depend on xsimd's version.
+/// Returns the sum of a register's lanes, halves first, in an order that does not depend on xsimd's version.
 template <class Arch>
 [[nodiscard]] inline float sum_lanes(const float_batch<Arch>& x) noexcept {
     return arch::fold_lanes(
         x, [](const auto& a, const auto& b) { return a + b; }, arch::best<Arch>{});
 }
 
-/// Largest of a register's lanes.
+/// Returns the largest of a register's lanes.
 template <class Arch>
 [[nodiscard]] inline float max_lanes(const float_batch<Arch>& x) noexcept {
     const auto larger = [](const auto& a, const auto& b) {
@@ -43,7 +43,7 @@ template <class Arch>
     return arch::fold_lanes(x, larger, arch::best<Arch>{});
 }
 
-/// The last `count` (< lanes) floats of an array, the other lanes filled with `fill`.
+/// Loads the last `count` (< lanes) floats of an array, the other lanes filled with `fill`.
 template <class Arch>
 [[nodiscard]] inline float_batch<Arch> load_tail(const float* x, std::size_t count, float fill) noexcept {
     alignas(64) float values[lanes<Arch>];
@@ -59,7 +59,7 @@ inline void store_tail(const float_batch<Arch>& x, float* out, std::size_t count
     for (std::size_t i = 0; i < lanes<Arch> && i < count; ++i) out[i] = values[i];  // the first bound is for GCC
 }
 
-/// out[i] = op(x[i]) for i in [0, n), tails included; `out` may be `x`.
+/// Computes out[i] = op(x[i]) for i in [0, n), tails included; `out` may be `x`.
 template <class Arch, class Op>
 inline void transform(const float* x, float* out, std::size_t n, Op op) noexcept {
     constexpr std::size_t w = lanes<Arch>;

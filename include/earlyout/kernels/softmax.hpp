@@ -10,7 +10,7 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 
-/// Largest of x[0 .. n - 1]; minus infinity when n is 0.
+/// Returns the largest of x[0 .. n - 1]; minus infinity when n is 0.
 template <class Arch = default_arch>
 [[nodiscard]] float max_value(const float* x, std::size_t n, Arch = {}) noexcept {
     using batch = float_batch<Arch>;
@@ -28,7 +28,7 @@ template <class Arch = default_arch>
     return max_lanes<Arch>(xsimd::max(xsimd::max(most[0], most[1]), xsimd::max(most[2], most[3])));
 }
 
-/// x[i] = exp(x[i] - shift); returns the sum. x: [n]
+/// Computes x[i] = exp(x[i] - shift); returns the sum. x: [n]
 template <class Arch = default_arch>
 float exp_and_sum(float* x, std::size_t n, float shift, Arch = {}) noexcept {
     using batch = float_batch<Arch>;
@@ -57,7 +57,7 @@ float exp_and_sum(float* x, std::size_t n, float shift, Arch = {}) noexcept {
     return total;
 }
 
-/// sum(exp(x[i] - shift)). x: [n]
+/// Computes sum(exp(x[i] - shift)). x: [n]
 template <class Arch = default_arch>
 [[nodiscard]] float sum_exp(const float* x, std::size_t n, float shift, Arch = {}) noexcept {
     using batch = float_batch<Arch>;
@@ -65,14 +65,14 @@ template <class Arch = default_arch>
     return detail::sum_of<Arch>(x, n, [&](const batch& v) { return xsimd::exp(v - centre); });
 }
 
-/// log(sum(exp(x[i]))), computed around `shift`, which should be the maximum.
+/// Computes log(sum(exp(x[i]))) around `shift`, which should be the maximum.
 template <class Arch = default_arch>
 [[nodiscard]] float log_sum_exp(const float* x, std::size_t n, float shift, Arch = {}) noexcept {
     return shift + std::log(sum_exp<Arch>(x, n, shift));
 }
 
-/// Entropy of softmax(x) in nats, -sum p log p = log_sum - sum p x, given log_sum = log(sum(exp(x))). An x of -infinity
-/// adds nothing; NaN when log_sum is.
+/// Computes the entropy of softmax(x) in nats, -sum p log p = log_sum - sum p x, given log_sum = log(sum(exp(x))). An x
+/// of -infinity adds nothing; NaN when log_sum is.
 template <class Arch = default_arch>
 [[nodiscard]] float entropy(const float* x, std::size_t n, float log_sum, Arch = {}) noexcept {
     using batch = float_batch<Arch>;
@@ -84,7 +84,7 @@ template <class Arch = default_arch>
     });
 }
 
-/// H(q) in nats of q = p^2 / sum p^2, p = softmax(x): since q = softmax(2 x), with y = x - largest,
+/// Computes H(q) in nats of q = p^2 / sum p^2, p = softmax(x): since q = softmax(2 x), with y = x - largest,
 /// H(q) = log sum exp(2 y) - 2 sum y exp(2 y) / sum exp(2 y).
 template <class Arch = default_arch>
 [[nodiscard]] float entropy_of_squares(const float* x, std::size_t n, float largest, Arch = {}) noexcept {
@@ -112,8 +112,8 @@ template <class Arch = default_arch>
     return std::log(sum) - 2.0f * product / sum;
 }
 
-/// KL(p || q) in nats, sum p (log p - log q), of p = softmax(x) and q = softmax(y), given log(sum(exp)) of both. Where
-/// p is 0 nothing is added; infinite where q alone is 0; NaN when a log_sum is. x, y: [n]
+/// Computes KL(p || q) in nats, sum p (log p - log q), of p = softmax(x) and q = softmax(y), given log(sum(exp)) of
+/// both. Terms with p = 0 add nothing; infinite where only q is 0; NaN when a log_sum is. x, y: [n]
 template <class Arch = default_arch>
 [[nodiscard]] float kl_divergence(const float* x, float log_sum_x, const float* y, float log_sum_y, std::size_t n,
                                   Arch = {}) noexcept {
@@ -137,7 +137,7 @@ template <class Arch = default_arch>
     return std::max(sum, 0.0f);
 }
 
-/// x[i] = exp(x[i]) / sum(exp(x)), in place. x: [n]
+/// Computes x[i] = exp(x[i]) / sum(exp(x)), in place. x: [n]
 template <class Arch = default_arch>
 void softmax(float* x, std::size_t n, Arch = {}) noexcept {
     if (n == 0) return;

@@ -11,8 +11,8 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 
-/// Indices of the k largest of x[0 .. n - 1], in increasing order; of equal values the lower indices. Reads x once and
-/// keeps the best so far, so that most values are compared with the k-th best and forgotten. NaN is below everything.
+/// Finds the indices of the k largest of x[0 .. n - 1], in increasing order; ties go to the lower indices. Reads x once
+/// and keeps the best so far, so that most values are only compared with the k-th best. NaN ranks below everything.
 /// @param k    1 .. n
 /// @param room [2 k], the result in its first k
 template <class Arch = default_arch>
@@ -20,11 +20,11 @@ void find_top_k(const float* x, std::size_t n, std::size_t k, std::span<token_id
     constexpr std::size_t stretch = 64;
     const auto value = [x](token_id i) {
         const float v = x[static_cast<std::size_t>(i)];
-        return v == v ? v : -std::numeric_limits<float>::infinity();  // NaN has no place in an order
+        return v == v ? v : -std::numeric_limits<float>::infinity();  // NaN is unordered
     };
     const auto before = [value](token_id a, token_id b) { return value(a) != value(b) ? value(a) > value(b) : a < b; };
     std::size_t held = 0;
-    float least = -std::numeric_limits<float>::infinity();  // of k that are held; nothing later and equal gets in
+    float least = -std::numeric_limits<float>::infinity();  // of the k held; a later equal value does not replace it
     const auto keep_best = [&] {
         const auto kth = room.begin() + static_cast<std::ptrdiff_t>(k - 1);
         std::nth_element(room.begin(), kth, room.begin() + static_cast<std::ptrdiff_t>(held), before);

@@ -24,7 +24,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 
 namespace detail {
 
-/// A layer of any architecture: one virtual call for each block of tokens.
+/// A layer of any architecture: one virtual call per chunk of tokens.
 class any_block {
 public:
     template <class Block>
@@ -78,7 +78,7 @@ private:
     std::unique_ptr<interface> held_;
 };
 
-/// The last norm of any architecture.
+/// The final norm of any architecture.
 class any_norm {
 public:
     any_norm() = default;
@@ -109,16 +109,17 @@ private:
 }  // namespace detail
 
 /// A language model of whichever of these architectures a checkpoint's `model_type` names, in a weight format chosen at
-/// run time: for programs that take any model. One that knows its architecture names it instead, and pays for no other.
+/// run time: for programs that accept any model. A program that knows its architecture names that instead, and compiles
+/// no other.
 template <architecture... Architectures>
 class any_model_of : public language_model<detail::any_block, detail::any_norm, any_format> {
     using base = language_model<detail::any_block, detail::any_norm, any_format>;
 
 public:
-    /// Name of the architecture.
+    /// Returns the name of the architecture.
     [[nodiscard]] std::string_view architecture() const noexcept { return architecture_; }
 
-    /// As transformer::from_checkpoint, which it calls.
+    /// Calls transformer::from_checkpoint.
     /// @throws error as that, and (unsupported) for another `model_type`
     [[nodiscard]] static any_model_of from_checkpoint(const checkpoint& from, any_format format = {}) {
         return from_checkpoint(from, format, format);
@@ -158,7 +159,7 @@ private:
     std::string_view architecture_;
 };
 
-/// Any architecture that comes with the library.
+/// Any architecture that the library provides.
 using any_model = any_model_of<gpt2_architecture, llama_architecture, mistral_architecture, qwen2_architecture,
                                qwen3_architecture, codegen_architecture, starcoder2_architecture>;
 

@@ -16,8 +16,8 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// CodeGen (Nijkamp et al., 2022), which has GPT-J's layers: both halves read one norm, and the first `rotary_dim`
-/// elements of a head are turned by its position.
+/// CodeGen (Nijkamp et al., 2022), which has GPT-J's layers: both halves read one norm, and rotary positions apply to
+/// the first `rotary_dim` elements of a head.
 struct codegen_architecture {
     static constexpr std::string_view model_type = "codegen";
     static constexpr decoder_names names{
@@ -71,7 +71,8 @@ struct codegen_architecture {
     }
 
 private:
-    /// The matrix is stored for the four parts of the machine it was trained on, queries, values and keys in each.
+    /// The matrix is stored in four parts, one per device of the original training, each with its queries, values and
+    /// keys.
     static constexpr std::size_t parts = 4;
 
     static std::size_t rotary_dim(const reader& from, const model_shape& s) {
@@ -83,8 +84,8 @@ private:
         return dim;
     }
 
-    /// Each head's planes are elements 2 i and 2 i + 1 here; our kernel turns i and i + dim / 2. Queries and keys
-    /// stored in its order give the same products.
+    /// Here each head's planes are elements 2 i and 2 i + 1; our kernel rotates i and i + dim / 2. Queries and keys
+    /// reordered for the kernel give the same products.
     template <class Attention>
     static void read_query_key_value(const reader& from, const std::string& name, const model_shape& s, std::size_t dim,
                                      Attention& into) {

@@ -29,10 +29,10 @@ struct gpt2_architecture {
 
     using reader = detail::checkpoint_reader;
 
-    /// Sizes that follow from those fixed at compile time.
+    /// Returns the sizes that follow from those fixed at compile time.
     static constexpr model_shape complete(const model_shape& s) noexcept { return s.d_model == 0 ? s : s.completed(); }
 
-    /// The shape that the configuration gives, before it is trusted with an allocation.
+    /// Returns the shape that the configuration gives, before anything is allocated for it.
     static model_shape shape(const reader& from) {
         from.refuse("add_cross_attention");
         model_shape s;
@@ -70,7 +70,7 @@ struct gpt2_architecture {
     }
 
 private:
-    /// Factor on the attention scores of a layer, numbered from 1.
+    /// Returns the factor on the attention scores of a layer, numbered from 1.
     static float scale(const reader& from, const model_shape& s, std::size_t layer) {
         float value = 1.0f;
         if (from.boolean("scale_attn_weights", true)) value /= std::sqrt(static_cast<float>(s.head_dim));
@@ -78,7 +78,7 @@ private:
         return value;
     }
 
-    /// Hugging Face stores GPT-2's matrices transposed, "Conv1D": [in, out]. GGUF does not.
+    /// Returns true if matrices are transposed, "Conv1D": [in, out], as Hugging Face stores GPT-2. GGUF does not.
     static bool transposed(const reader& from) {
         return from.text("conv1d_layout", {"in_out", "out_in"}, "in_out") == "in_out";
     }

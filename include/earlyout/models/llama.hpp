@@ -8,8 +8,8 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// Llama 1 to 3.2 (Touvron et al., 2023; Dubey et al., 2024), and what is stored like it: RMS norm before each half,
-/// rotary positions, grouped queries, SwiGLU.
+/// Llama 1 to 3.2 (Touvron et al., 2023; Dubey et al., 2024), and models stored in the same layout: RMS norm before
+/// each half, rotary positions, grouped queries, SwiGLU.
 struct llama_architecture : detail::gated_llama_layers<llama_architecture> {
     static constexpr std::string_view model_type = "llama";
 

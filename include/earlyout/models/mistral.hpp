@@ -9,15 +9,15 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// Mistral (Jiang et al., 2023): Llama whose tokens may see the last `sliding_window` positions only.
+/// Mistral (Jiang et al., 2023): Llama with a sliding window of the last `sliding_window` positions.
 struct mistral_architecture : detail::gated_llama_layers<mistral_architecture> {
     static constexpr std::string_view model_type = "mistral";
 
     static constexpr absent_sizes absent{.kv_heads = 8, .head_dim = {}};
-    // Of Llamas with a window, which GGUF files may hold.
+    // For Llamas with a window, which GGUF files may hold.
     static biases attention_biases(const reader& from) { return biases_of_key(from); }
     static bool feed_forward_bias(const reader& from) { return from.boolean("mlp_bias", false); }
-    /// Without the key 4096, as Hugging Face has it; null: all positions.
+    /// Absent: 4096, Hugging Face's default; null: all positions.
     static std::size_t window(const reader& from, std::size_t) {
         return from.optional_size("sliding_window", 4096).value_or(0);
     }

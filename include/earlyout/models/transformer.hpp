@@ -15,17 +15,17 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// Names, as a checkpoint spells them, of what every decoder has.
+/// Names, as a checkpoint spells them, of the parts that every decoder has.
 struct decoder_names {
-    std::string_view prefix;     ///< of all but the output matrix, where there is one: "model."
+    std::string_view prefix;     ///< of all but the output matrix, if there is one: "model."
     std::string_view tokens;     ///< token embedding, without the prefix: "embed_tokens"
     std::string_view positions;  ///< learned positions; empty: none
-    std::string_view norm;       ///< the last norm
-    bool tied = false;           ///< what `tie_word_embeddings` means where it is missing
+    std::string_view norm;       ///< the final norm
+    bool tied = false;           ///< default of `tie_word_embeddings`
     bool output_bias = false;
 };
 
-/// An architecture is a list of types and how a checkpoint fills them: see architecture.md.
+/// An architecture is a list of types and the functions that fill them from a checkpoint: see architecture.md.
 template <class A>
 concept architecture = requires(const detail::checkpoint_reader& reader, const model_shape& shape) {
     { A::model_type } -> std::convertible_to<std::string_view>;
@@ -46,20 +46,19 @@ class transformer : public language_model<typename Architecture::template block<
     using base = language_model<block, norm, Format>;
 
 public:
-    /// Sizes known at compile time (0 where not), for plans that check their layers against them.
+    /// Sizes known at compile time (0 if not), for plans that check their layers against them.
     static constexpr model_shape static_shape = fixed;
 
-    /// Name that a checkpoint's `model_type` gives this architecture.
+    /// The `model_type` of this architecture in a checkpoint.
     static constexpr std::string_view architecture = Architecture::model_type;
 
-    /// Reads configuration and weights. Matrices are stored in the format; norms and biases in f32, embeddings that
-    /// are not the output matrix as the checkpoint stores them.
-    /// @throws error when the configuration asks for something else, or a tensor is missing, mis-shaped or
-    ///         not finite
+    /// Reads configuration and weights. Matrices are stored in the format; norms and biases in f32; embeddings that are
+    /// not the output matrix keep the checkpoint's type.
+    /// @throws error when the configuration is not supported, or a tensor is missing, mis-shaped or not finite
     [[nodiscard]] static transformer from_checkpoint(const checkpoint& from, Format format = {}) {
         return from_checkpoint(from, format, format);
     }
-    /// The same with another format for the output matrix than for the layers.
+    /// The same with a different format for the output matrix.
     [[nodiscard]] static transformer from_checkpoint(const checkpoint& from, Format format, Format output_format) try {
         constexpr decoder_names names = Architecture::names;
         typename base::parts made;
@@ -76,10 +75,10 @@ public:
         detail::unsupported_settings::refuse(reader, s, Architecture::model_type);
         check_fixed(s, from.source());
 
-        // Each matrix proves its size before anything of that size is allocated.
+        // The size of each matrix is checked before anything of that size is allocated.
         const std::string tokens = std::string(names.tokens) + ".weight";
         const bool tied = reader.boolean("tie_word_embeddings", names.tied);
-        // One matrix that is both may be stored as either.
+        // A tied matrix may be stored under either name.
         const bool as_output = tied && !reader.has(tokens) && reader.find("lm_head.weight") != nullptr;
         if (!as_output) (void)reader.require(tokens, {s.vocab, s.d_model});
         if (as_output || !tied) (void)reader.require_exactly("lm_head.weight", {s.vocab, s.d_model});
@@ -115,7 +114,7 @@ private:
                                               std::size_t rows, std::size_t d_model) {
         const tensor_view& tensor = reader.require(name, {rows, d_model});
         embedding made(d_model, rows, tensor.type);
-        // In blocks they stay as they are; reading them once proves that they are finite.
+        // Blocks are stored unchanged; reading them once checks that they are finite.
         const bool in_blocks = block_elements(tensor.type) != 1;
         if (in_blocks) made.set_bytes(tensor.bytes);
         reader.read_rows(tensor, [&](std::size_t first, matrix_view<const float> values) {

@@ -15,23 +15,23 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// Queries and keys are used as the product gives them: positions are in the tokens' rows.
+/// Leaves queries and keys unchanged: positions are part of the hidden states.
 struct no_positions {
     void operator()(std::size_t, float*, std::size_t, float*, std::size_t, std::size_t) const noexcept {}
     [[nodiscard]] std::size_t bytes() const noexcept { return 0; }
 };
 
-/// Causal self-attention: every query sees the cache entries at its own position and before, or the last so many of
+/// Causal self-attention: every query sees the cache entries at its own position and before, or the last `window` of
 /// them. Query heads share key-value heads in groups of heads / kv_heads.
-/// @tparam Positions what happens to a token's queries and keys before they are used: no_positions, rotary,
-///                   normed_heads; called as positions(position, queries, heads, keys, kv_heads, head_dim)
+/// @tparam Positions transforms a token's queries and keys before they are used: no_positions, rotary, normed_heads;
+///                   called as positions(position, queries, heads, keys, kv_heads, head_dim)
 template <class Format = f32, model_shape Shape = model_shape{}, class Positions = no_positions>
 class self_attention {
 public:
     self_attention() = default;
-    /// All-zero weights, to be filled through query_key_value() and output().
+    /// Makes all-zero weights, to be filled through query_key_value() and output().
     /// @param scale  factor on the scores before the softmax, usually 1 / sqrt(head_dim)
-    /// @param window most positions a query sees, its own included; 0: all
+    /// @param window max positions visible to a query, its own included; 0: all
     self_attention(const model_shape& shape, float scale, Format format = {}, weight_arena* arena = nullptr,
                    Positions positions = {}, std::size_t window = 0)
         : positions_(std::move(positions)),
@@ -45,8 +45,8 @@ public:
           query_key_value_(key_column_ + 2 * d_kv_, shape.d_model, "attention input", format, arena),
           output_(shape.d_model, shape.d_query(), "attention output", format, arena) {}
 
-    /// q, k and v in one matrix: rows [0, d_query) are q, the rows from key_row() on k and then v. Keys
-    /// begin a panel, so that a skipped layer reads theirs alone.
+    /// Returns q, k and v in one matrix: rows [0, d_query) are q, the rows from key_row() on k and then v. Keys begin a
+    /// panel, so that a skipped layer reads only keys and values.
     [[nodiscard]] linear<Format, Shape.d_model>& query_key_value() noexcept { return query_key_value_; }
     [[nodiscard]] std::size_t key_row() const noexcept { return key_column_; }
     [[nodiscard]] std::size_t value_row() const noexcept { return key_column_ + d_kv_; }
@@ -91,7 +91,7 @@ public:
         output_(attended, update, context);
     }
 
-    /// Appends the tokens' keys and values and computes nothing else.
+    /// Appends the tokens' keys and values to their caches, and computes nothing else.
     void update_kv_only(std::size_t layer, std::span<const layer_token> tokens, matrix_view<const float> normed,
                         run_context& context) const {
         scratch_frame frame(context.scratch());
@@ -124,7 +124,7 @@ public:
     }
 
 private:
-    /// Gives the queries of `heads` heads and the keys their positions; keys and values go into the caches.
+    /// Applies positions to the queries of `heads` heads and the keys; keys and values are stored in the caches.
     void append(std::size_t layer, std::span<const layer_token> tokens, matrix_view<float> projected, std::size_t heads,
                 run_context& context) const {
         context.count_bytes(positions_.bytes());

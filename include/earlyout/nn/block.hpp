@@ -15,7 +15,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 
 namespace detail {
 
-/// Calls body(i) for each token, on all threads where there are many.
+/// Calls body(i) for each token, on all threads if there are many.
 template <class Body>
 void for_each_token(std::size_t tokens, std::size_t d_model, executor& on, Body body) {
     const std::size_t grain = 1 + (std::size_t{1} << 13) / (d_model + 1);
@@ -24,7 +24,7 @@ void for_each_token(std::size_t tokens, std::size_t d_model, executor& on, Body 
     });
 }
 
-/// normed = norm(rows). normed: [tokens, d_model]
+/// Computes normed = norm(rows). normed: [tokens, d_model]
 template <class Norm>
 void normalize(const Norm& norm, std::span<const layer_token> tokens, matrix_view<float> normed, run_context& context) {
     context.count_bytes(norm.bytes());
@@ -32,7 +32,7 @@ void normalize(const Norm& norm, std::span<const layer_token> tokens, matrix_vie
                    [&](std::size_t i) { norm(tokens[i].row, normed.row(i)); });
 }
 
-/// rows += update. update: [tokens, d_model]
+/// Computes rows += update. update: [tokens, d_model]
 inline void add(matrix_view<const float> update, std::span<const layer_token> tokens, run_context& context) {
     for_each_token(tokens.size(), update.cols(), context.threads(), [&](std::size_t i) {
         const float* from = update.row(i);
@@ -41,7 +41,7 @@ inline void add(matrix_view<const float> update, std::span<const layer_token> to
     });
 }
 
-/// The normed input, the update, and whatever half takes more.
+/// Returns the scratch of the normed input, the update, and the larger half.
 template <class Attention, class FeedForward>
 [[nodiscard]] std::size_t block_scratch_bytes(const Attention& attention, const FeedForward& feed_forward,
                                               std::size_t tokens, std::size_t pieces) noexcept {
@@ -72,7 +72,7 @@ struct pre_norm_block {
         detail::add(update, tokens, context);
     }
 
-    /// Appends the tokens' keys and values computed from their present rows, which stay as they are.
+    /// Appends the tokens' keys and values computed from their current rows, which stay unchanged.
     void update_kv_only(std::size_t layer, std::span<const layer_token> tokens, run_context& context) const {
         scratch_frame frame(context.scratch());
         const matrix_view<float> normed = frame.matrix(tokens.size(), attention.d_model());
@@ -110,7 +110,7 @@ struct parallel_block {
     Attention attention;
     FeedForward feed_forward;
 
-    /// As pre_norm_block's.
+    /// See pre_norm_block.
     void operator()(std::size_t layer, std::span<const layer_token> tokens, run_context& context) const {
         scratch_frame frame(context.scratch());
         const matrix_view<float> normed = frame.matrix(tokens.size(), attention.d_model());

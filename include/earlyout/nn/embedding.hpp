@@ -17,17 +17,16 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// A table of rows, [count, d_model], in the element type it is stored in: reading one row is all that a token asks of
-/// it.
+/// A table of rows, [count, d_model], in the element type it is stored in: a token reads only one row.
 class embedding {
 public:
     embedding() = default;
-    /// `count` rows of zeros, to be filled by set_rows() or, in block types, set_bytes().
+    /// Makes `count` rows of zeros, to be filled by set_rows() or, in block types, set_bytes().
     /// @throws error (wrong_shape) when a row is not whole blocks
     embedding(std::size_t d_model, std::size_t count, dtype stored = dtype::f32)
         : d_model_(d_model), stored_(stored), rows_(bytes_of(stored, count * whole_blocks(d_model, stored))) {}
 
-    /// Rounds to the element type; values that are of it already stay as they are.
+    /// Rounds rows to the element type; values that are representable stay unchanged.
     void set_rows(std::size_t first_row, matrix_view<const float> source) noexcept {
         visit([&]<class Stored>(Stored stored, auto* rows) {
             for (std::size_t r = 0; r < source.rows(); ++r) {
@@ -36,7 +35,7 @@ public:
         });
     }
 
-    /// All rows as they are stored.
+    /// Sets all rows from their stored bytes.
     void set_bytes(std::span<const std::byte> bytes) noexcept {
         std::copy_n(bytes.begin(), std::min(bytes.size(), rows_.size()), rows_.data());
     }
@@ -44,17 +43,17 @@ public:
     [[nodiscard]] bool empty() const noexcept { return rows_.size() == 0; }
     [[nodiscard]] std::size_t bytes() const noexcept { return rows_.bytes(); }
 
-    /// out = row `index`. out: [d_model]
+    /// Computes out = row `index`. out: [d_model]
     void copy_row(std::size_t index, float* out) const noexcept {
         for_each_element(index, [&](std::size_t k, float value) { out[k] = value; });
     }
-    /// out += row `index`. out: [d_model]
+    /// Computes out += row `index`. out: [d_model]
     void add_row(std::size_t index, float* out) const noexcept {
         for_each_element(index, [&](std::size_t k, float value) { out[k] += value; });
     }
 
 private:
-    /// Reading a row writes whole blocks.
+    /// Reading a row decodes whole blocks.
     static std::size_t whole_blocks(std::size_t d_model, dtype stored) {
         if (d_model % block_elements(stored) != 0) {
             fail(errc::wrong_shape, "embedding: expected rows of whole blocks of ", block_elements(stored),

@@ -10,10 +10,10 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// The non-linearity between a feed-forward's two matrices.
+/// The activation function between a feed-forward's two matrices.
 enum class activation : std::uint8_t { gelu_tanh, gelu_erf, relu, silu };
 
-/// x = f(x) in place. x: [n]
+/// Computes x = f(x) in place. x: [n]
 inline void apply(activation f, float* x, std::size_t n) noexcept {
     switch (f) {
         case activation::gelu_tanh: return kernels::gelu_tanh(x, n);
@@ -23,12 +23,12 @@ inline void apply(activation f, float* x, std::size_t n) noexcept {
     }
 }
 
-/// W2 f(W1 x + b1) + b2 with W1: [d_ff, d_model], W2: [d_model, d_ff].
+/// Computes W2 f(W1 x + b1) + b2 with W1: [d_ff, d_model], W2: [d_model, d_ff].
 template <class Format = f32, model_shape Shape = model_shape{}>
 class feed_forward {
 public:
     feed_forward() = default;
-    /// All-zero weights, to be filled through up() and down().
+    /// Makes all-zero weights, to be filled through up() and down().
     feed_forward(const model_shape& shape, activation f, Format format = {}, weight_arena* arena = nullptr)
         : activation_(f),
           up_(shape.d_ff, shape.d_model, "feed-forward input", format, arena),
@@ -37,7 +37,7 @@ public:
     [[nodiscard]] linear<Format, Shape.d_model>& up() noexcept { return up_; }
     [[nodiscard]] linear<Format, Shape.d_ff>& down() noexcept { return down_; }
 
-    /// normed, update: [tokens, d_model].
+    /// Runs the layer. normed, update: [tokens, d_model].
     void operator()(matrix_view<const float> normed, matrix_view<float> update, run_context& context) const {
         scratch_frame frame(context.scratch());
         const matrix_view<float> inner = frame.matrix(normed.rows(), up_.out());
@@ -67,25 +67,25 @@ private:
     linear<Format, Shape.d_ff> down_;
 };
 
-/// W3 (f(W1 x + b1) * (W2 x + b2)) + b3, element by element (Shazeer, 2020, "GLU Variants"; SwiGLU with silu):
+/// Computes W3 (f(W1 x + b1) * (W2 x + b2)) + b3, element by element (Shazeer, 2020, "GLU Variants"; SwiGLU with silu):
 /// W1, W2: [d_ff, d_model], W3: [d_model, d_ff]. W1 and W2 are one matrix, read in one product.
 template <class Format = f32, model_shape Shape = model_shape{}>
 class gated_feed_forward {
 public:
     gated_feed_forward() = default;
-    /// All-zero weights, to be filled through gate_up() and down().
+    /// Makes all-zero weights, to be filled through gate_up() and down().
     gated_feed_forward(const model_shape& shape, activation f, Format format = {}, weight_arena* arena = nullptr)
         : activation_(f),
           up_column_(round_up(shape.d_ff, kernels::panel_rows)),
           gate_up_(up_column_ + shape.d_ff, shape.d_model, "feed-forward input", format, arena),
           down_(shape.d_model, shape.d_ff, "feed-forward output", format, arena) {}
 
-    /// Rows [0, d_ff) are W1, the rows from up_row() on W2, which begin a panel.
+    /// Returns W1 and W2 in one matrix: rows [0, d_ff) are W1, the rows from up_row() on W2, which begin a panel.
     [[nodiscard]] linear<Format, Shape.d_model>& gate_up() noexcept { return gate_up_; }
     [[nodiscard]] std::size_t up_row() const noexcept { return up_column_; }
     [[nodiscard]] linear<Format, Shape.d_ff>& down() noexcept { return down_; }
 
-    /// normed, update: [tokens, d_model].
+    /// Runs the layer. normed, update: [tokens, d_model].
     void operator()(matrix_view<const float> normed, matrix_view<float> update, run_context& context) const {
         scratch_frame frame(context.scratch());
         const matrix_view<float> both = frame.matrix(normed.rows(), gate_up_.out());

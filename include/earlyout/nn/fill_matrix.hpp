@@ -20,8 +20,8 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 /// Rows of a stored matrix that become rows of a linear layer.
 struct matrix_part {
     std::string tensor;
-    std::size_t stored_rows = 0;  ///< that the tensor has in all
-    std::size_t first = 0;        ///< of them, where the part begins
+    std::size_t stored_rows = 0;  ///< rows of the tensor in total
+    std::size_t first = 0;        ///< first row of the part
     std::size_t count = 0;
     std::size_t to = 0;  ///< the layer's row that `first` becomes
 };
@@ -31,7 +31,7 @@ enum class matrix_layout { out_in, in_out };
 
 namespace detail {
 
-/// Sets the rows of each part, in the format that the matrix has by now.
+/// Sets the rows of each part, in the matrix's current format.
 template <class Linear>
 void set_parts(const checkpoint& from, std::span<const matrix_part> parts, std::span<const tensor_view* const> tensors,
                Linear& into) {
@@ -43,7 +43,7 @@ void set_parts(const checkpoint& from, std::span<const matrix_part> parts, std::
         });
     }
 }
-/// The same of transposes, each of which is read as a whole.
+/// The same for transposes, each of which is read as a whole.
 template <class Linear>
 void set_transposed_parts(const checkpoint& from, std::span<const matrix_part> parts,
                           std::span<const tensor_view* const> tensors, Linear& into) {
@@ -62,17 +62,17 @@ void set_transposed_parts(const checkpoint& from, std::span<const matrix_part> p
 
 }  // namespace detail
 
-/// Fills the matrix of a linear layer from tensors of a checkpoint: takes the packed matrix over where the checkpoint
-/// has its matrices packed, takes quantised rows over unrounded where the layer's format has the same codes, and else
-/// reads and rounds them. A matrix whose format is to be the stored one gets the format that holds all of the tensors.
-/// The layer remembers the tensors' names.
-/// @param parts all that go into the matrix; one of them goes to row 0
+/// Fills the matrix of a linear layer from tensors of a checkpoint: attaches the packed matrix if the checkpoint stores
+/// its matrices packed, copies quantised rows unchanged if the layer's format has the same codes, and otherwise reads
+/// and rounds them. A matrix whose format is to be the stored one gets the format that holds all of the tensors. The
+/// layer remembers the tensors' names.
+/// @param parts all that form the matrix; one of them goes to row 0
 /// @throws error (missing_tensor, wrong_shape, malformed_file, wrong_value), and (mismatch) for packed matrices
 template <class Linear>
 void fill_matrix(const checkpoint& from, std::span<const matrix_part> parts, Linear& into,
                  matrix_layout layout = matrix_layout::out_in) {
     std::vector<const tensor_view*> tensors;
-    std::vector<std::string> names;  // the one that the rows begin with is the first
+    std::vector<std::string> names;  // the tensor of row 0 first
     const matrix_part* begin = nullptr;
     for (const matrix_part& part : parts) {
         tensors.push_back(layout == matrix_layout::out_in

@@ -8,14 +8,14 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// Normalises every head's query and key by itself before its position is applied (Qwen3).
+/// Normalises every head's query and key separately before positions are applied (Qwen3).
 template <class Positions, std::size_t HeadDim = dynamic>
 struct normed_heads {
     rms_norm<HeadDim> query_norm;
     rms_norm<HeadDim> key_norm;
     Positions positions;
 
-    /// queries: [heads, head_dim], keys: [kv_heads, head_dim]
+    /// Normalises in place, then applies positions. queries: [heads, head_dim], keys: [kv_heads, head_dim]
     void operator()(std::size_t position, float* queries, std::size_t heads, float* keys, std::size_t kv_heads,
                     std::size_t head_dim) const noexcept {
         for (std::size_t h = 0; h < heads; ++h) query_norm(queries + h * head_dim, queries + h * head_dim);

@@ -15,12 +15,13 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// Keys and values of one sequence. Every layer has its own length and the positions of its entries, in
-/// increasing order; a token that left early may be missing from the deeper layers, so lengths never
-/// increase with depth. Layers are numbered from 1.
+/// Keys and values of one sequence. Every layer has its own length and the positions of its entries, in increasing
+/// order; a token that exited early may be missing from the deeper layers, so lengths never increase with depth. Layers
+/// are numbered from 1.
 ///
-/// Every head has a stretch of its own. Its keys lie transposed in blocks of 16 entries, [entries/16][head_dim][16], so
-/// that one query meets 16 keys without a horizontal sum; its values lie by row, padded to 16. Both are one stream.
+/// Every head has its own contiguous memory. Its keys are stored transposed in blocks of 16 entries,
+/// [entries/16][head_dim][16], so that one query meets 16 keys without a horizontal sum; its values are stored by row,
+/// padded to 16. Both are read as one stream.
 class kv_cache {
 public:
     kv_cache(const model_shape& shape, std::size_t capacity, kv_format format = {})
@@ -40,22 +41,22 @@ public:
     }
 
     [[nodiscard]] std::size_t layers() const noexcept { return layers_.size(); }
-    /// Most entries a layer can hold.
+    /// Returns the max number of entries a layer can hold.
     [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
-    /// Entries of a layer.
+    /// Returns the number of entries of a layer.
     [[nodiscard]] std::size_t length(std::size_t layer) const noexcept { return at(layer).positions.size(); }
-    /// Position of a layer's entry.
+    /// Returns the position of a layer's entry.
     [[nodiscard]] std::size_t position(std::size_t layer, std::size_t entry) const noexcept {
         return at(layer).positions[entry];
     }
-    /// Entries of a layer that a query at `position` may see: those at most that far.
+    /// Returns how many entries of a layer are visible to a query at `position`: those at or before it.
     [[nodiscard]] std::size_t visible(std::size_t layer, std::size_t position) const noexcept {
         const auto& positions = at(layer).positions;
         return static_cast<std::size_t>(std::upper_bound(positions.begin(), positions.end(), position) -
                                         positions.begin());
     }
-    /// Entries of a layer before the first that a query at `position` may see through a window of so many positions,
-    /// its own included; 0: no window.
+    /// Returns how many entries of a layer precede the first one visible to a query at `position` through a window of
+    /// the given number of positions, its own included; 0: no window.
     [[nodiscard]] std::size_t hidden(std::size_t layer, std::size_t position, std::size_t window) const noexcept {
         if (window == 0 || position < window) return 0;
         const auto& positions = at(layer).positions;
@@ -71,13 +72,13 @@ public:
             set(layer, entry, head, key + head * head_dim_, value + head * head_dim_);
         }
     }
-    /// Appends one entry whose keys and values set() gives, and returns which it is.
+    /// Appends one entry, to be filled by set(), and returns its index.
     std::size_t push(std::size_t layer, std::size_t position) noexcept {
         auto& positions = layers_[layer - 1].positions;
         positions.push_back(position);  // within the reserve: no allocation
         return positions.size() - 1;
     }
-    /// One head's part of an entry; several threads may set different heads.
+    /// Sets one head's part of an entry; several threads may set different heads.
     /// @param key, value [head_dim]
     void set(std::size_t layer, std::size_t entry, std::size_t kv_head, const float* key, const float* value) noexcept {
         auto& l = layers_[layer - 1];
@@ -90,7 +91,7 @@ public:
     void attend(std::size_t layer, std::size_t kv_head, std::span<const kernels::head_query> queries,
                 extent<HeadDim> head_dim, float scale, float* scratch) const noexcept {
         if constexpr (HeadDim != dynamic) {
-            // In the format that is the default a size known at compile time has kernels of its own.
+            // For the default format, a head size known at compile time has dedicated kernels.
             if (format_ == f32{}) {
                 kernels::attend(f32{}, queries, keys(layer, kv_head), values(layer, kv_head), value_stride_, head_dim,
                                 scale, scratch);
@@ -109,21 +110,21 @@ public:
         }
     }
 
-    /// Returns what keys and values are stored in.
+    /// Returns the format in which keys and values are stored.
     [[nodiscard]] kv_format format() const noexcept { return format_; }
-    /// A head's keys, in the format stored; see kernels::attend for the layout.
+    /// Returns a head's keys, in the stored format; see kernels::attend for the layout.
     template <element_format Stored = f32>
     [[nodiscard]] const typename Stored::element* keys(std::size_t layer, std::size_t kv_head) const noexcept {
         return reinterpret_cast<const typename Stored::element*>(at(layer).keys.data()) + kv_head * head_keys_;
     }
-    /// A head's values, in the format stored; the next entry's are value_stride() elements on.
+    /// Returns a head's values, in the stored format; consecutive entries are value_stride() elements apart.
     template <element_format Stored = f32>
     [[nodiscard]] const typename Stored::element* values(std::size_t layer, std::size_t kv_head) const noexcept {
         return reinterpret_cast<const typename Stored::element*>(at(layer).values.data()) + kv_head * head_values_;
     }
     [[nodiscard]] std::size_t value_stride() const noexcept { return value_stride_; }
 
-    /// Bytes that one query reads of one entry in one layer.
+    /// Returns the bytes that one query reads of one entry in one layer.
     [[nodiscard]] std::size_t entry_bytes() const noexcept {
         return kv_heads_ * (head_dim_ + value_stride_) * format_.element_bytes();
     }
@@ -144,7 +145,7 @@ private:
     std::size_t value_stride_;
     std::size_t capacity_;
     std::size_t head_keys_;    // elements from one head to the next
-    std::size_t head_values_;  // likewise
+    std::size_t head_values_;  // the same for values
     kv_format format_;
     std::vector<layer_entries> layers_;
 };

@@ -19,7 +19,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 
 namespace detail {
 
-/// What a KV cache does with one head's keys and values, which are stored in one format.
+/// Operations of a KV cache on one head's keys and values, in one stored format.
 struct kv_operations {
     const char* name;
     std::size_t element_bytes;
@@ -62,8 +62,8 @@ inline constexpr kv_operations kv_operations_of{Stored::name, sizeof(typename St
 
 }  // namespace detail
 
-/// Format that a sequence keeps its keys and values in: f32{}, the default, as they are; f16{} or bf16{}, each rounded
-/// by itself, in half the memory. A program has the kernels of the formats that it names, and f32's.
+/// Format in which a sequence stores its keys and values: f32{}, the default, exact; f16{} or bf16{}, each value
+/// rounded separately, in half the memory. A program compiles the kernels of the formats that it names, and of f32.
 class kv_format {
 public:
     kv_format() noexcept : kv_format(f32{}) {}
@@ -83,11 +83,11 @@ private:
     const detail::kv_operations* operations_;
 };
 
-/// A kv_format that is chosen at run time: `session_options{.kv = any_kv_format("f16")}`. A program that names it has
-/// the kernels of all formats.
+/// A kv_format that is chosen at run time: `session_options{.kv = any_kv_format("f16")}`. A program that names it
+/// compiles the kernels of all formats.
 class any_kv_format : public kv_format {
 public:
-    // Templates, so that programs that do not call them do without those kernels.
+    // Templates, so that programs that do not call them do not compile those kernels.
     /// @param name "f32", "bf16" or "f16"
     /// @throws error (unsupported) for any other
     template <std::convertible_to<std::string_view> Name>

@@ -20,11 +20,11 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// What a language model is made of; an architecture fills one in.
+/// The parts of a language model; an architecture fills them in.
 template <class Block, class Norm, class Format>
 struct language_model_parts {
     embedding tokens;     ///< [vocab, d_model]; empty when tied to the output matrix
-    embedding positions;  ///< [context, d_model]; empty when attention knows positions itself
+    embedding positions;  ///< [context, d_model]; empty when attention applies positions itself
     std::vector<Block> blocks;
     Norm final_norm;
     linear<Format> output;             ///< [vocab, d_model]
@@ -60,8 +60,8 @@ public:
         return layers == output ? std::string(output) : std::string(layers) + ", output " + std::string(output);
     }
 
-    /// Sets a row of the residual stream to the token's embedding, plus its position's where the architecture learns
-    /// those. row: [d_model]
+    /// Sets a row of the residual stream to the token's embedding, plus its position's if the architecture has learned
+    /// positions. row: [d_model]
     /// @param token, position within the vocabulary and the context
     void embed(token_id token, std::size_t position, float* row) const noexcept {
         const auto index = static_cast<std::size_t>(token);
@@ -73,23 +73,23 @@ public:
         if (!positions_.empty()) positions_.add_row(position, row);
     }
 
-    /// Takes the tokens through layers first .. last; see layer_stack.
+    /// Runs the tokens through layers first .. last; see layer_stack.
     void run_layers(std::size_t first, std::size_t last, std::span<const layer_token> tokens,
                     run_context& context) const {
         layers_.run_layers(first, last, tokens, context);
     }
-    /// Appends keys and values at layers first .. last computed from the tokens' present rows; see layer_stack.
+    /// Appends keys and values at layers first .. last computed from the tokens' current rows; see layer_stack.
     void update_kv_only(std::size_t first, std::size_t last, std::span<const layer_token> tokens,
                         run_context& context) const {
         layers_.update_kv_only(first, last, tokens, context);
     }
 
-    /// Computes logits = output matrix times final norm of rows of the residual stream, after any layer. Each row has
-    /// the bits that it would have alone. rows: [n, d_model], logits: [n, vocab]
+    /// Computes logits = output matrix times final norm of rows of the residual stream, after any layer. The bits of
+    /// each row do not depend on the others. rows: [n, d_model], logits: [n, vocab]
     void logits(matrix_view<const float> rows, matrix_view<float> logits, run_context& context) const {
         project(output_, rows, logits, context);
     }
-    /// Computes what matters of the logits of one row when none of them is stored. row: [d_model]
+    /// Summarises the logits of one row without storing them. row: [d_model]
     [[nodiscard]] kernels::logit_summary logit_summary(const float* row, run_context& context) const {
         scratch_frame frame(context.scratch());
         const matrix_view<float> normed = frame.matrix(1, shape_.d_model);
@@ -99,11 +99,11 @@ public:
 
     /// Allocates room for `count` rows of the output matrix.
     [[nodiscard]] output_matrix allocate_output_rows(std::size_t count) const { return output_.room_for(count); }
-    /// Copies the output rows of these tokens. ids: as many as there is room for
+    /// Copies the output rows of these tokens. ids: as many as were allocated
     void gather_output_rows(std::span<const token_id> ids, output_matrix& into, run_context& context) const {
         output_.gather(ids, into, context);
     }
-    /// Computes the logits of the gathered tokens alone, with the bits they have among all.
+    /// Computes only the logits of the gathered tokens, bit-identical to those of the full product.
     /// rows: [n, d_model], logits: [n, ids]
     void gathered_logits(const output_matrix& gathered, matrix_view<const float> rows, matrix_view<float> logits,
                          run_context& context) const {
@@ -140,7 +140,7 @@ public:
     /// Returns what was read of the checkpoint; empty for a network that was made without one.
     [[nodiscard]] const checkpoint_record& read_from() const noexcept { return read_from_; }
 
-    /// Gives up what it is made of.
+    /// Releases its parts.
     [[nodiscard]] parts release() && noexcept {
         return {std::move(tokens_),     std::move(positions_), std::move(layers_).release(),
                 std::move(final_norm_), std::move(output_),    std::move(read_from_)};

@@ -23,8 +23,8 @@ public:
     [[nodiscard]] std::size_t layers() const noexcept { return blocks_.size(); }
     [[nodiscard]] const Block& operator[](std::size_t layer) const noexcept { return blocks_[layer - 1]; }
 
-    /// Takes the tokens through layers first .. last. Prefill, decoding, catching up deferred layers, verifying drafts
-    /// and batches are this call over different tokens. Those of one sequence come in order of position, and each must
+    /// Runs the tokens through layers first .. last. Prefill, decoding, catching up deferred layers, verifying drafts
+    /// and batches are this call over different tokens. Those of one sequence are in order of position, and each must
     /// be the next one that its cache's layer expects.
     void run_layers(std::size_t first, std::size_t last, std::span<const layer_token> tokens,
                     run_context& context) const {
@@ -37,8 +37,8 @@ public:
         }
     }
 
-    /// Appends keys and values at layers first .. last computed from the tokens' present rows, which stay as they are:
-    /// what `propagate` leaves in skipped layers.
+    /// Appends keys and values at layers first .. last computed from the tokens' current rows, which stay unchanged:
+    /// what `propagate` stores for skipped layers.
     void update_kv_only(std::size_t first, std::size_t last, std::span<const layer_token> tokens,
                         run_context& context) const {
         for (std::size_t layer = first; layer <= last; ++layer) {
@@ -55,7 +55,7 @@ public:
         return most;
     }
 
-    /// Gives up its layers.
+    /// Releases its layers.
     [[nodiscard]] std::vector<Block> release() && noexcept { return std::move(blocks_); }
 
 private:

@@ -8,9 +8,8 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// One token on its way through the layers: whose keys it sees, where it stands, and its row of the
-/// residual stream, updated in place. Only attention looks at the cache, so the tokens of one block may
-/// belong to different sequences.
+/// One token on its way through the layers: its sequence's cache, its position, and its row of the residual stream,
+/// updated in place. Only attention reads the cache, so the tokens of one chunk may belong to different sequences.
 struct layer_token {
     kv_cache* cache = nullptr;
     std::size_t position = 0;

@@ -22,16 +22,16 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// Called with each weight matrix of a network: the names of the tensors that it was filled from, the one that its rows
-/// begin with first, and the matrix as it is held.
+/// Called with each weight matrix of a network: the names of the tensors that it was filled from, that of row 0 first,
+/// and the matrix as stored.
 using matrix_visitor = function_ref<void(std::span<const std::string>, const packed_weights&)>;
 
-/// y = x Wᵀ + b with W: [out, in]. `In` may be fixed at compile time.
+/// Computes y = x Wᵀ + b with W: [out, in]. `In` may be fixed at compile time.
 template <class Format = f32, std::size_t In = dynamic>
 class linear {
 public:
     linear() = default;
-    /// All-zero weights of the given shape, to be filled by the functions below.
+    /// Makes all-zero weights of the given shape, to be filled by the functions below.
     linear(std::size_t out, std::size_t in, std::string_view what = "linear", Format format = {},
            weight_arena* arena = nullptr)
         : in_(in, what), weight_(out, in, format, arena), bias_(out) {}
@@ -43,13 +43,13 @@ public:
     [[nodiscard]] std::span<float> bias() noexcept { return bias_.span(); }
     [[nodiscard]] std::size_t bytes() const noexcept { return weight_.bytes() + bias_.bytes(); }
 
-    /// Notes the names of the tensors that the weights were filled from, first the one that the rows begin with.
+    /// Records the names of the tensors that the weights were filled from, that of row 0 first.
     void set_tensors(std::vector<std::string> names) noexcept { tensors_ = std::move(names); }
     /// Calls visit(names of the tensors that it was filled from, the matrix).
     void visit_matrices(matrix_visitor visit) const { visit(tensors_, weight_.share()); }
 
-    /// Returns the bytes of scratch memory that a product of `tokens` tokens takes: their rounded activations, where
-    /// the format rounds them.
+    /// Returns the bytes of scratch memory that a product of `tokens` tokens takes: their rounded activations, if the
+    /// format rounds them.
     [[nodiscard]] std::size_t scratch_bytes(std::size_t tokens) const noexcept {
         return earlyout::scratch_bytes<std::byte>(kernels::quantized_rows::bytes(tokens, in())) +
                earlyout::scratch_bytes<kernels::logit_summary>(summary_blocks());
@@ -87,7 +87,7 @@ public:
         });
     }
 
-    /// Summarizes y block by block as it is computed: no y is stored.
+    /// Summarises y block by block as it is computed, without storing y.
     /// @param x [1, in]
     [[nodiscard]] kernels::logit_summary summarize(matrix_view<const float> x, run_context& context) const {
         constexpr std::size_t products_worth_a_piece = 1 << 17;

@@ -12,7 +12,7 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// The layers, embedding and output of a decoder, as everything that generates or calibrates takes them. The default
+/// The layers, embedding and output of a decoder: the interface of all that generates or calibrates. The default
 /// implementation is language_model; transformer reads one from a checkpoint.
 ///
 /// A network is immutable: all calls are const and may be made from several threads, each with its own run_context.
@@ -23,18 +23,18 @@ concept network = requires(const N& n, typename N::output_matrix& gathered, toke
     { n.shape() } -> std::convertible_to<const model_shape&>;
     /// Sets row: [d_model] to the embedding of a token at a position.
     n.embed(id, size, row);
-    /// Takes tokens through layers first .. last.
+    /// Runs tokens through layers first .. last.
     n.run_layers(size, size, tokens, context);
-    /// Appends keys and values at layers first .. last from the tokens' present rows.
+    /// Appends keys and values at layers first .. last from the tokens' current rows.
     n.update_kv_only(size, size, tokens, context);
-    /// rows: [n, d_model], logits: [n, vocab]
+    /// Computes logits. rows: [n, d_model], logits: [n, vocab]
     n.logits(rows, logits, context);
     n.logit_summary(static_cast<const float*>(row), context);
     /// Copies rows of the output matrix, and computes logits from the copies alone.
     { n.allocate_output_rows(size) } -> std::same_as<typename N::output_matrix>;
     n.gather_output_rows(ids, gathered, context);
     n.gathered_logits(gathered, rows, logits, context);
-    /// Bytes of scratch memory for `tokens` tokens and `pieces` pieces of a parallel_for.
+    /// Returns the bytes of scratch memory for `tokens` tokens and `pieces` pieces of a parallel_for.
     { n.scratch_bytes(size, size) } -> std::convertible_to<std::size_t>;
 };
 

@@ -20,13 +20,13 @@ public:
     layer_norm(std::vector<float> weight, std::vector<float> bias, float epsilon)
         : size_(weight.size(), "layer norm"), weight_(std::move(weight)), bias_(std::move(bias)), epsilon_(epsilon) {}
 
-    /// x, out: [d_model]; `out` may be `x`.
+    /// Normalises x. x, out: [d_model]; `out` may be `x`.
     void operator()(const float* x, float* out) const noexcept {
         kernels::layer_norm(x, weight_.data(), bias_.data(), epsilon_, out, size_);
     }
     [[nodiscard]] std::span<const float> weight() const noexcept { return weight_; }
     [[nodiscard]] float epsilon() const noexcept { return epsilon_; }
-    /// True: the mean is taken out first.
+    /// True: the mean is subtracted first.
     [[nodiscard]] static constexpr bool centres() noexcept { return true; }
     [[nodiscard]] std::size_t bytes() const noexcept { return (weight_.size() + bias_.size()) * sizeof(float); }
 
@@ -45,7 +45,7 @@ public:
     rms_norm(std::vector<float> weight, float epsilon)
         : size_(weight.size(), "RMS norm"), weight_(std::move(weight)), epsilon_(epsilon) {}
 
-    /// x, out: [d_model]; `out` may be `x`.
+    /// Normalises x. x, out: [d_model]; `out` may be `x`.
     void operator()(const float* x, float* out) const noexcept {
         kernels::rms_norm(x, weight_.data(), epsilon_, out, size_);
     }

@@ -14,7 +14,7 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// Angles that a position turns a head's planes by, per position: base^(-2 i / dim) for plane i of dim / 2.
+/// Returns the rotation angle per position of each plane: base^(-2 i / dim) for plane i of dim / 2.
 [[nodiscard]] inline std::vector<double> rotary_frequencies(std::size_t dim, double base) {
     std::vector<double> frequencies(dim / 2);
     for (std::size_t i = 0; i < frequencies.size(); ++i) {
@@ -23,8 +23,8 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
     return frequencies;
 }
 
-/// Llama 3.1's way to longer texts: planes that turn slowly over the original context turn `factor` times slower, fast
-/// ones stay, those between are blended (the definition in Meta's llama-models, apply_scaling).
+/// Llama 3.1's context extension: planes that rotate slowly over the original context rotate `factor` times slower,
+/// fast ones are unchanged, those between are blended (the definition in Meta's llama-models, apply_scaling).
 struct llama3_scaling {
     double factor = 8.0;
     double low_frequency_factor = 1.0;
@@ -41,19 +41,19 @@ struct llama3_scaling {
     }
 };
 
-/// Rotary positions (Su et al., 2021): each query and key is turned by angles proportional to its position, in the
+/// Rotary positions (Su et al., 2021): each query and key is rotated by angles proportional to its position, in the
 /// planes of element i and i + dim / 2 of its first `dim` elements. Copies share one table.
 ///
-/// The table has few rows: position p = 512 a + b is turned by the angles of 512 a plus those of b (beyond 262144
-/// positions a larger power of two stands for 512).
+/// The table has few rows: position p = 512 a + b is rotated by the angles of 512 a plus those of b (beyond 262144
+/// positions a larger power of two replaces 512).
 class rotary {
 public:
-    /// Most elements of a head that are turned.
+    /// Max elements of a head that are rotated.
     static constexpr std::size_t max_dim = 1024;
 
     rotary() = default;
     /// @param frequencies radians per position, one for each plane
-    /// @param context     positions are below
+    /// @param context     upper bound of positions
     /// @throws error (unsupported) for more than max_dim / 2 planes, (wrong_value) for a frequency that is not finite
     rotary(std::span<const double> frequencies, std::size_t context) {
         const std::size_t half = frequencies.size();
@@ -81,7 +81,7 @@ public:
         table_ = std::make_shared<const table>(std::move(made));
     }
 
-    /// Turns the queries and keys of one token. queries: [heads, head_dim], keys: [kv_heads, head_dim]
+    /// Rotates the queries and keys of one token. queries: [heads, head_dim], keys: [kv_heads, head_dim]
     void operator()(std::size_t position, float* queries, std::size_t heads, float* keys, std::size_t kv_heads,
                     std::size_t head_dim) const noexcept {
         const std::size_t half = table_->half;
@@ -98,8 +98,8 @@ public:
     [[nodiscard]] std::size_t bytes() const noexcept { return 0; }  // of weights
 
 private:
-    /// 512 positions from one row of the coarse table to the next; more where the context is so long that the coarse
-    /// table would be the larger one.
+    /// 512 positions between rows of the coarse table; more if the context is so long that the coarse table would be
+    /// the larger one.
     static unsigned step_shift(std::size_t context) {
         unsigned shift = 9;
         while (context >> shift > std::size_t{1} << shift) ++shift;

@@ -12,7 +12,7 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 
-/// The format that holds what a tensor of that type has: the same, or for Q4_K and Q6_K, int8, which is close.
+/// Returns the format that holds a tensor of that type without loss; for Q4_K and Q6_K int8, which is close.
 [[nodiscard]] inline any_format format_of(dtype type) noexcept {
     switch (type) {
         case dtype::f32: return f32{};
@@ -26,7 +26,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
     return f32{};
 }
 
-/// A format that holds what either does.
+/// Returns a format that holds both.
 [[nodiscard]] inline any_format common_format(any_format a, any_format b) noexcept {
     const auto in_groups = [](any_format format) {
         return format.visit([](auto tag) { return group_format<decltype(tag)>; });
@@ -36,7 +36,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
     return f32{};
 }
 
-/// A Q8_0 or Q4_0 block as a group of weights: the same scale, the same codes.
+/// Converts a Q8_0 or Q4_0 block to a group of weights: the same scale, the same codes.
 [[nodiscard]] inline coded_group stored_group(dtype type, const std::byte* block) noexcept {
     using earlyout::detail::byte_at;
     coded_group made;
@@ -52,9 +52,9 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
     return made;
 }
 
-/// Takes rows first .. first + count - 1 of a stored matrix over without rounding them again, to rows `to` and on: Q8_0
+/// Copies rows first .. first + count - 1 of a stored matrix without rounding them again, to rows `to` and on: Q8_0
 /// into int8, Q4_0 into int4 or int8.
-/// @return whether it did; false where type and format are not such a pair, or a scale is not finite
+/// @return whether it did; false if type and format are not such a pair, or a scale is not finite
 template <class Format>
 [[nodiscard]] bool take_rows(const tensor_view& from, std::size_t first, std::size_t count, packed_matrix<Format>& into,
                              std::size_t to) {

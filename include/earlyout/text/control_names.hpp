@@ -12,17 +12,17 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace text {
 
-/// Tokens that end a text by their name, whatever a model's files say of them: the names are those that llama.cpp takes
-/// as end of generation (llama_vocab::impl::load in src/llama-vocab.cpp), with CodeLlama's spelling of <EOT>.
+/// Tokens that end a text by their name, whatever a model's files declare: the names are those that llama.cpp treats as
+/// end of generation (llama_vocab::impl::load in src/llama-vocab.cpp), with CodeLlama's spelling of <EOT>.
 inline constexpr std::string_view end_names[] = {
     "<|endoftext|>", "<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>", "<|end|>", "<|return|>", "<|call|>",
     "<|calls|>", "<|flush|>", "<end_of_turn>", "<end_of_utterance>", "</s>", "<EOT>", "_<EOT>", "\u2581<EOT>", " <EOT>",
     "[EOT]", "[EOS]", "<eos>", "<turn|>", "<|tool_response>", "[e~[", "<\uff5cend\u2581of\u2581sentence\uff5c>",
-    // What goes between files, and fills up: behind it comes another text.
+    // Separators of files, and padding: another text follows.
     "<|fim_pad|>", "<fim-pad>", "<fim_pad>", "<PAD>", "[PAD]", "<|fim_repo|>", "<|repo_name|>", "<fim-repo>", "<REPO>",
     "<reponame>", "<|file_sep|>"};
 
-/// Tokens around the parts of a text whose middle is missing, from the same place.
+/// Tokens around the parts of a text whose middle is missing, from the same source.
 inline constexpr std::string_view middle_names[] = {"<|fim_prefix|>",
                                                     "<|fim_suffix|>",
                                                     "<|fim_middle|>",
@@ -58,25 +58,25 @@ inline constexpr std::string_view middle_names[] = {"<|fim_prefix|>",
     return std::ranges::find(middle_names, name) != std::end(middle_names);
 }
 
-/// Whether a token of this name controls a model even if its file calls it text. llama.cpp takes each of these names
-/// so; here not those that are text of HTML or of documents, such as </s> and [PAD].
+/// Returns whether a token of this name controls a model even if its file declares it text. llama.cpp treats each of
+/// these names so; names that occur in HTML or documents, such as </s> and [PAD], are excluded here.
 [[nodiscard]] inline bool is_control_name(std::string_view name) noexcept {
     for (const std::string_view start : {"<|", "<\uff5c", "<fim", "<end_of_"}) {
         if (name.starts_with(start)) return is_end_name(name) || is_middle_name(name);
     }
     return false;
 }
-/// The same of a token that its file adds to the vocabulary without calling it special.
+/// The same for a token that its file adds to the vocabulary without marking it special.
 [[nodiscard]] inline bool is_added_control_name(std::string_view name) noexcept {
     return is_control_name(name) || is_middle_name(name);
 }
 
-/// Adds the tokens that end a text by their name to those that a model's files give.
-/// @param find the control token of a name: find(name) -> std::optional<token_id>
+/// Adds the tokens that end a text by their name to those given in a model's files.
+/// @param find returns the control token of a name: find(name) -> std::optional<token_id>
 template <class Find>
 void add_ends_by_name(std::vector<token_id>& ends, const Find& find) {
     const auto has = [&](const char* name) { return find(std::string_view(name)).has_value(); };
-    // As llama.cpp: where there are calls, <|end|> ends a message only; so with </s> where tools are answered.
+    // As in llama.cpp: with tool calls, <|end|> ends only a message; so does </s> with tool responses.
     const bool end_of_message =
         (has("<|return|>") && has("<|call|>")) || ((has("<|call|>") || has("<|calls|>")) && has("<|flush|>"));
     for (const std::string_view name : end_names) {

@@ -15,16 +15,16 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace text {
 
-/// The tokens with which a model was trained to write what is missing between two parts of a text (Bavarian et al.
-/// 2022, "Efficient Training of Language Models to Fill in the Middle").
+/// The tokens with which a model was trained to complete the missing text between a prefix and a suffix (Bavarian et
+/// al. 2022, "Efficient Training of Language Models to Fill in the Middle").
 struct fill_in_the_middle {
-    token_id prefix;              ///< stands before the part before
-    token_id suffix;              ///< stands before the part behind
-    token_id middle;              ///< what comes now is the middle
-    std::optional<token_id> end;  ///< ends the middle, where the model has a token of its own for that
+    token_id prefix;              ///< precedes the prefix text
+    token_id suffix;              ///< precedes the suffix text
+    token_id middle;              ///< the middle follows
+    std::optional<token_id> end;  ///< ends the middle, if the model has a dedicated token for that
 
-    /// Those of StarCoder, Qwen2.5-Coder, CodeLlama, DeepSeek Coder and whoever names them alike; nothing where the
-    /// tokenizer has none.
+    /// Returns those of StarCoder, Qwen2.5-Coder, CodeLlama, DeepSeek Coder and models with the same names; nothing if
+    /// the tokenizer has none.
     [[nodiscard]] static std::optional<fill_in_the_middle> of(const tokenizer& words) {
         struct names {
             std::string_view prefix, suffix, middle, end;
@@ -46,8 +46,8 @@ struct fill_in_the_middle {
         return std::nullopt;
     }
 
-    /// The prompt whose completion belongs between the two, with what the tokenizer puts before a text. The two are a
-    /// user's text: what is written like a special token in them is text too.
+    /// Returns the prompt whose completion belongs between the two, with what the tokenizer puts before a text. The two
+    /// are a user's text: special tokens spelled in them are encoded as text too.
     [[nodiscard]] std::vector<token_id> prompt(const tokenizer& words, std::string_view before,
                                                std::string_view behind) const {
         std::vector<token_id> ids(words.tokens_before().begin(), words.tokens_before().end());
@@ -55,15 +55,15 @@ struct fill_in_the_middle {
         ids.push_back(prefix);
         append(words.encode(before, {.special_tokens = false}));
         ids.push_back(suffix);
-        // Nothing is put between the middle and what is behind it.
+        // Nothing is put between the middle and the suffix.
         append(words.encode(behind, {.special_tokens = false, .continues = true}));
         ids.push_back(middle);
         return ids;
     }
 
-    /// Such a prompt cut to `kept` tokens: the text farthest from the middle goes. The text before the middle gets
-    /// three quarters of the room, the text behind it a quarter, and either what the other does not need.
-    /// @param start tokens at the beginning that stay
+    /// Returns such a prompt cut to `kept` tokens: the text farthest from the middle is dropped. The prefix gets three
+    /// quarters of the room, the suffix a quarter, and each also what the other does not need.
+    /// @param start tokens at the beginning that are kept
     /// @return nothing when these are not the tokens of such a prompt
     /// @throws error (out_of_range) when there is no room for the control tokens
     [[nodiscard]] std::optional<std::vector<token_id>> cut(std::span<const token_id> ids, std::size_t start,
@@ -71,7 +71,7 @@ struct fill_in_the_middle {
         const auto is_control = [this](token_id id) { return id == prefix || id == suffix || id == middle; };
         const auto at = [&](token_id control) { return std::ranges::find(ids.subspan(start), control); };
         if (at(prefix) == ids.end() || at(suffix) == ids.end()) return std::nullopt;
-        // The texts: each goes on to the next control token.
+        // The texts: each extends to the next control token.
         const auto behind_control = [&](token_id control) {
             const auto first = at(control) + 1;
             return std::span(first, std::find_if(first, ids.end(), is_control));

@@ -13,13 +13,13 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace text {
 
-/// A format that a reader expects, so that it is not told that it found that one.
+/// The format that a reader expects, which refuse_foreign() therefore does not report.
 enum class content { safetensors, gguf, json };
 
-/// What a message ends with when a file is shorter than it says itself.
+/// Suffix of a message about a file that is shorter than its own header declares.
 inline constexpr const char* cut_off = ": the file is cut off, such as by an incomplete download";
 
-/// True where a text begins so, whatever the case.
+/// Returns true if a text begins with this, ignoring case.
 [[nodiscard]] inline bool begins_with(std::string_view text, std::string_view lower_case) {
     return text.size() >= lower_case.size() &&
            std::ranges::equal(text.substr(0, lower_case.size()), lower_case, [](char a, char b) {
@@ -27,8 +27,8 @@ inline constexpr const char* cut_off = ": the file is cut off, such as by an inc
            });
 }
 
-/// What a file is that begins with these bytes, where it is a known kind of file that a reader of `expected` cannot
-/// read; else empty. The one place that tells such files.
+/// Returns the kind of a file that begins with these bytes, if it is a known kind that a reader of `expected` cannot
+/// read; else empty. The one place that identifies such files.
 [[nodiscard]] inline std::string foreign_content(std::string_view bytes, content expected) {
     using namespace std::string_view_literals;
     if (bytes.empty()) return "an empty file";
@@ -43,7 +43,7 @@ inline constexpr const char* cut_off = ": the file is cut off, such as by an inc
         return expected == content::safetensors ? "" : "a safetensors file";
     }
     if (bytes.starts_with("PK\3\4"sv)) {
-        // A local header's name, from byte 30 on, is NAME/data.pkl in what torch.save writes.
+        // In files of torch.save, a local header's name, from byte 30 on, is NAME/data.pkl.
         const bool torch = bytes.substr(0, 256).find("/data.pkl") != bytes.npos;
         return torch ? "a PyTorch file (.bin, .pt): convert it to safetensors" : "a zip archive";
     }
@@ -109,7 +109,7 @@ inline constexpr const char* cut_off = ": the file is cut off, such as by an inc
     return {};
 }
 
-/// Refuses a file that is known to be something else than `expected`.
+/// Refuses a file that is known not to be `expected`.
 /// @param format "a safetensors file"
 /// @throws error (malformed_file)
 inline void refuse_foreign(std::string_view bytes, content expected, std::string_view source, const char* format) {

@@ -21,12 +21,12 @@ using json = nlohmann::json;
 
 /// A JSON value behind a name that may be declared without the JSON library.
 struct json_object {
-    // NOLINTNEXTLINE(google-explicit-constructor): it is one
+    // NOLINTNEXTLINE(google-explicit-constructor): converts from the library's type
     json_object(json of) : value(std::move(of)) {}
     json value;
 };
 
-/// What the JSON library has to say, without its own numbering and not longer than a line.
+/// Returns an error message of the JSON library, without its own numbering and at most one line long.
 [[nodiscard]] inline std::string short_reason(std::string_view reason) {
     if (const std::size_t end = reason.find("] "); reason.starts_with('[') && end != std::string_view::npos) {
         reason.remove_prefix(end + 2);
@@ -34,14 +34,14 @@ struct json_object {
     return detail::printable(reason);
 }
 
-/// What a key means that is twice in one object.
+/// Treatment of duplicate keys in one object.
 enum class repeated_key {
     refused,
-    last_counts  ///< as in Python's json, which writes and reads most files of models
+    last_counts  ///< as in Python's json, which reads and writes most model files
 };
 
-/// The same text with NaN, Infinity and -Infinity, which Python's json writes, as strings: a number is expected nowhere
-/// that one of them would do, but they may be where nobody looks.
+/// Returns the text with NaN, Infinity and -Infinity, which Python's json writes, as strings: no number is expected
+/// where one of them would be valid, but they may occur in members that are never read.
 [[nodiscard]] inline std::string quote_not_finite(std::string_view text) {
     std::string made;
     made.reserve(text.size() + 64);
@@ -72,7 +72,7 @@ enum class repeated_key {
 [[nodiscard]] inline json parse_json(std::string_view text, const std::string& source,
                                      repeated_key repeated = repeated_key::refused) {
     constexpr int deepest = 64;
-    std::vector<std::set<std::string>> keys;  // of the objects that are open
+    std::vector<std::set<std::string>> keys;  // of the open objects
     const auto check = [&](int depth, json::parse_event_t event, json& parsed) {
         if (depth > deepest) {
             fail(errc::malformed_file, source, ": expected at most ", deepest, " levels of nesting, found more");

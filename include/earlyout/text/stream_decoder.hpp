@@ -16,13 +16,13 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace text {
 
-/// Decodes tokens as they come. A character (UTF-8) whose bytes are spread over tokens is held back until it
-/// is whole; bytes that can no longer become a character pass through as they are. What push() and finish()
-/// return, put together, is what `tokenizer::decode` returns for the same tokens, byte for byte: so a space that
-/// encoding puts before every text is left out at the start, unless the text goes on from another.
+/// Decodes tokens as they arrive. A character (UTF-8) whose bytes are spread over tokens is held back until it is
+/// complete; bytes that can no longer become a character pass through unchanged. The concatenation of what push() and
+/// finish() return is what `tokenizer::decode` returns for the same tokens, byte for byte: so a space that encoding
+/// puts before every text is omitted at the start, unless the text is a continuation.
 class stream_decoder {
 public:
-    /// The usual way to one is `tokenizer::stream()`.
+    /// Usually made by `tokenizer::stream()`.
     /// @param left_out at the start of the text
     explicit stream_decoder(std::shared_ptr<const detail::vocabulary> words, const detail::text_start& left_out = {})
         : words_(std::move(words)),
@@ -30,7 +30,7 @@ public:
           start_(left_out),
           buffer_(words_->max_piece_size() + max_held) {}
 
-    /// The text that is certain after this token; empty for an unknown id. Does not allocate.
+    /// Returns the text that is certain after this token; empty for an unknown id. Does not allocate.
     /// @return valid until the next call of any member that is not const
     [[nodiscard]] std::string_view push(token_id id) noexcept {
         drop_shown();
@@ -38,7 +38,7 @@ public:
         shown_ = size_ - detail::incomplete_utf8_suffix({buffer_.data(), size_});
         return {buffer_.data(), shown_};
     }
-    /// What was held back. The next push() begins a new text.
+    /// Returns what was held back. The next push() begins a new text.
     /// @return valid until the next call of any member that is not const
     [[nodiscard]] std::string_view finish() noexcept {
         drop_shown();
@@ -46,14 +46,14 @@ public:
         start_ = detail::start_trimmer(left_out_);
         return {buffer_.data(), shown_};
     }
-    /// Forgets what was held back. The next push() begins a new text.
+    /// Discards what was held back. The next push() begins a new text.
     void reset() noexcept {
         size_ = shown_ = 0;
         start_ = detail::start_trimmer(left_out_);
     }
 
 private:
-    static constexpr std::size_t max_held = 3;  // bytes of a character that lacks one
+    static constexpr std::size_t max_held = 3;  // bytes of an incomplete character
 
     void drop_shown() noexcept {
         size_ -= shown_;
@@ -64,7 +64,7 @@ private:
     std::shared_ptr<const detail::vocabulary> words_;
     detail::text_start left_out_;
     detail::start_trimmer start_;
-    std::vector<char> buffer_;  // what was shown last, then what is held back
+    std::vector<char> buffer_;  // what was returned last, then what is held back
     std::size_t size_ = 0;
     std::size_t shown_ = 0;
 };

@@ -10,8 +10,8 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// The block types of GGUF files, layouts as in llama.cpp's ggml-common.h. A row of a matrix is whole blocks. Each
-/// decoded value is the float nearest to the number that the block means.
+/// The block types of GGUF files, layouts as in llama.cpp's ggml-common.h. A matrix row is a whole number of blocks.
+/// Each decoded value is the float nearest to the exact value.
 namespace detail {
 
 [[nodiscard]] constexpr int byte_at(const std::byte* from, std::size_t index) noexcept {
@@ -51,8 +51,8 @@ inline void decode_q4_k(const std::byte* block, float* out) noexcept {
     const std::byte* const packed = block + 4;
     const std::byte* const codes = block + 16;
     for (std::size_t g = 0; g < 8; ++g) {
-        // Groups 0 to 3 take the lower six bits of bytes g and g + 4; the others four bits of byte g + 4 and, as upper
-        // two, what those bytes have left.
+        // Groups 0 to 3 use the lower six bits of bytes g and g + 4; the others four bits of byte g + 4 and, as upper
+        // two, the two remaining bits of those bytes.
         const int scale =
             g < 4 ? byte_at(packed, g) & 63 : (byte_at(packed, g + 4) & 15) | (byte_at(packed, g - 4) >> 6) << 4;
         const int minimum =

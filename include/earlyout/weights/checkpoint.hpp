@@ -25,7 +25,7 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// A tensor as it lies in a file: row-major, little-endian, possibly unaligned.
+/// A tensor as stored in a file: row-major, little-endian, possibly unaligned.
 struct tensor_view {
     std::string name;
     dtype type = dtype::f32;
@@ -39,14 +39,14 @@ struct tensor_view {
     }
 };
 
-/// "[3, 4]"
+/// Returns the shape as text: "[3, 4]".
 [[nodiscard]] inline std::string shape_to_string(std::span<const std::size_t> shape) {
     std::string text = "[";
     for (std::size_t i = 0; i < shape.size(); ++i) text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
     return text + "]";
 }
 
-/// Bytes of the tensor's shape in its type. Every reader of a format calls it before it trusts a shape with memory.
+/// Returns the bytes of the tensor's shape in its type. Every format reader calls it before it allocates for a shape.
 /// @throws error (malformed_file) when a row is not whole blocks, or the shape is larger than any file
 [[nodiscard]] inline std::size_t bytes_of_shape(const tensor_view& tensor, std::string_view source) {
     const auto refuse = [&](const auto&... parts) {
@@ -68,8 +68,8 @@ struct tensor_view {
     return bytes_of(tensor.type, elements);
 }
 
-/// What an architecture reads itself from: named tensors and a configuration. A file format is one
-/// class derived from this; an architecture is written against it and never sees a format.
+/// The source that an architecture reads itself from: named tensors and a configuration. A file format is one class
+/// derived from this; an architecture is written against it and never sees a format.
 class checkpoint {
 public:
     checkpoint() = default;
@@ -77,10 +77,10 @@ public:
     checkpoint& operator=(const checkpoint&) = delete;
     virtual ~checkpoint() = default;
 
-    /// Where it came from, for error messages (a path).
+    /// Returns its origin, for error messages (a path).
     [[nodiscard]] virtual std::string source() const = 0;
 
-    /// The configuration values.
+    /// Returns the configuration values.
     [[nodiscard]] virtual const configuration& config() const = 0;
     /// Returns a configuration value; see configuration, also for members().
     [[nodiscard]] std::optional<std::int64_t> integer(std::string_view key) const { return config().integer(key); }
@@ -92,12 +92,12 @@ public:
         return config().members(key);
     }
 
-    /// The tensor of that exact name, or nullptr.
+    /// Returns the tensor of that exact name, or nullptr.
     [[nodiscard]] virtual const tensor_view* find(std::string_view name) const = 0;
 
-    /// True when weight matrices come packed. Their tensors then have names and shapes, and no bytes.
+    /// Returns true when weight matrices are stored packed. Their tensors then have names and shapes, but no bytes.
     [[nodiscard]] virtual bool is_packed() const noexcept { return false; }
-    /// The packed matrix that begins with the rows of this tensor.
+    /// Returns the packed matrix that begins with the rows of this tensor.
     /// @throws error (missing_tensor)
     [[nodiscard]] virtual packed_weights packed(std::string_view name) const {
         fail(errc::missing_tensor, source(), ": tensor '", name, "' is not packed");
@@ -110,7 +110,7 @@ protected:
 
 namespace detail {
 
-/// Converts elements and says whether all are finite. Free of branches, so that compilers vectorise it.
+/// Converts elements and checks whether all are finite. Branch-free, so that compilers vectorise it.
 template <class Bits, class Convert>
 [[nodiscard]] bool convert_block(const std::byte* bytes, std::span<float> out, Bits exponent, Convert convert) {
     Bits not_finite = 0;
@@ -123,17 +123,17 @@ template <class Bits, class Convert>
     return not_finite == 0;
 }
 
-/// Whole blocks; they are finite where their scales are.
+/// Whole blocks; they are finite if their scales are.
 [[nodiscard]] inline bool convert_blocks(dtype type, const std::byte* bytes, std::span<float> out) {
     for (std::size_t at = 0; at < out.size(); at += block_elements(type), bytes += block_bytes(type)) {
         decode_block(type, bytes, out.data() + at);
     }
-    float doubt = 0.0f;  // NaN where a value is not finite
+    float doubt = 0.0f;  // NaN if any value is not finite
     for (const float value : out) doubt += value * 0.0f;
     return doubt == 0.0f;
 }
 
-/// float, bf16 and f16 are finite where their exponent bits are not all set.
+/// float, bf16 and f16 are finite if their exponent bits are not all set.
 [[nodiscard]] inline bool convert_block(dtype type, const std::byte* bytes, std::span<float> out) {
     switch (type) {
         case dtype::f32:
@@ -145,9 +145,9 @@ template <class Bits, class Convert>
     }
 }
 
-/// Converts the elements from `first` on: of block types whole blocks, such as rows.
+/// Converts the elements from `first` on: for block types whole blocks, such as rows.
 inline void to_floats(const tensor_view& tensor, std::size_t first, std::span<float> out, std::string_view source) {
-    constexpr std::size_t step = 4096;  // checked while still in the first cache level; whole blocks of every type
+    constexpr std::size_t step = 4096;  // checked while still in the L1 cache; whole blocks of every type
     if (const std::size_t whole = block_elements(tensor.type); first % whole != 0 || out.size() % whole != 0) {
         fail(errc::wrong_shape, source, ": tensor '", tensor.name, "': expected rows of whole blocks of ", whole,
              " elements, as ", to_string(tensor.type), " has them, found ", out.size(), " elements from ", first);
@@ -180,7 +180,7 @@ inline void to_floats(const tensor_view& tensor, std::span<float> out, std::stri
     detail::to_floats(tensor, 0, out, source);
 }
 
-/// The tensor of that name, which must exist with exactly this shape, and with the bytes of it unless it is packed.
+/// Returns the tensor of that name, which must exist with exactly this shape, and with its bytes unless it is packed.
 /// @throws error (missing_tensor, wrong_shape, malformed_file)
 [[nodiscard]] inline const tensor_view& find_tensor(const checkpoint& from, std::string_view name,
                                                     std::initializer_list<std::size_t> shape) {
@@ -213,7 +213,7 @@ inline void to_floats(const tensor_view& tensor, std::span<float> out, std::stri
 }
 
 /// Reads rows first .. first + count - 1 of a matrix a few at a time, so that a large one is never held as floats:
-/// body(row, rows), `row` being the number of the first of them.
+/// body(row, rows), `row` being the index of the first of them.
 /// @throws error (wrong_value)
 template <class Body>
 void read_rows(const checkpoint& from, const tensor_view& tensor, std::size_t first, std::size_t count, Body body) {
@@ -226,7 +226,7 @@ void read_rows(const checkpoint& from, const tensor_view& tensor, std::size_t fi
         body(row, matrix_view<const float>(values.data(), rows, cols));
     }
 }
-/// The whole of a matrix that must exist with exactly this shape.
+/// Reads the whole of a matrix that must exist with exactly this shape.
 /// @throws error (missing_tensor, wrong_shape, wrong_value)
 template <class Body>
 void read_rows(const checkpoint& from, std::string_view name, std::size_t rows, std::size_t cols, Body body) {

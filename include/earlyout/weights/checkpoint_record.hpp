@@ -11,7 +11,7 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// What a network read of its checkpoint: all that another checkpoint must have for the same network.
+/// What a network read from its checkpoint: all that another checkpoint must have for the same network.
 class checkpoint_record {
 public:
     /// A configuration value by its type, or a tensor.
@@ -21,12 +21,12 @@ public:
         kind read_as = kind::tensor;
     };
 
-    /// Notes something that was there when it was looked for.
+    /// Records an entry that was found.
     void add(std::string_view name, kind read_as) {
         if (!entries_.empty() && entries_.back().read_as == read_as && entries_.back().name == name) return;
         entries_.push_back({std::string(name), read_as});
     }
-    /// All that was read, in order; what was read several times may be there as often.
+    /// Returns all that was read, in order; repeated reads may appear repeatedly.
     [[nodiscard]] const std::vector<entry>& entries() const noexcept { return entries_; }
 
 private:

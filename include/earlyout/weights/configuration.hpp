@@ -12,8 +12,8 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// Configuration values of a checkpoint by key, such as `config.json` has them. Keys within objects are written with
-/// dots: "rope_scaling.factor".
+/// Configuration values of a checkpoint by key, as in `config.json`. Keys within objects are written with dots:
+/// "rope_scaling.factor".
 class configuration {
 public:
     virtual ~configuration() = default;
@@ -24,9 +24,9 @@ public:
     [[nodiscard]] virtual std::optional<double> real(std::string_view key) const = 0;
     [[nodiscard]] virtual std::optional<bool> boolean(std::string_view key) const = 0;
     [[nodiscard]] virtual std::optional<std::string> text(std::string_view key) const = 0;
-    /// Returns true when the key is there and null: some defaults are for absent keys only.
+    /// Returns true when the key is present and null: some defaults are for absent keys only.
     [[nodiscard]] virtual bool is_null(std::string_view key) const = 0;
-    /// Returns the names of the members of an object; nothing where the key is absent or holds something else.
+    /// Returns the names of the members of an object; empty if the key is absent or holds another type.
     [[nodiscard]] virtual std::optional<std::vector<std::string>> members(std::string_view key) const = 0;
 
 protected:

@@ -27,7 +27,7 @@ public:
     explicit flat_config(std::string source) : source_(std::move(source)) {}
 
     [[nodiscard]] const std::string& source() const noexcept { return source_; }
-    /// Sets a value, in place of one of the same key.
+    /// Sets a value, replacing one of the same key.
     void set(std::string key, value v) { values_.insert_or_assign(std::move(key), std::move(v)); }
 
     [[nodiscard]] std::optional<std::int64_t> integer(std::string_view key) const override {

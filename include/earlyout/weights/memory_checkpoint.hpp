@@ -14,7 +14,7 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// A checkpoint that a program fills itself: a small network written by hand, a test.
+/// A checkpoint that a program fills itself: for a small hand-written network or a test.
 class memory_checkpoint final : public checkpoint {
 public:
     using value = flat_config::value;
@@ -35,7 +35,7 @@ public:
             fail(errc::wrong_shape, source(), ": tensor '", e.view.name, "': shape ", shape_to_string(e.view.shape),
                  " does not hold ", e.values.size(), " values");
         }
-        tensors_.insert_or_assign(std::move(name), std::move(e));  // the bytes stay where they are
+        tensors_.insert_or_assign(std::move(name), std::move(e));  // the bytes do not move
         return *this;
     }
 

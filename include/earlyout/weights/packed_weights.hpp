@@ -12,8 +12,8 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// A weight matrix in the form that products read, wherever it lies: packing.hpp says how. It is the same on every
-/// instruction set.
+/// A weight matrix in the layout that products read (see packing.hpp), in memory owned elsewhere. It is the same on
+/// every instruction set.
 struct packed_weights {
     std::string format;  ///< "f32", "int8", ...
     std::size_t out = 0;
@@ -22,7 +22,7 @@ struct packed_weights {
     std::size_t bytes = 0;
 };
 
-/// Refuses packed weights that a matrix cannot take over.
+/// Refuses packed weights that a matrix cannot attach.
 /// @throws error (mismatch) for another format, (wrong_shape) for other sizes, (malformed_file) when misaligned
 inline void check_packed(const packed_weights& found, std::string_view format, std::size_t out, std::size_t in,
                          std::size_t bytes) {
@@ -38,7 +38,7 @@ inline void check_packed(const packed_weights& found, std::string_view format, s
     }
 }
 
-/// Refuses packed weights of which a number, or the scale of a group, is not finite.
+/// Refuses packed weights with a number or group scale that is not finite.
 /// @throws error (wrong_value)
 inline void check_finite(bool finite) {
     if (!finite) fail(errc::wrong_value, "packed weights: expected finite numbers, found NaN or infinity");

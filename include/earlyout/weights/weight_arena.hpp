@@ -10,21 +10,21 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// Puts many matrices next to each other in memory of huge pages, so that those too small for a page of their own are
-/// streamed as fast as large ones. Buffers made from it keep what they lie in; the arena itself may go.
+/// Places many matrices next to each other in huge pages, so that those too small for a page of their own are streamed
+/// as fast as large ones. Buffers made from it keep their memory alive; the arena itself may be destroyed.
 class weight_arena {
 public:
-    /// @param chunk bytes taken from the system at a time; what nobody asks for is never touched
+    /// @param chunk bytes taken from the system at a time; unused memory is never touched
     explicit weight_arena(std::size_t chunk = std::size_t{64} << 20) : chunk_(chunk) {}
 
-    /// One that hands out nothing: for matrices that take over what lies somewhere already.
+    /// Makes an arena that hands out nothing: for matrices that attach existing memory.
     [[nodiscard]] static weight_arena without_memory() noexcept {
         weight_arena made(0);
         made.empty_ = true;
         return made;
     }
 
-    /// A buffer of zeros, in the arena or, without one, in memory of its own.
+    /// Returns a buffer of zeros, in the arena or, without one, in separate memory.
     template <class T>
     [[nodiscard]] static aligned_buffer<T> make(weight_arena* arena, std::size_t size) {
         return arena == nullptr ? aligned_buffer<T>(size) : arena->make<T>(size);

@@ -12,7 +12,7 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io { namespace detail {
 
-/// Adds the control tokens that end a text by their name.
+/// Adds the control tokens whose names mark the end of a text.
 inline void add_ends_by_name(generation_config& into, const text::tokenizer& words) {
     text::add_ends_by_name(into.eos_token_ids, [&](std::string_view name) -> std::optional<token_id> {
         const auto id = words.find(name);

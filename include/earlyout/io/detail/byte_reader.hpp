@@ -15,19 +15,19 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io::detail {
 
-/// Reads a file's bytes from front to back, little-endian, and refuses to pass its end. What is read is named by a
+/// Reads a file's bytes from front to back, little-endian, and refuses to read past its end. Items are named by a
 /// string or, so that names are only made for errors, a function that returns one.
 class byte_reader {
 public:
     byte_reader(std::span<const std::byte> bytes, std::string_view source) : bytes_(bytes), source_(source) {}
 
     [[nodiscard]] std::size_t at() const noexcept { return at_; }
-    /// The bytes passed from `begin` on.
+    /// Returns the bytes read from `begin` on.
     [[nodiscard]] std::span<const std::byte> since(std::size_t begin) const noexcept {
         return bytes_.subspan(begin, at_ - begin);
     }
 
-    /// @throws error (malformed_file) when the file ends before; likewise below
+    /// @throws error (malformed_file) when the file is too short; likewise below
     template <class Number, class What>
     [[nodiscard]] Number number(const What& what) {
         static_assert(std::is_arithmetic_v<Number>);
@@ -43,7 +43,7 @@ public:
         skip(size, what);
         return {reinterpret_cast<const char*>(bytes_.data()) + begin, at_ - begin};
     }
-    /// Passes `count` things of `each` bytes.
+    /// Skips `count` items of `each` bytes.
     template <class What>
     void skip(std::uint64_t count, const What& what, std::size_t each = 1) {
         need(count, each, what);

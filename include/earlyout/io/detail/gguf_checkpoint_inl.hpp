@@ -172,7 +172,7 @@ EARLYOUT_IO_INLINE void gguf_checkpoint::read_rotary() {
     if (has("rope_factors_long.weight") || has("rope_factors_short.weight")) {
         fail(errc::unsupported, source(), ": tensor 'rope_factors_long.weight': LongRoPE is not supported");
     }
-    // As llama.cpp: a factor without a type is linear; files of 2023 have it under its own key; 0 is none.
+    // As in llama.cpp: a factor without a type is linear; files of 2023 store it under a different key; 0 is none.
     auto factor = contents().real(key("rope.scaling.factor"));
     if (!factor) factor = contents().real(key("rope.scale_linear"));
     if (factor == 0.0) factor = 1.0;

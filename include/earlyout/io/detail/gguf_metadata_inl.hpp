@@ -95,7 +95,7 @@ EARLYOUT_IO_INLINE gguf_metadata::gguf_metadata(std::span<const std::byte> bytes
 
 EARLYOUT_IO_INLINE std::string gguf_metadata::header_without_tensors() const {
     std::string made(reinterpret_cast<const char*>(bytes_.data()), bytes_.size());
-    std::fill_n(made.begin() + 8, sizeof(std::uint64_t), '\0');  // their number, behind magic and version
+    std::fill_n(made.begin() + 8, sizeof(std::uint64_t), '\0');  // the number of tensors, after magic and version
     return made;
 }
 

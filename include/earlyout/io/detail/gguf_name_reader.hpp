@@ -10,7 +10,7 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io { namespace detail {
 
-/// A length in 8 bytes and as many characters.
+/// Reads a name: a length in 8 bytes and as many characters.
 template <class What>
 [[nodiscard]] std::string_view read_gguf_name(byte_reader& reader, std::string_view source, std::uint64_t longest,
                                               const What& what) {

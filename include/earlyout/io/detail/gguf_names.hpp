@@ -12,14 +12,14 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io::detail {
 
-/// What llama.cpp calls a thing (gguf-py's constants.py), and what Hugging Face calls it.
+/// A name in llama.cpp (gguf-py's constants.py) and the one at Hugging Face.
 struct gguf_name {
     std::string_view gguf;
     std::string_view hugging_face;
 };
 
-/// An architecture of llama.cpp in the layout of Hugging Face. Keys come after "NAME.", tensors before ".weight" or
-/// ".bias", those of a layer after "blk.N.".
+/// An architecture of llama.cpp in the layout of Hugging Face. Keys follow "NAME.", tensors precede ".weight" or
+/// ".bias", those of a layer follow "blk.N.".
 struct gguf_architecture {
     std::string_view name;
     std::string_view layers;  ///< before a layer's number: "model.layers."
@@ -75,7 +75,7 @@ inline constexpr std::array<gguf_architecture, 5> gguf_architectures{
      {"qwen3", "model.layers.", llama_sizes, llama_reals, llama_tensors, llama_layer_tensors},
      {"starcoder2", "model.layers.", llama_sizes, starcoder2_reals, llama_tensors, starcoder2_layer_tensors}}};
 
-/// The Hugging Face name of a tensor; its own where it has no other.
+/// Returns the Hugging Face name of a tensor; its GGUF name if there is no other.
 [[nodiscard]] inline std::string hugging_face_tensor(const gguf_architecture& of, std::string_view name) {
     const auto translated = [&](std::span<const gguf_name> names, std::string_view rest) -> std::string {
         const std::size_t dot = rest.rfind('.');

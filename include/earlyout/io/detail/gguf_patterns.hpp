@@ -10,14 +10,14 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io::detail {
 
-/// How a byte-level tokenizer cuts a text, by the name that a GGUF file has for it in `tokenizer.ggml.pre`. The
-/// expressions are those of the models' own tokenizer.json; each cuts what the one before it left. Like llama.cpp, and
-/// unlike Qwen2's tokenizer.json, none asks for a Unicode normal form.
+/// How a byte-level tokenizer splits a text, by its name in a GGUF file's `tokenizer.ggml.pre`. The expressions are
+/// those of the models' own tokenizer.json; each splits the output of the previous one. As in llama.cpp, and unlike
+/// Qwen2's tokenizer.json, none requires a Unicode normal form.
 struct gguf_pattern {
     std::string_view name;
     std::span<const char* const> cuts;  ///< none: GPT-2's
     bool ignore_merges = false;
-    bool begins_with_bos = false;  ///< where a file does not say
+    bool begins_with_bos = false;  ///< if a file does not specify it
 };
 
 inline constexpr const char* gpt2_cut = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)";
@@ -30,7 +30,7 @@ inline constexpr const char* qwen2_cuts[] = {
 inline constexpr const char* starcoder_cuts[] = {"\\p{N}", gpt2_cut};
 inline constexpr const char* deepseek_coder_cuts[] = {"[\\r\\n]", "\\s?\\p{L}+", "\\s?\\p{P}+",
                                                       "[\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff]+", "\\p{N}"};
-/// What llama.cpp takes where a file does not say.
+/// llama.cpp's default if a file does not specify one.
 inline constexpr const char* default_cuts[] = {"[\\p{P}\\$\\+<=>\\^~\\|]+", gpt2_cut, "\\p{N}+", "[0-9][0-9][0-9]"};
 
 inline constexpr const char* falcon_cuts[] = {"[\\p{P}\\$\\+<=>\\^~\\|`]+", gpt2_cut, "[0-9][0-9][0-9]"};
@@ -70,13 +70,13 @@ inline constexpr const char* gpt4o_cuts[] = {
     "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*"
     "(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"};
 
-/// Llama 3's: whole words first, and a beginning-of-text token where a file does not say.
+/// Llama 3's: whole words first, and a beginning-of-text token if a file does not specify it.
 constexpr gguf_pattern like_llama3(std::string_view name) { return {name, llama3_cuts, true, true}; }
 constexpr gguf_pattern like_gpt2(std::string_view name) { return {name, {}}; }
 constexpr gguf_pattern like_starcoder(std::string_view name) { return {name, starcoder_cuts}; }
 constexpr gguf_pattern like_qwen2(std::string_view name) { return {name, qwen2_cuts}; }
 
-/// llama.cpp's names (src/llama-vocab.cpp), of which several are for one pattern.
+/// llama.cpp's names (src/llama-vocab.cpp); several share one pattern.
 inline constexpr gguf_pattern gguf_patterns[] = {{"default", default_cuts},
                                                  like_gpt2("gpt-2"),
                                                  like_llama3("llama-bpe"),
@@ -137,7 +137,7 @@ inline constexpr gguf_pattern gguf_patterns[] = {{"default", default_cuts},
                                                  like_starcoder("minerva-7b"),
                                                  like_starcoder("mellum2")};
 
-/// nullptr: not known.
+/// Returns nullptr for an unknown name.
 [[nodiscard]] inline const gguf_pattern* find_gguf_pattern(std::string_view name) noexcept {
     for (const gguf_pattern& pattern : gguf_patterns) {
         if (pattern.name == name) return &pattern;

@@ -29,7 +29,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
 namespace detail {
 
-/// Reads what a GGUF file says about tokens. Ids that no token has are none, as in llama.cpp.
+/// Reads the token settings of a GGUF file. Ids without a token are ignored, as in llama.cpp.
 class gguf_generation_reader {
 public:
     explicit gguf_generation_reader(const gguf_checkpoint& from)
@@ -57,7 +57,7 @@ private:
     [[nodiscard]] std::optional<token_id> id(const char* name) const {
         const std::string key = std::string("tokenizer.ggml.").append(name).append("_token_id");
         const auto found = from_.contents().integer(key);
-        if (!found || *found == 0xffffffff || *found == -1) return std::nullopt;  // none, as some files have it
+        if (!found || *found == 0xffffffff || *found == -1) return std::nullopt;  // some files write this for none
         if (*found < 0 || *found > std::numeric_limits<token_id>::max()) {
             fail(errc::malformed_file, from_.source(), ": key '", key, "': expected a token id, found ", *found);
         }

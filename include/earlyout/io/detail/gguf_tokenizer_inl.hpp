@@ -25,7 +25,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
 namespace detail {
 
-/// The tokenizer inside a GGUF file, as parts.
+/// Reads the tokenizer inside a GGUF file, as parts.
 class gguf_tokenizer_reader {
 public:
     explicit gguf_tokenizer_reader(const gguf& from) : from_(from) {}
@@ -83,11 +83,11 @@ private:
         require_size("token_type", types->size(), into);
         into.kinds.reserve(types->size());
         for (const std::int64_t type : *types) {
-            const bool known = type >= 1 && type <= 6;  // others are undefined, and in llama.cpp like normal
+            const bool known = type >= 1 && type <= 6;  // others are undefined, and treated as normal by llama.cpp
             into.kinds.push_back(known ? static_cast<kind>(type - 1) : kind::normal);
         }
     }
-    /// Tokens that control the model are no text, whatever the file calls them.
+    /// Tokens that control the model are never text, whatever type the file gives them.
     static void mark_control(text::tokenizer_parts& parts) {
         for (std::size_t i = 0; i < parts.pieces.size(); ++i) {
             const kind own = parts.kinds.empty() ? kind::normal : parts.kinds[i];

@@ -102,7 +102,7 @@ EARLYOUT_IO_INLINE void hugging_face_checkpoint::read_index(const std::filesyste
         }
         const auto& shard = add_shard(name);
         const safetensors& contents = shard.second.contents();
-        // One that is not there is missed when it is needed.
+        // A missing shard is reported when it is needed.
         if (contents.tensors().contains(tensor) || contents.others().contains(tensor)) place(tensor, shard);
     }
 }

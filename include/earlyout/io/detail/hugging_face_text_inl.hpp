@@ -28,7 +28,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
 namespace detail {
 
-/// What goes before and ends the texts of a Hugging Face folder.
+/// Reads the start and end settings of the texts of a Hugging Face folder.
 class folder_text_reader {
 public:
     folder_text_reader(const std::filesystem::path& folder, const text::tokenizer& words) : words_(words) {
@@ -39,7 +39,7 @@ public:
         }
     }
 
-    /// @param given what read_generation_config() found
+    /// @param given the result of read_generation_config()
     [[nodiscard]] model_text read(generation_config given) const {
         if (const auto eos = token("eos_token");
             eos && std::ranges::find(given.eos_token_ids, *eos) == given.eos_token_ids.end()) {
@@ -47,9 +47,9 @@ public:
         }
         add_ends_by_name(given, words_);
         std::vector<token_id> before(words_.tokens_before().begin(), words_.tokens_before().end());
-        // The two answers apart, because GCC 12 takes an optional<bool> that is empty for one that is not initialised.
-        const auto adds = [&](bool answer) {
-            return !files_.empty() && files_.front().boolean("add_bos_token") == answer;
+        // One comparison per value: GCC 12 warns that an empty optional<bool> is uninitialised.
+        const auto adds = [&](bool value) {
+            return !files_.empty() && files_.front().boolean("add_bos_token") == value;
         };
         const std::optional<token_id> named = token("bos_token");
         if (named) given.bos_token_id = named;
@@ -65,7 +65,7 @@ public:
     }
 
 private:
-    /// A token by its text: "<s>", or {"content": "<s>", ...}.
+    /// Returns a token by its text: "<s>", or {"content": "<s>", ...}.
     [[nodiscard]] std::optional<token_id> token(const std::string& key) const {
         for (const json_config& file : files_) {
             const auto text = file.text(file.members(key) ? key + ".content" : key);

@@ -27,7 +27,7 @@ struct json_config::lookup {
     const detail::json& object;
     const std::string& source;
 
-    /// Null where there is none, and where it is null.
+    /// Returns null if absent or null.
     [[nodiscard]] const detail::json* find(std::string_view key) const {
         const detail::json* value = look_up(key);
         return value == nullptr || value->is_null() ? nullptr : value;
@@ -112,7 +112,7 @@ EARLYOUT_IO_INLINE std::optional<std::vector<std::string>> json_config::members(
     if (value != nullptr && value->is_object()) {
         for (const auto& [name, unused] : value->items()) add(name);
     }
-    const std::string prefix = std::string(key).append(".");  // of keys that are written flat
+    const std::string prefix = std::string(key).append(".");  // prefix of keys that are written flat
     for (const auto& [name, unused] : object().value.items()) {
         if (name.starts_with(prefix)) add(std::string_view(name).substr(prefix.size()));
     }

@@ -11,7 +11,7 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io { namespace detail {
 
-/// A JSON file whose outermost value is an object.
+/// Reads a JSON file whose outermost value is an object.
 /// @throws error (no_such_file, malformed_file)
 [[nodiscard]] inline json read_json_object(const std::filesystem::path& path) {
     const mapped_file file(path);

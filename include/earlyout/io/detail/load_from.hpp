@@ -17,7 +17,7 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io::detail {
 
-/// The network with what was found beside it.
+/// Makes the network, with the tokenizer, settings and exits found beside it.
 template <class Network>
 [[nodiscard]] pretrained<Network> load_from(const stored_checkpoint& from, model_text text,
                                             typename Network::format format, typename Network::format output_format,

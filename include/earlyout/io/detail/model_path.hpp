@@ -29,7 +29,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace io::detail {
     return std::filesystem::is_directory(path, ignored);
 }
 
-/// The first bytes of a file; none where it cannot be read.
+/// Returns the first bytes of a file; none if it cannot be read.
 [[nodiscard]] inline std::string first_bytes(const std::filesystem::path& path) {
     std::string made(4096, '\0');
     platform::file file = platform::file::to_read(path.c_str());
@@ -38,7 +38,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace io::detail {
     return made;
 }
 
-/// True for "Qwen/Qwen2.5-Coder-0.5B", "gpt2" and the address of such a repository.
+/// Returns true for "Qwen/Qwen2.5-Coder-0.5B", "gpt2" and the URL of such a repository.
 [[nodiscard]] inline bool is_repository_name(std::string_view name) {
     if (name.starts_with("https://") || name.starts_with("http://") || name.starts_with("hf://")) return true;
     if (name.starts_with("hf.co/") || name.starts_with("huggingface.co/")) return true;
@@ -50,7 +50,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace io::detail {
            std::ranges::all_of(name, allowed) && std::ranges::count(name, '/') <= 1;
 }
 
-/// Where the model is that somebody means who gives the path of one of its files.
+/// Returns the model's path when given the path of one of its files.
 [[nodiscard]] inline std::string folder_of(const std::filesystem::path& file) {
     const std::filesystem::path parent = file.parent_path();
     return parent.empty() ? "." : parent.string();
@@ -72,7 +72,7 @@ inline void refuse_missing_model(const std::filesystem::path& path) {
          download);
 }
 
-/// Refuses a file that is not a model by itself and says what to give instead.
+/// Refuses a file that is not a model by itself and names what to give instead.
 /// @throws error (no_such_file, malformed_file, unsupported)
 inline void refuse_part_of_model(const std::filesystem::path& path) {
     static constexpr const char* expected = ": expected a folder with a model, or a GGUF or packed file, found ";
@@ -84,7 +84,7 @@ inline void refuse_part_of_model(const std::filesystem::path& path) {
              earlyout::detail::printable_path(folder_of(path)));
     };
     const bool is_json = name.ends_with(".json") || name.ends_with(".txt") || name.ends_with(".jinja");
-    // What is wrong with the file itself comes first.
+    // Damage to the file itself is reported first.
     const std::string foreign = text::foreign_content(bytes, is_json ? text::content::json : text::content::gguf);
     if (is_json && foreign.empty()) refuse("a part of one");
     if (foreign == "a JSON file") refuse(foreign);
@@ -94,7 +94,7 @@ inline void refuse_part_of_model(const std::filesystem::path& path) {
     if (name == "tokenizer.model") refuse("a SentencePiece tokenizer");
 }
 
-/// What a folder has in place of `config.json` and weights, for a message; empty: nothing that is known.
+/// Returns what a folder contains instead of `config.json` and weights, for a message; empty: nothing known.
 [[nodiscard]] inline std::string found_in_place_of_model(const std::filesystem::path& folder) {
     if (detail::exists(folder / "adapter_config.json")) {
         return "; adapter_config.json is there: an adapter (LoRA) is not read, merge it into its model";

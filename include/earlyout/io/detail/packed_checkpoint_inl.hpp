@@ -129,7 +129,7 @@ EARLYOUT_IO_INLINE void packed_checkpoint::read_tensors() {
         tensor_view view{name, *type, entry[1].template get<std::vector<std::size_t>>(), {}};
         const auto bytes = stored_bytes(name);
         const std::size_t expected = bytes_of_shape(view, path_.string());
-        // Before memory is taken for it: those without bytes are in matrices, at most two elements in a byte.
+        // Checked before allocation: tensors without bytes are in matrices, at most two elements in a byte.
         const bool fits =
             bytes ? bytes->size() == expected : view.element_count() <= file_->contents().data_bytes() * 2;
         if (!fits) refuse(name, "the bytes of its shape");

@@ -34,8 +34,8 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
 namespace detail {
 
-/// The configuration values that a network read, each as it was read last.
-/// @throws error (mismatch) when the checkpoint is another one than the network's
+/// Returns the configuration values that a network read; the last read of a key counts.
+/// @throws error (mismatch) when the checkpoint is not the network's
 [[nodiscard]] inline json values_read(const checkpoint& from, const checkpoint_record& read) {
     json made = json::object();
     const auto held = [&](const std::string& name, const auto& value) {
@@ -73,7 +73,7 @@ EARLYOUT_IO_INLINE std::size_t detail::write_packed(const std::filesystem::path&
     if (from.is_packed()) {
         fail(errc::unsupported, from.source(), ": expected a Hugging Face folder or a GGUF file, found a packed file");
     }
-    // What a program needs beside the network: how texts begin and end, and the tokenizer as it is stored.
+    // What a program needs besides the network: how texts begin and end, and the tokenizer as stored.
     model_text text;
     std::optional<mapped_file> tokenizer_json;
     std::string gguf_header;
@@ -94,7 +94,7 @@ EARLYOUT_IO_INLINE std::size_t detail::write_packed(const std::filesystem::path&
     detail::json sizes = detail::json::object();
     for (const auto& [name, matrix] : network.matrices) {
         sizes[name] = {matrix.format, matrix.out, matrix.in};
-        add_bytes("packed:" + name, {matrix.memory.get(), matrix.bytes});  // whole 64 bytes: all of them are aligned
+        add_bytes("packed:" + name, {matrix.memory.get(), matrix.bytes});  // multiples of 64 bytes
     }
     detail::json shapes = detail::json::object();
     std::set<std::string> tensors_read;
@@ -109,7 +109,7 @@ EARLYOUT_IO_INLINE std::size_t detail::write_packed(const std::filesystem::path&
         }
         const tensor_view& view = *found;
         shapes[name] = {to_string(view.type), view.shape};
-        // A table of tokens that is the output matrix too is in it.
+        // A token embedding that is also the output matrix is already stored in it.
         if (network.in_matrices.contains(name)) continue;
         if (block_elements(view.type) == 1) {
             tensors.push_back(view);

@@ -64,7 +64,7 @@ EARLYOUT_IO_INLINE std::optional<std::span<const std::byte>> safetensors::bytes(
 }
 
 EARLYOUT_IO_INLINE std::size_t safetensors::header_size(std::span<const std::byte> bytes) const {
-    constexpr std::uint64_t largest = 100'000'000;  // as the format's reference implementation has it
+    constexpr std::uint64_t largest = 100'000'000;  // as in the format's reference implementation
     text::refuse_foreign(bytes, text::content::safetensors, source_, "a safetensors file");
     if (bytes.size() < prefix) {
         fail(errc::malformed_file, source_, ": expected at least 8 bytes, found ", bytes.size());

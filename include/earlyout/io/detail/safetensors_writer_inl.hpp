@@ -35,8 +35,8 @@ EARLYOUT_IO_INLINE tensor_to_write::tensor_to_write(const tensor_view& t)
 
 EARLYOUT_IO_INLINE std::string safetensors_header(std::span<const tensor_to_write> tensors,
                                                   const safetensors::text_map& metadata) {
-    // Put together by hand: tensors are in the order given, and a second kind of JSON object costs every program
-    // seconds.
+    // Written by hand: tensors keep the given order, and a second kind of JSON object would add seconds to every
+    // program's compile time.
     std::set<std::string, std::less<>> names;
     std::string text;
     const auto add = [&](const std::string& name, const std::string& value) {

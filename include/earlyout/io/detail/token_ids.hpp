@@ -13,7 +13,7 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io::detail {
 
-/// Token ids under a key: a number, an array of numbers, or nothing. Null and -1 are none.
+/// Returns the token ids under a key: a number, an array of numbers, or nothing. Null and -1 are none.
 [[nodiscard]] inline std::vector<token_id> token_ids(const json& object, const char* key, const std::string& source) {
     std::vector<token_id> ids;
     const auto found = object.find(key);

@@ -12,9 +12,9 @@
 #include <earlyout/kernels/arch/sse2.hpp>
 #include <earlyout/kernels/arch/vnni.hpp>
 
-/// @file Every instruction set that kernels know, a file each. Kernels name none: they call the functions of
-/// generic.hpp with best<Arch>, and the overload with the most derived tag is taken. Only these files have `#if`s on an
-/// instruction set, and its intrinsics.
+/// @file All supported instruction sets, one file each. Kernels name none: they call the functions of generic.hpp with
+/// best<Arch>, and overload resolution picks the most derived tag. Only these files have `#if`s on an instruction set,
+/// and its intrinsics.
 ///
 /// To add one:
 /// 1. A file here that overloads those functions of generic.hpp for which it has an instruction, on xsimd's tag
@@ -34,7 +34,7 @@ using best = typename extension<3, typename extension<2, typename extension<1, A
 
 }  // namespace arch
 
-/// Registers that a kernel's sums may fill: the others are for what is multiplied. Tiles are sized by it.
+/// Registers available for a kernel's sums: the others hold operands. Tile sizes derive from it.
 template <class Arch>
 inline constexpr std::size_t sum_registers = arch::vector_registers(arch::best<Arch>{}) / 4 * 3;
 

@@ -6,15 +6,15 @@
 
 #include <concepts>
 
-/// @file AMX's matrix registers, beside AVX-512 and with no tag of xsimd's. Linux only, where a process has to ask for
-/// them.
+/// @file AMX's tile registers, beside AVX-512; xsimd has no tag for them. Linux only, where a process has to request
+/// permission to use them.
 
 #if defined(EARLYOUT_DETAIL_AMX)
 #include <immintrin.h>
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels::arch {
 
-/// `Arch` with AMX's products of bytes.
+/// `Arch` with AMX's byte products.
 template <class Arch>
 struct amx : Arch {};
 
@@ -23,21 +23,21 @@ struct extension<3, Arch> {
     using tag = amx<Arch>;
 };
 
-/// Products of 16 tokens' values with 16 rows' codes, 32 inputs at a time, two of them on their way at once. A group's
-/// sum is a whole number.
+/// Products of 16 tokens' values with 16 rows' codes, 32 inputs at a time, two of them in flight at once. A group's sum
+/// is an integer.
 struct amx_unit {
     static constexpr bool is_there = true;
-    /// Tokens that a register holds.
+    /// Tokens per register.
     static constexpr std::size_t tokens = 16;
 
-    /// True where the system lets this process use the registers.
+    /// Returns true if the system lets this process use the registers.
     [[nodiscard]] static bool is_permitted() noexcept {
         static const bool permitted = platform::request_matrix_registers();
         return permitted;
     }
 
-    /// This thread's matrix registers, while it lives: 0 and 1 for sums [16 tokens][16 rows], 2 and 3 for a group of 16
-    /// tokens' values [16][32], 4 and 5 for a group of 16 rows' codes [8][16][4].
+    /// Owns this thread's tile registers during its lifetime: 0 and 1 for sums [16 tokens][16 rows], 2 and 3 for a
+    /// group of 16 tokens' values [16][32], 4 and 5 for a group of 16 rows' codes [8][16][4].
     class registers {
     public:
         registers() noexcept {
@@ -54,13 +54,13 @@ struct amx_unit {
         registers& operator=(const registers&) = delete;
     };
 
-    /// Starts the products of a group. GCC does not know that it reads memory: platform::write_all() comes before.
-    /// @tparam Odd which of the two on their way
+    /// Starts the products of a group. GCC does not know that it reads memory: call platform::write_all() before.
+    /// @tparam Odd which of the two in flight
     /// @param codes     [8][16 rows][4]
-    /// @param values    [16 tokens][32], `row_bytes` from one token's to the next one's
+    /// @param values    [16 tokens][32], consecutive tokens `row_bytes` apart
     template <bool Odd>
     static void start(const std::int32_t* codes, const std::int8_t* values, std::size_t row_bytes) noexcept {
-        // Twice, because a register's number is part of the instruction.
+        // Twice, because a register number is part of the instruction.
         if constexpr (Odd) {
             _tile_loadd(5, codes, 64);
             _tile_loadd(3, values, row_bytes);

@@ -6,7 +6,7 @@
 
 #include <concepts>
 
-/// @file Conversions between binary16 and float: beside AVX and what came after it, with no tag of xsimd's.
+/// @file Conversions between binary16 and float: beside AVX and later sets; xsimd has no tag for them.
 
 #if defined(__F16C__)
 

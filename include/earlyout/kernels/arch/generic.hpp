@@ -11,8 +11,8 @@ EARLYOUT_DETAIL_FOREIGN_END
 #include <cstddef>
 #include <cstdint>
 
-/// @file What kernels take from an instruction set, spelled for any: the functions that the other files of this folder
-/// overload. all.hpp says how an instruction set is added.
+/// @file The operations that kernels need of an instruction set, in portable code: the functions that the other files
+/// of this folder overload. all.hpp explains how to add an instruction set.
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
@@ -40,35 +40,35 @@ inline constexpr std::size_t lanes = float_batch<Arch>::size;
 
 namespace arch {
 
-/// The last parameter of an overload for `Arch` and what is derived from it.
+/// The last parameter of an overload for `Arch` and the tags derived from it.
 template <class Arch>
 using requires_arch = const Arch&;
 
-/// The last parameter of an overload for every instruction set: any other overload that fits is preferred.
+/// The last parameter of an overload for every instruction set: any other matching overload is preferred.
 struct any_arch {
     template <class Arch>
-    // NOLINTNEXTLINE(google-explicit-constructor): every tag is one
+    // NOLINTNEXTLINE(google-explicit-constructor): converts from every tag
     constexpr any_arch(const Arch&) noexcept {}
 };
 
-/// What an instruction set becomes with its extension of number `Step`, where xsimd has no tag for that: a tag derived
-/// from `Arch` if the extension belongs to it and is compiled in. Steps are taken in order from 1 to 3.
+/// Maps an instruction set to its extension of number `Step` if xsimd has no tag for that: a tag derived from `Arch` if
+/// the extension belongs to it and is compiled in. Steps are applied in order from 1 to 3.
 template <int Step, class Arch>
 struct extension {
     using tag = Arch;
 };
 
-/// Returns how many vector registers there are.
+/// Returns the number of vector registers.
 constexpr std::size_t vector_registers(any_arch) noexcept { return 16; }
 
-/// Returns x * y + z, fused where the instruction set can.
+/// Returns x * y + z, fused where the instruction set supports it.
 template <class Arch>
 EARLYOUT_ALWAYS_INLINE float_batch<Arch> multiply_add(const float_batch<Arch>& x, const float_batch<Arch>& y,
                                                       const float_batch<Arch>& z, any_arch) noexcept {
     return xsimd::fma(x, y, z);
 }
 
-/// Combines the upper half of a register's lanes with the lower one, and so on until one is left.
+/// Reduces a register's lanes by combining the upper half with the lower one until one lane remains.
 template <class Arch, class Op>
 EARLYOUT_ALWAYS_INLINE float fold_lanes(const float_batch<Arch>& x, Op op, any_arch) noexcept {
     alignas(64) float values[lanes<Arch>];
@@ -87,13 +87,13 @@ EARLYOUT_ALWAYS_INLINE word_batch<Arch> load_halves(const std::uint16_t* from, a
     return word_batch<Arch>::load_aligned(values);
 }
 
-/// Loads a register's worth of finite binary16 as floats. `from` is aligned to half a register. Not there where no
-/// instruction does it: kernels::load_f16 then spells it out.
+/// Loads a register's worth of finite binary16 as floats. `from` is aligned to half a register. Absent if there is no
+/// such instruction: kernels::load_f16 then uses integer operations.
 template <class Arch>
 float_batch<Arch> load_f16(const std::uint16_t* from, any_arch) noexcept = delete;
 
-/// Rounds floats to the nearest binary16, ties to even, what is too large to the largest: the first `n` or fewer.
-/// @return how many
+/// Rounds the first `n` or fewer floats to the nearest binary16, ties to even; values out of range become the largest.
+/// @return how many were rounded
 inline std::size_t encode_f16(const float*, std::size_t, std::uint16_t*, any_arch) noexcept { return 0; }
 
 /// Returns sum + the products of four unsigned bytes of `a` with four signed bytes of `b`, in each 32-bit lane.
@@ -108,7 +108,7 @@ EARLYOUT_ALWAYS_INLINE int_batch<Arch> byte_dot(const int_batch<Arch>& a, const 
     return sum + ((a >> 24) & low) * (b >> 24);
 }
 
-/// Stores `Parts` registers of integers as bytes, in which they fit, and returns their sum.
+/// Stores `Parts` registers of integers as bytes (they must fit) and returns their sum.
 template <class Arch, std::size_t Parts>
 EARLYOUT_ALWAYS_INLINE std::int32_t store_bytes(const int_batch<Arch> (&from)[Parts], std::int8_t* to,
                                                 any_arch) noexcept {
@@ -122,7 +122,7 @@ EARLYOUT_ALWAYS_INLINE std::int32_t store_bytes(const int_batch<Arch> (&from)[Pa
     return sum;
 }
 
-/// Products of small matrices of bytes in registers of their own. One that is there has what amx_unit has.
+/// Products of small byte matrices in dedicated registers. Available units provide what amx_unit has.
 struct no_matrix_unit {
     static constexpr bool is_there = false;
 };

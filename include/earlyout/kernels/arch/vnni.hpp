@@ -6,7 +6,7 @@
 
 #include <concepts>
 
-/// @file Products of bytes in one instruction: AVX-512 VNNI and AVX-VNNI, with no tag of xsimd's.
+/// @file Byte products in one instruction: AVX-512 VNNI and AVX-VNNI; xsimd has no tag for them.
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels::arch {
 
@@ -24,7 +24,7 @@ struct extension<2, Arch> {
 template <class Arch, std::derived_from<xsimd::avx512bw> Base>
 EARLYOUT_ALWAYS_INLINE int_batch<Arch> byte_dot(const int_batch<Arch>& a, const int_batch<Arch>& b,
                                                 const int_batch<Arch>& sum, requires_arch<vnni<Base>>) noexcept {
-    const __m512i x = a, y = b, z = sum;  // it is a macro that casts, with some compilers
+    const __m512i x = a, y = b, z = sum;  // some compilers implement it as a macro that casts
     return __m512i(_mm512_dpbusd_epi32(z, x, y));
 }
 

@@ -23,19 +23,19 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace detail {
 
-/// Reads configuration values and tensors of a checkpoint, and refuses what an architecture cannot use. Tensor names
-/// are tried with a prefix first, which checkpoints of a model without its output matrix lack.
+/// Reads configuration values and tensors of a checkpoint, and refuses those that an architecture cannot use. Tensor
+/// names are tried with a prefix first, which checkpoints of a model without its output matrix lack.
 class checkpoint_reader {
 public:
     /// @param prefix "model.", "transformer."
-    /// @param record where to note what is read
+    /// @param record where reads are recorded
     checkpoint_reader(const checkpoint& from, std::string_view prefix, checkpoint_record* record = nullptr)
         : from_(from), prefix_(prefix), record_(record) {}
 
-    /// Where the checkpoint came from, for error messages.
+    /// Returns the checkpoint's origin, for error messages.
     [[nodiscard]] std::string source() const { return from_.source(); }
 
-    // Configuration values as configuration has them.
+    // Configuration values as in configuration.
     [[nodiscard]] std::optional<std::int64_t> integer(std::string_view key) const {
         return note(key, from_.integer(key), checkpoint_record::kind::integer);
     }
@@ -56,14 +56,14 @@ public:
     [[nodiscard]] std::optional<std::vector<std::string>> members(std::string_view key) const {
         return from_.members(key);
     }
-    /// The tensor of that exact name, or nullptr.
+    /// Returns the tensor of that exact name, or nullptr.
     [[nodiscard]] const tensor_view* find(std::string_view name) const {
         const tensor_view* const found = from_.find(name);
         if (found != nullptr && record_ != nullptr) record_->add(name, checkpoint_record::kind::tensor);
         return found;
     }
 
-    /// A size that must be there.
+    /// Returns a required size.
     [[nodiscard]] std::size_t size(std::string_view key) const {
         const std::optional<std::size_t> found = optional_size(key);
         if (!found) fail(errc::malformed_file, source(), ": '", key, "' is missing");
@@ -77,13 +77,13 @@ public:
         }
         return static_cast<std::size_t>(*value);
     }
-    /// A size that is `absent` where the key is, and none where it is null.
+    /// Returns a size: `absent` if the key is absent, none if it is null.
     [[nodiscard]] std::optional<std::size_t> optional_size(std::string_view key, std::size_t absent) const {
         const std::optional<std::size_t> found = optional_size(key);
         return found || is_null(key) ? found : absent;
     }
 
-    /// A number above 0 and below `limit`.
+    /// Returns a number above 0 and below `limit`.
     [[nodiscard]] double real(std::string_view key, double otherwise, double limit) const {
         const double value = real(key).value_or(otherwise);
         if (!(value > 0.0 && value < limit)) {
@@ -92,10 +92,10 @@ public:
         }
         return value;
     }
-    /// The constant that keeps a norm from dividing by zero.
+    /// Returns the constant that keeps a norm from dividing by zero.
     [[nodiscard]] float epsilon(std::string_view key, double otherwise) const {
         const auto value = static_cast<float>(real(key, otherwise, 1.0));
-        if (!(value >= std::numeric_limits<float>::min())) {  // which rounds to 0, or to next to nothing
+        if (!(value >= std::numeric_limits<float>::min())) {  // which rounds to 0 or to a subnormal
             fail(errc::wrong_value, source(), ": '", key, "': expected at least ", std::numeric_limits<float>::min(),
                  ", found ", real(key, otherwise, 1.0));
         }
@@ -103,7 +103,7 @@ public:
     }
     [[nodiscard]] bool boolean(std::string_view key, bool otherwise) const { return boolean(key).value_or(otherwise); }
 
-    /// A text that must be one of `known`.
+    /// Returns a text that must be one of `known`.
     [[nodiscard]] std::string text(std::string_view key, std::initializer_list<std::string_view> known,
                                    std::string_view otherwise) const {
         const std::string value = text(key).value_or(std::string(otherwise));
@@ -112,7 +112,7 @@ public:
         for (const std::string_view name : known) names.append(names.empty() ? "" : ", ").append(name);
         fail(errc::unsupported, source(), ": '", key, "': expected one of ", names, "; found '", value, "'");
     }
-    /// The non-linearity that a configuration names as Hugging Face does.
+    /// Returns the activation function that a configuration names as Hugging Face does.
     [[nodiscard]] activation activation_function(std::string_view key, std::string_view otherwise) const {
         const std::string name =
             text(key, {"gelu_new", "gelu_pytorch_tanh", "gelu_fast", "gelu", "relu", "silu", "swish"}, otherwise);
@@ -121,7 +121,7 @@ public:
         if (name == "silu" || name == "swish") return activation::silu;
         return activation::gelu_tanh;
     }
-    /// That of `hidden_act`; `hidden_activation`, as some call it, must be the same.
+    /// Returns that of `hidden_act`; `hidden_activation`, the name in some files, must be the same.
     [[nodiscard]] activation hidden_activation(std::string_view otherwise) const {
         const bool other_only = !text("hidden_act") && text("hidden_activation");
         const activation made = activation_function(other_only ? "hidden_activation" : "hidden_act", otherwise);
@@ -132,14 +132,14 @@ public:
         }
         return made;
     }
-    /// Refuses a feature that the architecture runs without.
+    /// Refuses a feature that the architecture does not implement.
     void refuse(std::string_view key) const {
         if (boolean(key, false)) {
             fail(errc::unsupported, source(), ": '", key, "': this architecture runs without it, found true");
         }
     }
 
-    /// Width of a head: given, or the model's by the number of heads.
+    /// Returns the width of a head: as given, or the model's divided by the number of heads.
     [[nodiscard]] std::size_t head_dim(const model_shape& s, std::string_view width_key,
                                        std::string_view heads_key) const {
         if (s.d_model % s.heads != 0) {
@@ -149,17 +149,17 @@ public:
         return s.d_model / s.heads;
     }
 
-    /// The name under which a tensor is stored.
+    /// Returns the name under which a tensor is stored.
     [[nodiscard]] std::string stored_name(std::string_view name) const {
         std::string prefixed = std::string(prefix_).append(name);
         return find(prefixed) != nullptr ? std::move(prefixed) : std::string(name);
     }
     [[nodiscard]] bool has(std::string_view name) const { return find(stored_name(name)) != nullptr; }
-    /// The tensor of that name with or without the prefix, which must have this shape.
+    /// Returns the tensor of that name with or without the prefix, which must have this shape.
     [[nodiscard]] const tensor_view& require(const std::string& name, std::initializer_list<std::size_t> shape) const {
         return require_exactly(stored_name(name), shape);
     }
-    /// The same of the name as it is.
+    /// The same, without trying the prefix.
     [[nodiscard]] const tensor_view& require_exactly(std::string_view name,
                                                      std::initializer_list<std::size_t> shape) const {
         (void)find(name);
@@ -177,7 +177,7 @@ public:
         earlyout::read_rows(from_, matrix, 0, matrix.shape.front(), body);
     }
 
-    /// A tensor of numbers that others are divided by.
+    /// Reads a tensor of divisors.
     [[nodiscard]] std::vector<float> positive_tensor(const std::string& name,
                                                      std::initializer_list<std::size_t> shape) const {
         std::vector<float> values = tensor(name, shape);
@@ -198,7 +198,7 @@ public:
         }
         fill_matrix(from_, parts, into, layout);
     }
-    /// Fills it with one matrix, NAME.weight [out, in].
+    /// Fills it from one matrix, NAME.weight [out, in].
     template <class Linear>
     void fill(Linear& into, const std::string& name, matrix_layout layout = matrix_layout::out_in) const {
         fill(into, {{.tensor = name + ".weight", .stored_rows = into.out(), .count = into.out()}}, layout);
@@ -208,7 +208,7 @@ public:
         const std::vector<float> values = tensor(name + ".bias", {rows});
         std::copy(values.begin(), values.end(), into.bias().begin() + static_cast<std::ptrdiff_t>(to));
     }
-    /// Fills a linear layer with NAME.weight [out, in] and, where it has one, NAME.bias [out].
+    /// Fills a linear layer from NAME.weight [out, in] and, if it has one, NAME.bias [out].
     template <class Linear>
     void fill_linear(const std::string& name, bool bias, Linear& into) const {
         fill(into, name);

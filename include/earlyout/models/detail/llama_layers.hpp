@@ -19,8 +19,8 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace detail {
 
-/// What the configurations and layers of Llama and of those that follow it have in common: the names of sizes and
-/// tensors, rotary positions, query, key and value matrices of their own.
+/// What the configurations and layers of Llama and its derivatives have in common: the names of sizes and tensors,
+/// rotary positions, separate query, key and value matrices.
 struct llama_layers {
     static constexpr decoder_names names{
         .prefix = "model.", .tokens = "embed_tokens", .positions = "", .norm = "norm", .tied = false};
@@ -29,7 +29,7 @@ struct llama_layers {
 
     static constexpr model_shape complete(const model_shape& s) noexcept { return s; }
 
-    /// What Hugging Face takes for sizes that a configuration lacks; none: what follows from the others.
+    /// Hugging Face's defaults for sizes that a configuration lacks; none: derived from the others.
     struct absent_sizes {
         std::optional<std::size_t> kv_heads;
         std::optional<std::size_t> head_dim;
@@ -56,7 +56,7 @@ struct llama_layers {
         return s;
     }
 
-    /// What `layer_types` calls a layer, which must be what its window makes it; without that list its window tells.
+    /// Checks a layer's `layer_types` entry against its window; without that list the window decides.
     static std::string layer_type(const reader& from, const model_shape& s, std::size_t layer, std::size_t window) {
         const std::string key = "layer_types." + std::to_string(layer - 1);
         const std::string_view own = window == 0 ? "full_attention" : "sliding_attention";
@@ -67,10 +67,10 @@ struct llama_layers {
         }
         return type;
     }
-    /// The rotary positions of a layer, as rotary_settings_reader finds them. Their divisors in `rope_freqs.weight` are
-    /// how llama.cpp keeps what Llama 3.1 does to the frequencies.
+    /// Returns the rotary positions of a layer, as rotary_settings_reader finds them. llama.cpp stores Llama 3.1's
+    /// frequency scaling as divisors in `rope_freqs.weight`.
     /// @param layer  numbered from 1
-    /// @param window positions that it sees, 0: all
+    /// @param window positions visible to it, 0: all
     static rotary read_rotary(const reader& from, const model_shape& s, std::size_t layer, std::size_t window) {
         const std::string type = layer_type(from, s, layer, window);
         std::vector<double> frequencies = rotary_settings_reader(from, s.context, type).read().frequencies(s.head_dim);
@@ -84,9 +84,9 @@ struct llama_layers {
     struct biases {
         bool query_key_value = false;
         bool output = false;
-        bool any_of_them = false;  ///< those that are not stored are zeros, which is what Hugging Face fills in
+        bool any_of_them = false;  ///< missing ones are zeros, as at Hugging Face
     };
-    /// With `attention_bias` all four, but many such files have three.
+    /// Returns the biases that `attention_bias` implies: all four, though many such files have three.
     static biases biases_of_key(const reader& from) {
         const bool any = from.boolean("attention_bias", false);
         return {.query_key_value = any, .output = any, .any_of_them = any};
@@ -141,12 +141,12 @@ struct llama_layers {
     [[nodiscard]] static float scale(const model_shape& s) { return 1.0f / std::sqrt(static_cast<float>(s.head_dim)); }
 };
 
-/// What most do to queries and keys, whatever the shape.
+/// The default treatment of queries and keys, whatever the shape.
 template <model_shape>
 using rotary_only = rotary;
 
-/// Llama's layers: RMS norm before each half, rotary positions, grouped queries, SwiGLU. Derived hides the functions at
-/// the end where it differs.
+/// Llama's layers: RMS norm before each half, rotary positions, grouped queries, SwiGLU. A derived class hides the
+/// functions at the end where it differs.
 template <class Derived, template <model_shape> class Positions = rotary_only>
 struct gated_llama_layers : llama_layers {
     template <model_shape Shape>
@@ -185,7 +185,7 @@ struct gated_llama_layers : llama_layers {
         return b;
     }
 
-    // What most have.
+    // Defaults that most architectures share.
     static constexpr absent_sizes absent{};
     template <model_shape>
     static rotary read_positions(const reader&, const std::string&, const model_shape&, rotary turns) {

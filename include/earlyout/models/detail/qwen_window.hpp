@@ -9,9 +9,9 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace detail {
 
-/// Positions that a layer of a Qwen model sees, 0: all. With `use_sliding_window` the layers that `layer_types` names
-/// have the window; without that list, those above the first `max_window_layers`. Keys that are absent mean what they
-/// do at Hugging Face: a window of 4096, 28 layers without it.
+/// Returns the positions visible to a layer of a Qwen model, 0: all. With `use_sliding_window` the layers that
+/// `layer_types` names have the window; without that list, those above the first `max_window_layers`. Absent keys have
+/// Hugging Face's defaults: a window of 4096, 28 layers without it.
 /// @param layer numbered from 1
 [[nodiscard]] inline std::size_t qwen_window(const checkpoint_reader& from, std::size_t layer) {
     if (!from.boolean("use_sliding_window", false)) return 0;

@@ -14,7 +14,7 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace detail {
 
-/// What a configuration says about rotary positions. io/README.md, "Where settings come from", states the rule.
+/// A configuration's rotary settings. io/README.md, "Where settings come from", states the rule.
 struct rotary_settings {
     std::string type = "default";  ///< default, linear or llama3
     double theta = 10000.0;
@@ -30,15 +30,15 @@ struct rotary_settings {
     }
 };
 
-/// Collects the rotary settings of one layer from every place that a config.json may have them in: `rope_parameters`,
+/// Collects the rotary settings of one layer from every place where a config.json may have them: `rope_parameters`,
 /// else `rope_scaling`, else the top level.
 class rotary_settings_reader {
 public:
-    /// @param layer_type picks one of the objects by layer type, where they are given so: "full_attention"
+    /// @param layer_type selects one of the objects by layer type, if they are given that way: "full_attention"
     rotary_settings_reader(const checkpoint_reader& from, std::size_t context, std::string_view layer_type)
         : from_(from), context_(context), layer_type_(layer_type) {}
 
-    /// @throws error (unsupported) for a scaling that is not there, and for places that contradict each other
+    /// @throws error (unsupported) for an unknown scaling, and for places that contradict each other
     [[nodiscard]] rotary_settings read() const {
         require_whole_heads("");
         const std::optional<place> parameters = find("rope_parameters");
@@ -64,7 +64,7 @@ private:
 
     [[nodiscard]] std::optional<place> find(const std::string& name) const {
         const auto members = from_.members(name);
-        // Not an object: nothing, null, or what text() refuses.
+        // Not an object: absent, null, or a value that text() refuses.
         if (!members && from_.text(name)) unsupported("'", name, "': expected an object");
         const std::string at = object_of_layer(name, members.value_or(std::vector<std::string>()));
         place found{.at = at, .settings = {}, .has_theta = false};
@@ -82,7 +82,7 @@ private:
         return found;
     }
 
-    /// "NAME.", or "NAME.full_attention." where the object has one object for each type of layer.
+    /// Returns "NAME.", or "NAME.full_attention." if the object has one object for each layer type.
     [[nodiscard]] std::string object_of_layer(const std::string& name, const std::vector<std::string>& members) const {
         std::string at = name + ".";
         std::string types;
@@ -107,7 +107,7 @@ private:
         if (!from_.real(at + "rope_theta")) return std::nullopt;
         return from_.real(at + "rope_theta", 1.0, largest);
     }
-    /// `rope_type`, or `type` as older files have it.
+    /// Returns `rope_type`, or `type` as in older files.
     [[nodiscard]] std::optional<std::string> type_at(const std::string& at) const {
         const auto type = from_.text(at + "rope_type");
         const auto old = from_.text(at + "type");
@@ -130,7 +130,7 @@ private:
         }
         into.scaling.original_context = original_context(at);
     }
-    /// Of the object or of the top level; without either that of the model itself.
+    /// The value of the object or of the top level; without either, the model's context.
     [[nodiscard]] double original_context(const std::string& at) const {
         const std::string key = "original_max_position_embeddings";
         const auto own = from_.real(at + key);
@@ -142,7 +142,7 @@ private:
         if (!own && !outer) return static_cast<double>(context_);
         return from_.real(own ? at + key : key, 0.0, largest);
     }
-    /// A number of the scaling that has no default.
+    /// Returns a scaling parameter that has no default.
     [[nodiscard]] double required(const std::string& key) const {
         if (!from_.real(key)) fail(errc::malformed_file, from_.source(), ": '", key, "' is missing");
         return from_.real(key, 0.0, largest);
@@ -154,7 +154,7 @@ private:
         }
     }
 
-    /// `rope_parameters` is what counts; what `rope_scaling` asks for beside it must be in it.
+    /// `rope_parameters` takes precedence; settings in `rope_scaling` must agree with it.
     void require_agreement(const place& parameters, const place& scaling) const {
         const rotary_settings& a = parameters.settings;
         const rotary_settings& b = scaling.settings;
@@ -164,7 +164,7 @@ private:
                         ", found ", found);
         };
         if (scaling.has_theta) require("rope_theta", a.theta, b.theta);
-        if (b.type == "default") return;  // asks for nothing
+        if (b.type == "default") return;  // nothing to check
         require("rope_type", a.type, b.type);
         require("factor", a.scaling.factor, b.scaling.factor);
         if (b.type != "llama3") return;

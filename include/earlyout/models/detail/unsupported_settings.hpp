@@ -11,15 +11,14 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace detail {
 
-/// Refuses settings that change what a model computes and that no architecture here has: they belong to relatives of
-/// these models, and a file may have them under a `model_type` that is known. A value that changes nothing may be
-/// there.
+/// Refuses settings that change what a model computes and that no architecture here implements: they belong to related
+/// models, and a file may have them under a known `model_type`. A neutral value is accepted.
 class unsupported_settings {
 public:
     /// @throws error (unsupported) naming the key
     static void refuse(const checkpoint_reader& from, const model_shape& s, std::string_view architecture) {
         const unsupported_settings settings(from);
-        // Factors on what passes through (Granite, MiniCPM, Cohere, Falcon-H1).
+        // Multipliers of activations (Granite, MiniCPM, Cohere, Falcon-H1).
         for (const char* key : {"logit_scale", "logits_scaling", "residual_multiplier", "embedding_multiplier",
                                 "scale_emb", "lm_head_multiplier", "key_multiplier", "attention_in_multiplier",
                                 "attention_out_multiplier", "embedding_scale", "residual_scale"}) {
@@ -31,7 +30,7 @@ public:
         settings.require("scale_depth", std::sqrt(static_cast<double>(s.layers)));
         settings.require("dim_model_base", static_cast<double>(s.d_model));
         settings.require("rotary_pct", 1.0);
-        // Limits, counts and further frequencies: none of them.
+        // Limits, counts and further frequencies: none may be set.
         for (const char* key :
              {"attn_logit_softcapping", "final_logit_softcapping", "attn_logit_softcap", "final_logit_softcap",
               "logit_softcap", "clip_qkv", "attention_chunk_size", "rope_local_base_freq", "num_experts",
@@ -57,8 +56,8 @@ public:
 private:
     explicit unsupported_settings(const checkpoint_reader& from) : from_(from) {}
 
-    /// Of any type: some files write false where there is no number.
-    /// @return whether it is there
+    /// Accepts any type: some files write false for an absent number.
+    /// @return whether it is present
     bool require(const std::string& key, double neutral) const {
         const auto number = read([&] { return from_.real(key); });
         if (number) {
@@ -82,7 +81,7 @@ private:
         const auto number = from_.real(key);
         if (number && (*number != 0.0) != neutral) refuse(key, neutral ? "true" : "false", *number);
     }
-    /// Nothing also where the value has another type.
+    /// Empty also if the value has another type.
     template <class Get>
     static auto read(Get get) -> decltype(get()) {
         try {

@@ -18,18 +18,18 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace text::detail {
 
-/// A token that is looked for in the text itself, before the text is cut into words.
+/// A token that is searched for in the text itself, before the text is split into words.
 struct added_token {
     std::string content;
     token_id id = 0;
     bool special = false;
     bool single_word = false;  ///< not within a longer word
     bool lstrip = false;       ///< takes the white space before it
-    bool rstrip = false;       ///< takes the white space behind it
-    bool normalized = true;    ///< looked for after those that are not
+    bool rstrip = false;       ///< takes the white space after it
+    bool normalized = true;    ///< searched for after those that are not
 };
 
-/// Finds the longest of a set of strings that begins at a place of a text.
+/// Finds the longest string of a set that begins at a position of a text.
 class string_set {
 public:
     string_set() = default;
@@ -40,13 +40,13 @@ public:
 
     [[nodiscard]] bool empty() const noexcept { return tokens_.empty(); }
 
-    /// Null when none begins at `at`. Time: the longest string's length times the logarithm of their number.
+    /// Returns null when none begins at `at`. Time: the longest string's length times the logarithm of the set's size.
     [[nodiscard]] const added_token* longest_at(std::string_view text, std::size_t at) const noexcept {
         if (!begins_[static_cast<unsigned char>(text[at])]) return nullptr;
         const added_token* found = nullptr;
         auto first = tokens_.begin();
         auto last = tokens_.end();
-        // first .. last begin with the same `depth` bytes, those of the text.
+        // first .. last share their first `depth` bytes with the text.
         for (std::size_t depth = 0; first != last; ++depth) {
             if (first->content.size() == depth) found = &*first++;
             if (first == last || at + depth == text.size()) break;
@@ -83,10 +83,10 @@ public:
         first_ = string_set(std::move(tokens));
     }
 
-    /// Cuts `text` at the added tokens in it, from left to right: calls token(id) for each, and
-    /// between(text, is_first) for what lies between them; the first part begins where the text does.
-    /// @param special   whether special tokens are looked for; if not, they are text
-    /// @param normalize what becomes of a part before those tokens are looked for that want it normalized:
+    /// Splits `text` at the added tokens in it, from left to right: calls token(id) for each, and between(text,
+    /// is_first) for the text between them; the first part begins where the text does.
+    /// @param special   whether special tokens are searched for; if not, they are text
+    /// @param normalize applied to a part before the tokens that require normalization are searched for:
     ///                  normalize(text, is_first)
     template <class Normalize, class Token, class Between>
     void split(std::string_view text, bool special, Normalize&& normalize, Token&& token, Between&& between) const {
@@ -110,7 +110,7 @@ private:
             std::size_t end = at += found->content.size();
             if (found->special && !special) continue;
             if (found->single_word && !stands_alone(text, begin, end)) continue;
-            if (begin < done) continue;  // in the white space that the token before it took
+            if (begin < done) continue;  // in the white space taken by the previous token
             if (found->lstrip) begin -= white_space_suffix(text.substr(done, begin - done));
             if (found->rstrip) end += white_space_prefix(text.substr(end));
             if (begin > done) between(text.substr(done, begin - done), done == 0);
@@ -119,7 +119,7 @@ private:
         }
         if (done < text.size()) between(text.substr(done), done == 0);
     }
-    /// No letter, digit or the like touches begin .. end.
+    /// Returns true if no letter, digit or the like touches begin .. end.
     [[nodiscard]] bool stands_alone(std::string_view text, std::size_t begin, std::size_t end) const {
         const std::string_view behind = text.substr(end);
         const utf8_prefix next = look_at_utf8(behind);
@@ -130,7 +130,7 @@ private:
 
     string_set first_;
     string_set later_;
-    std::optional<pattern> word_;  // a character of a word; there when a token asks for single words
+    std::optional<pattern> word_;  // a word character; set when a token requires single words
 };
 
 }  // namespace text::detail

@@ -12,8 +12,8 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace text::detail {
 
-/// GPT-2's spelling of bytes as printable characters, as tokenizer files use it: a byte whose Latin-1
-/// character is printable stands for itself, the other 68 are U+0100, U+0101, ... in order.
+/// GPT-2's spelling of bytes as printable characters, as tokenizer files use it: a byte whose Latin-1 character is
+/// printable is spelled as itself, the other 68 are U+0100, U+0101, ... in order.
 class byte_alphabet {
 public:
     constexpr byte_alphabet() {
@@ -25,7 +25,7 @@ public:
         }
     }
 
-    /// The bytes that `spelled` (valid UTF-8) stands for; none when a character of it is not in the alphabet.
+    /// Returns the bytes that `spelled` (valid UTF-8) denotes; none when a character of it is not in the alphabet.
     [[nodiscard]] std::optional<std::string> bytes(std::string_view spelled) const {
         std::string found;
         while (!spelled.empty()) {

@@ -18,8 +18,8 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace text::detail {
 
-/// How the pieces of a vocabulary over characters become text. A text is its pieces, each decoded on its own, one
-/// behind the other, but for what is left out at its start.
+/// How the pieces of a vocabulary over characters become text. A text is the concatenation of its pieces, each decoded
+/// separately, without the part omitted at its start.
 struct decoding {
     std::vector<std::pair<std::string, std::string>> replacements;  ///< in this order
     bool bytes = false;                                             ///< "<0x0A>" is a byte

@@ -14,7 +14,7 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace text::detail {
 
-/// Two neighbours that become one token; the pair of lowest rank goes first.
+/// Two neighbours that become one token; the pair of lowest rank is merged first.
 struct merge_rule {
     token_id left;
     token_id right;
@@ -22,15 +22,15 @@ struct merge_rule {
     token_id merged;
 };
 
-/// Which neighbouring symbols a merge can ever join. Between two that none can, a long word may be cut without a
-/// change to its tokens: the merges on one side do not see those on the other.
+/// Which neighbouring symbols a merge can ever join. A long word may be cut between two that none can, without a change
+/// to its tokens: the merges on one side do not affect those on the other.
 class merge_joints {
 public:
-    /// Everything may be joined: nothing is cut.
+    /// Everything may be joined: no cuts.
     merge_joints() = default;
 
-    /// A token that merging makes begins with the first symbol of its left part and ends with the last of its
-    /// right one. Where two rules disagree on that, nothing is cut.
+    /// A token made by merging begins with the first symbol of its left part and ends with the last of its right one.
+    /// If two rules disagree on that, no cuts are made.
     /// @param rules   every id is below `ids`
     /// @param symbols where merging begins
     merge_joints(std::span<const merge_rule> rules, std::size_t ids, const symbol_table& symbols) {
@@ -43,7 +43,7 @@ public:
         for (std::size_t id = 0; id < ids; ++id) {
             if (!made[id]) first[id] = last[id] = static_cast<token_id>(id);
         }
-        // A rule mostly comes behind those that make its parts: two rounds do.
+        // A rule usually follows those that make its parts: two rounds are enough.
         bool changed = true;
         for (int round = 0; changed; ++round) {
             if (round == 8) return;
@@ -83,14 +83,14 @@ private:
     [[nodiscard]] std::size_t slot(std::uint64_t of) const noexcept {
         return static_cast<std::size_t>(of * 0x9e3779b97f4a7c15U >> 40) & (slots_.size() - 1);
     }
-    /// False when `known` was something else than `found`.
+    /// Returns false when `known` was not `found`.
     static bool settle(token_id& known, token_id found, bool& changed) noexcept {
         if (found == no_token || known == found) return true;
         if (known != no_token) return false;
         known = found;
         return changed = true;
     }
-    /// False when too many collide, which takes a file made for it.
+    /// Returns false on too many collisions, which requires a crafted file.
     [[nodiscard]] bool insert(std::uint64_t added) {
         constexpr int max_collisions = 256;
         if (used_ * 2 >= slots_.size() && !grow()) return false;
@@ -110,7 +110,7 @@ private:
         return std::ranges::all_of(old, [&](std::uint64_t kept) { return kept == empty || insert(kept); });
     }
 
-    std::vector<std::uint64_t> slots_;  // a power of two, at most half of them used
+    std::vector<std::uint64_t> slots_;  // size a power of two, at most half of the slots used
     std::size_t used_ = 0;
 };
 

@@ -11,7 +11,7 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace text::detail {
 
-/// A value in a tokenizer file and how to name it in an error. Refers to the value.
+/// A value in a tokenizer file and its path, for errors. Refers to the value.
 class json_place {
 public:
     json_place(const json& value, std::string name) : value_(&value), name_(std::move(name)) {}
@@ -20,18 +20,18 @@ public:
     [[nodiscard]] const std::string& name() const noexcept { return name_; }
     [[nodiscard]] bool is_null() const noexcept { return value_->is_null(); }
 
-    /// Member of an object; null where it has none.
+    /// Returns a member of an object; null if it has none.
     [[nodiscard]] json_place at(const char* key) const {
         static const json none;
         require(value_->is_object(), "an object");
         const auto found = value_->find(key);
         return {found == value_->end() ? none : *found, name_ + ": " + key};
     }
-    /// Element of an array, below size().
+    /// Returns an element of an array, below size().
     [[nodiscard]] json_place at(std::size_t index) const {
         return {(*value_)[index], name_ + "[" + std::to_string(index) + "]"};
     }
-    /// Elements of an array.
+    /// Returns the number of elements of an array.
     [[nodiscard]] std::size_t size() const {
         require(value_->is_array(), "an array");
         return value_->size();
@@ -40,7 +40,7 @@ public:
         require(value_->is_string(), "a string");
         return value_->get_ref<const std::string&>();
     }
-    /// @param otherwise what null stands for
+    /// @param otherwise the value for null
     [[nodiscard]] bool boolean(bool otherwise) const {
         require(is_null() || value_->is_boolean(), "true or false");
         return is_null() ? otherwise : value_->get<bool>();

@@ -23,10 +23,9 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace text::detail {
 class merge_table {
 public:
     merge_table() = default;
-    /// @param rules   of a pair that comes twice, the last in rank counts. Rules of one rank are one kind: of two
-    /// pairs,
-    ///                the left one goes first
-    /// @param ids     every id in `rules` is below
+    /// @param rules   of a pair that occurs twice, the last in rank counts. Rules of one rank are one kind: of two
+    ///                pairs, the left one is merged first
+    /// @param ids     upper bound of every id in `rules`
     /// @param symbols where merging begins
     merge_table(std::vector<merge_rule> rules, std::size_t ids, const symbol_table& symbols)
         : rules_(std::move(rules)), first_(ids + 1) {
@@ -42,16 +41,16 @@ public:
         });
     }
 
-    /// Null when the two do not merge.
+    /// Returns null when the two do not merge.
     [[nodiscard]] const merge_rule* find(token_id left, token_id right) const noexcept {
         const merge_rule* const begin = rules_.data() + first_[static_cast<std::size_t>(left)];
         const merge_rule* const end = rules_.data() + first_[static_cast<std::size_t>(left) + 1];
         const merge_rule* const found = std::ranges::lower_bound(begin, end, right, {}, &merge_rule::right);
         return found != end && found->right == right ? found : nullptr;
     }
-    /// What the merge of this rank makes, or one of several.
+    /// Returns the result of the merge of this rank, or one of several.
     [[nodiscard]] token_id merged(std::uint32_t rank) const noexcept { return merged_[rank]; }
-    /// False where no merge can ever join two neighbouring symbols of a word.
+    /// Returns false if no merge can ever join two neighbouring symbols of a word.
     [[nodiscard]] bool may_join(token_id left, token_id right) const noexcept { return joints_.may_join(left, right); }
 
 private:
@@ -61,8 +60,8 @@ private:
     merge_joints joints_;
 };
 
-/// Merges the symbols of words into tokens (Sennrich et al. 2016, "Neural Machine Translation of Rare Words
-/// with Subword Units"): time O(n log n) in the length of a word. Holds the memory that this takes.
+/// Merges the symbols of words into tokens (Sennrich et al. 2016, "Neural Machine Translation of Rare Words with
+/// Subword Units"): time O(n log n) in the length of a word. Owns the memory for this.
 class word_merger {
 public:
     word_merger(const merge_table& merges, const symbol_table& parts) : merges_(&merges), parts_(&parts) {}
@@ -91,7 +90,7 @@ private:
         std::uint32_t previous;
     };
 
-    /// Appends the tokens of the symbols that are there.
+    /// Appends the tokens of the current symbols.
     void flush(std::vector<token_id>& ids) {
         if (symbols_.size() <= few) {
             merge_few();
@@ -103,7 +102,7 @@ private:
         symbols_.clear();
     }
 
-    /// Looks through all pairs for each merge.
+    /// Scans all pairs for each merge.
     void merge_few() {
         std::size_t pairs = symbols_.empty() ? 0 : symbols_.size() - 1;
         std::uint32_t ranks[few];  // of each symbol with the next
@@ -136,7 +135,7 @@ private:
             const auto rank = static_cast<std::uint32_t>(queue_.back() >> 32);
             const auto left = static_cast<std::uint32_t>(queue_.back());
             queue_.pop_back();
-            // Other merges may have taken one of the two since they were queued.
+            // Other merges may have consumed one of the two since they were queued.
             const merge_rule* const rule = rule_at(left);
             if (rule != nullptr && (rule->rank == rank || rule->merged == merges_->merged(rank))) {
                 merge(left, rule->merged);
@@ -154,7 +153,7 @@ private:
         }
         std::ranges::make_heap(queue_, std::greater());
     }
-    /// The queue gives its least: of lowest rank, then leftmost.
+    /// Pops the least entry of the queue: of lowest rank, then leftmost.
     [[nodiscard]] static std::uint64_t entry(std::uint32_t left, const merge_rule& rule) noexcept {
         return std::uint64_t{rule.rank} << 32 | left;
     }

@@ -17,12 +17,12 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace text::detail {
 
-/// One change to a text before it is cut into words.
+/// One change to a text before it is split into words.
 struct normalizer_step {
     enum class kind { prepend, replace, unicode, strip };
 
     kind what;
-    std::string from;           ///< replace: this text, where there is no pattern
+    std::string from;           ///< replace: this text, if there is no pattern
     std::optional<pattern> at;  ///< replace
     std::string to;             ///< prepend and replace
     unicode_form form{};        ///< unicode
@@ -44,13 +44,13 @@ public:
         }
     }
 
-    /// @param prepend whether what goes before a text goes before this one
-    /// @return valid until the next call, as long as `text` is
-    /// @throws error (unsupported) when the text grows beyond measure
+    /// @param prepend whether the prefix of a text is added to this one
+    /// @return valid until the next call, and as long as `text` is
+    /// @throws error (unsupported) when the text grows beyond all limits
     [[nodiscard]] std::string_view operator()(std::string_view text, bool prepend) {
         const std::size_t longest = 1024 + 32 * text.size();
         auto matcher = matchers_.begin();
-        int text_is_in = 2;  // which of made_
+        int text_is_in = 2;  // index into made_
         for (const normalizer_step& step : how_->steps) {
             std::string& out = made_[text_is_in == 0 ? 1 : 0];
             out.clear();
@@ -98,7 +98,7 @@ private:
             text.remove_prefix(found + from.size());
         }
     }
-    /// Patterns see the runs of valid UTF-8.
+    /// Patterns are applied to the runs of valid UTF-8.
     void replace(pattern_matcher& at, std::string_view to, std::string_view text, std::string& out,
                  std::size_t longest) const {
         while (!text.empty()) {
@@ -119,7 +119,7 @@ private:
 
     const normalizer* how_;
     std::vector<pattern_matcher> matchers_;
-    std::string made_[2];  // by the steps, in turns
+    std::string made_[2];  // outputs of the steps, alternating
 };
 
 }  // namespace text::detail

@@ -67,7 +67,7 @@ private:
                  .to = to});
         }
     }
-    /// Every place of a text may become one.
+    /// Every position of a text may become one.
     static const std::string& short_text(const json_place& place) {
         place.require(place.string().size() <= 64, "at most 64 bytes");
         return place.string();

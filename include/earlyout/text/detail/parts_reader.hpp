@@ -26,7 +26,7 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace text::detail {
 
-/// Makes a tokenizer of its parts, which may come from a file of any content.
+/// Makes a tokenizer from its parts, which may come from a file of any content.
 class parts_reader {
 public:
     /// @throws error (malformed_file, unsupported) naming `parts.source`
@@ -87,7 +87,7 @@ private:
         }
     }
 
-    /// Returns those that are found in the text as they are.
+    /// Returns those that are searched for in the text as it is.
     std::vector<added_token> read_pieces() {
         std::vector<added_token> added;
         std::unordered_map<std::string_view, token_id> literal;
@@ -110,7 +110,7 @@ private:
                 add_normal(id, piece, later);
             }
         }
-        // Behind the pieces that a text is made of, which find() is to give.
+        // After the pieces that form texts, which find() must return first.
         for (const std::size_t i : later) {
             const auto id = static_cast<token_id>(i);
             const kind k = kind_of(i);
@@ -149,7 +149,7 @@ private:
             for (std::size_t byte = 0; byte < symbols.bytes.size(); ++byte) {
                 const char bytes[] = {static_cast<char>(byte)};
                 const std::optional<token_id> id = data_.words.find({bytes, 1});
-                symbols.bytes[byte] = id.value_or(no_token);  // one without a token is left out, as in llama.cpp
+                symbols.bytes[byte] = id.value_or(no_token);  // a byte without a token is omitted, as in llama.cpp
             }
             symbols.all_bytes = std::ranges::find(symbols.bytes, no_token) == symbols.bytes.end();
             return;
@@ -189,7 +189,7 @@ private:
         return found->second;
     }
 
-    /// Each way to put a piece together from two others, ranked by its score.
+    /// Lists each way to split a piece into two others, ranked by its score.
     [[nodiscard]] std::vector<merge_rule> rules_of_scores() const {
         std::vector<merge_rule> rules;
         if (parts_.scores.empty() || !by_character()) return rules;
@@ -212,7 +212,7 @@ private:
                 rules.push_back({left->second, right->second, static_cast<std::uint32_t>(rank), found->second});
             }
         }
-        // Short pieces first: those that others are made of.
+        // Short pieces first: others are made of them.
         std::ranges::stable_sort(rules, {}, [&](const merge_rule& rule) {
             return parts_.pieces[static_cast<std::size_t>(rule.merged)].size();
         });
@@ -248,12 +248,12 @@ private:
         return ids;
     }
 
-    // Bytes of a piece that scores can make; the time it takes to see how grows with the square.
+    // Max bytes of a piece that scores can make; the time to find its splits grows with the square.
     static constexpr std::size_t longest_scored = 512;
 
     tokenizer_parts parts_;
     tokenizer_data data_;
-    std::unordered_map<std::string_view, token_id> ids_;  // as spelled, of those that texts are made of
+    std::unordered_map<std::string_view, token_id> ids_;  // as spelled, of those that form texts
 };
 
 }  // namespace text::detail

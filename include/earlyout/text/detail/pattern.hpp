@@ -40,15 +40,15 @@ class pattern {
 public:
     enum class syntax { regular_expression, literal };
 
-    /// @param where begins the message of every error, e.g. "tokenizer.json: pre_tokenizer.pattern"
-    /// @throws error (unsupported) when PCRE2 does not take the expression
+    /// @param where prefix of every error message, e.g. "tokenizer.json: pre_tokenizer.pattern"
+    /// @throws error (unsupported) when PCRE2 rejects the expression
     pattern(std::string_view expression, syntax kind, std::string where) : where_(std::move(where)) {
         const std::unique_ptr<pcre2_compile_context_8, pcre2_deleter<pcre2_compile_context_free_8>> context(
             pcre2_compile_context_create_8(nullptr));
         if (!context) throw std::bad_alloc();
         pcre2_set_newline_8(context.get(), PCRE2_NEWLINE_LF);
         pcre2_set_max_pattern_length_8(context.get(), longest_expression);
-        // In Oniguruma, ^ and $ are always those of a line. \C could cut a character.
+        // In Oniguruma, ^ and $ always match at line ends. \C could split a character.
         const std::uint32_t options = kind == syntax::literal
                                           ? PCRE2_UTF | PCRE2_LITERAL
                                           : PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C;
@@ -61,7 +61,7 @@ public:
                  pcre2_reason(problem), "' at byte ", at);
         }
     }
-    /// Compiles it to machine code, if PCRE2 can here. That runs several times as fast, but counts not all of its
+    /// Compiles it to machine code, if PCRE2 can here. That runs several times as fast, but does not count all of its
     /// steps: only for expressions that are known to take linear time.
     void compile_to_machine_code() noexcept { (void)pcre2_jit_compile_8(code_.get(), PCRE2_JIT_COMPLETE); }
 
@@ -75,9 +75,9 @@ private:
     std::string where_;
 };
 
-/// Finds a pattern's matches; for one thread. The work is bounded by a multiple of the text's length whatever
-/// the pattern: each position is first tried with few steps, PCRE2's limit being one for each position, and the rare
-/// one that needs more draws on a budget.
+/// Finds a pattern's matches; for one thread. The work is bounded by a multiple of the text's length whatever the
+/// pattern: each position is first tried with few steps, PCRE2's limit being per position, and the rare one that needs
+/// more draws on a shared budget.
 class pattern_matcher {
 public:
     struct match {
@@ -102,7 +102,7 @@ public:
         while (at < text.size()) {
             const std::optional<match> here = next_match(text, at);
             if (!here || here->begin == text.size()) return;
-            // As usual, no empty match right behind a match.
+            // As usual, no empty match right after a match.
             if (here->begin < here->end || here->end != last_end) {
                 found(*here);
                 last_end = here->end;
@@ -112,7 +112,7 @@ public:
         }
     }
 
-    /// Whether a match begins where `text` does.
+    /// Returns whether a match begins at the start of `text`.
     [[nodiscard]] bool begins(std::string_view text) {
         budget_ = base_budget;
         bool hard = false;
@@ -126,21 +126,21 @@ private:
     static constexpr std::uint32_t max_kibibytes = 65536;
     static constexpr std::uint32_t deepest = 1'000'000;
 
-    /// The first match that begins at `at` or behind it, and before the end of the text.
+    /// Returns the first match that begins at `at` or later, before the end of the text.
     std::optional<match> next_match(std::string_view text, std::size_t at) {
         while (at < text.size()) {
             const int result = run(text, at, few_steps, 0);
             if (result >= 0) return checked_match(text, at);
             if (result == PCRE2_ERROR_NOMATCH) return std::nullopt;
-            // Some position from here on needs more steps: up to that one, each on its own.
+            // Some position from here on needs more steps: tries each separately up to that one.
             for (bool hard = false; !hard && at < text.size(); at += look_at_utf8(text.substr(at)).needed) {
                 if (const std::optional<match> here = match_at(text, at, hard)) return here;
             }
         }
         return std::nullopt;
     }
-    /// The match that begins at `at`.
-    /// @param hard set to true when few steps were not enough
+    /// Returns the match that begins at `at`.
+    /// @param hard set to true when the low step limit was not enough
     std::optional<match> match_at(std::string_view text, std::size_t at, bool& hard) {
         for (std::uint32_t steps = few_steps;; steps *= 8) {
             const int result = run(text, at, steps, PCRE2_ANCHORED);

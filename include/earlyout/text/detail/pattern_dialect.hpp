@@ -11,15 +11,15 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace text::detail {
 
-/// Rewrites an expression of Oniguruma, the engine that tokenizer files are written for, where PCRE2 would
-/// take it but mean something else:
+/// Rewrites an expression of Oniguruma, the engine that tokenizer files are written for, where PCRE2 would accept it
+/// with another meaning:
 /// - \s is Unicode's White_Space (PCRE2 adds U+180E), \w has marks and connectors, \h is a hexadecimal digit;
 /// - {1,3}+ repeats the group, where PCRE2 sees a possessive quantifier: refused;
 /// - [a[b]] and [a&&b] are unions and intersections of sets: refused.
 /// \uHHHH, which PCRE2 lacks, is rewritten too.
 class pattern_dialect {
 public:
-    /// @throws error (unsupported) beginning with `where`
+    /// @throws error (unsupported) with `where` as prefix
     [[nodiscard]] static std::string to_pcre2(std::string_view expression, const std::string& where) {
         pattern_dialect reader(expression, where);
         while (reader.at_ < expression.size()) reader.step();
@@ -63,7 +63,7 @@ private:
         copy(1);
     }
 
-    /// What a class of the same meaning has between its brackets; empty for another letter.
+    /// Returns the content of an equivalent bracketed class; empty for another letter.
     [[nodiscard]] static std::string_view members(char lower_case) {
         switch (lower_case) {
             case 's': return R"(\t-\r\x{85}\p{Z})";
@@ -81,13 +81,13 @@ private:
         if (letter == 'Q') refuse("'\\Q'");
         if (set.empty()) return copy_escape(letter);
         if (in_class_ && negated && letter != 'S') refuse("a negated escape in a class");
-        if (in_class_ && negated) return copy(2);  // off by U+180E only
+        if (in_class_ && negated) return copy(2);  // differs only in U+180E
         if (!in_class_) out_ += negated ? "[^" : "[";
         out_ += set;
         if (!in_class_) out_ += ']';
         at_ += 2;
     }
-    /// With the name or number that belongs to it: \p{L}, \x{61}.
+    /// Includes the name or number that belongs to it: \p{L}, \x{61}.
     void copy_escape(char letter) {
         const bool braced =
             std::string_view("pPxo").find(letter) != std::string_view::npos && in_.substr(at_ + 2).starts_with('{');

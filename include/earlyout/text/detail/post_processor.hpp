@@ -16,14 +16,14 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace text::detail {
 
-/// What goes around a text.
+/// The tokens around a text.
 struct text_ends {
     std::vector<token_id> before;
     std::vector<token_id> behind;
 };
 
 /// Reads the `post_processor` of a tokenizer file: TemplateProcessing, BertProcessing, RobertaProcessing, ByteLevel,
-/// which adds nothing, and Sequences of them, of which each goes around what the one before it made.
+/// which adds nothing, and Sequences of them, each wrapping the output of the previous one.
 class post_processor_reader {
 public:
     [[nodiscard]] static text_ends read(const json_place& place, const vocabulary& words) {

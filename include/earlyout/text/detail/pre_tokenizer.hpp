@@ -16,7 +16,7 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace text::detail {
 
-/// A step that cuts at an expression of the files' dialect.
+/// A step that splits at an expression of the files' dialect.
 [[nodiscard]] inline split_step split_at(std::string_view expression, split_behavior behavior,
                                          const std::string& where) {
     split_step made{pattern(pattern_dialect::to_pcre2(expression, where), pattern::syntax::regular_expression, where),
@@ -25,8 +25,8 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace text::detail {
     return made;
 }
 
-/// What is before every text that does not begin with a space.
-/// @throws error (malformed_file) when the two ways to say it disagree
+/// Returns the prefix of every text that does not begin with a space.
+/// @throws error (malformed_file) when the two ways to specify it disagree
 [[nodiscard]] inline metaspace::prefix read_prefix(const json_place& place) {
     using prefix = metaspace::prefix;
     const json_place scheme = place.at("prepend_scheme");
@@ -38,8 +38,8 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace text::detail {
     return name == "always" ? prefix::always : name == "first" ? prefix::first : prefix::never;
 }
 
-/// Reads the `pre_tokenizer` of a tokenizer file: any number of Split, Digits and Punctuation, then ByteLevel, or for
-/// a vocabulary over characters Metaspace or nothing.
+/// Reads the `pre_tokenizer` of a tokenizer file: any number of Split, Digits and Punctuation, then ByteLevel, or for a
+/// vocabulary over characters Metaspace or nothing.
 class pre_tokenizer_reader {
 public:
     struct result {

@@ -10,12 +10,12 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace text::detail {
 
-/// GPT-2's words: contractions, letters, numbers, other signs, each with the space before it, and white space.
+/// GPT-2's words: contractions, letters, numbers, other characters, each with the space before it, and white space.
 inline constexpr std::string_view gpt2_pattern =
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
-/// Expressions of well-known files that take linear time on every text: what a repetition scans is matched, but for
-/// white space, which a later alternative then matches.
+/// Expressions of well-known files that take linear time on every text: whatever a repetition scans is matched, except
+/// for white space, which a later alternative then matches.
 inline constexpr std::string_view linear_patterns[] = {
     gpt2_pattern,
     // Llama 3, Qwen2
@@ -33,7 +33,7 @@ inline constexpr std::string_view linear_patterns[] = {
     R"(\p{N}{1,3})",
 };
 
-/// Whether the expression is known to take linear time, so that nothing needs to count its steps.
+/// Returns whether the expression is known to take linear time, so that its steps need not be counted.
 [[nodiscard]] inline bool takes_linear_time(std::string_view expression) noexcept {
     return std::ranges::find(linear_patterns, expression) != std::end(linear_patterns);
 }

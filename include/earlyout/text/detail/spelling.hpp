@@ -13,10 +13,10 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace text::detail {
 
-/// How SentencePiece writes a space: U+2581.
+/// SentencePiece's spelling of a space: U+2581.
 inline constexpr std::string_view sentence_piece_space = "\xe2\x96\x81";
 
-/// The byte that a piece written "<0x0A>" is.
+/// Returns the byte that a piece spelled "<0x0A>" denotes.
 [[nodiscard]] inline std::optional<unsigned char> byte_of_piece(std::string_view spelled) noexcept {
     if (spelled.size() != 6 || !spelled.starts_with("<0x") || spelled[5] != '>') return std::nullopt;
     unsigned value = 0;
@@ -28,7 +28,7 @@ inline constexpr std::string_view sentence_piece_space = "\xe2\x96\x81";
     return static_cast<unsigned char>(value);
 }
 
-/// `spelled` with `to` for each `from`, which is not empty.
+/// Returns `spelled` with `to` for each `from`, which is not empty.
 [[nodiscard]] inline std::string replaced(std::string_view spelled, std::string_view from, std::string_view to) {
     std::string made;
     for (;;) {
@@ -43,7 +43,7 @@ inline constexpr std::string_view sentence_piece_space = "\xe2\x96\x81";
     return replaced(spelled, sentence_piece_space, " ");
 }
 
-/// @throws error (unsupported) where the library was built without the forms
+/// @throws error (unsupported) if the library was built without Unicode normalization
 [[nodiscard]] inline normalizer_step unicode_step(unicode_form form, const std::string& where) {
     if (!has_unicode_forms) {
         fail(errc::unsupported, where, ": expected no Unicode normalization, as earlyout was built without utf8proc");

@@ -15,31 +15,31 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace text::detail {
 
-/// What becomes of a pattern's matches when a text is split at them; Hugging Face's names and meanings.
+/// Treatment of a pattern's matches when a text is split at them; Hugging Face's names and meanings.
 enum class split_behavior { removed, isolated, merged_with_previous, merged_with_next, contiguous };
 
-/// One step of cutting a text into words.
+/// One step of splitting a text into words.
 struct split_step {
     pattern at;
     split_behavior behavior = split_behavior::isolated;
-    bool invert = false;  ///< what lies between the matches counts as match
+    bool invert = false;  ///< the text between the matches counts as match
 };
 
-/// Writes spaces as another character, mostly U+2581, and may put one before a text: Hugging Face's Metaspace.
+/// Replaces spaces by another character, usually U+2581, and may put one before a text: Hugging Face's Metaspace.
 struct metaspace {
     enum class prefix { always, first, never };
 
     std::string replacement;
-    prefix before = prefix::always;  ///< what does not begin with one: each part, the first of a text, none
+    prefix before = prefix::always;  ///< which of those without one get one: each part, the first of a text, none
     bool split = true;               ///< cut before each
 };
 
-/// How a text is cut into the words that are encoded on their own.
+/// How a text is split into the words that are encoded separately.
 struct splitter {
-    std::vector<split_step> steps;    ///< each cuts what the one before it left
+    std::vector<split_step> steps;    ///< each splits the output of the previous one
     bool add_prefix_space = false;    ///< before the last step, to each part that does not begin with a space
     bool prefix_before_last = false;  ///< the last step comes after the prefix; else the prefix comes last
-    std::optional<metaspace> spaces;  ///< after all that
+    std::optional<metaspace> spaces;  ///< after all other steps
 };
 
 /// Splits texts; for one thread.
@@ -49,10 +49,10 @@ public:
         for (const split_step& step : how.steps) matchers_.emplace_back(step.at);
     }
 
-    /// Calls word(std::string_view) for each word of `text`, any bytes, from left to right. Patterns see the runs
-    /// of valid UTF-8; each run of bytes that are not is a part of its own.
-    /// @param is_first whether `text` begins what is encoded
-    /// @param prefix   whether what goes before a text goes before this one
+    /// Calls word(std::string_view) for each word of `text`, any bytes, from left to right. Patterns are applied to the
+    /// runs of valid UTF-8; each run of invalid bytes is a separate part.
+    /// @param is_first whether `text` is the start of what is encoded
+    /// @param prefix   whether the prefix of a text is added to this one
     template <class Word>
     void each_word(std::string_view text, bool is_first, bool prefix, Word&& word) {
         const std::size_t plain = how_->steps.size() - (how_->prefix_before_last ? 1 : 0);
@@ -144,7 +144,7 @@ private:
             if (!r.text.empty()) split_.push_back(r.text);
         }
     }
-    /// Puts matches together with their neighbours, or takes them out.
+    /// Merges matches with their neighbours, or removes them.
     void join(split_behavior behavior) {
         switch (behavior) {
             case split_behavior::isolated: return;
@@ -157,7 +157,7 @@ private:
                 return fold([](const range& before, const range& r) { return before.is_match && !r.is_match; });
         }
     }
-    /// Joins each range to the one before it where joined(before, range) says so.
+    /// Joins each range to the previous one if joined(before, range) is true.
     template <class Joined>
     void fold(Joined joined) {
         std::size_t kept = 0;

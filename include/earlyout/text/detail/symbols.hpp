@@ -15,12 +15,12 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace text::detail {
 
 inline constexpr token_id no_token = -1;
 
-/// Tokens by code point: a table of two levels, of which only the pages in use exist.
+/// Tokens by code point: a two-level table that stores only the pages in use.
 class character_ids {
 public:
     /// The first of two with the same code point counts.
     void add(char32_t code, token_id id) {
-        if (pages_.empty()) pages_.push_back(nothing());  // where all unused pages are
+        if (pages_.empty()) pages_.push_back(nothing());  // shared by all unused pages
         if ((code >> bits) >= page_of_.size()) page_of_.resize((code >> bits) + 1);
         std::uint16_t& used = page_of_[code >> bits];
         if (used == 0) {
@@ -30,7 +30,7 @@ public:
         token_id& place = pages_[used][code & (page_size - 1)];
         if (place == no_token) place = id;
     }
-    /// no_token where no token is this character.
+    /// Returns no_token if no token is this character.
     [[nodiscard]] token_id find(char32_t code) const noexcept {
         const std::size_t at = code >> bits;
         return at < page_of_.size() ? pages_[page_of_[at]][code & (page_size - 1)] : no_token;
@@ -52,15 +52,15 @@ private:
 };
 
 /// Where merging begins: the tokens of a word's smallest parts. In a byte-level vocabulary these are its bytes; else
-/// its characters, and for one without a token its bytes, if all of them have one. What has no token is left out, or is
-/// what stands for the unknown.
+/// its characters, and for one without a token its bytes, if all of them have one. Parts without a token are omitted,
+/// or become the unknown token.
 struct symbol_table {
     bool by_character = false;
     bool all_bytes = false;                       ///< of a byte-level vocabulary: every byte has a token
     std::array<token_id, 256> bytes = nothing();  ///< no_token where there is none
     character_ids characters;
-    token_id unknown = no_token;  ///< no_token: what is unknown is left out
-    bool fuse_unknown = false;    ///< unknown characters in a row are one token
+    token_id unknown = no_token;  ///< no_token: unknown characters are omitted
+    bool fuse_unknown = false;    ///< consecutive unknown characters are one token
 
     /// Calls symbol(id) for the parts of `word`, any bytes, from left to right.
     template <class Symbol>
@@ -69,7 +69,7 @@ struct symbol_table {
             for (const char c : word) symbol(bytes[static_cast<unsigned char>(c)]);
             return;
         }
-        bool pending = false;  // an unknown, which comes before the next character that has a token
+        bool pending = false;  // an unknown token, emitted before the next known character
         while (!word.empty()) {
             const auto [id, size] = by_character ? next_character(word) : next_byte(word);
             const std::string_view text = word.substr(0, size);

@@ -10,19 +10,19 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace text::detail {
 
-/// What decoding leaves out at the start of a text, because encoding put it there.
+/// What decoding omits at the start of a text, because encoding added it.
 struct text_start {
     std::size_t spaces = 0;        ///< up to this many spaces
     bool spaces_of_first = false;  ///< all spaces of the first token
 };
 
-/// Leaves that out of the pieces of one text.
+/// Removes that from the pieces of one text.
 class start_trimmer {
 public:
     start_trimmer() = default;
     explicit start_trimmer(const text_start& left_out) : left_(left_out) {}
 
-    /// Copies a piece but for what is left out of it. @param out room for all of it
+    /// Copies a piece without the omitted part. @param out room for all of it
     /// @return the bytes copied
     std::size_t copy(std::string_view piece, char* out) noexcept {
         if (piece.empty()) return 0;

@@ -18,24 +18,24 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace text::detail {
 
-/// All that a tokenizer knows.
+/// The shared data of a tokenizer.
 struct tokenizer_data {
-    std::string source;  ///< begins the message of every error
+    std::string source;  ///< prefix of every error message
     vocabulary words;
     symbol_table symbols;
     merge_table merges;
-    bool ignore_merges = false;  ///< a word that is a piece is that token, whatever the merges say
-    vocabulary spelled;          ///< for that: pieces as the file spells them, where that is not their bytes
+    bool ignore_merges = false;  ///< a word that is a piece is that token, regardless of the merges
+    vocabulary spelled;          ///< for that: pieces as the file spells them, if that is not their bytes
     normalizer normalize;
     splitter split;
     added_tokens added;
     text_start left_out;           ///< when a text is decoded
-    std::vector<token_id> before;  ///< what the post-processor puts before a text
-    std::vector<token_id> behind;  ///< and behind it
+    std::vector<token_id> before;  ///< what the post-processor adds before a text
+    std::vector<token_id> behind;  ///< and after it
 
     [[nodiscard]] std::optional<token_id> whole_word(std::string_view word) const {
         const std::optional<token_id> id = symbols.by_character ? spelled.find(word) : words.find(word);
-        return id && words.is_special(*id) ? std::nullopt : id;  // those are found before words are cut, or are text
+        return id && words.is_special(*id) ? std::nullopt : id;  // those are found before words are split, or are text
     }
 };
 

@@ -28,8 +28,8 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace text::detail {
 
-/// Reads the text of a Hugging Face `tokenizer.json` that holds a BPE, byte-level or over characters. `truncation`
-/// and `padding` are left aside: encoding never cuts a text nor fills it up.
+/// Reads the text of a Hugging Face `tokenizer.json` that holds a BPE, byte-level or over characters. `truncation` and
+/// `padding` are ignored: encoding never truncates or pads a text.
 class tokenizer_file {
 public:
     /// @throws error (malformed_file, unsupported) naming `source`
@@ -78,7 +78,7 @@ private:
         decode_ = decoder_reader::read(place);
         data_.left_out = decode_.left_out;
     }
-    /// ByteLevel, or a Sequence of nothing else.
+    /// Accepts ByteLevel, or a Sequence of nothing else.
     static bool asks_for_bytes(const json_place& place, int depth) {
         if (place.is_null() || depth > 8) return false;
         const std::string& type = place.at("type").string();
@@ -89,7 +89,7 @@ private:
         }
         return steps.size() > 0;
     }
-    /// What would change the tokens is refused.
+    /// Refuses settings that would change the tokens.
     void check_model(const json_place& model) const {
         const json_place type = model.at("type");
         if (!type.is_null() && type.string() != "BPE") type.refuse(errc::unsupported, "BPE");
@@ -103,7 +103,7 @@ private:
         }
     }
 
-    /// Ids are indices, so one far above the number of pieces would take memory that the file does not.
+    /// Ids are indices: one far above the number of pieces would make a small file allocate a lot of memory.
     [[nodiscard]] token_id read_id(const json& value, const auto& name) const {
         if (!value.is_number_unsigned() || value.get<std::uint64_t>() >= id_bound_) {
             json_place(value, name()).refuse(errc::malformed_file, "an id from 0 to below the file's size");
@@ -126,7 +126,7 @@ private:
             const json_place entry = place.at(i);
             const json_place content = entry.at("content");
             const json_place id = entry.at("id");
-            // A text is searched for them in time that grows with the longest.
+            // The search for them takes time that grows with the longest.
             content.require(!content.string().empty() && content.string().size() <= 1024, "1 to 1024 bytes");
             content.require(seen.insert(content.string()).second, "a token that is not there yet");
             added.push_back({.content = content.string(),
@@ -161,8 +161,8 @@ private:
                 unspelled.push_back(piece);
             }
         }
-        // What the alphabet cannot spell stands for itself, and comes last so as not to hide a piece that it can; so
-        // do a vocabulary's bytes behind its characters.
+        // Pieces outside the alphabet are literal, and come last so as not to hide a piece that it can spell; so do a
+        // vocabulary's bytes, after its characters.
         for (const auto& piece : unspelled) {
             const auto name = [&] { return place.name() + ": '" + short_reason(piece.key()) + "'"; };
             add(read_id(*piece, name), data_.symbols.by_character ? decode_(piece.key()) : piece.key(), name);
@@ -178,7 +178,7 @@ private:
         add(token.id, data_.symbols.by_character ? decode_(token.content) : token.content, name);
         if (token.special) data_.words.mark_special(token.id);
     }
-    /// `unk_token` and `fuse_unk` mean nothing to a vocabulary that has every byte.
+    /// `unk_token` and `fuse_unk` have no effect on a vocabulary that has every byte.
     void read_symbols(const json_place& model) {
         const json_place vocab = model.at("vocab");
         if (data_.symbols.by_character) {
@@ -208,7 +208,7 @@ private:
             if (words) data_.spelled.add(id, piece);
         }
     }
-    /// @return whether every byte has a piece; those of a vocabulary trained without the whole alphabet do not
+    /// @return whether every byte has a piece; not so in a vocabulary trained without the whole alphabet
     [[nodiscard]] bool read_bytes(const json_place& vocab) {
         for (const auto& [piece, value] : vocab.value().items()) {
             if (piece.size() > 2) continue;  // all of the alphabet is below U+0800
@@ -236,7 +236,7 @@ private:
         }
         data_.merges = merge_table(std::move(rules), data_.words.size(), data_.symbols);
     }
-    /// "a b" or ["a", "b"].
+    /// Reads "a b" or ["a", "b"].
     static std::pair<std::string_view, std::string_view> read_pair(const json& entry, const json_place& merges,
                                                                    std::size_t i) {
         if (entry.is_string()) {
@@ -266,7 +266,7 @@ private:
         }
         return *id;
     }
-    /// Those that are looked for in normalized text are normalized too.
+    /// Tokens that are searched for in normalized text are normalized too.
     [[nodiscard]] std::vector<added_token> normalized(std::vector<added_token> added) const {
         if (data_.normalize.steps.empty()) return added;
         normalize_runner normalize(data_.normalize);

@@ -23,7 +23,8 @@ struct unicode_form {
     bool compatible = false;  ///< NFKC, NFKD
     bool composed = true;     ///< NFC, NFKC
 
-    /// Every character below is itself in this form, and none of them combines with what stands before it.
+    /// Returns the bound below which every character is unchanged by this form and does not combine with the previous
+    /// one.
     [[nodiscard]] char32_t plain_below() const noexcept { return compatible ? 0xa0 : composed ? 0x300 : 0xc0; }
 };
 
@@ -31,13 +32,13 @@ struct unicode_form {
 
 inline constexpr bool has_unicode_forms = true;
 
-/// Appends the form of `text`, valid UTF-8, to `out`. Time O(n log n) however many marks are in a row.
+/// Appends the form of `text`, valid UTF-8, to `out`. Time O(n log n), however many combining marks follow each other.
 inline void append_unicode_form(unicode_form form, std::string_view text, std::string& out) {
     const int options = form.compatible ? UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT : UTF8PROC_DECOMPOSE;
     std::vector<utf8proc_int32_t> codes;
     codes.reserve(text.size());
     while (!text.empty()) {
-        constexpr std::size_t longest = 18;  // what one character decomposes into
+        constexpr std::size_t longest = 18;  // the longest decomposition of one character
         const std::size_t size = look_at_utf8(text).needed;
         utf8proc_int32_t parts[longest];
         int boundary = 0;
@@ -46,7 +47,7 @@ inline void append_unicode_form(unicode_form form, std::string_view text, std::s
         if (count > 0) codes.insert(codes.end(), parts, parts + std::min<utf8proc_ssize_t>(count, longest));
         text.remove_prefix(size);
     }
-    // Marks in the order of their classes. utf8proc's own sort takes n^2.
+    // Marks in the order of their classes. utf8proc's own sort is O(n^2).
     const auto mark_class = [](utf8proc_int32_t c) { return utf8proc_get_property(c)->combining_class; };
     for (auto at = codes.begin(); at != codes.end();) {
         at = std::find_if(at, codes.end(), [&](utf8proc_int32_t c) { return mark_class(c) != 0; });
@@ -74,13 +75,13 @@ inline void append_unicode_form(unicode_form, std::string_view text, std::string
 
 #endif
 
-/// Writes the form of `text`, any bytes, to `out`, which is empty; bytes that are not UTF-8 stay as they are.
-/// False, and nothing written, when all of the text is plain.
+/// Writes the form of `text`, any bytes, to `out`, which is empty; bytes that are not UTF-8 are unchanged. Returns
+/// false, and writes nothing, when all of the text is plain.
 inline bool to_unicode_form(unicode_form form, std::string_view text, std::string& out) {
     const auto plain = static_cast<unsigned char>(form.plain_below() == 0x300 ? 0xcc : 0xc2);  // lead bytes below are
     const auto is_plain = [&](char c) { return static_cast<unsigned char>(c) < plain; };
     if (std::ranges::all_of(text, is_plain)) return false;
-    std::size_t begin = 0;  // of the run that is looked at: valid, and its first character alone may be plain
+    std::size_t begin = 0;  // of the current run: valid, and only its first character may be plain
     std::size_t at = 0;
     const auto flush = [&](std::size_t end, bool as_it_is) {
         const std::string_view run = text.substr(begin, end - begin);

@@ -11,8 +11,8 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace text::detail {
 
-/// How the bytes from the start of a text stand to UTF-8 (Unicode, table 3-7: no overlong forms, no
-/// surrogates, nothing above U+10FFFF).
+/// Classification of the bytes at the start of a text as UTF-8 (Unicode, table 3-7: no overlong forms, no surrogates,
+/// nothing above U+10FFFF).
 struct utf8_prefix {
     std::size_t matched = 0;  ///< leading bytes that begin one character
     std::size_t needed = 0;   ///< bytes of that whole character; 0 when the first byte begins none
@@ -39,7 +39,7 @@ struct utf8_prefix {
     return {matched, needed};
 }
 
-/// Bytes of the longest valid start of `text`.
+/// Returns the bytes of the longest valid prefix of `text`.
 [[nodiscard]] inline std::size_t valid_utf8_prefix(std::string_view text) noexcept {
     std::size_t end = 0;
     while (end < text.size()) {
@@ -50,7 +50,7 @@ struct utf8_prefix {
     return end;
 }
 
-/// Bytes at the end of `text` that begin a character whose remaining bytes may still come: 0 to 3.
+/// Returns the number of bytes at the end of `text` that begin an incomplete character: 0 to 3.
 [[nodiscard]] inline std::size_t incomplete_utf8_suffix(std::string_view text) noexcept {
     for (std::size_t size = 1; size <= std::min<std::size_t>(3, text.size()); ++size) {
         const utf8_prefix here = look_at_utf8(text.substr(text.size() - size));
@@ -59,7 +59,7 @@ struct utf8_prefix {
     return 0;
 }
 
-/// Code point of the complete character at the start of `text`.
+/// Returns the code point of the complete character at the start of `text`.
 [[nodiscard]] inline char32_t utf8_code_point(std::string_view text, std::size_t size) noexcept {
     const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
     if (size == 1) return byte(0);

@@ -16,10 +16,10 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace text::detail {
 
-/// Between ids and the bytes they stand for.
+/// Maps between ids and the bytes of their pieces.
 class vocabulary {
 public:
-    /// Adds a piece under a free id. Of two ids with the same bytes, find() gives the first that was added.
+    /// Adds a piece under a free id. Of two ids with the same bytes, find() returns the first that was added.
     void add(token_id id, std::string bytes) {
         const auto at = static_cast<std::size_t>(id);
         if (at >= pieces_.size()) {
@@ -37,7 +37,7 @@ public:
         return id >= 0 && static_cast<std::size_t>(id) < pieces_.size() &&
                pieces_[static_cast<std::size_t>(id)].data() != nullptr;
     }
-    /// Bytes of a token; none for an unknown id.
+    /// Returns the bytes of a token; none for an unknown id.
     [[nodiscard]] std::string_view piece(token_id id) const noexcept {
         return has(id) ? pieces_[static_cast<std::size_t>(id)] : std::string_view();
     }
@@ -48,13 +48,13 @@ public:
     [[nodiscard]] bool is_special(token_id id) const noexcept {
         return has(id) && special_[static_cast<std::size_t>(id)];
     }
-    /// One more than the highest id.
+    /// Returns one more than the highest id.
     [[nodiscard]] std::size_t size() const noexcept { return pieces_.size(); }
     [[nodiscard]] std::size_t max_piece_size() const noexcept { return longest_; }
 
 private:
-    std::deque<std::string> storage_;       // does not move its elements
-    std::vector<std::string_view> pieces_;  // by id; without data where no piece has the id
+    std::deque<std::string> storage_;       // its elements do not move
+    std::vector<std::string_view> pieces_;  // by id; data() is null if no piece has the id
     std::vector<bool> special_;
     std::unordered_map<std::string_view, token_id> ids_;
     std::size_t longest_ = 0;

@@ -10,13 +10,13 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace text::detail {
 
-/// Unicode's White_Space.
+/// Returns whether a character has Unicode's White_Space property.
 [[nodiscard]] constexpr bool is_white_space(char32_t c) noexcept {
     return (c >= 9 && c <= 13) || c == 0x20 || c == 0x85 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) ||
            c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
 }
 
-/// Bytes of white space at the start of `text`.
+/// Returns the bytes of white space at the start of `text`.
 [[nodiscard]] inline std::size_t white_space_prefix(std::string_view text) noexcept {
     std::size_t size = 0;
     for (;;) {
@@ -26,7 +26,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace text::detail {
     }
 }
 
-/// The last character of `text`; empty when it does not end with a whole one.
+/// Returns the last character of `text`; empty when it does not end with a whole one.
 [[nodiscard]] inline std::string_view last_character(std::string_view text) noexcept {
     for (std::size_t size = 1; size <= std::min<std::size_t>(4, text.size()); ++size) {
         const std::string_view end = text.substr(text.size() - size);
@@ -36,7 +36,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace text::detail {
     return {};
 }
 
-/// Bytes of white space at the end of `text`.
+/// Returns the bytes of white space at the end of `text`.
 [[nodiscard]] inline std::size_t white_space_suffix(std::string_view text) noexcept {
     std::size_t size = 0;
     for (;;) {
