@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What an exit's answer costs with each head, at the size of the example model and of GPT-2, in f32 and int8: an own
+// Cost of an exit's output with each head, at the size of the example model and of GPT-2, in f32 and int8: an untied
 // matrix reads as much as the shared one, an adapter of rank 16 hardly more.
 #include <earlyout/core/executor.hpp>
 #include <earlyout/exit/heads/adapter_head.hpp>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a shortlist costs beside a full head, at the size of the example model and of GPT-2: looking for the likeliest
-// tokens and copying their rows (once for each token that a second exit is asked about), then each further answer.
+// Cost of a shortlist against a full head, at the size of the example model and of GPT-2: finding the most likely
+// tokens and copying their rows (once for each token that reaches a second exit), then each further evaluation.
 //
 //     earlyout_exit_benchmarks --benchmark_filter='full_head|find|copy|short_head'
 #include <earlyout/exit/heads/shortlist.hpp>
@@ -58,7 +58,7 @@ void full_head(benchmark::State& state) {
     output<Format> o(state);
     for (auto _ : state) o.answer(o.matrix);
 }
-/// The same answer without stored logits.
+/// The same result without stored logits.
 template <class Format>
 void summarized_head(benchmark::State& state) {
     output<Format> o(state);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Time per token when every token leaves after layer k, for every k: what an exit saves is what it does not read.
-// Prints the times beside the straight line fitted to them over the bytes read.
+// Time per token when every token exits after layer k, for every k: an exit saves the bytes it does not read. Prints
+// the times against the straight line fitted to them over the bytes read.
 //
 //     earlyout_exit_depth [FORMAT [THREADS]]        GPT-2's shape (124M), random weights
 #include <earlyout/earlyout.hpp>
@@ -43,7 +43,7 @@ int run(eo::any_format format, std::size_t threads) {
     eo::thread_pool on(threads);
     for (std::size_t round = 0; round <= rounds; ++round) {
         for (std::size_t k = 1; k <= shape.layers; ++k) {
-            // Deferred layers are never asked for here: a token reads its layers and the output matrix.
+            // Deferred layers are never caught up here: a token reads its layers and the output matrix.
             eo::session s{
                 net,
                 eo::exit_policy{eo::exit_plan{eo::exit_layers(std::vector<std::size_t>{k}), eo::always_exit{}},

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What a prompt costs when its first token is stopped at, or leaves after, layer k, beside the whole prompt at full
-// depth first. `second at full depth`: the same and then a token that needs all layers, which the prompt then has to
-// pass after all: what waiting costs in the end. Decisions are forced, so weights and texts do not matter.
+// Cost of a prompt whose first token is stopped at, or exits after, layer k, against the whole prompt at full depth
+// first. `second at full depth`: the same and then a token that needs all layers, which the prompt must then run after
+// all: the final cost of deferral. Decisions are forced, so weights and texts do not matter.
 //
 //     earlyout_lazy_prefill [FORMAT [THREADS [ROUNDS]]]      GPT-2's shape (124M), random weights; the example model
 //
@@ -30,7 +30,7 @@ namespace {
 
 using network = eo::gpt2<eo::any_format>;
 
-/// What is forced at the end of the prompt; later tokens go all the way.
+/// The decision forced at the end of the prompt; later tokens run to full depth.
 struct forced {
     static constexpr eo::signal_set signals = eo::no_signals;
     eo::decision first = eo::decision::exit;
@@ -92,7 +92,7 @@ void table(const char* name, const network& net, std::span<const std::size_t> pr
         std::shuffle(all.begin(), all.end(), engine);
         for (const what& w : all) {
             const double t = seconds(net, w, round, on);
-            if (round != 0) times[w].push_back(t);  // the first wakes threads and caches
+            if (round != 0) times[w].push_back(t);  // the first warms up threads and caches
         }
     }
     std::printf("%s, %s, %zu threads, medians of %zu, ms\n", name, net.weight_format().c_str(), on.concurrency(),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Whole completions of the example model: 40 prompts of Python, 48 new tokens each. items_per_second are new tokens
-// per second, prompts included; `layers` is the mean exit layer of 8, `agree` the share of tokens that come as at full
-// depth before the first that does not.
+// Whole completions of the example model: 40 prompts of Python, 48 new tokens each. items_per_second are new tokens per
+// second, prompts included; `layers` is the mean exit layer of 8, `agree` the share of tokens equal to those at full
+// depth before the first that differs.
 #include <earlyout/earlyout.hpp>
 #include <earlyout/io/load.hpp>
 #include <earlyout/models/gpt2.hpp>
@@ -53,7 +53,7 @@ const std::vector<ids>& prompts() {
 const eo::generate_options& options() {
     static const eo::generate_options chosen = [] {
         eo::generate_options o{.max_new_tokens = 48};
-        o.end_of_text.emplace();  // goes on whatever the model says: the same work for all
+        o.end_of_text.emplace();  // never stops early: the same work for all
         return o;
     }();
     return chosen;
@@ -95,7 +95,7 @@ auto policy(const Gate& gate, std::vector<std::size_t> layers, Cache cache) {
 
 const std::vector<std::size_t> every{1, 2, 3, 4, 5, 6, 7};
 
-/// The model's own gate, which never stops here: tokens are compared, not completions.
+/// The model's own gate without its stop decision: tokens are compared, not completions.
 eo::sec_gate sec(float threshold) {
     return eo::sec_gate{model().exits().linear("sec"), {.exit = threshold, .stop = 1.0f}};
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// One query of each of 12 heads of 64 over a cache that lies in memory: bytes of keys and values per second; a block of
-// a long prompt: operations per second, to be read beside multiply_add's. And the element-wise kernels of one token.
+// One query of each of 12 heads of 64 over a cache in main memory: bytes of keys and values per second; a chunk of a
+// long prompt: operations per second, comparable to multiply_add's. And the element-wise kernels of one token.
 #include <earlyout/kernels/activations.hpp>
 #include <earlyout/kernels/argmax.hpp>
 #include <earlyout/kernels/attention.hpp>
@@ -26,7 +26,7 @@ namespace {
 
 constexpr std::size_t heads = 12, head_dim = 64;
 
-/// The last `tokens` of so many entries attend in every head, in one layer after another.
+/// The last `tokens` of `entries` entries attend in every head, in one layer after another.
 class attended {
 public:
     attended(std::size_t tokens, std::size_t entries, std::size_t layers, eo::kv_format stored)
@@ -86,7 +86,7 @@ private:
 template <class Stored>
 void attend(benchmark::State& state, eo::kv_format stored) {
     const auto entries = static_cast<std::size_t>(state.range(0));
-    attended one(1, entries, 24, stored);  // layers enough that they come from memory
+    attended one(1, entries, 24, stored);  // enough layers to exceed the caches
     for (auto _ : state) one(Stored{});
     state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(entries * one.entry_bytes()));
 }

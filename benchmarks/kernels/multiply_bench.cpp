@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// y = x Wᵀ for one token (bytes of weights per second) and for a prompt (operations per second), beside Eigen
-// on the same matrices. The weights of one token's product are taken in turns from as many matrices as fill
-// 256 MiB, so that they come from memory, as in a model; --benchmark_filter=cached leaves them in the cache.
+// y = x Wᵀ for one token (bytes of weights per second) and for a prompt (operations per second), against Eigen on the
+// same matrices. The weights of one token's product rotate through as many matrices as fill 256 MiB, so that they come
+// from memory, as in a model; --benchmark_filter=cached keeps them in the cache.
 #include <earlyout/kernels/any_format.hpp>
 
 #include <benchmark/benchmark.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the machine can do at most: bytes read per second from memory and from a core's cache, and fused
-// multiply-adds per second, on one thread and on two. The kernels are read beside these, from the same run.
+// The machine's limits: bytes read per second from memory and from a core's cache, and fused multiply-adds per second,
+// on one thread and on two. Kernels are compared with these, from the same run.
 #include <earlyout/core/aligned_buffer.hpp>
 #include <earlyout/kernels/simd.hpp>
 

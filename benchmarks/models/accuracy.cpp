@@ -29,7 +29,7 @@ using ids = std::vector<eo::token_id>;
 
 constexpr std::size_t max_tokens = 50'000;
 
-/// The texts in pieces of at most a context.
+/// Splits the texts into pieces of at most a context.
 std::vector<ids> read(const eo::text::tokenizer& tokenizer, std::span<char*> files, std::size_t context) {
     std::vector<ids> pieces;
     std::size_t total = 0;

@@ -34,7 +34,7 @@ FORMATS = {  # type number, weights and bytes of a block, where its binary16 num
     "q4_k": (12, 256, 144, [(0, 0.0001), (2, 0.0008)]),
     "q6_k": (14, 256, 210, [(208, 0.02 / 74 / 18)]),
 }
-# Grouped queries and heads that are not d / heads where the architecture has them.
+# Grouped queries and heads of other sizes than d / heads if the architecture has them.
 ARCHITECTURES = {
     "gpt2": dict(),
     "llama": dict(kv=2, head=48),
@@ -159,7 +159,7 @@ def make_model(path, architecture, form, vocab=VOCAB, tokenizer=None):
 
 
 class Asked:
-    """One of the two programs, which answer the same questions."""
+    """One of the two programs, which take the same commands."""
 
     def __init__(self, *command):
         self.run = subprocess.Popen([str(c) for c in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE)

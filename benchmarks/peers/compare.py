@@ -41,7 +41,7 @@ class Engine:
 
 
 class Competitors:
-    """Processes that do nothing but keep cores busy, until stopped or left alone."""
+    """Processes that only keep cores busy, until stopped or orphaned."""
 
     LOOP = "import os\nparent = os.getppid()\nwhile os.getppid() == parent: pass"
 

@@ -4,7 +4,7 @@
  *
  *     llama_cpp BACKENDS_FOLDER MODEL.gguf THREADS VOCAB CONTEXT
  *
- * Reads lines "prefill N" and "decode N CACHED" and answers each with the seconds it took. */
+ * Reads lines "prefill N" and "decode N CACHED" and replies to each with the seconds it took. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>

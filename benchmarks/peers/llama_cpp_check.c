@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* llama.cpp's half of agree.py, through the C interface of its prebuilt library, declared here by hand: its parameter
- * structs are only passed on, in room larger than they are. Keys and values are kept in f32.
+ * structs are only passed on, in room larger than they are. Keys and values are stored in f32.
  *
  *     llama_cpp_check BACKENDS_FOLDER MODEL.gguf
  *

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Our half of the comparison, and the probes of what the machine can do at that moment.
+// Our half of the comparison, and the probes of the machine's limits at that moment.
 //
 //     earlyout_peer FOLDER FORMAT THREADS [KV]
 //
-// Reads lines "prefill N", "decode N CACHED", "bandwidth", "peak" and answers each with seconds, bytes per second or
+// Reads lines "prefill N", "decode N CACHED", "bandwidth", "peak" and replies to each with seconds, bytes per second or
 // floating-point operations per second.
 #include <earlyout/earlyout.hpp>
 #include <earlyout/io/load.hpp>
@@ -36,7 +36,7 @@ std::vector<eo::token_id> some_ids(std::size_t count, std::size_t round, std::si
     return ids;
 }
 
-/// Bytes per second of reading memory in order, every thread its own part.
+/// Returns bytes per second of reading memory in order, every thread its own part.
 class bandwidth_probe {
 public:
     bandwidth_probe() : data_((std::size_t{512} << 20) / sizeof(float)) {
@@ -65,7 +65,7 @@ private:
     std::vector<float> sums_;
 };
 
-/// Floating-point operations per second of fused multiply-adds on registers.
+/// Returns floating-point operations per second of fused multiply-adds on registers.
 double peak(eo::executor& on) {
     constexpr std::size_t sums = 12, rounds = 1 << 20;
     std::vector<float> results(on.concurrency() * 16);
@@ -101,7 +101,7 @@ int run(const std::string& folder, const std::string& format, std::size_t thread
         std::size_t count = 0, cached = 0;
         words >> what >> count >> cached;
         eo::generate_options options;
-        options.end_of_text.emplace();  // goes on whatever the model says
+        options.end_of_text.emplace();  // never stops early
         double answer = 0;
         if (what == "bandwidth") {
             answer = bandwidth(on);

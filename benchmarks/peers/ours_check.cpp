@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Our half of agree.py. Like llama_cpp_check.c, which see, but for its arguments:
+// Our half of agree.py. Takes the same commands as llama_cpp_check.c, but other arguments:
 //     earlyout_peer_check FORMAT MODEL.gguf
 #include <earlyout/core/executor.hpp>
 #include <earlyout/generate/pending.hpp>

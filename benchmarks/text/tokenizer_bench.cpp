@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Bytes of text that become tokens in a second, for a file of each family, and on runs of one character; a run takes
-// about as long a byte whatever its length.
+// Bytes of text tokenized per second, for a file of each family, and on runs of one character; the time per byte of a
+// run hardly depends on its length.
 //
 //     earlyout_io_benchmarks [--benchmark_filter=code]
 #include <earlyout/text/tokenizer.hpp>

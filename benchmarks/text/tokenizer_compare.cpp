@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Beside Hugging Face's library, over any amount of text:
+// Compares with Hugging Face's library, over any amount of text:
 //
 //     node tests/data/tokenizer/make_families.mjs NODE_MODULES FOLDER FILES...
 //     earlyout_tokenizer_compare FOLDER
@@ -32,7 +32,7 @@ std::string read(const std::filesystem::path& path) {
     return {std::istreambuf_iterator<char>(file), {}};
 }
 
-/// Takes a count and so many elements of `size` bytes off the start of `from`.
+/// Removes a count and that many elements of `size` bytes from the start of `from`.
 std::string_view take(std::string_view& from, std::size_t size) {
     std::uint32_t count = 0;
     if (from.size() < sizeof count) return {};

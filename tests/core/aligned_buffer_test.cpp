@@ -28,14 +28,14 @@ TEST_CASE("a buffer is zeroed and aligned, whatever its size", "[core][aligned_b
     }
 }
 
-TEST_CASE("an empty buffer takes nothing, an impossible one is refused", "[core][aligned_buffer]") {
+TEST_CASE("an empty buffer allocates nothing, an impossible size is refused", "[core][aligned_buffer]") {
     CHECK(eo::aligned_buffer<float>().data() == nullptr);
     CHECK(eo::aligned_buffer<float>(0).span().empty());
     CHECK_THROWS_AS(eo::aligned_buffer<float>(std::numeric_limits<std::size_t>::max()), std::bad_alloc);
     CHECK_THROWS_AS(eo::aligned_buffer<double>(std::numeric_limits<std::size_t>::max() / 4), std::bad_alloc);
 }
 
-TEST_CASE("moving takes the storage along", "[core][aligned_buffer]") {
+TEST_CASE("moving transfers the storage", "[core][aligned_buffer]") {
     static_assert(!std::is_copy_constructible_v<eo::aligned_buffer<int>>);
     eo::aligned_buffer<int> a(4);
     a[2] = 7;

@@ -26,7 +26,7 @@ TEST_CASE("f16 covers normal, subnormal and special values", "[core][dtype]") {
     REQUIRE(std::isnan(eo::f16_to_float(0x7e00)));
 }
 
-TEST_CASE("float_to_f16 takes the nearest, ties to even, and stays finite", "[core][dtype]") {
+TEST_CASE("float_to_f16 rounds to nearest, ties to even, and stays finite", "[core][dtype]") {
     for (std::uint32_t bits = 0; bits < 0x10000; ++bits) {
         if ((bits & 0x7c00) == 0x7c00) continue;
         const auto exact = static_cast<std::uint16_t>(bits);
@@ -45,8 +45,8 @@ TEST_CASE("float_to_f16 takes the nearest, ties to even, and stays finite", "[co
     STATIC_REQUIRE(eo::float_to_f16(1.0f) == 0x3c00);
 }
 
-TEST_CASE("float_to_bf16 takes the nearest, ties to even, and stays finite", "[core][dtype]") {
-    // Every bfloat16 is its own nearest; halfway to the next one goes to the even of the two.
+TEST_CASE("float_to_bf16 rounds to nearest, ties to even, and stays finite", "[core][dtype]") {
+    // Every bfloat16 is its own nearest; halfway to the next one rounds to the even of the two.
     for (std::uint32_t bits = 0; bits < 0x10000; ++bits) {
         if ((bits & 0x7f80) == 0x7f80) continue;
         const auto exact = static_cast<std::uint16_t>(bits);

@@ -25,7 +25,7 @@ struct grouping : std::numpunct<char> {
 
 }  // namespace
 
-TEST_CASE("fail throws a sentence of its parts and a code", "[core][error]") {
+TEST_CASE("fail throws a message of its parts and a code", "[core][error]") {
     try {
         eo::fail(errc::wrong_shape, "m.safetensors: tensor '", std::string("w"), "': expected ", 3, ", found ", 4u);
         FAIL("nothing was thrown");
@@ -36,7 +36,7 @@ TEST_CASE("fail throws a sentence of its parts and a code", "[core][error]") {
     static_assert(std::is_base_of_v<std::runtime_error, eo::error>);
 }
 
-TEST_CASE("every code has a name of its own", "[core][error]") {
+TEST_CASE("every code has a unique name", "[core][error]") {
     std::set<std::string> names;
     for (const errc code : {errc::invalid_argument, errc::out_of_range, errc::no_such_file, errc::malformed_file,
                             errc::missing_tensor, errc::wrong_shape, errc::wrong_value, errc::unsupported,
@@ -60,7 +60,7 @@ TEST_CASE("a message's numbers do not follow the program's locale", "[core][erro
     CHECK(message == "found 50257");
 }
 
-TEST_CASE("strings of a file are shortened and made printable, a path stays whole", "[core][error]") {
+TEST_CASE("strings of a file are shortened and made printable, a path is not", "[core][error]") {
     const std::string path = "/" + std::string(1000, 'p') + "/\xc3\xa4\n";
     const std::string name = "a\x1b[2J\xff" + std::string(300'000, 'x');
     const std::string message =
@@ -70,7 +70,7 @@ TEST_CASE("strings of a file are shortened and made printable, a path stays whol
     CHECK(message.size() < 1300);
 }
 
-TEST_CASE("what the system throws becomes an error with a code", "[core][error]") {
+TEST_CASE("exceptions of the system become errors with a code", "[core][error]") {
     const auto thrown_as = [](auto exception) {
         return support::error_of([&] { eo::detail::only_errors("m.gguf", [&] { throw exception; }); });
     };

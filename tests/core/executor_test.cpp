@@ -68,7 +68,7 @@ TEST_CASE("parallel_for covers each item once, in pieces no smaller than the gra
                 CHECK(s.covered == std::vector<int>(count, 1));
                 CHECK(s.pieces <= threads * eo::pieces_per_thread);
                 if (s.pieces > 1) CHECK(s.shortest >= grain);
-                // Too little work to hand out: one piece, here.
+                // Too little work to split: one piece.
                 if (threads == 1 || count < 2 * grain) {
                     CHECK(s.pieces == (count == 0 ? 0 : 1));
                     CHECK(on.runs == 0);

@@ -49,7 +49,7 @@ TEST_CASE("attributes change nothing but the code", "[core][platform]") {
     CHECK(near == 1);
 }
 
-TEST_CASE("memory is aligned as asked", "[core][platform]") {
+TEST_CASE("memory is aligned as requested", "[core][platform]") {
     for (const std::size_t align : {std::size_t{64}, std::size_t{1} << 21}) {
         void* const memory = platform::allocate(2 * align, align);
         CHECK(reinterpret_cast<std::uintptr_t>(memory) % align == 0);
@@ -59,7 +59,7 @@ TEST_CASE("memory is aligned as asked", "[core][platform]") {
     }
 }
 
-TEST_CASE("what is at a path", "[core][platform]") {
+TEST_CASE("kinds of files at a path", "[core][platform]") {
     const test_folder folder;
     CHECK(platform::look_at((folder / "nothing").c_str()).is == type::nothing);
     CHECK(platform::look_at(folder.path.c_str()).is == type::folder);
@@ -103,7 +103,7 @@ TEST_CASE("a file is made, written, read, mapped, renamed and removed", "[core][
     CHECK(platform::look_at(other.c_str()).is == type::nothing);
 }
 
-TEST_CASE("what fails says so and leaves the reason", "[core][platform]") {
+TEST_CASE("functions that fail report it and leave the reason", "[core][platform]") {
     const test_folder folder;
     platform::file none = platform::file::to_read((folder / "nothing").c_str());
     CHECK(!none.is_open());

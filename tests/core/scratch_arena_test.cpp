@@ -8,7 +8,7 @@
 
 namespace eo = earlyout;
 
-TEST_CASE("frames take memory like a stack and give it back", "[core][scratch_arena]") {
+TEST_CASE("frames allocate in stack order and release", "[core][scratch_arena]") {
     eo::scratch_arena arena(eo::scratch_bytes<float>(10) + eo::scratch_bytes<std::int8_t>(70));
     CHECK(arena.capacity() == 64 + 128);
     CHECK(arena.used() == 0);

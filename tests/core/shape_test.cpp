@@ -24,7 +24,7 @@ model_shape with(std::size_t model_shape::*member, std::size_t value) {
 
 }  // namespace
 
-TEST_CASE("a shape is completed by convention, and only where it says nothing", "[core][shape]") {
+TEST_CASE("a shape is completed by convention, and only where it is unspecified", "[core][shape]") {
     constexpr model_shape c = good.completed();
     static_assert(c.kv_heads == 4 && c.head_dim == 3 && c.d_ff == 48);
     static_assert(c.d_query() == 12 && c.d_kv() == 12 && c.completed() == c);
@@ -35,7 +35,7 @@ TEST_CASE("a shape is completed by convention, and only where it says nothing", 
     CHECK(checked(c).code == "none");
 }
 
-TEST_CASE("sizes that no model has are refused by name before anything is made of them", "[core][shape]") {
+TEST_CASE("impossible sizes are refused by name before anything is allocated", "[core][shape]") {
     const std::pair<std::size_t model_shape::*, const char*> members[] = {
         {&model_shape::layers, "layers"},     {&model_shape::d_model, "d_model"},
         {&model_shape::heads, "heads"},       {&model_shape::kv_heads, "key-value heads"},

@@ -17,7 +17,7 @@ namespace eo = earlyout;
 
 namespace {
 
-/// True when two pieces ran at the same time: each waited for the other, for a while.
+/// Returns true when two pieces ran at the same time: each waited for the other, with a timeout.
 bool two_meet(eo::thread_pool& pool) {
     const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
     std::atomic<int> inside{0};
@@ -32,7 +32,7 @@ bool two_meet(eo::thread_pool& pool) {
 
 }  // namespace
 
-TEST_CASE("every piece runs once and is over when run returns", "[core][thread_pool]") {
+TEST_CASE("every piece runs once and has finished when run returns", "[core][thread_pool]") {
     for (const std::size_t threads : {1u, 2u, 3u, 8u}) {
         eo::thread_pool pool(threads);
         CHECK(pool.concurrency() == threads);
@@ -50,14 +50,14 @@ TEST_CASE("every piece runs once and is over when run returns", "[core][thread_p
     }
 }
 
-TEST_CASE("pieces run at the same time", "[core][thread_pool]") {
+TEST_CASE("pieces run concurrently", "[core][thread_pool]") {
     eo::thread_pool two(2);
     CHECK(two_meet(two));
     eo::thread_pool eight(8);
     CHECK(two_meet(eight));
 }
 
-TEST_CASE("the caller waits for a piece that takes long elsewhere", "[core][thread_pool]") {
+TEST_CASE("the caller waits for a slow piece on another thread", "[core][thread_pool]") {
     eo::thread_pool pool(2);
     const std::thread::id caller = std::this_thread::get_id();
     std::atomic<int> inside{0};
@@ -72,7 +72,7 @@ TEST_CASE("the caller waits for a piece that takes long elsewhere", "[core][thre
     CHECK(over);
 }
 
-TEST_CASE("threads that went to sleep wake up, and idle ones end", "[core][thread_pool]") {
+TEST_CASE("sleeping threads wake up, and idle ones stop", "[core][thread_pool]") {
     eo::thread_pool pool(3);
     std::atomic<int> runs{0};
     for (int round = 0; round < 3; ++round) {
@@ -134,7 +134,7 @@ TEST_CASE("a pool needs a sensible number of threads", "[core][thread_pool]") {
 }
 
 #if defined(__GLIBC__)
-TEST_CASE("threads that the system does not start are an error that says so", "[core][thread_pool]") {
+TEST_CASE("threads that the system does not start are an error", "[core][thread_pool]") {
     pthread_attr_t usual, greedy;
     REQUIRE(pthread_getattr_default_np(&usual) == 0);
     REQUIRE(pthread_attr_init(&greedy) == 0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Any bytes are a GGUF file that is read, or one earlyout::error; likewise as a checkpoint with its
-// tokenizer, and as a network.
+// Any bytes are a readable GGUF file, or one earlyout::error; the same as a checkpoint with its tokenizer, and as a
+// network.
 #include <earlyout/io/gguf_text.hpp>
 
 #include <cstddef>

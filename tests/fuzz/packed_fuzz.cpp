@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Any bytes are a packed file that loads and runs, or one earlyout::error. The header, which is text, ends at the first
-// byte 0; what follows is the data: so that a header may grow and shrink.
+// byte 0, followed by the data: so that a header may grow and shrink.
 #include <earlyout/io/load.hpp>
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Stands for libFuzzer: gives a fuzz target the files of the folders named as arguments, each also cut short
-// at every sixteenth and with bits flipped, always the same ones.
+// Replaces libFuzzer: runs a fuzz target on the files of the folders named as arguments, each also truncated at every
+// sixteenth and with bits flipped, always the same ones.
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>

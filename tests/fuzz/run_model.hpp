@@ -11,7 +11,7 @@
 
 namespace fuzz {
 
-/// Embeds every token, and takes a few through all layers: what a file's sizes and weights lead to in memory.
+/// Embeds every token, and runs a few through all layers: exercises the memory that a file's sizes and weights lead to.
 inline void run(const earlyout::any_model& model) {
     const earlyout::model_shape& shape = model.shape();
     earlyout::inline_executor on;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Any bytes are a safetensors file that is read, or one earlyout::error; likewise as an exit sidecar.
+// Any bytes are a readable safetensors file, or one earlyout::error; the same as an exit sidecar.
 #include <earlyout/io/sidecar.hpp>
 
 #include <cstddef>

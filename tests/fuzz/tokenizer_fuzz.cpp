@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// libFuzzer target: a tokenizer file of any content, or parts of any content behind a 0x01 byte, give a tokenizer or
-// one earlyout::error. What follows a 0xff byte, which no JSON holds, is a text to encode.
+// libFuzzer target: a tokenizer file of any content, or parts of any content after a 0x01 byte, give a tokenizer or one
+// earlyout::error. The bytes after a 0xff byte, which no JSON holds, are a text to encode.
 #include <earlyout/text/fill_in_the_middle.hpp>
 #include <earlyout/text/tokenizer.hpp>
 
@@ -75,7 +75,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                                    : earlyout::text::tokenizer::from_json(file, "fuzz"),
             text);
     } catch (const earlyout::error&) {
-        // What a malformed file is answered with.
+        // The expected result for a malformed file.
     }
     return 0;
 }

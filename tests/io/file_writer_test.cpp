@@ -37,7 +37,7 @@ auto entries(const support::temporary_folder& folder) {
 
 }  // namespace
 
-TEST_CASE("a file is there whole or not at all", "[io][file_writer]") {
+TEST_CASE("a file is written whole or not at all", "[io][file_writer]") {
     const support::temporary_folder folder;
     put(folder / "a", "first");
     {
@@ -58,7 +58,7 @@ TEST_CASE("a file is there whole or not at all", "[io][file_writer]") {
     CHECK(entries(folder) == 1);
 }
 
-TEST_CASE("links are followed and stay", "[io][file_writer]") {
+TEST_CASE("links are followed and kept", "[io][file_writer]") {
     const support::temporary_folder folder;
     folder.write("real", "old");
     fs::create_directory(folder / "below");
@@ -77,7 +77,7 @@ TEST_CASE("links are followed and stay", "[io][file_writer]") {
           thrown(errc::io, {"round", "cannot be written", "symbolic links"}));
 }
 
-TEST_CASE("pipes and devices are written to and stay", "[io][file_writer]") {
+TEST_CASE("pipes and devices are written to and kept", "[io][file_writer]") {
     const support::temporary_folder folder;
     const fs::path pipe = folder / "pipe";
     REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
@@ -94,7 +94,7 @@ TEST_CASE("pipes and devices are written to and stay", "[io][file_writer]") {
     CHECK(entries(folder) == 2);
 }
 
-TEST_CASE("why a file cannot be written is said", "[io][file_writer][errors]") {
+TEST_CASE("errors state why a file cannot be written", "[io][file_writer][errors]") {
     const support::temporary_folder folder;
     CHECK(error_of([&] { file_writer file(folder.path()); }) == thrown(errc::io, {"cannot be written", "a folder"}));
     CHECK(error_of([&] { file_writer file(folder / "no/such"); }) ==
@@ -102,7 +102,7 @@ TEST_CASE("why a file cannot be written is said", "[io][file_writer][errors]") {
     CHECK(entries(folder) == 0);
 }
 
-TEST_CASE("a program that ends on a signal takes along what it had begun", "[io][file_writer]") {
+TEST_CASE("a program that ends on a signal removes unfinished files", "[io][file_writer]") {
     const support::temporary_folder folder;
     const pid_t child = ::fork();
     if (child == 0) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a path that is no model is, each reader says.
+// Each reader reports what a path that is not a model is.
 #include <earlyout/io/load.hpp>
 #include <earlyout/models/any_model.hpp>
 
@@ -36,7 +36,7 @@ const kind foreign[] = {
     {"<!DOCTYPE html><html></html>", "an HTML page"},
     {"\xef\xbb\xbf\n<HTML>", "an HTML page"},
     {"<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code></Error>", "an XML page"},
-    {"Entry not found", "download that failed: 'Entry not found'"},
+    {"Entry not found", "failed download: 'Entry not found'"},
     {"PK\3\4\0\0\10\10\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\20\0\0\0archive/data.pkl"sv, "PyTorch file"},
     {"PK\3\4 and so on"sv, "a zip archive"},
     {"\x80\2\x8a\nl"sv, "pickled PyTorch"},
@@ -55,7 +55,7 @@ auto load_error(const std::filesystem::path& path) {
 
 }  // namespace
 
-TEST_CASE("each reader tells what it was given in place of its file", "[io][errors]") {
+TEST_CASE("each reader identifies the file it was given instead of its own format", "[io][errors]") {
     const support::temporary_folder folder;
     folder.copy(support::golden_folder("llama_gqa"));
     for (const char* name : {"model.safetensors", "config.json", "tokenizer.json", "model.gguf",
@@ -90,7 +90,7 @@ TEST_CASE("each reader names another's format", "[io][errors]") {
     CHECK(load_error(folder.path()) == thrown(errc::malformed_file, {"config.json", "a safetensors file"}));
 }
 
-TEST_CASE("a part of a model's folder leads to the folder", "[io][errors]") {
+TEST_CASE("for a part of a model's folder the error names the folder", "[io][errors]") {
     const support::temporary_folder folder;
     folder.copy(support::golden_folder("llama_gqa"));
     folder.write("tokenizer.json", "{}");
@@ -111,7 +111,7 @@ TEST_CASE("names of public repositories are not downloaded", "[io][errors]") {
     CHECK(load_error("/no/such/model").message.find("downloaded") == std::string::npos);
 }
 
-TEST_CASE("what a folder without a model has is said", "[io][errors]") {
+TEST_CASE("the error for a folder without a model names its contents", "[io][errors]") {
     const auto with = [](const std::vector<std::string>& files) {
         const support::temporary_folder folder;
         for (const std::string& file : files) {
@@ -132,11 +132,10 @@ TEST_CASE("what a folder without a model has is said", "[io][errors]") {
     folder.copy(support::golden_folder("llama_gqa"));
     std::filesystem::remove(folder / "model.safetensors");
     std::filesystem::create_symlink("../blobs/0123", folder / "model.safetensors");
-    CHECK(load_error(folder.path()) ==
-          thrown(errc::no_such_file, {"model.safetensors", "a link to a file that is not there"}));
+    CHECK(load_error(folder.path()) == thrown(errc::no_such_file, {"model.safetensors", "a link to a missing file"}));
 }
 
-TEST_CASE("parts of a split model are told", "[io][errors]") {
+TEST_CASE("parts of a split model are recognised", "[io][errors]") {
     const support::temporary_folder folder;
     folder.copy(support::golden_folder("sharded_bf16"));
     std::filesystem::remove(folder / "model-00002-of-00002.safetensors");
@@ -149,16 +148,16 @@ TEST_CASE("parts of a split model are told", "[io][errors]") {
           thrown(errc::unsupported, {"'split.count'", "part 2 of 3", "llama-gguf-split --merge"}));
 }
 
-TEST_CASE("files that are cut off say so", "[io][errors]") {
+TEST_CASE("truncated files are reported as such", "[io][errors]") {
     const support::temporary_folder folder;
     folder.copy(support::golden_folder("llama_gqa"));
     const std::string weights = folder.read("model.safetensors");
     for (const std::size_t size : {std::size_t{100}, weights.size() / 2, weights.size() - 1}) {
         folder.write("model.safetensors", weights.substr(0, size));
-        CHECK(load_error(folder.path()) == thrown(errc::malformed_file, {"model.safetensors", "cut off"}));
+        CHECK(load_error(folder.path()) == thrown(errc::malformed_file, {"model.safetensors", "truncated"}));
     }
     folder.write("model.safetensors", weights);
     const std::string config = folder.read("config.json");
     folder.write("config.json", config.substr(0, config.size() / 2));
-    CHECK(load_error(folder.path()) == thrown(errc::malformed_file, {"config.json", "cut off"}));
+    CHECK(load_error(folder.path()) == thrown(errc::malformed_file, {"config.json", "truncated"}));
 }

@@ -35,7 +35,7 @@ gguf_builder llama(const std::string& name = "llama") {
     return made;
 }
 
-/// What llama.cpp's converter makes of rows [head][2][head_dim / 2]: [head][head_dim / 2][2].
+/// llama.cpp's order of rows [head][2][head_dim / 2]: [head][head_dim / 2][2].
 std::string turned(const std::vector<std::string>& rows, std::size_t count) {
     const std::size_t half = rows.size() / count / 2;
     std::string made;
@@ -68,7 +68,7 @@ support::caught opening(const gguf_builder& made) {
 
 }  // namespace
 
-TEST_CASE("a gguf file has the keys and names of its architecture at Hugging Face", "[io][gguf_checkpoint]") {
+TEST_CASE("a gguf file has Hugging Face's keys and names for its architecture", "[io][gguf_checkpoint]") {
     const written file(llama().floats("output_norm.weight", {d}, std::vector<float>(d, 1.0f)).floats("odd", {1}, {7}));
     const gguf_checkpoint from = file.open();
     CHECK(from.source() == (file.folder / "m.gguf").string());
@@ -195,7 +195,7 @@ TEST_CASE("windows, scaled rotary positions and experts of a gguf file", "[io][g
           thrown(errc::malformed_file, {"'llama.block_count'", "whole number", "string"}));
 }
 
-TEST_CASE("sizes that a gguf file does not give follow from the others", "[io][gguf_checkpoint]") {
+TEST_CASE("sizes that a gguf file lacks follow from the others", "[io][gguf_checkpoint]") {
     gguf_builder made;
     made.set("general.architecture", "qwen3").set("qwen3.embedding_length", 32u).set("qwen3.attention.head_count", 4u);
     const written file(made);

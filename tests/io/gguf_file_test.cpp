@@ -35,7 +35,7 @@ support::caught parsing(const gguf_builder& made) { return parsing(made.bytes())
 
 }  // namespace
 
-TEST_CASE("gguf gives tensors by name, and refuses types it cannot read only when asked", "[io][gguf]") {
+TEST_CASE("gguf finds tensors by name, and refuses unsupported types only on access", "[io][gguf]") {
     gguf_builder made;
     made.version = 2;
     made.set("general.alignment", 64u);
@@ -62,7 +62,7 @@ TEST_CASE("gguf gives tensors by name, and refuses types it cannot read only whe
     CHECK(error_of([&] { (void)from.find("new"); }) == thrown(errc::unsupported, {"'new'", "type 77"}));
 }
 
-TEST_CASE("gguf blocks are decoded to the numbers of another implementation", "[io][gguf]") {
+TEST_CASE("gguf blocks are decoded to the values of another implementation", "[io][gguf]") {
     const eo::io::mapped_file file(EARLYOUT_TEST_DATA "/gguf/blocks.gguf");
     const gguf from(file.bytes(), file.path());
     for (const std::string name : {"q8_0", "q4_0", "q4_k", "q6_k"}) {
@@ -78,7 +78,7 @@ TEST_CASE("gguf blocks are decoded to the numbers of another implementation", "[
     }
 }
 
-TEST_CASE("every damage of a gguf file's tensors is named", "[io][gguf]") {
+TEST_CASE("every kind of damage to a gguf file's tensors is named", "[io][gguf]") {
     SECTION("in the tensors") {
         for (const std::uint32_t alignment : {0u, 24u, 1u << 21}) {
             CHECK(parsing(gguf_builder().set("general.alignment", alignment)) ==
@@ -109,7 +109,7 @@ TEST_CASE("every damage of a gguf file's tensors is named", "[io][gguf]") {
         CHECK(parsing(gguf_builder().tensor("w", {huge, 2, 4}, 0, four)) ==
               thrown(errc::malformed_file, {"'w'", "larger than any file"}));
     }
-    SECTION("by cutting it short anywhere") {
+    SECTION("by truncating it anywhere") {
         gguf_builder made;
         made.set("text", "words").set("reals", std::vector<float>{1, 2}).floats("w", {2}, {1, 2});
         const std::string whole = made.header() + std::string(40, '\0');

@@ -33,7 +33,7 @@ support::caught metadata_error(const gguf_builder& made) { return metadata_error
 
 }  // namespace
 
-TEST_CASE("gguf gives every type of metadata value", "[io][gguf_metadata]") {
+TEST_CASE("gguf reads every type of metadata value", "[io][gguf_metadata]") {
     gguf_builder made;
     made.key("u8", gguf_type::u8, "\xff").key("i8", gguf_type::i8, "\xff");
     made.key("u16", gguf_type::u16, raw<std::uint16_t>(65535)).key("i16", gguf_type::i16, raw<std::int16_t>(-2));
@@ -82,7 +82,7 @@ TEST_CASE("gguf gives every type of metadata value", "[io][gguf_metadata]") {
           thrown(errc::malformed_file, {"'nested'", "whole numbers", "array of array"}));
 }
 
-TEST_CASE("every damage of a gguf file's metadata is named", "[io][gguf_metadata]") {
+TEST_CASE("every kind of damage to a gguf file's metadata is named", "[io][gguf_metadata]") {
     CHECK(metadata_error("") == thrown(errc::malformed_file, {"m.gguf", "begins with GGUF", "an empty file"}));
     CHECK(metadata_error("GGML....") == thrown(errc::malformed_file, {"GGUF", "'GGML'"}));
     CHECK(metadata_error("GGUF\3") == thrown(errc::malformed_file, {"version", "1 left"}));

@@ -19,7 +19,7 @@ TEST_CASE("a gguf file is read by the header of its format", "[io][gguf][load]")
           thrown(errc::missing_tensor, {path, "o_proj.weight"}));
 }
 
-TEST_CASE("what is no gguf file is refused by name", "[io][gguf][load][errors]") {
+TEST_CASE("a file in another format than GGUF is refused by name", "[io][gguf][load][errors]") {
     const auto refused = [](const std::string& path) {
         return error_of([&] { (void)eo::io::load_gguf<eo::llama<>>(path); });
     };

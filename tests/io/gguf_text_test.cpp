@@ -8,7 +8,7 @@
 
 namespace eo = earlyout;
 
-TEST_CASE("a gguf file without tokens has neither tokenizer nor ends of texts", "[io][gguf][model_text]") {
+TEST_CASE("a gguf file without tokens has neither tokenizer nor end-of-text tokens", "[io][gguf][model_text]") {
     const eo::io::gguf_checkpoint from(std::string(EARLYOUT_TEST_DATA "/../fuzz/corpus/gguf/llama"));
     const eo::io::model_text text = eo::io::read_text(from);
     CHECK(text.tokenizer.has_value() == from.contents().texts("tokenizer.ggml.tokens").has_value());

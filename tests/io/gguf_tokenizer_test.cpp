@@ -81,7 +81,7 @@ gguf_builder sentence_piece() {
 
 }  // namespace
 
-TEST_CASE("a byte-level tokenizer in a gguf file gives the ids of the same tokenizer.json", "[io][gguf_tokenizer]") {
+TEST_CASE("a byte-level tokenizer in a gguf file returns the ids of the same tokenizer.json", "[io][gguf_tokenizer]") {
     const auto expected = eo::io::load_tokenizer(EARLYOUT_EXAMPLE_MODEL "/tokenizer.json");
     const auto found = words_of(byte_level("gpt-2"));
     REQUIRE(found.has_value());
@@ -94,7 +94,7 @@ TEST_CASE("a byte-level tokenizer in a gguf file gives the ids of the same token
     }
 }
 
-TEST_CASE("tokenizer.ggml.pre says how a text is cut", "[io][gguf_tokenizer]") {
+TEST_CASE("tokenizer.ggml.pre selects how a text is split", "[io][gguf_tokenizer]") {
     const auto words = [](const char* pattern, const std::string& text) {
         const auto from = words_of(byte_level(pattern));
         std::vector<std::string> pieces;
@@ -149,7 +149,7 @@ TEST_CASE("a gguf file without a tokenizer, and with a damaged one", "[io][gguf_
           thrown(errc::malformed_file, {"'tokenizer.ggml.token_type'", "2 tokens", "found 1"}));
 }
 
-TEST_CASE("a gguf file says how its texts begin and end", "[io][gguf_tokenizer]") {
+TEST_CASE("a gguf file specifies how its texts begin and end", "[io][gguf_tokenizer]") {
     const auto read_config = [](gguf_builder made) {
         made.set("general.architecture", "llama");
         const std::string bytes = made.bytes();

@@ -36,7 +36,7 @@ support::caught opening(const support::temporary_folder& folder) {
 
 }  // namespace
 
-TEST_CASE("a Hugging Face folder gives configuration values of their own type", "[io][hugging_face]") {
+TEST_CASE("a Hugging Face folder returns configuration values in their own type", "[io][hugging_face]") {
     const support::temporary_folder folder;
     folder.write("config.json", R"({"i":-3,"r":1e-5,"b":true,"t":"gpt2","n":null,"big":18446744073709551615})");
     folder.write("model.safetensors", tensors({{"w", {1, 2}}}));
@@ -79,7 +79,7 @@ TEST_CASE("shards read as one file, with the same fingerprint", "[io][hugging_fa
     CHECK(one.fingerprint().size() == 16);
 }
 
-TEST_CASE("the fingerprint sees every byte, name, type and shape", "[io][hugging_face]") {
+TEST_CASE("the fingerprint depends on every byte, name, type and shape", "[io][hugging_face]") {
     const auto of = [](std::string name, std::vector<std::size_t> shape, std::vector<float> values) {
         eo::io::fingerprint made;
         made.add({std::move(name), eo::dtype::f32, std::move(shape), std::as_bytes(std::span(values))});
@@ -103,7 +103,7 @@ TEST_CASE("the fingerprint sees every byte, name, type and shape", "[io][hugging
     CHECK(twice.text() != base);
 }
 
-TEST_CASE("a folder that is no model is refused in one sentence", "[io][hugging_face]") {
+TEST_CASE("a folder that is not a model is refused in one sentence", "[io][hugging_face]") {
     CHECK(error_of([] { hugging_face_checkpoint{"/no/such/folder"}; }) ==
           thrown(errc::no_such_file, {"/no/such/folder", "expected a folder", "nothing"}));
     const support::temporary_folder folder;
@@ -122,7 +122,7 @@ TEST_CASE("a folder that is no model is refused in one sentence", "[io][hugging_
     CHECK(opening(folder) == thrown(errc::no_such_file, {"pytorch_model.bin", "convert"}));
 }
 
-TEST_CASE("what Python writes as JSON is read: numbers that are not finite, keys twice", "[io][hugging_face]") {
+TEST_CASE("Python's JSON is read: numbers that are not finite, duplicate keys", "[io][hugging_face]") {
     const support::temporary_folder folder;
     folder.write("model.safetensors", tensors({{"w", {1}}}));
     folder.write("config.json", R"({"a":NaN,"b":[Infinity,-Infinity],"t":"NaN \"Infinity","i":1,"i":2})");
@@ -134,7 +134,7 @@ TEST_CASE("what Python writes as JSON is read: numbers that are not finite, keys
     CHECK(opening(folder) == thrown(errc::malformed_file, {"config.json", "JSON"}));
 }
 
-TEST_CASE("an index is not believed", "[io][hugging_face]") {
+TEST_CASE("an index is not trusted", "[io][hugging_face]") {
     const support::temporary_folder folder;
     folder.write("config.json", "{}");
     folder.write("1.safetensors", tensors({{"a", {1}}}));

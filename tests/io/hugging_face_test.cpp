@@ -103,7 +103,7 @@ TEST_CASE("exits are loaded with the model they were fitted to, and with no othe
     CHECK(loading(folder.path()) == thrown(errc::malformed_file, {"exits.safetensors"}));
 }
 
-TEST_CASE("exits fitted in f32 serve the formats that compute the same bits, and no other", "[io][load]") {
+TEST_CASE("exits fitted in f32 fit the formats that compute the same bits, and no other", "[io][load]") {
     // Stored in bfloat16: nothing is lost, so nothing changes.
     const auto half = eo::io::load_hugging_face<eo::gpt2<eo::bf16>>(EARLYOUT_EXAMPLE_MODEL);
     CHECK(half.network().weight_format() == "bf16");
@@ -137,7 +137,7 @@ TEST_CASE("exits fitted in f32 serve the formats that compute the same bits, and
     CHECK(load(folder.path()).has_exits());
 }
 
-TEST_CASE("layers and output matrix may have formats of their own", "[io][load]") {
+TEST_CASE("layers and output matrix may have different formats", "[io][load]") {
     using network = eo::gpt2<eo::any_format>;
     const auto mixed = eo::io::load_hugging_face<network>(EARLYOUT_EXAMPLE_MODEL, eo::int4{}, eo::int8{});
     const auto four = eo::io::load_hugging_face<network>(EARLYOUT_EXAMPLE_MODEL, eo::int4{});
@@ -147,7 +147,7 @@ TEST_CASE("layers and output matrix may have formats of their own", "[io][load]"
     CHECK(mixed.network().output_bytes() == eight.network().output_bytes());
     CHECK(four.network().output_bytes() < eight.network().output_bytes());
     CHECK_FALSE(mixed.has_exits());
-    // Eight bits say nearly what 16 do; each token's log-probability moves a little.
+    // 8 bits approximate 16 closely; each token's log-probability moves a little.
     const auto full = eo::io::load_hugging_face<network>(EARLYOUT_EXAMPLE_MODEL, eo::bf16{});
     const auto of = [](const auto& m) {
         return eo::session{m}.complete("import os\n", {.max_new_tokens = 1}).log_probabilities.front();
@@ -156,7 +156,7 @@ TEST_CASE("layers and output matrix may have formats of their own", "[io][load]"
     CHECK(std::abs(of(mixed) - of(full)) < 0.8f);
 }
 
-TEST_CASE("without generation_config.json, config.json says how texts end", "[io][load]") {
+TEST_CASE("without generation_config.json, config.json specifies how texts end", "[io][load]") {
     const temporary_folder folder;
     folder.copy(EARLYOUT_EXAMPLE_MODEL);
     folder.write("generation_config.json", R"({"eos_token_id":[7,8]})");
@@ -167,7 +167,7 @@ TEST_CASE("without generation_config.json, config.json says how texts end", "[io
     CHECK_FALSE(load(folder.path()).has_exits());
 }
 
-TEST_CASE("what is no model folder is refused by name", "[io][load]") {
+TEST_CASE("a folder that is not a model is refused by name", "[io][load]") {
     const temporary_folder folder;
     CHECK(loading(folder / "absent") == thrown(errc::no_such_file, {(folder / "absent").string()}));
     folder.write("file", "x");

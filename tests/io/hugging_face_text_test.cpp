@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// model_text_test.cpp has the places that say how texts begin and end.
+// model_text_test.cpp tests the sources of text starts and ends.
 #include <earlyout/io/hugging_face_text.hpp>
 
 #include "support/catch.hpp"

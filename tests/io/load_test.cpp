@@ -181,7 +181,7 @@ TEST_CASE("a GPT-2 in a gguf file computes what PyTorch does", "[io][load]") {
     CHECK(support::worst(model.network(), expected, {expected.ids.size()}, 64) < 1e-4f);
 }
 
-TEST_CASE("Q8_0 and Q4_0 matrices are taken over code by code, each in its own format", "[io][load]") {
+TEST_CASE("Q8_0 and Q4_0 matrices are copied code by code, each in its own format", "[io][load]") {
     constexpr std::size_t d = 64, heads = 2, kv_heads = 1, head_dim = 32, ff = 96, vocab = 40;
     using eo::dtype;
     const auto kind = [](dtype type) { return type == dtype::q8_0 ? 8u : 2u; };
@@ -244,7 +244,7 @@ TEST_CASE("Q8_0 and Q4_0 matrices are taken over code by code, each in its own f
     check("int8", "int8", "int8", "int8");
 }
 
-TEST_CASE("exits lie beside a gguf file under its name", "[io][load]") {
+TEST_CASE("exits are stored beside a gguf file under its name", "[io][load]") {
     const temporary_folder folder;
     folder.write("m.gguf", llama_gguf("llama_tiny").bytes());
     CHECK(eo::io::sidecar_path(folder / "m.gguf") == folder / "m.exits.safetensors");
@@ -263,7 +263,7 @@ TEST_CASE("exits lie beside a gguf file under its name", "[io][load]") {
           thrown(errc::unsupported, {"m.gguf", "'model_type'", "gpt2", "'llama'"}));
 }
 
-TEST_CASE("a file that is no model is refused by name", "[io][load][errors]") {
+TEST_CASE("a file that is not a model is refused by name", "[io][load][errors]") {
     const temporary_folder folder;
     folder.write("file", "x");
     CHECK(error_of([&] { (void)eo::io::load<eo::gpt2<>>(folder / "file"); }) ==

@@ -58,7 +58,7 @@ json starting_with(json tokenizer, const std::string& token, token_id id) {
     return tokenizer;
 }
 
-/// A folder's text, of these files; null: without it.
+/// Reads a folder's text, of these files; null: without it.
 struct folder_files {
     json tokenizer;
     json config = json::object();
@@ -104,7 +104,7 @@ model_text text_of(const gguf_builder& made) {
 
 }  // namespace
 
-TEST_CASE("tokens that end a text are collected from every place", "[io][model_text]") {
+TEST_CASE("end-of-text tokens are collected from every source", "[io][model_text]") {
     const json words = tokenizer_with({"<s>", "<a>", "<b>", "<|im_end|>", "<|end_of_text|>"}, {"<|file_sep|>", "</s>"});
     // By name: special ones, and those that are never text.
     CHECK(text_of({.tokenizer = words}).generation.eos_token_ids == ids{259, 260, 261});
@@ -165,7 +165,7 @@ TEST_CASE("names that end a message only, where there are calls", "[io][model_te
     CHECK(ends({"</s>", "<|tool_response>"}) == list{"<|tool_response>"});
 }
 
-TEST_CASE("a prompt begins with what the places agree on, whole or with a middle", "[io][model_text]") {
+TEST_CASE("a prompt begins with what its sources agree on, with or without a middle to fill", "[io][model_text]") {
     const json plain = tokenizer_with({"<s>", "<other>", "<fim_prefix>", "<fim_suffix>", "<fim_middle>"});
     struct model {  // as a session takes it
         model_text text;
@@ -239,7 +239,7 @@ TEST_CASE("a user's text never becomes a token that controls the model", "[io][m
     }
 }
 
-TEST_CASE("a vocabulary may lack bytes: they are left out, or unknown", "[io][model_text]") {
+TEST_CASE("a vocabulary may lack bytes: they are omitted, or unknown", "[io][model_text]") {
     json content = tokenizer_with({"<s>"});
     for (const char* byte : {"z", "\u0120", "\u010a"}) content["model"]["vocab"].erase(byte);
     content["model"]["merges"] = {"a b"};

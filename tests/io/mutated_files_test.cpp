@@ -105,7 +105,7 @@ void run(const eo::any_model& model) {
     }
 }
 
-/// What became of the files: both must be seen, or the mutations are of no use.
+/// Outcomes of the files: both must occur, or the mutations are of no use.
 struct outcomes {
     std::size_t loaded = 0, refused = 0;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Whichever allocation fails, what leaves the library is earlyout::error, and the program goes on.
+// Whichever allocation fails, the library throws earlyout::error, and the program continues.
 #include <earlyout/io/packed_writer.hpp>
 #include <earlyout/models/any_model.hpp>
 
@@ -35,7 +35,7 @@ TEST_CASE("a model that does not fit into memory is one error", "[io][errors]") 
     check([&] { (void)eo::io::read_exits(exits); });
 }
 
-TEST_CASE("a matrix that gets no memory stays as it was", "[io][kernels][errors]") {
+TEST_CASE("a matrix is unchanged when its allocation fails", "[io][kernels][errors]") {
     eo::packed_matrix<eo::any_format> matrix(64, 64, eo::any_format::as_stored());
     support::allocations_left = 0;
     CHECK_THROWS_AS(matrix.settle(eo::any_format("int8")), std::bad_alloc);

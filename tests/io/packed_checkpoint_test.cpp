@@ -45,7 +45,7 @@ void write(const std::filesystem::path& path, const std::string& text) {
 
 }  // namespace
 
-TEST_CASE("a packed file gives the same bits as what it was made of", "[io][packed]") {
+TEST_CASE("a packed file computes the same bits as its source", "[io][packed]") {
     const support::temporary_folder folder;
     const std::filesystem::path packed = folder / "model.packed";
     for (const char* name : {"sharded_bf16", "odd_untied", "llama_gqa", "qwen3", "codegen", "starcoder2"}) {
@@ -76,7 +76,7 @@ TEST_CASE("an architecture known at compile time reads a packed file in its form
           thrown(errc::mismatch, {"model.packed", "expected format f32", "found int8"}));
 }
 
-TEST_CASE("what is null stays null", "[io][packed]") {
+TEST_CASE("null values stay null", "[io][packed]") {
     const support::temporary_folder folder;
     const std::filesystem::path packed = folder / "model.packed";
     eo::io::write_packed<eo::any_model>(packed, support::golden_folder("mistral_no_window"), eo::any_format("f32"),
@@ -84,7 +84,7 @@ TEST_CASE("what is null stays null", "[io][packed]") {
     CHECK(eo::io::packed_checkpoint(packed).is_null("sliding_window"));
 }
 
-TEST_CASE("tokenizer, ends of text and exits go along", "[io][packed]") {
+TEST_CASE("a packed file keeps tokenizer, end-of-text tokens and exits", "[io][packed]") {
     const support::temporary_folder folder;
     const std::filesystem::path packed = folder / "example.packed";
     eo::io::write_packed<eo::any_model>(packed, EARLYOUT_EXAMPLE_MODEL, eo::any_format("bf16"), eo::any_format("bf16"));
@@ -121,7 +121,7 @@ TEST_CASE("a packed file has no tensors that are larger than itself", "[io][pack
     }
 }
 
-TEST_CASE("a packed file that is damaged is refused by name", "[io][packed][errors]") {
+TEST_CASE("a damaged packed file is refused by name", "[io][packed][errors]") {
     const support::temporary_folder folder;
     const std::filesystem::path packed = folder / "model.packed";
     eo::io::write_packed<eo::any_model>(packed, support::golden_folder("llama_gqa"), eo::any_format("int4"),
@@ -148,7 +148,7 @@ TEST_CASE("a packed file that is damaged is refused by name", "[io][packed][erro
           thrown(errc::wrong_shape, {"model.packed", "'model.norm.weight'", "expected 0 elements"}));
     write(packed, good.substr(0, good.size() - 64));
     CHECK(error_of([&] { (void)eo::io::packed_checkpoint(packed); }).code == "malformed_file");
-    // What it was before is not lost when writing fails.
+    // The old file is not lost when writing fails.
     write(packed, good);
     CHECK(error_of([&] {
               eo::io::write_packed<eo::any_model>(packed, folder / "nothing", eo::any_format(), eo::any_format());
@@ -171,7 +171,7 @@ TEST_CASE("a table of blocks whose rows are not whole blocks is refused", "[io][
     auto config = nlohmann::json::parse(metadata.at("config"));
     const std::size_t rows = shapes[name][1][0], width = shapes[name][1][1];
     REQUIRE(width % 32 != 0);
-    // As many blocks as hold all elements of the table, which no row of it is.
+    // As many blocks as hold all elements of the table, though no row is whole blocks.
     config["tie_word_embeddings"] = false;
     shapes[name][0] = "Q8_0";
     shapes["lm_head.weight"] = {"F32", {rows, width}};
@@ -191,7 +191,7 @@ TEST_CASE("a table of blocks whose rows are not whole blocks is refused", "[io][
           thrown(errc::malformed_file, {"bad.packed", name, "whole blocks"}));
 }
 
-TEST_CASE("packed weights that are not finite are refused, as any others are", "[io][packed][errors]") {
+TEST_CASE("packed weights that are not finite are refused, as in any other file", "[io][packed][errors]") {
     const support::temporary_folder folder;
     const std::filesystem::path packed = folder / "model.packed";
     for (const char* format : {"f32", "bf16", "f16", "int8", "int4"}) {
@@ -237,7 +237,7 @@ TEST_CASE("a packed file that was read into memory may be overwritten", "[io][pa
                                                     {}, eo::io::file_access::copied);
     CHECK(support::same_bits(last_logits(copied.network()), expected));
     eo::io::write_packed<eo::any_model>(packed, support::golden_folder("llama_gqa"), eo::any_format("int8"),
-                                        eo::any_format("int8"));  // by rename: what is mapped stays what it is
+                                        eo::any_format("int8"));  // by rename: the mapped file is unchanged
     CHECK(support::same_bits(last_logits(mapped.network()), expected));
     write(packed, "");
     CHECK(support::same_bits(last_logits(copied.network()), expected));

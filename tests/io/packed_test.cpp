@@ -29,7 +29,7 @@ TEST_CASE("a packed file is loaded by the header of its format", "[io][packed][l
           thrown(errc::mismatch, {path, "f32", "int8"}));
 }
 
-TEST_CASE("a network is written as it is, from the checkpoint that it was read from", "[io][packed]") {
+TEST_CASE("a network is written unchanged, from the checkpoint that it was read from", "[io][packed]") {
     const support::temporary_folder folder;
     const eo::io::hugging_face_checkpoint from(EARLYOUT_EXAMPLE_MODEL);
     const auto network = eo::gpt2<eo::int4>::from_checkpoint(from);
@@ -45,7 +45,7 @@ TEST_CASE("a network is written as it is, from the checkpoint that it was read f
     CHECK_FALSE(std::filesystem::exists(folder / "again"));
 }
 
-TEST_CASE("what is no packed file is refused by name", "[io][packed][load][errors]") {
+TEST_CASE("a file in another format than packed is refused by name", "[io][packed][load][errors]") {
     const auto refused = [](const std::string& path) {
         return error_of([&] { (void)eo::io::load_packed<eo::gpt2<>>(path); });
     };

@@ -43,7 +43,7 @@ support::caught reading(std::string_view header, std::size_t data) {
 
 }  // namespace
 
-TEST_CASE("safetensors gives names, types, shapes, bytes and metadata", "[io][safetensors]") {
+TEST_CASE("safetensors returns names, types, shapes, bytes and metadata", "[io][safetensors]") {
     const std::string all =
         file(R"({"__metadata__":{"format":"pt"},"b":{"dtype":"BF16","shape":[2,1],"data_offsets":[4,8]},)"
              R"("a":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"mask":{"dtype":"BOOL","shape":[3],)"
@@ -64,7 +64,7 @@ TEST_CASE("safetensors gives names, types, shapes, bytes and metadata", "[io][sa
           thrown(errc::unsupported, {"m.safetensors", "'mask'", "F32, F16 or BF16", "BOOL"}));
 }
 
-TEST_CASE("safetensors refuses a file cut anywhere", "[io][safetensors]") {
+TEST_CASE("safetensors refuses a file truncated anywhere", "[io][safetensors]") {
     const std::vector<float> values{1, 2, 3};
     const eo::tensor_view views[] = {{"x", eo::dtype::f32, {3}, std::as_bytes(std::span(values))}};
     const std::string whole = eo::io::safetensors_bytes(views);
@@ -164,7 +164,7 @@ TEST_CASE("safetensors_file reads what write_safetensors wrote", "[io][safetenso
     CHECK(read.contents().metadata().at("k") == "v");
 }
 
-TEST_CASE("write_safetensors refuses what no reader takes, and leaves the old file", "[io][safetensors]") {
+TEST_CASE("write_safetensors refuses what no reader accepts, and keeps the old file", "[io][safetensors]") {
     const support::temporary_folder folder;
     folder.write("w.safetensors", "old");
     const std::vector<float> values{1, 2};
@@ -181,7 +181,7 @@ TEST_CASE("write_safetensors refuses what no reader takes, and leaves the old fi
     CHECK(std::distance(std::filesystem::directory_iterator(folder.path()), {}) == 1);
 }
 
-TEST_CASE("mapped_file refuses what is no regular file", "[io][mapped_file]") {
+TEST_CASE("mapped_file refuses anything but a regular file", "[io][mapped_file]") {
     const support::temporary_folder folder;
     const auto opening = [&](std::string_view name) { return error_of([&] { eo::io::mapped_file{folder / name}; }); };
     CHECK(opening("none") == thrown(errc::no_such_file, {"none", "cannot be opened"}));

@@ -34,7 +34,7 @@ eo::exit_weights sample() {
 
 }  // namespace
 
-TEST_CASE("a sidecar comes back as it was written", "[io][sidecar]") {
+TEST_CASE("a sidecar is read back as it was written", "[io][sidecar]") {
     const support::temporary_folder folder;
     eo::io::write_exits(folder / "exits.safetensors", sample());
     const eo::exit_weights read = eo::io::read_exits(folder / "exits.safetensors");
@@ -61,7 +61,7 @@ TEST_CASE("exits of another model are refused", "[io][sidecar]") {
     CHECK(against(other) == thrown(errc::mismatch, {"layers 8", "9"}));
 }
 
-TEST_CASE("exits say which weight formats they serve", "[io][sidecar]") {
+TEST_CASE("exits record the weight formats that they fit", "[io][sidecar]") {
     eo::exit_weights exits = sample();
     CHECK(eo::io::fitted_with(exits, "f32"));
     CHECK_FALSE(eo::io::fitted_with(exits, "int8"));

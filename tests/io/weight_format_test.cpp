@@ -6,7 +6,7 @@
 
 namespace eo = earlyout;
 
-TEST_CASE("a format without loss counts as f32", "[io][weight_format]") {
+TEST_CASE("a lossless format counts as f32", "[io][weight_format]") {
     const eo::io::hugging_face_checkpoint bf16(EARLYOUT_TEST_DATA "/gpt2/sharded_bf16");
     CHECK(eo::io::lossless_format(bf16) == eo::any_format(eo::bf16{}));
     CHECK(eo::io::computed_format(bf16, "bf16") == "f32");

@@ -42,7 +42,7 @@ struct cache {
           plain_values(random.floats(entries * d_kv)),
           keys(heads * head_keys),
           values(heads * head_values) {
-        // What lies beyond the entries must not matter: it may be what a rollback left behind.
+        // Contents beyond the entries must not matter: a rollback may have left them there.
         for (element& key : keys.span()) key = static_cast<element>(std::is_same_v<element, float> ? -77.0f : 0x7b00);
         for (std::size_t i = 0; i < entries; ++i) {
             for (std::size_t k = 0; k < d_kv; ++k) {
@@ -177,7 +177,7 @@ TEMPLATE_LIST_TEST_CASE("attend: a head size known at compile time gives the sam
 
 namespace {
 
-/// As many queries as one call takes, each with its own first and last entry, against each of them alone.
+/// Max queries of one call, each with its own first and last entry, against each of them alone.
 template <class Arch, class Format>
 void check_together(Format, std::size_t head_dim, std::size_t entries, std::size_t window) {
     support::random_source random(5);
@@ -210,7 +210,7 @@ void check_together(Format, std::size_t head_dim, std::size_t entries, std::size
 
 }  // namespace
 
-TEMPLATE_LIST_TEST_CASE("attend: a query does not depend on those beside it", "[kernels][attention][arithmetic]",
+TEMPLATE_LIST_TEST_CASE("attend: a query does not depend on the others", "[kernels][attention][arithmetic]",
                         support::exact_archs) {
     const auto check = [](auto format) {
         for (const std::size_t head_dim : {1u, 7u, 20u, 64u, 80u}) {
@@ -225,8 +225,8 @@ TEMPLATE_LIST_TEST_CASE("attend: a query does not depend on those beside it", "[
     check(eo::f16{});
 }
 
-TEMPLATE_LIST_TEST_CASE("attend: what one query sees and another does not may be anything",
-                        "[kernels][attention][arithmetic]", support::exact_archs) {
+TEMPLATE_LIST_TEST_CASE("attend: entries that a query does not see may be anything", "[kernels][attention][arithmetic]",
+                        support::exact_archs) {
     support::random_source random(6);
     cache<> c(1, 20, 40, random);
     for (std::size_t k = 0; k < 20; ++k) {
@@ -243,7 +243,7 @@ TEMPLATE_LIST_TEST_CASE("attend: what one query sees and another does not may be
     REQUIRE(same_bits(clean.span(), c.attend<TestType>(query, eo::extent<>(20), 0, 0.3f, 4, 39).span()));
 }
 
-TEMPLATE_LIST_TEST_CASE("attend: the largest score may come late", "[kernels][attention]", support::archs) {
+TEMPLATE_LIST_TEST_CASE("attend: the largest score may be among the last", "[kernels][attention]", support::archs) {
     support::random_source random(7);
     cache<> c(1, 16, 1600, random);
     for (std::size_t i = 0; i < 1600; ++i) {
@@ -264,7 +264,7 @@ TEMPLATE_LIST_TEST_CASE("attend: the largest score may come late", "[kernels][at
 TEMPLATE_LIST_TEST_CASE("attend: extremes", "[kernels][attention]", support::archs) {
     support::random_source random(4);
     const cache<> c(1, 20, 33, random);
-    SECTION("an empty range gives zero") {
+    SECTION("an empty range yields zero") {
         const misaligned query(random.floats(20));
         const misaligned out = c.attend<TestType>(query, eo::extent<>(20), 0, 1.0f, 0, 0);
         for (std::size_t k = 0; k < 20; ++k) REQUIRE(out[k] == 0.0f);

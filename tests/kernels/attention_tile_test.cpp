@@ -60,7 +60,8 @@ TEMPLATE_LIST_TEST_CASE("scores of whole blocks of keys", "[kernels][attention]"
     }
 }
 
-TEMPLATE_LIST_TEST_CASE("what a query does not see is left out of its sums", "[kernels][attention]", support::archs) {
+TEMPLATE_LIST_TEST_CASE("entries that a query does not see are skipped in its sums", "[kernels][attention]",
+                        support::archs) {
     support::random_source random(5);
     tile_of_queries<TestType> of(random);
     std::vector<float> weights(of.count * eo::kernels::score_stride, std::numeric_limits<float>::quiet_NaN());

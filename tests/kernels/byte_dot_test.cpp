@@ -44,4 +44,6 @@ void check() {
 
 }  // namespace
 
-TEMPLATE_LIST_TEST_CASE("byte_dot: four products a lane", "[kernels][byte_dot]", support::archs) { check<TestType>(); }
+TEMPLATE_LIST_TEST_CASE("byte_dot: four products per lane", "[kernels][byte_dot]", support::archs) {
+    check<TestType>();
+}

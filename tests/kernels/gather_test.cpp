@@ -36,7 +36,7 @@ void check_gather(Format format) {
         Matrix from(out, in, format);
         from.set_rows(0, {weight.data(), out, in});
         const std::vector<float> all = product(from, x);
-        // Upper and lower halves of panels in every combination; the second time over what the first left.
+        // Upper and lower halves of panels in every combination; the second time over the result of the first.
         Matrix into(45, in, from.format());
         REQUIRE(std::string(into.format_name()) == from.format_name());
         for (const std::size_t step : {3u, 7u, 50u}) {

@@ -27,7 +27,7 @@ TEMPLATE_LIST_TEST_CASE("load_f16: every finite binary16", "[kernels][half]", su
     }
 }
 
-TEMPLATE_LIST_TEST_CASE("widen_f16 spells out what the instruction does", "[kernels][half]", support::archs) {
+TEMPLATE_LIST_TEST_CASE("widen_f16 emulates the instruction", "[kernels][half]", support::archs) {
     constexpr std::size_t w = eo::kernels::lanes<TestType>;
     alignas(64) std::uint32_t bits[w];
     alignas(64) float values[w];

@@ -25,7 +25,7 @@ eo::kernels::logit_summary summary_of(const misaligned& x) {
 
 }  // namespace
 
-TEMPLATE_LIST_TEST_CASE("a summary is what the logits say", "[kernels][summary]", support::archs) {
+TEMPLATE_LIST_TEST_CASE("a summary equals that of the logits", "[kernels][summary]", support::archs) {
     support::random_source random(3);
     for (const std::size_t n : {1u, 2u, 31u, 1023u, 1024u, 1025u, 2048u, 3000u, 50257u}) {
         for (const float spread : {0.0f, 0.5f, 10.0f, 1e4f}) {
@@ -43,7 +43,7 @@ TEMPLATE_LIST_TEST_CASE("a summary is what the logits say", "[kernels][summary]"
     }
 }
 
-TEST_CASE("of equal logits in several blocks the first is on top", "[kernels][summary]") {
+TEST_CASE("of equal logits in several blocks the first is top-1", "[kernels][summary]") {
     misaligned x(3 * summary_block, -1.0f);
     x[summary_block + 5] = x[2 * summary_block] = 4.0f;
     const auto found = summary_of<eo::default_arch>(x);
@@ -55,7 +55,7 @@ TEST_CASE("of equal logits in several blocks the first is on top", "[kernels][su
     CHECK(summary_of<eo::default_arch>(x).top.second == 3.5f);
 }
 
-TEST_CASE("a summary of infinities and NaNs has an index within", "[kernels][summary]") {
+TEST_CASE("a summary of infinities and NaNs has a valid index", "[kernels][summary]") {
     for (const float value : {-support::infinity, support::infinity, std::numeric_limits<float>::quiet_NaN()}) {
         CHECK(summary_of<eo::default_arch>(misaligned(1400, value)).top.index < 1400);
     }

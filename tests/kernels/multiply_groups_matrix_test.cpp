@@ -19,7 +19,7 @@ using support::same_bits;
 
 namespace {
 
-constexpr std::size_t beside = 5;  // columns of y that belong to nobody
+constexpr std::size_t beside = 5;  // columns of y that must not be written
 
 template <class Format>
 struct many_tokens {
@@ -43,7 +43,7 @@ struct many_tokens {
     }
     eo::matrix_view<float> rows_of(misaligned& y) const { return {y.data(), tokens, out, out + beside}; }
 
-    /// Tokens `at_once` at a time.
+    /// Multiplies `at_once` tokens at a time.
     misaligned run(std::size_t at_once, bool with_bias = true) const {
         misaligned y(tokens * (out + beside), -1.5f);
         for (std::size_t t = 0; t < tokens; t += at_once) {
@@ -119,7 +119,7 @@ struct unit_of_16 {
 
 }  // namespace
 
-TEST_CASE("a matrix register is filled or left alone", "[kernels][multiply]") {
+TEST_CASE("a matrix register is full or unused", "[kernels][multiply]") {
     const auto worth = [](std::size_t tokens) { return eo::kernels::worth_matrix_unit<unit_of_16>(tokens); };
     CHECK(worth(0) == 0);
     CHECK(worth(31) == 0);

@@ -169,19 +169,19 @@ void check_stored() {
 
 }  // namespace
 
-TEMPLATE_LIST_TEST_CASE("int8 and int4 products are the exact sums of what is stored", "[kernels][multiply]",
+TEMPLATE_LIST_TEST_CASE("int8 and int4 products are the exact sums of the stored values", "[kernels][multiply]",
                         support::archs) {
     check_sizes<eo::int8, TestType>();
     check_sizes<eo::int4, TestType>();
 }
 
-TEMPLATE_LIST_TEST_CASE("int8 and int4: a token's output does not depend on the tokens beside it",
+TEMPLATE_LIST_TEST_CASE("int8 and int4: a token's output does not depend on the other tokens",
                         "[kernels][multiply][arithmetic]", support::archs) {
     check_neighbours<eo::int8, TestType>();
     check_neighbours<eo::int4, TestType>();
 }
 
-TEMPLATE_LIST_TEST_CASE("int8 and int4 matrices give back the groups they were given", "[kernels][packing]", formats) {
+TEMPLATE_LIST_TEST_CASE("int8 and int4 matrices return the groups they were given", "[kernels][packing]", formats) {
     check_stored<TestType>();
 }
 
@@ -222,7 +222,7 @@ TEMPLATE_LIST_TEST_CASE("a NaN or an infinity stays in its own token", "[kernels
     }
 }
 
-TEST_CASE("rounding costs what its bits say", "[kernels][multiply]") {
+TEST_CASE("rounding error matches the number of bits", "[kernels][multiply]") {
     const auto error = []<class Format>(Format) {
         group_product<Format> p(256, 768, 4, 11);
         std::fill(p.bias.data(), p.bias.data() + p.out, 0.0f);

@@ -147,13 +147,13 @@ TEMPLATE_LIST_TEST_CASE("multiply: overflow and NaN stay in their own element", 
     }
 }
 
-TEMPLATE_LIST_TEST_CASE("multiply: a token's output does not depend on the tokens beside it",
+TEMPLATE_LIST_TEST_CASE("multiply: a token's output does not depend on the other tokens",
                         "[kernels][multiply][arithmetic]", support::archs) {
     for (const std::size_t in : {1u, 20u, 33u, 160u}) {
         const std::size_t most = 2 * eo::kernels::tile_tokens<TestType> + 3;
         product together(50, in, most, 40 + static_cast<std::uint32_t>(in));
         together.run<TestType>(true);
-        // Every window [first, first + count) as a call of its own puts each token at each place of a tile.
+        // Every window [first, first + count) as a separate call puts each token at each place of a tile.
         for (std::size_t first = 0; first < most; ++first) {
             for (std::size_t count = 1; first + count <= most; ++count) {
                 misaligned y(count * together.out);
@@ -200,7 +200,7 @@ TEST_CASE("multiply writes the columns of its panels only", "[kernels][multiply]
     }
 }
 
-TEST_CASE("multiply: no inputs leave the bias, no tokens leave nothing to do", "[kernels][multiply]") {
+TEST_CASE("multiply: without inputs the result is the bias, without tokens there is none", "[kernels][multiply]") {
     product p(5, 0, 2, 62);
     p.run<eo::default_arch>(true);
     for (std::size_t o = 0; o < 5; ++o) REQUIRE(p.outputs()[1][o] == p.bias[o]);

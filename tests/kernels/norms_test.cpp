@@ -56,7 +56,7 @@ TEMPLATE_LIST_TEST_CASE("layer_norm equals its definition in double precision", 
     }
 }
 
-TEMPLATE_LIST_TEST_CASE("layer_norm: equal values leave the bias", "[kernels][norms]", support::archs) {
+TEMPLATE_LIST_TEST_CASE("layer_norm: equal values yield the bias", "[kernels][norms]", support::archs) {
     for (const std::size_t n : vector_sizes) {
         const misaligned x(n, 3.0f);
         const misaligned weight(n, 5.0f);

@@ -11,7 +11,7 @@
 
 namespace eo = earlyout;
 
-TEST_CASE("packed_matrix gives back the rows it was given", "[kernels][packing]") {
+TEST_CASE("packed_matrix returns the rows it was given", "[kernels][packing]") {
     support::random_source random(1);
     for (const std::size_t out : {1u, 31u, 32u, 33u, 97u}) {
         for (const std::size_t in : {1u, 7u, 32u, 65u}) {
@@ -67,7 +67,7 @@ TEST_CASE("packed_matrix: empty by default", "[kernels][packing]") {
     REQUIRE(w.bytes() == 0);
 }
 
-TEST_CASE("packed_matrix<bf16> keeps each weight's nearest bfloat16 in half the bytes", "[kernels][packing]") {
+TEST_CASE("packed_matrix<bf16> stores each weight's nearest bfloat16 in half the bytes", "[kernels][packing]") {
     support::random_source random(3);
     for (const std::size_t out : {1u, 16u, 17u, 32u, 50u}) {
         const std::size_t in = 21;

@@ -19,7 +19,7 @@ using eo::kernels::quantize_group;
 
 namespace {
 
-/// Large weights count more, as the header says.
+/// Large weights count more, see the header.
 double squared_error(const coded_group& coded, const float* weights) {
     double most = 0, sum = 0;
     for (std::size_t i = 0; i < group_size; ++i) most = std::max(most, std::abs(double{weights[i]}));
@@ -65,7 +65,7 @@ TEST_CASE("int8: every weight within half a step", "[kernels][quantize]") {
     }
 }
 
-TEST_CASE("int4: at least as near as Q4_0 in every group, and nearer on the whole", "[kernels][quantize]") {
+TEST_CASE("int4: at least as close as Q4_0 in every group, and closer on average", "[kernels][quantize]") {
     support::random_source random(2);
     double ours = 0, plain = 0;
     for (int round = 0; round < 500; ++round) {
@@ -79,7 +79,7 @@ TEST_CASE("int4: at least as near as Q4_0 in every group, and nearer on the whol
     CHECK(ours < 0.92 * plain);
 }
 
-TEST_CASE("codes that a file brought survive being read and rounded again", "[kernels][quantize]") {
+TEST_CASE("codes of a file survive being read and rounded again", "[kernels][quantize]") {
     support::random_source random(3);
     for (int round = 0; round < 200; ++round) {
         const auto values = random.floats(group_size, 10.0f);
@@ -108,7 +108,7 @@ TEST_CASE("groups of zeros, of subnormals and of huge weights stay finite", "[ke
                 const float back = scale * static_cast<float>(coded.codes[i]);
                 REQUIRE(std::abs(back) <= 1.01f * value);
                 if (value >= 1e-4f && value <= 1e5f) REQUIRE(std::abs(back - w[i]) <= 0.01f * value);
-                REQUIRE(back * w[i] >= 0.0f);  // no sign is turned
+                REQUIRE(back * w[i] >= 0.0f);  // signs are kept
             }
         }
     }

@@ -12,7 +12,7 @@
 using Catch::Matchers::WithinAbs;
 namespace kernels = earlyout::kernels;
 
-TEMPLATE_LIST_TEST_CASE("halves of a head are turned as points in planes", "[kernels][rotary]", support::archs) {
+TEMPLATE_LIST_TEST_CASE("halves of a head are rotated as points in planes", "[kernels][rotary]", support::archs) {
     support::random_source random(3);
     for (const std::size_t half : {1u, 3u, 4u, 7u, 16u, 33u, 64u}) {
         const std::vector<float> before = random.floats(2 * half + 1);
@@ -29,7 +29,7 @@ TEMPLATE_LIST_TEST_CASE("halves of a head are turned as points in planes", "[ker
             CHECK_THAT(x[i], WithinAbs(before[i] * c - before[half + i] * s, 1e-6));
             CHECK_THAT(x[half + i], WithinAbs(before[half + i] * c + before[i] * s, 1e-6));
         }
-        CHECK(x.back() == before.back());  // nothing behind it is touched
+        CHECK(x.back() == before.back());  // nothing after it is touched
     }
 }
 

@@ -129,7 +129,7 @@ TEMPLATE_LIST_TEST_CASE("kl_divergence is that of two softmaxes", "[kernels][sof
         REQUIRE_THAT(of(x, log_x, y, log_y), Catch::Matchers::WithinAbs(expected, 2e-5 * (1.0 + expected)));
         REQUIRE_THAT(of(x, log_x, x, log_x), Catch::Matchers::WithinAbs(0.0, 1e-6));
     }
-    // What p leaves out adds nothing, whatever q says of it.
+    // Terms where p is 0 add nothing, whatever q is.
     const std::vector<float> p{0.0f, -infinity, 0.0f}, q{0.0f, 0.0f, 0.0f}, r{0.0f, -infinity, 0.0f};
     const float log_two = std::log(2.0f), log_three = std::log(3.0f);
     REQUIRE_THAT(eo::kernels::kl_divergence(p.data(), log_two, q.data(), log_three, 3, TestType{}),

@@ -55,7 +55,7 @@ TEMPLATE_LIST_TEST_CASE("the k largest are those of a sort", "[kernels][top_k]",
     }
 }
 
-TEMPLATE_LIST_TEST_CASE("the k largest among NaNs are k different ones within", "[kernels][top_k]", support::archs) {
+TEMPLATE_LIST_TEST_CASE("the k largest among NaNs are k different valid indices", "[kernels][top_k]", support::archs) {
     support::random_source random(2);
     for (int round = 0; round < 300; ++round) {
         const std::size_t n = 1 + random.index(300), k = 1 + random.index(n);

@@ -39,7 +39,7 @@ TEST_CASE("every architecture computes what PyTorch computes, at every exit laye
     CHECK(worst(model, expected, {7, 1}, 16, pool) < tolerance);
 }
 
-TEST_CASE("any_model holds GPT-2 too", "[models]") {
+TEST_CASE("any_model supports GPT-2 too", "[models]") {
     const eo::any_model model = read("odd_untied");
     CHECK(model.architecture() == "gpt2");
     CHECK(worst(model, golden("odd_untied"), {1000}, 16) < tolerance);
@@ -47,7 +47,7 @@ TEST_CASE("any_model holds GPT-2 too", "[models]") {
     CHECK(read("odd_untied", eo::int8{}).weight_format() == "int8");
 }
 
-TEST_CASE("a model that is none of the architectures is refused by name", "[models][errors]") {
+TEST_CASE("a model of an unsupported architecture is refused by name", "[models][errors]") {
     const auto reading = [](const char* type) {
         return support::error_of([&] {
             (void)eo::any_model::from_checkpoint(

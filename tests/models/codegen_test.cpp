@@ -20,17 +20,17 @@ using support::thrown;
 using support::tolerance;
 using support::worst;
 
-TEST_CASE("CodeGen turns as much of a head as it says", "[models][codegen]") {
+TEST_CASE("CodeGen rotates rotary_dim elements of a head", "[models][codegen]") {
     const golden expected("codegen");
     CHECK(worst(eo::codegen<>::from_checkpoint(editable_copy("codegen")), expected, {1000}, 8) < tolerance);
     CHECK(worst(eo::codegen<>::from_checkpoint(editable_copy("codegen").set("rotary_dim", std::int64_t{6})), expected,
                 {1000}, 8) > 0.01f);
-    // 64 elements, as Hugging Face has it, where it does not say.
+    // Absent: 64 elements, Hugging Face's default.
     CHECK(read_error<eo::codegen<>>(support::lacking(editable_copy("codegen"), "rotary_dim")) ==
           thrown(errc::wrong_value, {"'rotary_dim'", "up to 6", "found 64"}));
 }
 
-TEST_CASE("CodeGen refuses what its files cannot have", "[models][codegen][errors]") {
+TEST_CASE("CodeGen refuses invalid settings", "[models][codegen][errors]") {
     const auto with = [](const char* key, std::int64_t value) {
         return read_error<eo::codegen<>>(editable_copy("codegen").set(key, value));
     };

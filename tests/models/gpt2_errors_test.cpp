@@ -78,7 +78,7 @@ TEST_CASE("a transposed matrix is not a GPT-2 matrix", "[models][gpt2][errors]")
     CHECK(reading(made) == thrown(errc::wrong_shape, {"'h.1.mlp.c_fc.weight'", "[20, 52]", "[52, 20]"}));
 }
 
-TEST_CASE("GPT-2 refuses weights that are not numbers, and says which", "[models][gpt2][errors]") {
+TEST_CASE("GPT-2 refuses weights that are not finite, and names them", "[models][gpt2][errors]") {
     for (const std::string& name : tensor_names()) {
         eo::memory_checkpoint made = editable_copy("odd_untied");
         const std::vector<std::size_t> shape = made.find(name)->shape;
@@ -92,7 +92,7 @@ TEST_CASE("GPT-2 refuses weights that are not numbers, and says which", "[models
     }
 }
 
-TEST_CASE("GPT-2 refuses a configuration that it does not run", "[models][gpt2][errors]") {
+TEST_CASE("GPT-2 refuses an unsupported configuration", "[models][gpt2][errors]") {
     CHECK(with("activation_function", text("tanh")) ==
           thrown(errc::unsupported, {"odd_untied", "'activation_function'", "gelu_new", "'tanh'"}));
     CHECK(with("model_type", text("bert")) == thrown(errc::unsupported, {"'model_type'", "gpt2", "'bert'"}));
@@ -103,14 +103,14 @@ TEST_CASE("GPT-2 refuses a configuration that it does not run", "[models][gpt2][
     CHECK(with("layer_norm_epsilon", std::numeric_limits<double>::quiet_NaN()).code == "wrong_value");
 }
 
-TEST_CASE("GPT-2 refuses sizes without meaning", "[models][gpt2][errors]") {
+TEST_CASE("GPT-2 refuses meaningless sizes", "[models][gpt2][errors]") {
     for (const char* key : {"n_layer", "n_embd", "n_head", "n_inner", "vocab_size", "n_positions"}) {
         INFO(key);
         const std::string quoted = std::string(1, '\'').append(key).append(1, '\'');
         CHECK(with(key, std::int64_t{0}) == thrown(errc::wrong_value, {quoted, "positive", "found 0"}));
         CHECK(with(key, std::int64_t{-1}) == thrown(errc::wrong_value, {quoted, "found -1"}));
         CHECK(with(key, text("4")) == thrown(errc::malformed_file, {quoted, "whole number"}));
-        // Nothing of that size is allocated before a tensor proves it.
+        // Nothing of that size is allocated before a tensor confirms it.
         const support::caught huge = with(key, std::numeric_limits<std::int64_t>::max());
         CHECK(huge.code == "wrong_value");
         CHECK(huge.message.find("9223372036854775807") != std::string::npos);
@@ -134,13 +134,13 @@ TEST_CASE("GPT-2 names the size that is missing", "[models][gpt2][errors]") {
     for (const char* key : {"n_layer", "n_embd", "n_head", "vocab_size"}) {
         CHECK(reading(lacking(all, key)) == thrown(errc::malformed_file, {"'" + text(key) + "'", "missing"}));
     }
-    CHECK(reading(lacking(all, "n_positions")).code == "none");  // n_ctx stands in
+    CHECK(reading(lacking(all, "n_positions")).code == "none");  // n_ctx is the fallback
     const lacking one(all, "n_ctx");
     CHECK(reading(lacking(one, "n_positions")) == thrown(errc::malformed_file, {"missing"}));
     CHECK(reading(lacking(all, "n_inner")) == thrown(errc::wrong_shape, {"c_fc.weight", "[20, 80]", "[20, 52]"}));
 }
 
-TEST_CASE("sizes fixed at compile time must be the file's", "[models][gpt2][errors]") {
+TEST_CASE("sizes fixed at compile time must match the file", "[models][gpt2][errors]") {
     const eo::memory_checkpoint from = editable_copy("odd_untied");
     const auto refused = [](const char* size, const char* compiled, const char* found) {
         return thrown(errc::wrong_shape, {"odd_untied", size, compiled, found});

@@ -47,7 +47,7 @@ TEST_CASE("GPT-2 computes what PyTorch computes, at every exit layer", "[models]
     CHECK(worst(network, expected, {7, 1}, 16, pool) < tolerance);
 }
 
-TEST_CASE("GPT-2 takes all layers in one call", "[models][gpt2]") {
+TEST_CASE("GPT-2 runs all layers in one call", "[models][gpt2]") {
     const std::string name = GENERATE(from_range(support::golden_models()));
     INFO(name);
     const golden expected(name);
@@ -61,7 +61,7 @@ TEST_CASE("GPT-2 takes all layers in one call", "[models][gpt2]") {
     }
 }
 
-TEST_CASE("the prefix 'transformer.' may be there or not", "[models][gpt2]") {
+TEST_CASE("the prefix 'transformer.' is optional", "[models][gpt2]") {
     CHECK(worst(support::editable_copy("odd_untied"), "odd_untied") < tolerance);
     CHECK(worst(support::editable_copy("wide_relu", "transformer."), "wide_relu") < tolerance);
     // Only the transformer's own tensors carry it; lm_head.weight never does.
@@ -73,13 +73,13 @@ TEST_CASE("the output matrix is the token embedding unless the configuration say
     const std::vector<float> tokens = support::values_of(from, "transformer.wte.weight");
     CHECK(eo::gpt2<>::from_checkpoint(from).tied());
 
-    SECTION("an lm_head that a tied checkpoint carries along is not looked at") {
+    SECTION("an lm_head in a tied checkpoint is ignored") {
         from.add("lm_head.weight", {2}, {1, 2});
         CHECK(worst(from, "wide_relu") < tolerance);
         from.set("tie_word_embeddings", true);
         CHECK(worst(from, "wide_relu") < tolerance);
     }
-    SECTION("the same matrix twice gives the same") {
+    SECTION("the same matrix twice gives the same result") {
         from.set("tie_word_embeddings", false).add("lm_head.weight", {301, 72}, tokens);
         const auto network = eo::gpt2<>::from_checkpoint(from);
         CHECK_FALSE(network.tied());
@@ -107,7 +107,7 @@ TEST_CASE("attention scores may be left unscaled or scaled by the layer as well"
     CHECK(worst(support::editable_copy("odd_untied").set("scale_attn_weights", false), "odd_untied") > 0.01f);
 }
 
-TEST_CASE("GPT-2 finds its sizes where older and newer files keep them", "[models][gpt2]") {
+TEST_CASE("GPT-2 finds its sizes under older and newer keys", "[models][gpt2]") {
     eo::memory_checkpoint made = support::editable_copy("tiny");
     const auto shape = eo::gpt2<>::from_checkpoint(made).shape();
     CHECK(shape == eo::model_shape{.layers = 1,
@@ -118,7 +118,7 @@ TEST_CASE("GPT-2 finds its sizes where older and newer files keep them", "[model
                                    .d_ff = 32,
                                    .vocab = 11,
                                    .context = 16});
-    made.set("n_ctx", std::int64_t{7});  // n_positions goes first
+    made.set("n_ctx", std::int64_t{7});  // n_positions takes precedence
     CHECK(eo::gpt2<>::from_checkpoint(made).shape().context == 16);
 
     const eo::io::hugging_face_checkpoint with_inner(support::golden_folder("odd_untied"));
@@ -136,7 +136,7 @@ TEST_CASE("every spelling of an activation is known", "[models][gpt2]") {
     CHECK(with("wide_relu", "relu") < tolerance);
     CHECK(with("odd_head_dim", "silu") < tolerance);
     CHECK(with("odd_head_dim", "swish") < tolerance);
-    CHECK(with("one_head_f16", "gelu_new") > 2 * tolerance);  // the two GELUs are told apart
+    CHECK(with("one_head_f16", "gelu_new") > 2 * tolerance);  // the two GELUs are distinguished
 }
 
 TEST_CASE("sizes fixed at compile time give the same values bit for bit", "[models][gpt2]") {

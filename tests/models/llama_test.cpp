@@ -82,7 +82,7 @@ TEST_CASE("a matrix that is input and output may be stored as either", "[models]
     CHECK(worst(eo::llama<>::from_checkpoint(stored), golden("llama_gqa"), {1000}, 8) < tolerance);
 }
 
-TEST_CASE("Llama refuses what it cannot do, by name", "[models][llama][errors]") {
+TEST_CASE("Llama refuses unsupported settings by name", "[models][llama][errors]") {
     const auto with = [](const char* key, const eo::memory_checkpoint::value& v) {
         return read_error<eo::llama<>>(editable_copy("llama3_scaled").set(key, v));
     };
@@ -109,7 +109,7 @@ TEST_CASE("Llama refuses what it cannot do, by name", "[models][llama][errors]")
     }
 }
 
-TEST_CASE("Llama refuses sizes that the tensors do not have before it takes memory", "[models][llama][errors]") {
+TEST_CASE("Llama refuses sizes that the tensors do not have before it allocates", "[models][llama][errors]") {
     for (const char* key : {"intermediate_size", "vocab_size", "hidden_size", "num_attention_heads"}) {
         INFO(key);
         CHECK(read_error<eo::llama<>>(editable_copy("llama3_scaled").set(key, std::int64_t{65536})) ==

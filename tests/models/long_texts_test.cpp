@@ -25,7 +25,7 @@ std::vector<float> read(const eo::io::safetensors& from, const char* name) {
 
 }  // namespace
 
-TEST_CASE("positions far beyond a window or the original context are PyTorch's", "[models]") {
+TEST_CASE("positions far beyond a window or the original context match PyTorch", "[models]") {
     std::size_t found = 0;
     for (const std::string& name : support::golden_families()) {
         const std::filesystem::path path = support::golden_folder(name) / "golden_long.safetensors";

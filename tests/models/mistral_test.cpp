@@ -22,7 +22,7 @@ using support::worst;
 TEST_CASE("Mistral's window may be absent", "[models][mistral]") {
     const golden without("mistral_no_window");
     CHECK(worst(eo::mistral<>::from_checkpoint(editable_copy("mistral_no_window")), without, {1000}, 8) < tolerance);
-    // With one, the same weights give something else once the text is longer.
+    // With one, the same weights give other results once the text is longer.
     eo::memory_checkpoint from = editable_copy("mistral_no_window");
     from.set("sliding_window", std::int64_t{3});
     CHECK(worst(eo::mistral<>::from_checkpoint(from), without, {1000}, 8) > 0.01f);
@@ -30,7 +30,7 @@ TEST_CASE("Mistral's window may be absent", "[models][mistral]") {
     CHECK(worst(eo::mistral<>::from_checkpoint(from), without, {1000}, 8) < tolerance);
 }
 
-TEST_CASE("what a Mistral configuration lacks is what Hugging Face takes for it", "[models][mistral]") {
+TEST_CASE("absent keys of a Mistral configuration have Hugging Face's defaults", "[models][mistral]") {
     eo::memory_checkpoint from;
     for (const char* key : {"num_hidden_layers", "vocab_size", "max_position_embeddings", "intermediate_size"}) {
         from.set(key, std::int64_t{2});
@@ -48,7 +48,7 @@ TEST_CASE("what a Mistral configuration lacks is what Hugging Face takes for it"
     CHECK(eo::mistral_architecture::shape(reader).kv_heads == 4);
 }
 
-TEST_CASE("Mistral refuses a window without meaning", "[models][mistral][errors]") {
+TEST_CASE("Mistral refuses a meaningless window", "[models][mistral][errors]") {
     CHECK(read_error<eo::mistral<>>(editable_copy("mistral_window").set("sliding_window", std::int64_t{0})) ==
           thrown(errc::wrong_value, {"'sliding_window'", "positive"}));
     CHECK(read_error<eo::mistral<>>(editable_copy("mistral_window").set("sliding_window", std::string("4096"))).code ==

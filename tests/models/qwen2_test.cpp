@@ -20,7 +20,7 @@ using support::thrown;
 using support::tolerance;
 using support::worst;
 
-TEST_CASE("Qwen2's window counts where the configuration says so", "[models][qwen2]") {
+TEST_CASE("Qwen2's window applies to the layers that the configuration selects", "[models][qwen2]") {
     const golden expected("qwen2_window");
     const auto distance = [&](const eo::checkpoint& from) {
         return worst(eo::qwen2<>::from_checkpoint(from), expected, {1000}, 8);
@@ -28,7 +28,7 @@ TEST_CASE("Qwen2's window counts where the configuration says so", "[models][qwe
     CHECK(distance(editable_copy("qwen2_window")) < tolerance);
     CHECK(distance(editable_copy("qwen2_window").set("use_sliding_window", false)) > 0.01f);
     CHECK(distance(editable_copy("qwen2_window").set("max_window_layers", std::int64_t{2})) > 0.01f);
-    // A list of layer types goes first.
+    // A list of layer types takes precedence.
     const auto listed = [](const char* second) {
         eo::memory_checkpoint made = editable_copy("qwen2_window");
         made.set("max_window_layers", std::int64_t{3}).set("layer_types.0", std::string("full_attention"));
@@ -41,7 +41,7 @@ TEST_CASE("Qwen2's window counts where the configuration says so", "[models][qwe
           thrown(errc::unsupported, {"'layer_types.1'", "'chunked_attention'"}));
 }
 
-TEST_CASE("what a Qwen configuration lacks is what Hugging Face takes for it", "[models][qwen2][qwen3]") {
+TEST_CASE("absent keys of a Qwen configuration have Hugging Face's defaults", "[models][qwen2][qwen3]") {
     eo::memory_checkpoint from;
     for (const char* key : {"num_hidden_layers", "vocab_size", "max_position_embeddings", "intermediate_size"}) {
         from.set(key, std::int64_t{40});
@@ -66,7 +66,7 @@ TEST_CASE("what a Qwen configuration lacks is what Hugging Face takes for it", "
     CHECK(eo::qwen2_architecture::shape(reader).kv_heads == 64);
 }
 
-TEST_CASE("Qwen2 needs its biases", "[models][qwen2][errors]") {
+TEST_CASE("Qwen2 requires its biases", "[models][qwen2][errors]") {
     CHECK(read_error<eo::qwen2<>>(editable_copy("qwen2_window", "model.layers.1.self_attn.k_proj.bias", "elsewhere")) ==
           thrown(errc::missing_tensor, {"k_proj.bias", "missing"}));
 }

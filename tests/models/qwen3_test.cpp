@@ -27,7 +27,7 @@ TEST_CASE("Qwen3 with the width of a head fixed at compile time gives the same b
     CHECK(worst(fixed, expected, {1000}, 8) == worst(eo::qwen3<>::from_checkpoint(from), expected, {1000}, 8));
 }
 
-TEST_CASE("Qwen3 needs the norms of its heads", "[models][qwen3][errors]") {
+TEST_CASE("Qwen3 requires the norms of its heads", "[models][qwen3][errors]") {
     CHECK(read_error<eo::qwen3<>>(editable_copy("qwen3", "model.layers.0.self_attn.q_norm", "elsewhere")) ==
           thrown(errc::missing_tensor, {"q_norm.weight", "[12]", "missing"}));
 }

@@ -85,8 +85,8 @@ const json llama3{{"rope_type", "llama3"},
 
 }  // namespace
 
-TEST_CASE("rotary parameters mean the same wherever a config.json has them", "[models][rotary]") {
-    // What is asked for, and the one way to say it that older files have.
+TEST_CASE("rotary parameters mean the same wherever a config.json stores them", "[models][rotary]") {
+    // The expected settings, and the one form of them in older files.
     for (const json& scaling : {json(), json{{"rope_type", "linear"}, {"factor", 3.0}}, llama3}) {
         for (const double theta : {10000.0, 500000.0}) {
             const outcome expected = run(merged(plain(), {{"rope_theta", theta}, {"rope_scaling", scaling}}));
@@ -102,7 +102,7 @@ TEST_CASE("rotary parameters mean the same wherever a config.json has them", "[m
             const json other{{"rope_theta", 77.0}};
             std::vector<json> same{
                 {{"rope_parameters", with_theta}},
-                {{"rope_parameters", with_theta}, {"rope_theta", 77.0}},  // the object's own counts
+                {{"rope_parameters", with_theta}, {"rope_theta", 77.0}},  // the object's own takes precedence
                 {{"rope_parameters", of_object}, {"rope_theta", theta}},
                 {{"rope_scaling", of_object}, {"rope_theta", theta}},
                 {{"rope_scaling", with_theta}, {"rope_parameters", nullptr}},
@@ -132,7 +132,7 @@ TEST_CASE("rotary parameters mean the same wherever a config.json has them", "[m
                 CHECK(found.problem.code == "none");
                 CHECK(found.logits == expected.logits);
             }
-            // Each asks for something else as well, and none may be left out.
+            // Each requires something else as well, and none may be ignored.
             const json yarn{{"rope_type", "yarn"}, {"factor", 2.0}};
             for (const json& places : std::vector<json>{
                      {{"rope_parameters", with_theta}, {"rope_scaling", yarn}},
@@ -215,7 +215,7 @@ TEST_CASE("layers of each type have their own rotary parameters", "[models][rota
     CHECK(hidden(both, 2) != hidden(slow, 2));
 }
 
-TEST_CASE("settings that change the result and are not there are refused by name", "[models][errors]") {
+TEST_CASE("unsupported settings that change the result are refused by name", "[models][errors]") {
     const auto problem = [](const char* key, const json& value) {
         json config = plain();
         config[key] = value;
@@ -245,7 +245,7 @@ TEST_CASE("settings that change the result and are not there are refused by name
     CHECK(problem("layer_types", {"full_attention", "sliding_attention"}) ==
           thrown(errc::unsupported, {"'layer_types.1'", "full_attention", "'sliding_attention'"}));
     CHECK(problem("layer_types", {"linear_attention"}) == thrown(errc::unsupported, {"'layer_types.0'"}));
-    // And what changes nothing is not.
+    // Neutral values are accepted.
     for (const json& value : std::vector<json>{"x", 3, nullptr, true, {1, 2}, {{"a", 1}}}) {
         CHECK(problem("some_key", value).code == "none");
         CHECK(problem("torch_dtype", value).code == "none");

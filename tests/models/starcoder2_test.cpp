@@ -19,14 +19,14 @@ using support::thrown;
 using support::tolerance;
 using support::worst;
 
-TEST_CASE("StarCoder2 may be without biases", "[models][starcoder2]") {
+TEST_CASE("StarCoder2's biases are optional", "[models][starcoder2]") {
     CHECK(worst(eo::starcoder2<>::from_checkpoint(editable_copy("starcoder2_no_bias")), golden("starcoder2_no_bias"),
                 {1000}, 8) < tolerance);
     CHECK(read_error<eo::starcoder2<>>(editable_copy("starcoder2_no_bias").set("use_bias", true)) ==
           thrown(errc::missing_tensor, {".bias'", "missing"}));
 }
 
-TEST_CASE("what a StarCoder2 configuration lacks is what Hugging Face takes for it", "[models][starcoder2]") {
+TEST_CASE("absent keys of a StarCoder2 configuration have Hugging Face's defaults", "[models][starcoder2]") {
     eo::memory_checkpoint from;
     for (const char* key : {"num_hidden_layers", "vocab_size", "max_position_embeddings", "intermediate_size"}) {
         from.set(key, std::int64_t{2});
@@ -35,7 +35,7 @@ TEST_CASE("what a StarCoder2 configuration lacks is what Hugging Face takes for 
     CHECK(eo::starcoder2_architecture::shape({from, "model."}).kv_heads == 2);
 }
 
-TEST_CASE("StarCoder2 refuses what it cannot do, by name", "[models][starcoder2][errors]") {
+TEST_CASE("StarCoder2 refuses unsupported settings by name", "[models][starcoder2][errors]") {
     const auto with = [](const char* key, const char* value) {
         return read_error<eo::starcoder2<>>(editable_copy("starcoder2").set(key, std::string(value)));
     };

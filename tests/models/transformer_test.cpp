@@ -18,13 +18,13 @@ struct not_an_architecture {
 
 }  // namespace
 
-TEST_CASE("an architecture is told from what is none", "[models][network]") {
+TEST_CASE("an architecture is distinguished from other types", "[models][network]") {
     STATIC_REQUIRE(eo::architecture<eo::llama_architecture>);
     STATIC_REQUIRE_FALSE(eo::architecture<not_an_architecture>);
     STATIC_REQUIRE_FALSE(eo::architecture<int>);
 }
 
-TEST_CASE("a token table stays in the element type of its file", "[models][network]") {
+TEST_CASE("a token embedding keeps the element type of its file", "[models][network]") {
     const auto bytes_of = [](const char* name) {
         const eo::io::hugging_face_checkpoint from(support::golden_folder(name));
         return eo::llama<>::from_checkpoint(from).embedding_bytes();
@@ -33,7 +33,7 @@ TEST_CASE("a token table stays in the element type of its file", "[models][netwo
     CHECK(bytes_of("llama_gqa") == 0);                // the output matrix
 }
 
-TEST_CASE("what a decoder is made of can be taken out of it", "[models][network]") {
+TEST_CASE("a decoder's parts can be released", "[models][network]") {
     auto made = eo::llama<>::from_checkpoint(support::editable_copy("llama_gqa"));
     const auto parts = std::move(made).release();
     CHECK(parts.blocks.size() == 3);

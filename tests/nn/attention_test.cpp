@@ -22,7 +22,7 @@ namespace {
 
 constexpr float scale = 0.4f;
 
-/// Weights of one attention layer, and what they give by the definition.
+/// Weights of one attention layer, and their result by the definition.
 struct example {
     explicit example(const eo::model_shape& s) : shape(s) {
         query_bias = random.floats(s.d_query());
@@ -95,7 +95,7 @@ std::vector<std::size_t> first_positions(std::size_t count) {
     return all;
 }
 
-/// All tokens through a fresh cache, `block` at a time.
+/// Runs all tokens through a fresh cache, `block` at a time.
 template <class Attention>
 std::vector<float> run(const Attention& layer, const eo::model_shape& s, std::span<const float> x,
                        std::span<const std::size_t> positions, std::size_t block, eo::executor& on) {
@@ -127,7 +127,7 @@ double worst(std::span<const float> found, const std::vector<reference::vector>&
 
 }  // namespace
 
-TEST_CASE("attention mixes the values of what a token may see", "[nn][attention]") {
+TEST_CASE("attention mixes the values visible to a token", "[nn][attention]") {
     const eo::model_shape s = GENERATE(shape_of(20, 5, 5, 4), shape_of(24, 1, 1, 24), shape_of(21, 3, 3, 7),
                                        shape_of(33, 4, 2, 16),  // two query heads share a key head
                                        shape_of(16, 6, 1, 5));  // all do, and heads do not add up to d_model
@@ -174,7 +174,7 @@ TEST_CASE("attention with compiled sizes gives the same bits", "[nn][attention]"
     CHECK(support::same_bits(run(fixed, s, x, positions, 4, support::one_thread()), y));
 }
 
-TEST_CASE("filling reads the keys' and values' own rows only", "[nn][attention]") {
+TEST_CASE("update_kv_only reads only the rows of keys and values", "[nn][attention]") {
     const eo::model_shape s = shape_of(40, 10, 5, 4);
     const example made(s);
     auto layer = made.make<eo::self_attention<>>();
@@ -217,7 +217,7 @@ TEST_CASE("a window limits what a token sees", "[nn][attention]") {
     }
 }
 
-TEST_CASE("tokens of several sequences attend to their own", "[nn][attention]") {
+TEST_CASE("tokens of several sequences attend to their own sequence", "[nn][attention]") {
     const eo::model_shape s = shape_of(33, 6, 2, 7);
     const auto layer = example(s).make<eo::self_attention<>>();
     constexpr std::size_t lengths[] = {5, 1, 23};
@@ -246,7 +246,7 @@ TEST_CASE("tokens of several sequences attend to their own", "[nn][attention]") 
 
 namespace {
 
-/// Makes what happens to queries and keys easy to see: every query of position p is divided by p + 1.
+/// Makes changes to queries and keys easy to see: every query of position p is divided by p + 1.
 struct slower_queries {
     void operator()(std::size_t position, float* queries, std::size_t heads, float* keys, std::size_t kv_heads,
                     std::size_t head_dim) const {
@@ -258,7 +258,7 @@ struct slower_queries {
 
 }  // namespace
 
-TEST_CASE("queries and keys get their positions before they are used", "[nn][attention]") {
+TEST_CASE("positions are applied to queries and keys before they are used", "[nn][attention]") {
     const eo::model_shape s = shape_of(33, 4, 2, 16);
     const example made(s);
     const auto positions = first_positions(1);

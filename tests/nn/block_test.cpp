@@ -57,7 +57,7 @@ const eo::pre_norm_block<add_one, times, times> summing_block{{}, {10.0f}, {}, {
 
 TEST_CASE("a block adds attention of the norm, then feed-forward of the norm", "[nn][block]") {
     calls.clear();
-    // Rows need not lie together.
+    // Rows need not be contiguous.
     float first[] = {1, 2}, second[] = {3, 4};
     const std::vector<eo::layer_token> tokens{{nullptr, 0, second}, {nullptr, 1, first}};
     eo::run_context context(summing_block, 2, support::one_thread());
@@ -70,7 +70,7 @@ TEST_CASE("a block adds attention of the norm, then feed-forward of the norm", "
     CHECK(calls == std::vector<std::string>{"attention at layer 7, 2", "feed-forward"});
 }
 
-TEST_CASE("updating a block's cache alone hands attention the norm and leaves the rows", "[nn][block]") {
+TEST_CASE("updating only a block's cache passes attention the norm and keeps the rows", "[nn][block]") {
     calls.clear();
     float rows[] = {1, 2, 3, 4};
     const std::vector<eo::layer_token> tokens{{nullptr, 0, rows}, {nullptr, 1, rows + 2}};

@@ -13,7 +13,7 @@
 
 namespace eo = earlyout;
 
-TEST_CASE("an embedding gives back its rows", "[nn][embedding]") {
+TEST_CASE("an embedding returns its rows", "[nn][embedding]") {
     const eo::dtype stored = GENERATE(eo::dtype::f32, eo::dtype::f16, eo::dtype::bf16);
     INFO(to_string(stored));
     support::random_source random(1);
@@ -57,7 +57,7 @@ TEST_CASE("an embedding in blocks decodes its rows", "[nn][embedding]") {
     CHECK(sum[40] == 1.0f + expected[64 + 40]);
 }
 
-TEST_CASE("a row of an embedding is whole blocks", "[nn][embedding]") {
+TEST_CASE("a row of an embedding must be whole blocks", "[nn][embedding]") {
     for (const eo::dtype type : {eo::dtype::q8_0, eo::dtype::q4_0, eo::dtype::q4_k, eo::dtype::q6_k}) {
         const std::size_t block = block_elements(type);
         CHECK(support::error_of([&] { (void)eo::embedding(block / 4, 8, type); }) ==

@@ -105,7 +105,7 @@ TEST_CASE("a transpose fills the same rows", "[nn][fill_matrix]") {
     CHECK(row_of(layer, 5) == std::vector<float>{0, 1, 2});
 }
 
-TEST_CASE("a matrix that is to be as it is stored gets the format of its tensors", "[nn][fill_matrix]") {
+TEST_CASE("a matrix in stored format gets the format of its tensors", "[nn][fill_matrix]") {
     const eo::memory_checkpoint from = stored();
     eo::linear<eo::any_format> layer(4, in, "layer", eo::any_format::as_stored());
     const std::vector<matrix_part> parts{{"a", 4, 0, 4, 0}};
@@ -114,7 +114,7 @@ TEST_CASE("a matrix that is to be as it is stored gets the format of its tensors
     CHECK(row_of(layer, 3) == std::vector<float>{30, 31, 32});
 }
 
-TEST_CASE("a packed matrix is taken over where it is", "[nn][fill_matrix]") {
+TEST_CASE("a packed matrix is used in place", "[nn][fill_matrix]") {
     const eo::memory_checkpoint from = stored();
     eo::linear<> filled(4, in), layer(4, in);
     const std::vector<matrix_part> parts{{"b", 2, 0, 2, 2}, {"a", 4, 0, 2, 0}};

@@ -12,7 +12,7 @@
 namespace eo = earlyout;
 using Catch::Matchers::WithinAbs;
 
-TEST_CASE("each head's query and key is normalised by itself", "[nn][head_norm]") {
+TEST_CASE("each head's query and key is normalised separately", "[nn][head_norm]") {
     constexpr std::size_t head_dim = 6;
     support::random_source random(1);
     const std::vector<float> query_weight = random.floats(head_dim), key_weight = random.floats(head_dim);

@@ -27,7 +27,7 @@ float key_at(const eo::kv_cache& cache, std::size_t layer, std::size_t head, std
     return Stored::decode(cache.keys<Stored>(layer, head)[at]);
 }
 
-/// Appends an entry whose keys and values can be told from any other's.
+/// Appends an entry whose keys and values are unique.
 void append(eo::kv_cache& cache, std::size_t layer, std::size_t position, std::size_t d_kv, float mark) {
     std::vector<float> key(d_kv);
     std::vector<float> value(d_kv);
@@ -58,7 +58,7 @@ TEST_CASE("a new cache is empty in every layer", "[nn][kv_cache]") {
     }
 }
 
-TEST_CASE("keys and values come back where attention reads them", "[nn][kv_cache]") {
+TEST_CASE("keys and values are found where attention reads them", "[nn][kv_cache]") {
     const std::size_t kv_heads = GENERATE(1u, 3u);
     const std::size_t head_dim = GENERATE(1u, 7u, 16u, 20u);
     const std::size_t d_kv = kv_heads * head_dim;
@@ -97,7 +97,7 @@ TEST_CASE("values are padded with zeros to whole registers", "[nn][kv_cache]") {
 
 TEST_CASE("each layer has its own length and its own positions", "[nn][kv_cache]") {
     eo::kv_cache cache(shape_of(3, 1, 4), 8);
-    // Tokens 1 and 4 left after the first layer, token 2 after the second.
+    // Tokens 1 and 4 exited after the first layer, token 2 after the second.
     for (std::size_t p = 0; p < 6; ++p) append(cache, 1, p, 4, static_cast<float>(p));
     for (const std::size_t p : {0u, 2u, 3u, 5u}) append(cache, 2, p, 4, static_cast<float>(10 * p));
     for (const std::size_t p : {0u, 3u, 5u}) append(cache, 3, p, 4, static_cast<float>(100 * p));
@@ -108,7 +108,7 @@ TEST_CASE("each layer has its own length and its own positions", "[nn][kv_cache]
     CHECK(key_at(cache, 2, 0, 4, 1, 0) == 20.0f);  // an entry's index is not its position
     CHECK(cache.values(3, 0)[2 * cache.value_stride()] == -500.0f);
 
-    SECTION("a query sees what lies at its position or before") {
+    SECTION("a query sees the entries at its position or before") {
         CHECK(cache.visible(1, 3) == 4);
         CHECK(cache.visible(2, 0) == 1);
         CHECK(cache.visible(2, 1) == 1);
@@ -118,7 +118,7 @@ TEST_CASE("each layer has its own length and its own positions", "[nn][kv_cache]
         CHECK(cache.visible(3, 5) == 3);
         CHECK(cache.visible(3, 1000) == 3);
     }
-    SECTION("removal goes by position, in every layer") {
+    SECTION("entries are removed by position, in every layer") {
         cache.truncate(3);
         CHECK(positions(cache, 1) == list{0, 1, 2});
         CHECK(positions(cache, 2) == list{0, 2});
@@ -136,7 +136,7 @@ TEST_CASE("each layer has its own length and its own positions", "[nn][kv_cache]
     }
 }
 
-TEST_CASE("a removed entry's place is taken by the next", "[nn][kv_cache]") {
+TEST_CASE("a removed entry's place is reused by the next", "[nn][kv_cache]") {
     constexpr std::size_t d_kv = 6;
     constexpr std::size_t capacity = key_block + 2;
     eo::kv_cache used(shape_of(1, 2, 3), capacity);
@@ -193,7 +193,7 @@ TEMPLATE_TEST_CASE("keys and values may be stored in 16 bits", "[nn][kv_cache]",
     CHECK(cache.entry_bytes() == heads * (21 + 32) * 2);
 }
 
-TEST_CASE("the cache says what a query reads of an entry", "[nn][kv_cache]") {
+TEST_CASE("the cache reports the bytes that a query reads of an entry", "[nn][kv_cache]") {
     CHECK(eo::kv_cache(shape_of(1, 2, 16), 1).entry_bytes() == (32 + 32) * sizeof(float));
     CHECK(eo::kv_cache(shape_of(1, 2, 5), 1).entry_bytes() == (10 + 2 * key_block) * sizeof(float));
 }
@@ -224,7 +224,7 @@ TEMPLATE_TEST_CASE("a cache attends in the format that it stores", "[nn][kv_cach
     }
 }
 
-TEST_CASE("a window hides what lies too far back", "[nn][kv_cache]") {
+TEST_CASE("a window hides entries too far back", "[nn][kv_cache]") {
     eo::kv_cache cache({.layers = 1, .d_model = 2, .heads = 1, .kv_heads = 1, .head_dim = 2}, 8);
     const float zeros[2] = {};
     for (const std::size_t position : {0u, 1u, 5u, 6u, 9u}) cache.append(1, position, zeros, zeros);

@@ -8,7 +8,7 @@
 
 namespace eo = earlyout;
 
-TEST_CASE("keys and values are kept in f32 unless another format is named", "[nn][kv_format]") {
+TEST_CASE("keys and values are stored in f32 unless another format is named", "[nn][kv_format]") {
     const eo::kv_format format;
     CHECK(std::string(format.name()) == "f32");
     CHECK(format.element_bytes() == 4);
@@ -30,7 +30,7 @@ TEST_CASE("formats may be chosen by type", "[nn][kv_format]") {
     CHECK(eo::any_kv_format(eo::dtype::bf16) == eo::bf16{});
 }
 
-TEST_CASE("a format that keys and values are not kept in is refused", "[nn][kv_format]") {
+TEST_CASE("a format in which keys and values cannot be stored is refused", "[nn][kv_format]") {
     const auto refused = [](const char* found) {
         return support::thrown(eo::errc::unsupported, {"keys and values", "expected one of f32, bf16, f16", found});
     };

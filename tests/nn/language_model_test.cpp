@@ -35,7 +35,7 @@ std::vector<eo::token_id> ids(std::uint32_t seed = 4) {
     return support::random_source(seed).tokens(count, network().shape().vocab);
 }
 
-/// Everything through everything, one block: what all other ways must give.
+/// Runs all tokens through all layers in one chunk: the reference for all other ways.
 std::unique_ptr<pass> whole(const std::vector<eo::token_id>& tokens) {
     auto made = std::make_unique<pass>(network(), tokens, count);
     made->run(1, decoder_layers, 0, count);
@@ -77,7 +77,7 @@ bool same_cache(const pass& a, const pass& b) {
 
 }  // namespace
 
-TEST_CASE("the size of a block does not change a bit", "[nn][language_model]") {
+TEST_CASE("the size of a chunk does not change a bit", "[nn][language_model]") {
     const auto expected = whole(ids());
     for (const std::size_t block : {1u, 2u, 3u, 5u, 8u, 11u, 12u, 13u, 16u, 36u}) {
         INFO("block " << block);
@@ -102,7 +102,7 @@ TEST_CASE("the number of threads does not change a bit", "[nn][language_model]")
     }
 }
 
-TEST_CASE("layers and tokens may be taken in any pieces that keep their order", "[nn][language_model]") {
+TEST_CASE("layers and tokens may run in any pieces that keep their order", "[nn][language_model]") {
     const auto expected = whole(ids());
     support::random_source random(5);
     for (int round = 0; round < 10; ++round) {
@@ -113,7 +113,7 @@ TEST_CASE("layers and tokens may be taken in any pieces that keep their order", 
             const std::size_t first = 1 + random.index(decoder_layers);
             const std::size_t waiting = reached[first - 1] - reached[first];
             if (waiting == 0) continue;
-            std::size_t last = first;  // deeper ones only where nobody waits in between
+            std::size_t last = first;  // deeper ones only if no deferred token is in between
             while (last < decoder_layers && reached[last + 1] == reached[first] && random.index(2) == 0) ++last;
             const std::size_t begin = reached[first];
             const std::size_t end = begin + 1 + random.index(waiting);
@@ -125,7 +125,7 @@ TEST_CASE("layers and tokens may be taken in any pieces that keep their order", 
     }
 }
 
-TEST_CASE("tokens of other sequences in the block do not change a bit", "[nn][language_model]") {
+TEST_CASE("tokens of other sequences in the chunk do not change a bit", "[nn][language_model]") {
     const auto a_alone = whole(ids(6));
     const auto b_alone = whole(ids(7));
     pass a(network(), ids(6), count);
@@ -144,12 +144,12 @@ TEST_CASE("tokens of other sequences in the block do not change a bit", "[nn][la
     CHECK(same_cache(b, *b_alone));
 }
 
-TEST_CASE("sequences of different lengths share a block", "[nn][language_model]") {
+TEST_CASE("sequences of different lengths share a chunk", "[nn][language_model]") {
     const auto a_alone = whole(ids(6));
     const auto b_alone = whole(ids(7));
     pass a(network(), ids(6), count);
     pass b(network(), ids(7), count);
-    // The last sees one entry, the first all of them: whoever comes last must not decide for the others.
+    // The last sees one entry, the first all of them: the last one must not decide for the others.
     a.run(1, decoder_layers, 0, count - 1);
     const std::vector<eo::layer_token> uneven{a.tokens(count - 1, count)[0], b.tokens(0, 1)[0]};
     eo::thread_pool pool(2);
@@ -168,7 +168,7 @@ TEST_CASE("later tokens do not change earlier ones", "[nn][language_model]") {
     CHECK_FALSE(same_bits(a->hidden(count - 1), b->hidden(count - 1)));
 }
 
-TEST_CASE("updating the cache alone leaves what the layer itself would have left", "[nn][language_model]") {
+TEST_CASE("updating only the cache stores what the layer itself would have stored", "[nn][language_model]") {
     // Layer 3 computes its keys and values from the same rows, whether or not it then runs.
     pass filled(network(), ids(), 5);
     filled.run(1, 2, 0, count);
@@ -181,7 +181,7 @@ TEST_CASE("updating the cache alone leaves what the layer itself would have left
     ran.run(1, 3, 0, count);
     CHECK(same_entries(filled.cache, ran.cache, 3));
 
-    // Layer 4 saw the row as it left layer 2.
+    // Layer 4 saw the row as layer 2 left it.
     pass skipping(network(), ids(), 16);
     skipping.run(1, 2, 0, count);
     skipping.run(4, 4, 0, count);
@@ -192,7 +192,7 @@ TEST_CASE("updating the cache alone leaves what the layer itself would have left
     CHECK(same_bits(before, after));
 }
 
-TEST_CASE("a rolled back sequence goes on as if nothing had been", "[nn][language_model]") {
+TEST_CASE("a rolled back sequence continues as if nothing had happened", "[nn][language_model]") {
     const auto expected = whole(ids());
     std::vector<eo::token_id> wrong = ids();
     for (std::size_t p = 20; p < count; ++p) wrong[p] = 1;
@@ -209,7 +209,7 @@ TEST_CASE("a rolled back sequence goes on as if nothing had been", "[nn][languag
     CHECK(same_cache(detour, *expected));
 }
 
-TEST_CASE("nothing to run changes nothing", "[nn][language_model]") {
+TEST_CASE("running nothing changes nothing", "[nn][language_model]") {
     pass p(network(), ids(), 5);
     const std::vector<float> before(p.hidden(0).begin(), p.hidden(0).end());
     p.run(1, decoder_layers, 0, 0);
@@ -218,7 +218,7 @@ TEST_CASE("nothing to run changes nothing", "[nn][language_model]") {
     CHECK(p.cache.length(1) == 0);
 }
 
-TEST_CASE("a language model says how many bytes it reads", "[nn][language_model]") {
+TEST_CASE("a language model reports how many bytes it reads", "[nn][language_model]") {
     // Rows are stored 32 at a time; keys begin a group of their own.
     const auto rows = [](std::size_t n) { return eo::round_up(n, 32); };
     constexpr std::size_t d = 84, inner = 333, vocab = 4001, context = 64;
@@ -234,7 +234,7 @@ TEST_CASE("a language model says how many bytes it reads", "[nn][language_model]
     CHECK(network().output_bytes() == 4 * (rows(vocab) * d + vocab + 2 * d));
     CHECK(network().embedding_bytes() == 4 * context * d);
     CHECK(network().tied());
-    // And it counts them where it reads them.
+    // And it counts them when it reads them.
     pass counted(network(), ids(), 16);
     counted.run(2, 3, 0, 16);
     CHECK(counted.work() == eo::work_count{2 * 16, network().layer_bytes(2) + network().layer_bytes(3)});

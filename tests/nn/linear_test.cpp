@@ -47,7 +47,7 @@ TEST_CASE("linear is W x + b for any size", "[nn][linear]") {
     REQUIRE(layer.in() == in);
 
     constexpr float untouched = 77.0f;
-    const std::size_t stride = out + 3;  // room beside the rows stays as it is
+    const std::size_t stride = out + 3;  // the gap between the rows is unchanged
     std::vector<float> y(tokens * stride, untouched);
     auto one = context_of(layer, tokens);
     layer({x.data(), tokens, in}, {y.data(), tokens, out, stride}, one);
@@ -69,7 +69,7 @@ TEST_CASE("a new linear layer is all zero", "[nn][linear]") {
     CHECK(y == std::vector<float>(5, 0.0f));
 }
 
-TEST_CASE("the upper rows alone are the same bits, and the lower ones stay", "[nn][linear]") {
+TEST_CASE("the upper rows alone have the same bits, and the lower ones are unchanged", "[nn][linear]") {
     constexpr std::size_t out = 150, in = 21, tokens = 4, first = 64;
     support::random_source random(2);
     eo::linear<> layer(out, in);

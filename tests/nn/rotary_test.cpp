@@ -16,7 +16,7 @@ namespace eo = earlyout;
 using Catch::Matchers::WithinAbs;
 using Catch::Matchers::WithinRel;
 
-TEST_CASE("positions turn the planes of queries and keys", "[nn][rotary]") {
+TEST_CASE("positions rotate the planes of queries and keys", "[nn][rotary]") {
     constexpr std::size_t dim = 8, head_dim = 10;
     const std::vector<double> frequencies = eo::rotary_frequencies(dim, 10000.0);
     REQUIRE(frequencies.size() == dim / 2);
@@ -41,14 +41,14 @@ TEST_CASE("positions turn the planes of queries and keys", "[nn][rotary]") {
         };
         check(queries, q);
         check(keys, k);
-        // Keys alone, as a skipped layer wants them, get the same bits.
+        // Keys alone, as for a skipped layer, get the same bits.
         std::vector<float> alone = k;
         positions(position, nullptr, 0, alone.data(), 1, head_dim);
         CHECK(support::same_bits(alone, keys));
     }
 }
 
-TEST_CASE("Llama 3.1 slows down the planes that turn slowly", "[nn][rotary]") {
+TEST_CASE("Llama 3.1 slows down the planes that rotate slowly", "[nn][rotary]") {
     const eo::llama3_scaling scaling{8.0, 1.0, 4.0, 8192.0};
     const auto turns = [](double count) { return count * 2.0 * std::numbers::pi / 8192.0; };
     std::vector<double> frequencies{turns(100.0), turns(4.0), turns(2.5), turns(1.0), turns(0.1)};
@@ -61,7 +61,7 @@ TEST_CASE("Llama 3.1 slows down the planes that turn slowly", "[nn][rotary]") {
     CHECK_THAT(frequencies[4], WithinRel(before[4] / 8.0, 1e-12));
 }
 
-TEST_CASE("heads that are too wide to turn are refused", "[nn][rotary]") {
+TEST_CASE("heads that are too wide to rotate are refused", "[nn][rotary]") {
     const std::vector<double> frequencies(513);
     CHECK(support::error_of([&] { (void)eo::rotary(frequencies, 4); }) ==
           support::thrown(eo::errc::unsupported, {"at most 1024", "1026"}));
@@ -75,7 +75,7 @@ TEST_CASE("frequencies that are not finite are refused", "[nn][rotary]") {
     }
 }
 
-TEST_CASE("a context of any length has small tables, and turns by the same angles", "[nn][rotary]") {
+TEST_CASE("a context of any length has small tables, and the same angles", "[nn][rotary]") {
     const std::vector<double> frequencies = eo::rotary_frequencies(8, 10000.0);
     const eo::rotary usual(frequencies, 4096), long_context(frequencies, std::size_t{1} << 26);
     for (const std::size_t position : {0u, 1u, 511u, 512u, 4000u}) {

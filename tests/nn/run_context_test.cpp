@@ -14,7 +14,7 @@ namespace eo = earlyout;
 
 namespace {
 
-/// Remembers what it is asked for.
+/// Records its arguments.
 struct asked {
     std::size_t* tokens;
     std::size_t* pieces;
@@ -52,7 +52,7 @@ TEST_CASE("a context counts and moves", "[nn][run_context]") {
     CHECK(moved.work() + eo::work_count{1, 1} == eo::work_count{3, 12});
 }
 
-TEST_CASE("an observer sees the rows as each layer leaves them", "[nn][run_context]") {
+TEST_CASE("an observer sees the rows after each layer", "[nn][run_context]") {
     const auto network = support::random_gpt2({.layers = 3, .d_model = 16, .heads = 2, .vocab = 50, .context = 16}, 3);
     const std::vector<eo::token_id> ids = support::random_source(4).tokens(7, 50);
     support::forward_pass<eo::gpt2<>> stepwise(network, ids, 4);

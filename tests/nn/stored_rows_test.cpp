@@ -28,7 +28,7 @@ std::vector<std::byte> blocks(dtype type) {
     return made;
 }
 
-/// Takes rows 2 .. 33 of a stored matrix to row 3 and on; compares every code and scale.
+/// Copies rows 2 .. 33 of a stored matrix to row 3 and on; compares every code and scale.
 template <class Format>
 void compare(dtype type) {
     const std::vector<std::byte> stored = blocks(type);
@@ -54,13 +54,13 @@ void compare(dtype type) {
 
 }  // namespace
 
-TEST_CASE("Q8_0 and Q4_0 are taken over code by code", "[nn][stored_rows]") {
+TEST_CASE("Q8_0 and Q4_0 are copied code by code", "[nn][stored_rows]") {
     compare<eo::int8>(dtype::q8_0);
     compare<eo::int4>(dtype::q4_0);
     compare<eo::int8>(dtype::q4_0);
 }
 
-TEST_CASE("what would be rounded is not taken over", "[nn][stored_rows]") {
+TEST_CASE("rows that would be rounded are not copied", "[nn][stored_rows]") {
     const std::vector<std::byte> stored = blocks(dtype::q8_0);
     const eo::tensor_view q8{"w", dtype::q8_0, {rows, cols}, stored};
     eo::packed_matrix<eo::int4> fewer(rows, cols);
@@ -75,7 +75,7 @@ TEST_CASE("what would be rounded is not taken over", "[nn][stored_rows]") {
     CHECK(eo::kernels::take_rows({"w", dtype::q8_0, {rows, cols}, infinite}, 3, rows - 3, into, 0));
 }
 
-TEST_CASE("a matrix as it is stored takes its format when it is filled", "[nn][stored_rows]") {
+TEST_CASE("a matrix in stored format gets its format when it is filled", "[nn][stored_rows]") {
     const auto name = [](dtype type) { return std::string(eo::kernels::format_of(type).name()); };
     CHECK(name(dtype::f32) + name(dtype::f16) + name(dtype::bf16) == "f32f16bf16");
     CHECK(name(dtype::q8_0) + name(dtype::q4_0) + name(dtype::q4_k) + name(dtype::q6_k) == "int8int4int8int8");

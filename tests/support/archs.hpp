@@ -27,8 +27,8 @@ using archs = std::tuple<
 #endif
     xsimd::default_arch>;
 
-/// Those of them whose products and sums are compiled as on their own. Where the unit may fuse them, it does so for an
-/// instruction set without fused operations too, here and there.
+/// Those of them whose products and sums are not fused. Where the translation unit may fuse them, compilers sometimes
+/// do so for an instruction set without fused operations too.
 using exact_archs = std::tuple<
 #if !defined(__FMA__)
 #if XSIMD_WITH_SSE2

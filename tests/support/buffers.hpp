@@ -12,8 +12,8 @@ namespace support {
 
 inline constexpr float infinity = std::numeric_limits<float>::infinity();
 
-/// Floats aligned to 4 bytes and no more, the last of which ends its allocation: a kernel that reads past
-/// them is seen by AddressSanitizer, one that writes past them by intact().
+/// Floats aligned to 4 bytes and no more, the last of which ends its allocation: AddressSanitizer detects reads past
+/// them, intact() detects writes.
 class misaligned {
 public:
     explicit misaligned(std::size_t size, float value = 0.0f) : all_(size + 1, value) { all_[0] = canary; }
@@ -34,7 +34,7 @@ private:
     std::vector<float> all_;
 };
 
-/// Bit for bit.
+/// Compares bit for bit.
 inline bool same_bits(std::span<const float> a, std::span<const float> b) {
     return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size_bytes()) == 0);
 }

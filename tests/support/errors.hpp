@@ -13,7 +13,7 @@
 
 namespace support {
 
-/// What an action threw, to compare with what it should have: `CHECK(error_of(...) == thrown(code, {words}))`.
+/// The outcome of an action, to compare with the expected one: `CHECK(error_of(...) == thrown(code, {words}))`.
 struct thrown {
     thrown(earlyout::errc c, std::initializer_list<std::string_view> w)
         : code(to_string(c)), words(w.begin(), w.end()) {}

@@ -15,7 +15,7 @@
 
 namespace support {
 
-/// Smaller ones are served: the JSON library allocates in its destructors, which may not throw.
+/// Smaller ones always succeed: the JSON library allocates in its destructors, which may not throw.
 inline constexpr std::size_t smallest_that_fails = 1024;
 
 /// Allocations until one fails; the largest number: none does.
@@ -25,7 +25,7 @@ inline void* take_or_null(std::size_t size, std::size_t alignment) noexcept {
     if (size >= smallest_that_fails &&
         allocations_left.load(std::memory_order_relaxed) != std::numeric_limits<std::size_t>::max() &&
         allocations_left.fetch_sub(1) == 0) {
-        return nullptr;  // those after it are served again
+        return nullptr;  // later ones succeed again
     }
     if (alignment <= alignof(std::max_align_t)) return std::malloc(size);
     return std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
@@ -36,8 +36,8 @@ inline void* take(std::size_t size, std::size_t alignment) {
     return made;
 }
 
-/// Runs an action again and again, with one allocation after the other failing: all of the first hundred, then fewer
-/// and fewer. Empty when each time it threw `error` (out_of_memory), until it had what it needs; else what happened.
+/// Repeats an action with one allocation after the other failing: all of the first hundred, then fewer and fewer.
+/// Returns an empty string if it threw `error` (out_of_memory) each time until it succeeded; else what happened.
 template <class Action>
 std::string without_each_allocation(Action action) {
     std::size_t failed = 0;
@@ -48,7 +48,7 @@ std::string without_each_allocation(Action action) {
             allocations_left = n;
             action();
             left = allocations_left.exchange(std::numeric_limits<std::size_t>::max());
-            // None was short of memory, or one did without: below 0 the count wraps.
+            // No allocation failed, or one was not needed: below 0 the count wraps.
             if (left <= n) return failed == 0 ? "nothing failed" : "";
         } catch (const earlyout::error& e) {
             allocations_left = std::numeric_limits<std::size_t>::max();
@@ -65,7 +65,7 @@ std::string without_each_allocation(Action action) {
 
 }  // namespace support
 
-// GCC takes free() for a mismatch with the operators that it is the other half of.
+// GCC reports free() as a mismatch with the operators that it belongs to.
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wmismatched-new-delete"
 #endif

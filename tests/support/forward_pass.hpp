@@ -19,13 +19,13 @@ inline earlyout::executor& one_thread() {
     return on;
 }
 
-/// For a context without layers: the given bytes of scratch memory.
+/// Makes a context without layers: with the given bytes of scratch memory.
 struct scratch_of {
     std::size_t bytes = 0;
     std::size_t scratch_bytes(std::size_t, std::size_t) const { return bytes; }
 };
 
-/// For a context of one part of a layer, which is not split into pieces.
+/// Makes a context for one part of a layer, which is not split into pieces.
 template <class Part>
 struct scratch_of_part {
     const Part* part;
@@ -34,7 +34,7 @@ struct scratch_of_part {
 template <class Part>
 scratch_of_part(const Part*) -> scratch_of_part<Part>;
 
-/// The network's logits of one hidden state.
+/// Returns the network's logits of one hidden state.
 template <class Network>
 std::vector<float> logits_of(const Network& network, std::span<const float> hidden, earlyout::run_context& context) {
     std::vector<float> made(network.shape().vocab);
@@ -60,7 +60,7 @@ public:
     forward_pass(const forward_pass&) = delete;
     forward_pass& operator=(const forward_pass&) = delete;
 
-    /// Takes positions begin .. end - 1 through layers first .. last.
+    /// Runs positions begin .. end - 1 through layers first .. last.
     void run(std::size_t first, std::size_t last, std::size_t begin, std::size_t end) {
         network_->run_layers(first, last, tokens(begin, end), context_);
     }

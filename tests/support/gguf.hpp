@@ -28,7 +28,7 @@ std::string raw_all(const std::vector<Number>& numbers) {
     return {reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(Number)};
 }
 
-/// Puts a GGUF file together, a right one or, by the raw functions, one with any damage.
+/// Builds a GGUF file, a valid one or, by the raw functions, one with any damage.
 class gguf_builder {
 public:
     using type = earlyout::io::gguf_type;

@@ -81,8 +81,8 @@ private:
     std::size_t vocab_ = 0;
 };
 
-/// A golden model in memory, where a test can change it.
-/// @param old_prefix, new_prefix names that begin with the first begin with the second instead
+/// Returns a golden model in memory, where a test can change it.
+/// @param old_prefix, new_prefix names that begin with the first get the second instead
 inline earlyout::memory_checkpoint editable_copy(const std::string& name, std::string_view old_prefix = "",
                                                  std::string_view new_prefix = "") {
     const earlyout::io::hugging_face_checkpoint from(golden_folder(name));
@@ -109,7 +109,7 @@ inline earlyout::memory_checkpoint editable_copy(const std::string& name, std::s
     return made;
 }
 
-/// A tensor of it as numbers.
+/// Returns one of its tensors as numbers.
 inline std::vector<float> values_of(const earlyout::checkpoint& from, std::string_view name) {
     const earlyout::tensor_view& tensor = *from.find(name);
     std::vector<float> values(tensor.element_count());

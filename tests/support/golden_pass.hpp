@@ -17,10 +17,10 @@
 
 namespace support {
 
-/// How far a value may lie from the reference's.
+/// Max deviation from the reference.
 inline constexpr float tolerance = 1e-4f;
 
-/// What reading a network from this checkpoint throws.
+/// Returns the error thrown when a network is read from this checkpoint.
 template <class Network>
 caught read_error(const earlyout::checkpoint& from) {
     return error_of([&] { (void)Network::from_checkpoint(from); });
@@ -36,8 +36,8 @@ inline float largest_difference(std::span<const float> a, std::span<const float>
     return largest;
 }
 
-/// Takes the sequence through the network in pieces of the given sizes, the last one repeated, and returns
-/// how far any hidden state or logit of any layer lies from the reference.
+/// Runs the sequence through the network in pieces of the given sizes, the last one repeated, and returns the max
+/// deviation of any hidden state or logit of any layer from the reference.
 template <class Network>
 float worst(const Network& network, const golden& expected, const std::vector<std::size_t>& pieces, std::size_t block,
             earlyout::executor& on = support::one_thread()) {

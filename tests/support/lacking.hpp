@@ -14,7 +14,7 @@
 
 namespace support {
 
-/// Everything but the tensors or configuration values that it is told to leave out.
+/// A checkpoint without the given tensors or configuration values.
 class lacking final : public earlyout::checkpoint {
 public:
     lacking(const earlyout::checkpoint& all, std::string name) : lacking(all, std::vector{std::move(name)}) {}

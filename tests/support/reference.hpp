@@ -8,12 +8,12 @@
 #include <span>
 #include <vector>
 
-/// The parts of a transformer from their definitions, in double precision and without any cleverness.
+/// The parts of a transformer from their definitions, in double precision and without optimisation.
 namespace support::reference {
 
 using vector = std::vector<double>;
 
-/// W x + b with W: [out, in] row-major; b: [out] or empty.
+/// Computes W x + b with W: [out, in] row-major; b: [out] or empty.
 template <class X>
 vector linear(std::span<const float> weight, std::span<const float> bias, const X& x, std::size_t out) {
     const std::size_t in = std::size(x);
@@ -71,7 +71,7 @@ inline double gelu_erf(double x) { return 0.5 * x * std::erfc(-x / std::sqrt(2.0
 inline double relu(double x) { return x > 0.0 ? x : 0.0; }
 inline double silu(double x) { return x / (1.0 + std::exp(-x)); }
 
-/// Largest |found - expected|; infinity when the sizes differ or something is not a number.
+/// Returns the largest |found - expected|; infinity when the sizes differ or a value is NaN.
 template <class Found>
 double distance(const Found& found, const vector& expected) {
     if (std::size(found) != expected.size()) return INFINITY;

@@ -9,7 +9,7 @@
 
 namespace support {
 
-/// Rounded activations with memory of their own.
+/// Rounded activations that own their memory.
 class rounded_rows : earlyout::aligned_buffer<std::byte>, public earlyout::kernels::quantized_rows {
     using memory = earlyout::aligned_buffer<std::byte>;
     using rows_type = earlyout::kernels::quantized_rows;

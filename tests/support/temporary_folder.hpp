@@ -13,7 +13,7 @@
 
 namespace support {
 
-/// A folder of its own for one test, gone when the test ends.
+/// A folder for one test, removed when the test ends.
 class temporary_folder {
 public:
     temporary_folder() {
@@ -38,7 +38,7 @@ public:
         std::ifstream file(path_ / name, std::ios::binary);
         return {std::istreambuf_iterator<char>(file), {}};
     }
-    /// Copies what is in another folder.
+    /// Copies the contents of another folder.
     void copy(const std::filesystem::path& from) const {
         using std::filesystem::copy_options;
         std::filesystem::copy(from, path_, copy_options::recursive | copy_options::overwrite_existing);

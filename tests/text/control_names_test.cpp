@@ -24,7 +24,7 @@ std::vector<token_id> ends_of(const std::map<std::string_view, token_id>& known,
 
 }  // namespace
 
-TEST_CASE("control tokens are told by their names", "[text][control names]") {
+TEST_CASE("control tokens are recognised by their names", "[text][control names]") {
     CHECK(text::is_control_name("<|im_end|>"));
     CHECK(text::is_end_name("</s>"));
     CHECK_FALSE(text::is_control_name("</s>"));  // text of HTML
@@ -37,7 +37,7 @@ TEST_CASE("tokens that end a text are found by their names, once", "[text][contr
     CHECK(ends_of({{"<|im_end|>", 5}, {"word", 6}}) == std::vector<token_id>{5});
     CHECK(ends_of({{"<|im_end|>", 5}}, {5}) == std::vector<token_id>{5});
     CHECK(ends_of({{"<|end|>", 7}}) == std::vector<token_id>{7});
-    // Of a message only, where there are calls or tools are answered.
+    // Ends a message only, with tool calls or tool responses.
     CHECK(ends_of({{"<|end|>", 7}, {"<|return|>", 8}, {"<|call|>", 9}}) == std::vector<token_id>{8, 9});
     CHECK(ends_of({{"</s>", 2}, {"<|tool_response>", 3}}) == std::vector<token_id>{3});
 }

@@ -29,7 +29,7 @@ tokenizer family(std::string_view name) {
 
 }  // namespace
 
-TEST_CASE("the prompt for a middle has the tokens of its family", "[fill_in_the_middle]") {
+TEST_CASE("a fill-in-the-middle prompt has the tokens of its family", "[fill_in_the_middle]") {
     const tokenizer star = family("StarCoder");
     const auto of_star = fill_in_the_middle::of(star);
     REQUIRE(of_star);
@@ -52,8 +52,7 @@ TEST_CASE("the prompt for a middle has the tokens of its family", "[fill_in_the_
     }
 }
 
-TEST_CASE("CodeLlama's text before the middle has a space in front, the text behind it has not",
-          "[fill_in_the_middle]") {
+TEST_CASE("CodeLlama's prefix begins with a space, its suffix does not", "[fill_in_the_middle]") {
     const tokenizer words = family("CodeLlama");
     const auto tokens = fill_in_the_middle::of(words);
     REQUIRE(tokens);
@@ -62,13 +61,13 @@ TEST_CASE("CodeLlama's text before the middle has a space in front, the text beh
     CHECK(tokens->prompt(words, "a", "b").front() == 1);
 }
 
-TEST_CASE("most tokenizers have no such tokens", "[fill_in_the_middle]") {
+TEST_CASE("tokenizers may have no such tokens", "[fill_in_the_middle]") {
     CHECK_FALSE(fill_in_the_middle::of(support::gpt2_tokenizer()));
     CHECK_FALSE(fill_in_the_middle::of(family("Llama 2")));
     CHECK_FALSE(fill_in_the_middle::of(tokenizer("model/tokenizer.json")));
 }
 
-TEST_CASE("a prompt for a middle is cut to the text around the middle", "[fill_in_the_middle]") {
+TEST_CASE("a fill-in-the-middle prompt is cut to the text around the middle", "[fill_in_the_middle]") {
     const fill_in_the_middle tokens{.prefix = 100, .suffix = 101, .middle = 102, .end = std::nullopt};
     for (std::size_t before = 0; before < 9; ++before) {
         for (std::size_t behind = 0; behind < 9; ++behind) {
@@ -100,7 +99,7 @@ TEST_CASE("a prompt for a middle is cut to the text around the middle", "[fill_i
         }
     }
     CHECK_FALSE(tokens.cut(ids{1, 2, 3, 100}, 0, 2));
-    // The text behind first, no token where the middle begins; and text before the frame goes first.
+    // The suffix first, no token where the middle begins; and text before the frame is dropped first.
     CHECK(tokens.cut(ids{1, 2, 101, 20, 21, 100, 3, 4}, 0, 4) == ids{101, 100, 3, 4});
     CHECK(tokens.cut(ids{1, 2, 101, 20, 21, 100, 3, 4}, 1, 6) == ids{1, 101, 20, 100, 3, 4});
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// tests/io/foreign_test.cpp has what each reader says.
+// tests/io/foreign_test.cpp tests each reader's messages.
 #include <earlyout/text/foreign.hpp>
 
 #include <string>
@@ -11,7 +11,7 @@ namespace text = earlyout::text;
 using text::content;
 using text::foreign_content;
 
-TEST_CASE("a known kind of file is told from the one expected", "[text][foreign]") {
+TEST_CASE("a known kind of file is distinguished from the expected one", "[text][foreign]") {
     CHECK(foreign_content("GGUF\3", content::gguf).empty());
     CHECK(foreign_content("GGUF\3", content::json) == "a GGUF file");
     CHECK(foreign_content(std::string("\10\0\0\0\0\0\0\0{", 9), content::safetensors).empty());

@@ -22,7 +22,7 @@ merge_joints joints_of(const std::vector<merge_rule>& rules, std::size_t count) 
 
 }  // namespace
 
-TEST_CASE("symbols join where some merge joins what they end and begin", "[tokenizer_joints]") {
+TEST_CASE("symbols join if some merge joins their ends", "[tokenizer_joints]") {
     // a b c d = 0 1 2 3; ab = 4, abc = 5, da = 6
     const merge_joints joints = joints_of({{0, 1, 0, 4}, {4, 2, 1, 5}, {3, 0, 2, 6}}, 7);
     CHECK(joints.may_join(0, 1));
@@ -34,7 +34,7 @@ TEST_CASE("symbols join where some merge joins what they end and begin", "[token
     CHECK(merge_joints().may_join(0, 2));  // nothing is known
 }
 
-TEST_CASE("rules that contradict each other cut nothing", "[tokenizer_joints]") {
+TEST_CASE("with contradicting rules nothing is cut", "[tokenizer_joints]") {
     const merge_joints joints = joints_of({{0, 1, 0, 4}, {2, 1, 1, 4}}, 5);
     CHECK(joints.may_join(3, 3));
     detail::symbol_table symbols;
@@ -42,7 +42,7 @@ TEST_CASE("rules that contradict each other cut nothing", "[tokenizer_joints]") 
     CHECK(merge_joints(std::vector<merge_rule>{{0, 1, 0, 4}}, 5, symbols).may_join(3, 3));
 }
 
-TEST_CASE("as many pairs as a large vocabulary has stay apart", "[tokenizer_joints]") {
+TEST_CASE("pairs of a large vocabulary do not collide", "[tokenizer_joints]") {
     std::vector<merge_rule> rules;
     constexpr token_id symbols = 600;
     token_id next = symbols;

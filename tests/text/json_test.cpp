@@ -13,14 +13,14 @@ using support::thrown;
 
 TEST_CASE("JSON is parsed and refused with the source's name", "[text][json]") {
     CHECK(text::parse_json(R"({"a": [1, 2]})", "here").at("a").size() == 2);
-    CHECK(error_of([] { (void)text::parse_json("{", "here"); }) == thrown(errc::malformed_file, {"here", "cut off"}));
+    CHECK(error_of([] { (void)text::parse_json("{", "here"); }) == thrown(errc::malformed_file, {"here", "truncated"}));
     CHECK(error_of([] { (void)text::parse_json("{a}", "here"); }) == thrown(errc::malformed_file, {"here", "JSON"}));
     const std::string deep = std::string(66, '[') + std::string(66, ']');
     CHECK(error_of([&] { (void)text::parse_json(deep, "here"); }) == thrown(errc::malformed_file, {"here", "64"}));
     CHECK(text::parse_json(deep.substr(1, 130), "here").is_array());
 }
 
-TEST_CASE("a key that is there twice is refused, or the last one counts", "[text][json]") {
+TEST_CASE("a duplicate key is refused, or the last one counts", "[text][json]") {
     const char* const twice = R"({"a": 1, "a": 2})";
     CHECK(error_of([&] { (void)text::parse_json(twice, "here"); }) ==
           thrown(errc::malformed_file, {"here", "'a'", "twice"}));

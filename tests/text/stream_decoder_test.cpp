@@ -25,7 +25,7 @@ ids byte_ids(const std::string& text) {
     return found;
 }
 
-/// What each push and the end show.
+/// The output of each push and of the end.
 std::vector<std::string> shown(stream_decoder& decoder, const ids& tokens) {
     std::vector<std::string> parts;
     for (const token_id id : tokens) parts.emplace_back(decoder.push(id));
@@ -43,14 +43,14 @@ using parts = std::vector<std::string>;
 
 }  // namespace
 
-TEST_CASE("a character is shown when its last byte has come", "[stream_decoder]") {
+TEST_CASE("a character is returned when its last byte has arrived", "[stream_decoder]") {
     stream_decoder decoder = support::gpt2_tokenizer().stream();
     CHECK(shown(decoder, byte_ids("a\xc3\xa9z")) == parts{"a", "", "\xc3\xa9", "z", ""});
     CHECK(shown(decoder, byte_ids("\xe2\x82\xac")) == parts{"", "", "\xe2\x82\xac", ""});
     CHECK(shown(decoder, byte_ids("\xf0\x9f\x98\x80!")) == parts{"", "", "", "\xf0\x9f\x98\x80", "!", ""});
 }
 
-TEST_CASE("what never becomes a character passes through at once", "[stream_decoder]") {
+TEST_CASE("bytes that never become a character pass through at once", "[stream_decoder]") {
     stream_decoder decoder = support::gpt2_tokenizer().stream();
     CHECK(shown(decoder, byte_ids("\x80\xff\xc0\xc1\xf5")) == parts{"\x80", "\xff", "\xc0", "\xc1", "\xf5", ""});
     CHECK(shown(decoder, byte_ids("\xe2\x28")) == parts{"", "\xe2\x28", ""});
@@ -61,7 +61,7 @@ TEST_CASE("what never becomes a character passes through at once", "[stream_deco
     CHECK(shown(decoder, byte_ids("\xf4\x90\x80\x80")) == parts{"", "\xf4\x90", "\x80", "\x80", ""});
 }
 
-TEST_CASE("the end shows what was held back, and a new text begins", "[stream_decoder]") {
+TEST_CASE("finish returns what was held back, and a new text begins", "[stream_decoder]") {
     stream_decoder decoder = support::gpt2_tokenizer().stream();
     CHECK(shown(decoder, byte_ids("a\xf0\x9f\x98")) == parts{"a", "", "", "", "\xf0\x9f\x98"});
     CHECK(decoder.finish().empty());
@@ -79,7 +79,7 @@ TEST_CASE("an unknown id has no text and loses none", "[stream_decoder]") {
           parts{"", "", "", "", "", "\xe2\x82\xac", ""});
 }
 
-TEST_CASE("what is shown is the decoded text, however it is cut into tokens", "[stream_decoder]") {
+TEST_CASE("the output is the decoded text, however it is split into tokens", "[stream_decoder]") {
     const tokenizer& words = support::gpt2_tokenizer();
     support::random_source random(5);
     const std::vector<std::string> bits = {"a",    " the",     "\xc3\xa9", "\xe6\xbc\xa2", "\xf0\x9f\x98\x80",
@@ -87,7 +87,7 @@ TEST_CASE("what is shown is the decoded text, however it is cut into tokens", "[
     for (int round = 0; round < 400; ++round) {
         std::string text;
         for (std::size_t i = random.index(12); i > 0; --i) text += bits[random.index(bits.size())];
-        // Encode runs of random length on their own: every way to cut comes up.
+        // Encode runs of random length separately: every way to split occurs.
         ids tokens;
         for (std::size_t at = 0; at < text.size();) {
             const std::size_t size = 1 + random.index(6);
@@ -102,7 +102,7 @@ TEST_CASE("what is shown is the decoded text, however it is cut into tokens", "[
         for (const token_id id : tokens) {
             pushed += words.piece(id);
             so_far += decoder.push(id);
-            // All but the start of a character, and that at most.
+            // All but the incomplete start of a character, and nothing more.
             REQUIRE(pushed.starts_with(so_far));
             REQUIRE(pushed.size() - so_far.size() == eo::text::detail::incomplete_utf8_suffix(pushed));
         }
@@ -118,7 +118,7 @@ TEST_CASE("what is shown is the decoded text, however it is cut into tokens", "[
     CHECK(joined(shown(decoder, all)) == words.decode(all));
 }
 
-TEST_CASE("a copied or moved decoder goes on where it was", "[stream_decoder]") {
+TEST_CASE("a copied or moved decoder continues where it was", "[stream_decoder]") {
     const ids euro = byte_ids("\xe2\x82\xac");
     stream_decoder first = support::gpt2_tokenizer().stream();
     CHECK(first.push(euro[0]).empty());

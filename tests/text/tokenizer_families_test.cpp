@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Files in the layout of each family of models, beside Hugging Face's library.
+// Files in the layout of each model family, against Hugging Face's library.
 #include <earlyout/generate/detail/text_stream.hpp>
 #include <earlyout/generate/model.hpp>
 #include <earlyout/io/generation_config.hpp>
@@ -34,7 +34,7 @@ tokenizer family(const json& golden, std::string_view name) {
     throw std::runtime_error("no such family");
 }
 
-/// As much of a model as prompts and texts need.
+/// The parts of a model that prompts and texts need.
 struct words_only {
     eo::text::tokenizer words;
     eo::io::generation_config config{};
@@ -44,7 +44,7 @@ struct words_only {
 
 }  // namespace
 
-TEST_CASE("each family's file gives Hugging Face's ids and text", "[tokenizer_families]") {
+TEST_CASE("each family's file reproduces Hugging Face's ids and text", "[tokenizer_families]") {
     const json golden = json::parse(support::tokenizer_data("families.json"));
     CHECK(golden.at("families").size() == 13);
     for (const json& family : golden.at("families")) {
@@ -70,7 +70,7 @@ TEST_CASE("each family's file gives Hugging Face's ids and text", "[tokenizer_fa
     }
 }
 
-TEST_CASE("any bytes round trip where every byte has a token", "[tokenizer_families]") {
+TEST_CASE("any bytes round trip if every byte has a token", "[tokenizer_families]") {
     const json golden = json::parse(support::tokenizer_data("families.json"));
     std::string text;
     for (int byte = 0; byte < 256; ++byte) text += static_cast<char>(byte * 37 % 256);
@@ -85,7 +85,7 @@ TEST_CASE("any bytes round trip where every byte has a token", "[tokenizer_famil
 TEST_CASE("long runs take little time in each family", "[tokenizer_families]") {
     const json golden = json::parse(support::tokenizer_data("families.json"));
     std::vector<std::string> texts;
-    // The last has marks that normalization puts in order.
+    // The last has combining marks that normalization reorders.
     for (const std::string_view run : {"a", " ", "\n", "\xe6\xbc\xa2", "-", "\xff", "\xcc\x81\xcc\xa3"}) {
         std::string& text = texts.emplace_back("x");
         while (text.size() < 1 << 18) text += run;
@@ -96,12 +96,12 @@ TEST_CASE("long runs take little time in each family", "[tokenizer_families]") {
         const tokenizer words = support::family_tokenizer(golden, family);
         for (const std::string& text : texts) {
             const ids found = words.encode(text);      // a quadratic loop takes minutes
-            CHECK(words.decode(found).find('x') < 2);  // behind RoBERTa's space
+            CHECK(words.decode(found).find('x') < 2);  // after RoBERTa's space
         }
     }
 }
 
-TEST_CASE("a prompt begins with what its tokenizer or its configuration asks for, once", "[tokenizer_families]") {
+TEST_CASE("a prompt begins with what its tokenizer or its configuration requires, once", "[tokenizer_families]") {
     const json golden = json::parse(support::tokenizer_data("families.json"));
     words_only model{family(golden, "Llama 1, control tokens in normalized text")};
     const ids plain = model.words.encode("a");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a broken or foreign tokenizer file is answered with.
+// Errors for broken or foreign tokenizer files.
 #include <earlyout/io/tokenizer_file.hpp>
 #include <earlyout/text/tokenizer.hpp>
 
@@ -42,11 +42,11 @@ thrown unsupported(std::initializer_list<std::string_view> words) { return {errc
 
 }  // namespace
 
-TEST_CASE("the file these tests break is good", "[tokenizer_file]") {
+TEST_CASE("the file that these tests break is valid", "[tokenizer_file]") {
     CHECK(error_after([](json&) {}).code == "none");
 }
 
-TEST_CASE("a file that is not there, or no file, is named", "[tokenizer_file]") {
+TEST_CASE("a missing file, or a path that is not a file, is named", "[tokenizer_file]") {
     for (const std::string path : {"/no/such/tokenizer.json", EARLYOUT_TEST_DATA}) {
         CHECK(error_of([&] { (void)eo::io::load_tokenizer(path); }) == thrown(errc::no_such_file, {path}));
     }
@@ -64,7 +64,7 @@ TEST_CASE("text that is not JSON is refused", "[tokenizer_file]") {
     }
 }
 
-TEST_CASE("every cut of a file is refused", "[tokenizer_file]") {
+TEST_CASE("every truncation of a file is refused", "[tokenizer_file]") {
     const std::string good = support::tokenizer_json({"a b", "ab c"}).dump();
     for (std::size_t size = 0; size < good.size(); size += 7) {
         REQUIRE(error_from_text(std::string_view(good).substr(0, size)) == malformed({"made.json"}));
@@ -127,7 +127,7 @@ TEST_CASE("merges must name pieces", "[tokenizer_file]") {
     CHECK(error_after([](json& c) { c["model"].erase("merges"); }) == malformed({"merges", "an array", "null"}));
 }
 
-TEST_CASE("what would need more than a BPE is refused", "[tokenizer_file]") {
+TEST_CASE("anything that needs more than a BPE is refused", "[tokenizer_file]") {
     const auto model = [](const char* key, const json& value) {
         return error_after([&](json& content) { content["model"][key] = value; });
     };
@@ -154,7 +154,7 @@ TEST_CASE("what would need more than a BPE is refused", "[tokenizer_file]") {
     CHECK(root("pre_tokenizer", 3) == malformed({"pre_tokenizer"}));
 }
 
-TEST_CASE("pre-tokenizers that are not there are refused", "[tokenizer_file]") {
+TEST_CASE("unsupported pre-tokenizers are refused", "[tokenizer_file]") {
     const json bytes = {{"type", "ByteLevel"}, {"use_regex", false}};
     const auto steps = [](const json& list) {
         return error_after([&](json& content) {
@@ -167,7 +167,7 @@ TEST_CASE("pre-tokenizers that are not there are refused", "[tokenizer_file]") {
     const auto expression = [&](const std::string& text) { return split({{"Regex", text}}, "Isolated"); };
     CHECK(expression("a+").code == "none");
     CHECK(steps(json::array()) == unsupported({"ByteLevel"}));
-    CHECK(steps(json::array({bytes, {{"type", "Digits"}}})) == unsupported({"pretokenizers[1]", "behind ByteLevel"}));
+    CHECK(steps(json::array({bytes, {{"type", "Digits"}}})) == unsupported({"pretokenizers[1]", "after ByteLevel"}));
     CHECK(split({{"Regex", "a"}}, "Shuffled") == unsupported({"behavior", "Shuffled"}));
     CHECK(split({{"Regex", 3}}, "Isolated") == malformed({"Regex", "a string"}));
     CHECK(split(json::object(), "Isolated") == malformed({"Regex", "a string", "null"}));
@@ -175,7 +175,7 @@ TEST_CASE("pre-tokenizers that are not there are refused", "[tokenizer_file]") {
         CAPTURE(text);
         CHECK(expression(text) == unsupported({"Regex", "at byte"}));
     }
-    // Read by the engine of the files in another way than by ours.
+    // The files' engine and ours interpret it differently.
     for (const std::string text : {"\\p{N}{1,3}+", "[a[bc]]", "[a-d&&b]", "[^\\W]", "[]a]"}) {
         CAPTURE(text);
         CHECK(expression(text) == unsupported({"Regex", "expected a pattern without", "at byte"}));
@@ -201,7 +201,7 @@ caught error_over_characters(const std::function<void(json&)>& change) {
 
 }  // namespace
 
-TEST_CASE("a vocabulary over characters must hold together", "[tokenizer_file]") {
+TEST_CASE("a vocabulary over characters must be consistent", "[tokenizer_file]") {
     CHECK(error_over_characters([](json&) {}).code == "none");
     const auto model = [](const char* key, const json& value) {
         return error_over_characters([&](json& content) { content["model"][key] = value; });
@@ -223,7 +223,7 @@ TEST_CASE("a vocabulary over characters must hold together", "[tokenizer_file]")
     CHECK(spaces("split", 1) == malformed({"split"}));
     CHECK(error_over_characters([](json& c) {
               c["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", {c["pre_tokenizer"], c["pre_tokenizer"]}}};
-          }) == unsupported({"pretokenizers[1]", "behind Metaspace"}));
+          }) == unsupported({"pretokenizers[1]", "after Metaspace"}));
 }
 
 TEST_CASE("normalizers must be readable", "[tokenizer_file]") {
@@ -239,7 +239,7 @@ TEST_CASE("normalizers must be readable", "[tokenizer_file]") {
     CHECK(with({{"type", "Strip"}, {"strip_left", 3}}) == malformed({"strip_left"}));
     CHECK(with(json::array()) == malformed({"normalizer", "an object"}));
     CHECK(with({{"type", "Precompiled"}, {"precompiled_charsmap", ""}}) == unsupported({"Precompiled"}));
-    CHECK(replace({{"String", ""}}, "x") == malformed({"String", "some text"}));
+    CHECK(replace({{"String", ""}}, "x") == malformed({"String", "a non-empty text"}));
     CHECK(replace({{"String", "x"}}, std::string(65, 'x')) == malformed({"content", "64 bytes"}));
     CHECK(replace({{"Regex", "("}}, "x") == unsupported({"Regex", "at byte"}));
     CHECK(replace(json::object(), "x") == malformed({"Regex", "a string"}));
@@ -248,7 +248,7 @@ TEST_CASE("normalizers must be readable", "[tokenizer_file]") {
     CHECK(with(nested) == malformed({"8 levels"}));
 }
 
-TEST_CASE("a text that a normalizer blows up is refused", "[tokenizer_file]") {
+TEST_CASE("a text that a normalizer expands beyond the limit is refused", "[tokenizer_file]") {
     const json twice = {{"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", std::string(64, 'a')}};
     json content = {{"normalizer", {{"type", "Sequence"}, {"normalizers", json::array()}}},
                     {"model", support::character_model({"a"}, json::array())}};
@@ -269,16 +269,16 @@ TEST_CASE("decoders that would need more than pieces one by one are refused", "[
         return json{{"type", "Strip"}, {"content", content}, {"start", start}, {"stop", stop}};
     };
     CHECK(with({fuse, strip(" ", 1, 0)}).code == "none");
-    CHECK(with(json::array({strip(" ", 1, 0)})) == unsupported({"decoders[0]", "behind Fuse"}));
+    CHECK(with(json::array({strip(" ", 1, 0)})) == unsupported({"decoders[0]", "after Fuse"}));
     CHECK(with({fuse, strip("x", 1, 0)}) == unsupported({"content", "a space"}));
     CHECK(with({fuse, strip(" ", 1, 1)}) == unsupported({"stop"}));
     CHECK(with({fuse, strip(" ", -1, 0)}) == malformed({"start", "a count"}));
     CHECK(with({fuse, strip(" ", 1u << 20, 0)}) == malformed({"start", "a count"}));
-    CHECK(with({fuse, {{"type", "ByteFallback"}}}) == unsupported({"decoders[1]", "behind Fuse"}));
+    CHECK(with({fuse, {{"type", "ByteFallback"}}}) == unsupported({"decoders[1]", "after Fuse"}));
     CHECK(with(json::array({{{"type", "Replace"}, {"pattern", {{"Regex", "a"}}}, {"content", "b"}}})) ==
           unsupported({"String", "a plain string"}));
     CHECK(with(json::array({{{"type", "Replace"}, {"pattern", {{"String", ""}}}, {"content", "b"}}})) ==
-          malformed({"some text"}));
+          malformed({"a non-empty text"}));
     CHECK(
         with(json::array({{{"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", std::string(65, 'b')}}})) ==
         malformed({"short replacements"}));

@@ -60,7 +60,7 @@ inline std::vector<std::string> spelled_bytes() {
     return spelled;
 }
 
-/// A file's content: the bytes, then what each merge makes, then the end of text.
+/// Returns a file's content: the bytes, then the result of each merge, then the end of text.
 inline json tokenizer_json(const std::vector<std::string>& merges) {
     json vocab = json::object();
     for (const std::string& byte : spelled_bytes()) vocab[byte] = vocab.size();

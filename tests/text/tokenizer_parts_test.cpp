@@ -57,7 +57,7 @@ tokenizer_parts scored(const std::vector<std::pair<std::string, float>>& pieces)
     return parts;
 }
 
-/// Repeated search for the best pair, as SentencePiece says it.
+/// Repeated search for the best pair, as in SentencePiece.
 std::vector<std::string> merged_slowly(const std::string& text,
                                        const std::vector<std::pair<std::string, float>>& pieces) {
     std::vector<std::string> symbols;
@@ -87,7 +87,7 @@ std::vector<std::string> pieces_of(const tokenizer& words, const ids& tokens) {
 
 }  // namespace
 
-TEST_CASE("the parts of GPT-2 give GPT-2's ids", "[tokenizer_parts]") {
+TEST_CASE("the parts of GPT-2 reproduce GPT-2's ids", "[tokenizer_parts]") {
     const support::json content = support::gpt2_json(2000);
     tokenizer_parts parts;
     parts.source = "made.gguf";
@@ -110,7 +110,7 @@ TEST_CASE("the parts of GPT-2 give GPT-2's ids", "[tokenizer_parts]") {
     CHECK(tokenizer::from_parts(parts).decode(tokenizer::from_parts(parts).encode(text)) == text);
 }
 
-TEST_CASE("the highest score goes first, then the leftmost", "[tokenizer_parts]") {
+TEST_CASE("the highest score has priority, then the leftmost pair", "[tokenizer_parts]") {
     const std::vector<std::pair<std::string, float>> pieces = {{"a", -9},   {"b", -9},   {"c", -9},    {"ab", -1},
                                                                {"bc", -1},  {"abc", -3}, {"ca", -2},   {"aa", -1},
                                                                {"aab", -2}, {"bca", -5}, {"cabc", -6}, {"aaaa", -4}};
@@ -126,7 +126,7 @@ TEST_CASE("the highest score goes first, then the leftmost", "[tokenizer_parts]"
     }
 }
 
-TEST_CASE("a space goes before texts and comes off again", "[tokenizer_parts]") {
+TEST_CASE("a space is added before texts and removed again", "[tokenizer_parts]") {
     const tokenizer words =
         tokenizer::from_parts(scored({{lower_block, -9}, {"a", -9}, {"b", -9}, {lower_block + "a", -1}, {"ab", -2}}));
     const token_id a = words.find(" a").value();
@@ -147,7 +147,7 @@ TEST_CASE("a space goes before texts and comes off again", "[tokenizer_parts]") 
     CHECK(decoder.push(a) == "a");
 }
 
-TEST_CASE("what has no token is its bytes", "[tokenizer_parts]") {
+TEST_CASE("characters without a token become their bytes", "[tokenizer_parts]") {
     tokenizer_parts parts = scored({{lower_block, -9}, {"a", -9}});
     const tokenizer words = tokenizer::from_parts(parts);
     support::random_source random(4);
@@ -158,12 +158,12 @@ TEST_CASE("what has no token is its bytes", "[tokenizer_parts]") {
     }
     CHECK(words.encode("\xc3\xa9", {.continues = true}) == ids{3 + 0xc3, 3 + 0xa9});
     CHECK(words.find("a") == 3 + 256 + 1);  // not the byte
-    // Without bytes there is only the unknown.
+    // Without bytes there is only the unknown token.
     for (std::size_t i = 3; i < 259; ++i) parts.kinds[i] = kind::unused;
     CHECK(tokenizer::from_parts(parts).encode("a\xc3\xa9", {.continues = true}) == ids{3 + 256 + 1, 0});
 }
 
-TEST_CASE("a megabyte without a place to cut takes n log n", "[tokenizer_parts]") {
+TEST_CASE("a megabyte without a place to cut takes n log n time", "[tokenizer_parts]") {
     std::vector<std::pair<std::string, float>> pieces = {{lower_block, -99.0f}};
     std::string run = "a";
     for (int i = 0; i < 6; ++i, run += run) pieces.emplace_back(run, static_cast<float>(-i));

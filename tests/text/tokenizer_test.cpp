@@ -63,7 +63,7 @@ TEST_CASE("ids are GPT-2's own", "[tokenizer]") {
     CHECK(check_cases(gpt2_tokenizer(), json::parse(tokenizer_data("gpt2.json"))) > 400);
 }
 
-TEST_CASE("other files give Hugging Face's ids", "[tokenizer]") {
+TEST_CASE("other files reproduce Hugging Face's ids", "[tokenizer]") {
     const json variants = json::parse(tokenizer_data("variants.json"));
     CHECK(variants.size() > 20);
     for (const json& variant : variants) {
@@ -150,7 +150,7 @@ TEST_CASE("an unknown id is refused", "[tokenizer]") {
     CHECK(error_of([&] { (void)holes.piece(256); }) == thrown(errc::out_of_range, {"256"}));
 }
 
-TEST_CASE("special tokens are text when asked", "[tokenizer]") {
+TEST_CASE("special tokens are text if requested", "[tokenizer]") {
     const tokenizer& words = gpt2_tokenizer();
     CHECK(words.is_special(50256));
     CHECK_FALSE(words.is_special(262));
@@ -158,7 +158,7 @@ TEST_CASE("special tokens are text when asked", "[tokenizer]") {
     const ids plain = words.encode("<|endoftext|>", {.special_tokens = false});
     CHECK(plain.size() > 1);
     CHECK(words.decode(plain) == "<|endoftext|>");
-    // What is not special is found either way.
+    // Tokens that are not special are found either way.
     json content = tokenizer_json({});
     content["added_tokens"].push_back({{"id", 257}, {"content", "<x>"}, {"special", false}});
     CHECK(tokenizer_of(content).encode("<x>", {.special_tokens = false}) == ids{257});
@@ -209,7 +209,7 @@ TEST_CASE("a pattern that needs too many steps ends with an error", "[tokenizer]
         support::caught found;
         CHECK(seconds_of([&] { found = error_of([&] { (void)words.encode(text); }); }) < 20.0);
         CHECK(found == thrown(errc::unsupported, {"made.json", "Regex"}));
-        CHECK(words.decode(words.encode("aab")) == "aab");  // and is of use on others
+        CHECK(words.decode(words.encode("aab")) == "aab");  // and works on others
     }
 }
 

@@ -34,7 +34,7 @@ std::vector<std::uint8_t> block_with_one(dtype type, std::size_t at) {
 }  // namespace
 
 // Agreement on random blocks with another implementation: io/gguf_file_test.cpp.
-TEST_CASE("a block's codes stand where llama.cpp puts them", "[weights][blocks]") {
+TEST_CASE("a block's codes are where llama.cpp puts them", "[weights][blocks]") {
     std::vector<std::uint8_t> q8 = block_with_one(dtype::q8_0, 0);
     q8[2 + 5] = 0x80;
     CHECK(decode(dtype::q8_0, q8)[5] == -128.0f);

@@ -5,7 +5,7 @@
 
 using record = earlyout::checkpoint_record;
 
-TEST_CASE("a record keeps what was read, in order, and nothing twice in a row", "[weights][checkpoint_record]") {
+TEST_CASE("a record lists what was read, in order, without consecutive duplicates", "[weights][checkpoint_record]") {
     record made;
     CHECK(made.entries().empty());
     made.add("size", record::kind::integer);

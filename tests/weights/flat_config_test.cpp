@@ -10,7 +10,7 @@ namespace eo = earlyout;
 using support::error_of;
 using support::thrown;
 
-TEST_CASE("a configuration tells what is null from what is absent", "[weights][flat_config]") {
+TEST_CASE("a configuration distinguishes null from absent", "[weights][flat_config]") {
     eo::flat_config c("by hand");
     c.set("n", std::int64_t{3});
     c.set("window", nullptr);

@@ -13,7 +13,7 @@ namespace eo = earlyout;
 using support::error_of;
 using support::thrown;
 
-TEST_CASE("a checkpoint in memory gives back what was put in", "[weights][memory_checkpoint]") {
+TEST_CASE("a checkpoint in memory returns what was stored", "[weights][memory_checkpoint]") {
     eo::memory_checkpoint c("by hand");
     c.set("n", std::int64_t{3}).set("x", 0.5).set("on", true).set("kind", std::string("gpt2"));
     c.add("w", {2, 2}, {1, 2, 3, 4}).add("w", {3}, {5, 6, 7});
@@ -47,7 +47,7 @@ TEST_CASE("a value of another kind, or a shape of another size, is refused", "[w
           }) == thrown(eo::errc::wrong_shape, {"by hand", "'w'", "[2, 3]", "2 values"}));
 }
 
-TEST_CASE("a tensor that is refused leaves the checkpoint as it was", "[weights][memory_checkpoint]") {
+TEST_CASE("a refused tensor leaves the checkpoint unchanged", "[weights][memory_checkpoint]") {
     eo::memory_checkpoint c;
     c.add("w", {2}, {1, 2});
     CHECK(error_of([&] { c.add("w", {2, 3}, {7, 8}); }).code == "wrong_shape");
@@ -56,7 +56,7 @@ TEST_CASE("a tensor that is refused leaves the checkpoint as it was", "[weights]
     CHECK(c.find("new") == nullptr);
 }
 
-TEST_CASE("a moved checkpoint takes its tensors along", "[weights][memory_checkpoint]") {
+TEST_CASE("a moved checkpoint keeps its tensors", "[weights][memory_checkpoint]") {
     eo::memory_checkpoint from("by hand");
     from.set("n", std::int64_t{3}).add("w", {2}, {1, 2});
     const eo::tensor_view* const w = from.find("w");

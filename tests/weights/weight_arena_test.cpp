@@ -16,7 +16,7 @@ std::uintptr_t address(const void* of) { return reinterpret_cast<std::uintptr_t>
 
 }  // namespace
 
-TEST_CASE("matrices of one arena lie side by side, aligned and zero", "[weights][weight_arena]") {
+TEST_CASE("matrices of one arena are adjacent, aligned and zero", "[weights][weight_arena]") {
     eo::weight_arena arena;
     std::vector<eo::aligned_buffer<float>> made;
     for (const std::size_t size : {1u, 16u, 100u, 5000u}) made.push_back(eo::weight_arena::make<float>(&arena, size));
@@ -29,7 +29,7 @@ TEST_CASE("matrices of one arena lie side by side, aligned and zero", "[weights]
     }
 }
 
-TEST_CASE("buffers outlive their arena, and one larger than a chunk gets one of its own", "[weights][weight_arena]") {
+TEST_CASE("buffers outlive their arena, and one larger than a chunk gets a separate one", "[weights][weight_arena]") {
     std::optional<eo::weight_arena> arena(std::in_place, 4096);
     auto small = eo::weight_arena::make<std::uint8_t>(&*arena, 100);
     auto large = eo::weight_arena::make<std::uint8_t>(&*arena, 5 << 20);
@@ -43,7 +43,7 @@ TEST_CASE("buffers outlive their arena, and one larger than a chunk gets one of 
     CHECK(none.data() == nullptr);
 }
 
-TEST_CASE("without an arena a matrix has memory of its own", "[weights][weight_arena]") {
+TEST_CASE("without an arena a matrix owns its memory", "[weights][weight_arena]") {
     const auto made = eo::weight_arena::make<float>(nullptr, 3);
     CHECK(made.size() == 3);
     CHECK(made[2] == 0.0f);

@@ -76,7 +76,7 @@ private:
     [[nodiscard]] bool has(std::string_view tensor) const;
     void place(const std::string& name);
 
-    /// Returns the heads of a tensor whose rows llama.cpp reorders: queries and keys of Llama.
+    /// Returns the number of heads of a tensor whose rows llama.cpp reorders (queries and keys of Llama), else 0.
     [[nodiscard]] std::size_t turned_heads(std::string_view name) const;
 
     /// Returns the rows of each head in Hugging Face's order: the first elements of all rotary planes, then the second

@@ -41,10 +41,10 @@ private:
 
     void read_index(const std::filesystem::path& path);
 
-    /// Reports which shards are missing, naming the first one.
+    /// Throws if shards are missing, naming the first one and their number.
     template <class Json>
     void refuse_missing_shards(const std::filesystem::path& index, const Json& map) const;
-    /// Checks that a name is a file of this folder: an index must not refer to other places in the file system.
+    /// Returns whether a name is a file of this folder: an index must not refer to other places in the file system.
     [[nodiscard]] static bool is_plain_name(std::string_view name);
 
     std::filesystem::path folder_;

@@ -93,7 +93,7 @@ public:
     }
 
 private:
-    /// The name in errors about a missing part.
+    /// Returns the file that errors name when there is no tokenizer.
     [[nodiscard]] static std::string without_tokenizer(const std::filesystem::path& source) {
         return detail::is_file(source) ? source.string() : (source / "tokenizer.json").string();
     }

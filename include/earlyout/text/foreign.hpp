@@ -17,7 +17,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace text {
 enum class content { safetensors, gguf, json };
 
 /// Suffix of a message about a file that is shorter than its own header declares.
-inline constexpr const char* cut_off = ": the file is cut off, such as by an incomplete download";
+inline constexpr const char* cut_off = ": the file is truncated, such as by an incomplete download";
 
 /// Returns true if a text begins with this, ignoring case.
 [[nodiscard]] inline bool begins_with(std::string_view text, std::string_view lower_case) {
@@ -88,22 +88,22 @@ inline constexpr const char* cut_off = ": the file is cut off, such as by an inc
     text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
     if (text.empty()) return "nothing but white space";
     for (const std::string_view page : {"<!doctype"sv, "<html"sv, "<head"sv, "<body"sv, "<!--"sv}) {
-        if (begins_with(text, page)) return "an HTML page, such as a saved answer of a download that failed";
+        if (begins_with(text, page)) return "an HTML page, such as the saved response of a failed download";
     }
     for (const std::string_view page : {"<?xml"sv, "<error"sv}) {
-        if (begins_with(text, page)) return "an XML page, such as a saved answer of a download that failed";
+        if (begins_with(text, page)) return "an XML page, such as the saved response of a failed download";
     }
     for (const std::string_view answer :
          {"entry not found"sv, "repository not found"sv, "not found"sv, "404"sv, "403"sv, "access to model"sv,
           "access denied"sv, "invalid username"sv, "invalid credentials"sv, "unauthorized"sv, "forbidden"sv,
           "too many requests"sv}) {
         if (begins_with(text, answer)) {
-            return "the saved answer of a download that failed: '" + detail::printable(text.substr(0, 60)) + "'";
+            return "the saved response of a failed download: '" + detail::printable(text.substr(0, 60)) + "'";
         }
     }
     if (expected != content::json && (text[0] == '{' || text[0] == '[')) {
         return begins_with(text, "{\"error\"")
-                   ? "the saved answer of a download that failed: " + detail::printable(text.substr(0, 60))
+                   ? "the saved response of a failed download: " + detail::printable(text.substr(0, 60))
                    : "a JSON file";
     }
     return {};

@@ -97,7 +97,7 @@ enum class repeated_key {
         }
         refuse_foreign(text, content::json, source, "JSON");
         const bool ends = std::string_view(e.what()).find("unexpected end of input") != std::string_view::npos;
-        fail(errc::malformed_file, source, ": expected JSON, found ", ends ? "a text that is cut off: a " : "a ",
+        fail(errc::malformed_file, source, ": expected JSON, found ", ends ? "a truncated text: a " : "a ",
              short_reason(e.what()));
     }
 }

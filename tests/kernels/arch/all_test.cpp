@@ -20,7 +20,7 @@ TEMPLATE_LIST_TEST_CASE("an instruction set with all its extensions", "[kernels]
     STATIC_REQUIRE(std::is_base_of_v<TestType, arch::best<TestType>>);
 }
 
-TEMPLATE_LIST_TEST_CASE("extensions are used where they are compiled in", "[kernels][arch]", support::archs) {
+TEMPLATE_LIST_TEST_CASE("extensions are used if they are compiled in", "[kernels][arch]", support::archs) {
     using best = arch::best<TestType>;
 #if defined(__AVX512BW__) && defined(__AVX512VNNI__)
     STATIC_REQUIRE(std::is_base_of_v<xsimd::avx512bw, TestType> <=
@@ -54,7 +54,7 @@ constexpr std::array<std::size_t, 3> tiles() {
 
 }  // namespace
 
-TEST_CASE("tile sizes that were measured to be the fastest", "[kernels][arch]") {
+TEST_CASE("tile sizes are those measured to be the fastest", "[kernels][arch]") {
     using sizes = std::array<std::size_t, 3>;
 #if XSIMD_WITH_SSE2
     CHECK(tiles<xsimd::sse2>() == sizes{1, 1, 1});

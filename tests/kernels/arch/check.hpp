@@ -19,7 +19,7 @@ namespace support {
 
 namespace arch = earlyout::kernels::arch;
 
-/// What an instruction set's functions return for a tag, against plain arithmetic.
+/// Compares an instruction set's functions for a tag with plain arithmetic.
 template <class Arch, class Tag>
 class instruction_set {
 public:
@@ -53,7 +53,7 @@ private:
         for (std::size_t i = 0; i < w; ++i) CHECK(found[i] == x[i] * y[i] + z[i]);
         const auto sum = [](const auto& a, const auto& b) { return a + b; };
         CHECK(arch::fold_lanes(load(x), sum, tag_) == std::accumulate(x, x + w, 0.0f));
-        // Halves first: what is large cancels before what is small is added.
+        // Halves first: large values cancel before small ones are added.
         for (std::size_t i = 0; i < w; ++i) x[i] = i == 0 ? 0x1p30f : i == w / 2 ? -0x1p30f : 1.0f;
         CHECK(arch::fold_lanes(load(x), sum, tag_) == static_cast<float>(w - 2));
     }
@@ -123,7 +123,7 @@ private:
     Tag tag_;
 };
 
-/// Checks all of an instruction set's functions: those of its own and those that it takes from others.
+/// Checks all of an instruction set's functions: its own and inherited ones.
 /// @param tag Arch{}, or that with extensions
 template <class Arch, class Tag = Arch>
 void check_instruction_set(Tag tag = {}) {

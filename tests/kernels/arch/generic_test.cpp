@@ -10,7 +10,7 @@
 namespace eo = earlyout;
 namespace arch = eo::kernels::arch;
 
-TEMPLATE_LIST_TEST_CASE("what every instruction set can do", "[kernels][arch]", support::archs) {
+TEMPLATE_LIST_TEST_CASE("operations of every instruction set", "[kernels][arch]", support::archs) {
     support::check_instruction_set<TestType>(arch::any_arch(TestType{}));
     STATIC_REQUIRE(!support::instruction_set<TestType, arch::any_arch>::loads_f16);
     STATIC_REQUIRE(!decltype(arch::matrix_unit(arch::any_arch(TestType{})))::is_there);
@@ -28,7 +28,7 @@ constexpr int chosen(arch::requires_arch<no_arch>) { return 1; }
 
 }  // namespace
 
-TEST_CASE("the overload whose tag is nearest is taken", "[kernels][arch]") {
+TEST_CASE("the overload with the nearest tag is selected", "[kernels][arch]") {
     STATIC_REQUIRE(chosen(derived_arch{}) == 1);
     STATIC_REQUIRE(chosen(eo::default_arch{}) == 0);
 }

@@ -64,7 +64,7 @@ private:
         };
         fail(errc::malformed_file, source_, ": ", name(), ": expected ", count, each == 1 ? "" : " values of ",
              each == 1 ? "" : std::to_string(each), " bytes at byte ", at_, ", found ", left,
-             " left: the file is cut off or damaged");
+             " left: the file is truncated or damaged");
     }
 
     std::span<const std::byte> bytes_;

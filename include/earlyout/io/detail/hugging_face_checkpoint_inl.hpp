@@ -71,7 +71,7 @@ EARLYOUT_IO_INLINE void hugging_face_checkpoint::refuse_without(const std::files
     std::error_code ignored;
     const bool link = std::filesystem::is_symlink(std::filesystem::symlink_status(file, ignored));
     const std::string found = detail::found_in_place_of_model(folder_);
-    fail(errc::no_such_file, file.string(), link ? ": a link to a file that is not there" : ": no such file", beside,
+    fail(errc::no_such_file, file.string(), link ? ": a link to a missing file" : ": no such file", beside,
          found.c_str());
 }
 

@@ -21,9 +21,8 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace io { namespace de
     }
     if (const auto error = parsed.find("error"); parsed.size() <= 2 && error != parsed.end() && error->is_string()) {
         fail(errc::malformed_file, file.path(),
-             ": expected a model's file, found the saved answer of a download that "
-             "failed: '",
-             error->get<std::string>(), "'");
+             ": expected a model's file, found the saved response of a failed download: '", error->get<std::string>(),
+             "'");
     }
     return parsed;
 }

@@ -61,9 +61,8 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace io::detail {
 inline void refuse_missing_model(const std::filesystem::path& path) {
     if (detail::exists(path)) return;
     std::error_code ignored;
-    const char* const link = std::filesystem::is_symlink(std::filesystem::symlink_status(path, ignored))
-                                 ? "a link to something that is not there"
-                                 : "nothing";
+    const char* const link =
+        std::filesystem::is_symlink(std::filesystem::symlink_status(path, ignored)) ? "a broken link" : "nothing";
     const char* const download = is_repository_name(path.native())
                                      ? "; if it is the name of a public repository: nothing is downloaded, fetch the "
                                        "model and give its folder"

@@ -56,7 +56,7 @@ struct llama_layers {
         return s;
     }
 
-    /// Checks a layer's `layer_types` entry against its window; without that list the window decides.
+    /// Returns a layer's `layer_types` entry, which must match its window; without that list the window decides.
     static std::string layer_type(const reader& from, const model_shape& s, std::size_t layer, std::size_t window) {
         const std::string key = "layer_types." + std::to_string(layer - 1);
         const std::string_view own = window == 0 ? "full_attention" : "sliding_attention";

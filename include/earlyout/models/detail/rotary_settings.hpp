@@ -130,7 +130,7 @@ private:
         }
         into.scaling.original_context = original_context(at);
     }
-    /// The value of the object or of the top level; without either, the model's context.
+    /// Returns the value of the object or of the top level; without either, the model's context.
     [[nodiscard]] double original_context(const std::string& at) const {
         const std::string key = "original_max_position_embeddings";
         const auto own = from_.real(at + key);

@@ -81,7 +81,7 @@ private:
         const auto number = from_.real(key);
         if (number && (*number != 0.0) != neutral) refuse(key, neutral ? "true" : "false", *number);
     }
-    /// Empty also if the value has another type.
+    /// Returns the value; empty also if it has another type.
     template <class Get>
     static auto read(Get get) -> decltype(get()) {
         try {

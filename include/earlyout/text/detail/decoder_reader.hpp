@@ -59,7 +59,7 @@ private:
         } else if (name == "Strip") {
             read_strip(place);
         } else if (fused_) {
-            type.refuse(errc::unsupported, "only Strip behind Fuse");
+            type.refuse(errc::unsupported, "only Strip after Fuse");
         } else if (name == "ByteFallback") {
             made_.bytes = true;
         } else if (name == "Replace") {
@@ -75,7 +75,7 @@ private:
         }
     }
     void replace(const json_place& place, const std::string& from, const std::string& to) {
-        place.require(!from.empty(), "some text");
+        place.require(!from.empty(), "a non-empty text");
         place.require(to.size() <= 64 && made_.replacements.size() < 4, "few and short replacements");
         made_.replacements.emplace_back(from, to);
     }
@@ -85,7 +85,7 @@ private:
         const json_place stop = place.at("stop");
         stop.require(stop.is_null() || stop.value().is_number_unsigned(), "a count");
         if (!stop.is_null() && stop.value().get<std::uint64_t>() != 0) stop.refuse(errc::unsupported, "0");
-        if (!fused_) place.at("type").refuse(errc::unsupported, "Strip behind Fuse only");
+        if (!fused_) place.at("type").refuse(errc::unsupported, "Strip only after Fuse");
         const json_place start = place.at("start");
         start.require(start.value().is_number_unsigned() && start.value().get<std::uint64_t>() <= 1024,
                       "a count up to 1024");

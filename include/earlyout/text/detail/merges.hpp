@@ -153,7 +153,7 @@ private:
         }
         std::ranges::make_heap(queue_, std::greater());
     }
-    /// Pops the least entry of the queue: of lowest rank, then leftmost.
+    /// Returns a queue entry. The queue pops the least: of lowest rank, then leftmost.
     [[nodiscard]] static std::uint64_t entry(std::uint32_t left, const merge_rule& rule) noexcept {
         return std::uint64_t{rule.rank} << 32 | left;
     }

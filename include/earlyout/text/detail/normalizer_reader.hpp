@@ -56,7 +56,7 @@ private:
         const json_place written = place.at("pattern");
         const std::string& to = short_text(place.at("content"));
         if (const json_place literal = written.at("String"); !literal.is_null()) {
-            literal.require(!literal.string().empty(), "some text");
+            literal.require(!literal.string().empty(), "a non-empty text");
             add({.what = kind::replace, .from = literal.string(), .at = {}, .to = to});
         } else {
             const json_place expression = written.at("Regex");

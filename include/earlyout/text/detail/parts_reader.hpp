@@ -189,7 +189,7 @@ private:
         return found->second;
     }
 
-    /// Lists each way to split a piece into two others, ranked by its score.
+    /// Returns each way to make a piece of two others, ranked by its score.
     [[nodiscard]] std::vector<merge_rule> rules_of_scores() const {
         std::vector<merge_rule> rules;
         if (parts_.scores.empty() || !by_character()) return rules;

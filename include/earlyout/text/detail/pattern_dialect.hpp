@@ -87,7 +87,7 @@ private:
         if (!in_class_) out_ += ']';
         at_ += 2;
     }
-    /// Includes the name or number that belongs to it: \p{L}, \x{61}.
+    /// Copies an escape with the name or number that belongs to it: \p{L}, \x{61}.
     void copy_escape(char letter) {
         const bool braced =
             std::string_view("pPxo").find(letter) != std::string_view::npos && in_.substr(at_ + 2).starts_with('{');

@@ -63,7 +63,7 @@ private:
             return;
         }
         if (byte_level_ || made_.spaces) {
-            place.refuse(errc::unsupported, byte_level_ ? "nothing behind ByteLevel" : "nothing behind Metaspace");
+            place.refuse(errc::unsupported, byte_level_ ? "nothing after ByteLevel" : "nothing after Metaspace");
         }
         if (type == "ByteLevel") {
             read_byte_level(place);

@@ -69,7 +69,7 @@ private:
         const json_place place = root.at("decoder");
         const bool is_byte_level = asks_for_bytes(place, 0);
         if (data_.symbols.by_character && is_byte_level) {
-            root.at("pre_tokenizer").refuse(errc::unsupported, "one that ends with ByteLevel, as the decoder is that");
+            root.at("pre_tokenizer").refuse(errc::unsupported, "one that ends with ByteLevel, like the decoder");
         }
         if (!data_.symbols.by_character) {
             if (!is_byte_level && !place.is_null()) place.at("type").refuse(errc::unsupported, "ByteLevel");
@@ -111,8 +111,7 @@ private:
         return static_cast<token_id>(value.get<std::uint64_t>());
     }
     void add(token_id id, std::string bytes, const auto& name) {
-        if (data_.words.has(id))
-            fail(errc::malformed_file, name(), ": expected an id of its own, found ", id, " twice");
+        if (data_.words.has(id)) fail(errc::malformed_file, name(), ": expected a unique id, found ", id, " twice");
         data_.words.add(id, std::move(bytes));
     }
 
@@ -128,7 +127,7 @@ private:
             const json_place id = entry.at("id");
             // The search for them takes time that grows with the longest.
             content.require(!content.string().empty() && content.string().size() <= 1024, "1 to 1024 bytes");
-            content.require(seen.insert(content.string()).second, "a token that is not there yet");
+            content.require(seen.insert(content.string()).second, "a new token");
             added.push_back({.content = content.string(),
                              .id = read_id(id.value(), [&] { return id.name(); }),
                              .special = entry.at("special").boolean(false) || is_added_control_name(content.string()),
