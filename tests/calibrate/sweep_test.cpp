@@ -69,10 +69,10 @@ TEST_CASE("a sweep always contains the policies that fit chose", "[calibrate][sw
     const auto policies = texts_of(calibrate::make_sweep(model, {}));
     CHECK(has(policies, "learn-to-exit(0.65) & margin(0.17) @ 3"));
     CHECK(has(policies, "learn-to-exit(0.65) & margin(0.17) @ 3; cache=defer"));
-    CHECK(has(policies, "learn-to-exit(0.1)"));
-    CHECK(has(policies, "learn-to-exit(0.1) & margin(0.3)"));
-    CHECK(has(policies, "learn-to-exit(1) & margin(0.3)"));
-    CHECK_FALSE(has(policies, "learn-to-exit(1)"));  // exits unconditionally
+    CHECK(has(policies, "learn-to-exit(0.1) @ 3"));
+    CHECK(has(policies, "learn-to-exit(0.1) & margin(0.3) @ 3"));
+    CHECK(has(policies, "learn-to-exit(1) & margin(0.3) @ 3"));
+    CHECK_FALSE(has(policies, "learn-to-exit(1) @ 3"));  // exits unconditionally
     CHECK(std::ranges::none_of(policies, [](const std::string& p) { return p.starts_with("sec"); }));
     CHECK(policies.size() == std::set(policies.begin(), policies.end()).size());
 }

@@ -4,6 +4,7 @@
 #include <earlyout/exit/cache/omit.hpp>
 #include <earlyout/exit/cache/propagate.hpp>
 #include <earlyout/exit/gates/always.hpp>
+#include <earlyout/exit/heads/shortlist.hpp>
 #include <earlyout/generate/session.hpp>
 
 #include <cstddef>

@@ -105,7 +105,10 @@ private:
     void add_gate(const gate_entry& entry, const policy_spec& cache) {
         policy_spec policy = cache;
         if (entry.info.name == always_exit::info.name) return add_fixed(policy);
-        add_fitted(entry, cache);
+        const std::optional<policy_spec> chosen =
+            entry.is_fitted() && exits() != nullptr ? fitted_policy(*exits(), entry.info.name) : std::nullopt;
+        if (chosen) add_fitted(*chosen, cache);
+        if (chosen && policy.layers.empty()) policy.layers = chosen->layers;
         for (std::size_t p = 0; p < entry.info.parameters.size(); ++p) {
             if (entry.info.parameters[p].grid.empty()) continue;
             for (const float margin : margins(entry)) {
@@ -116,14 +119,12 @@ private:
     }
 
     /// Adds the policies that fit chose, so that a sweep always includes them.
-    void add_fitted(const gate_entry& entry, const policy_spec& cache) {
-        if (!entry.is_fitted() || exits() == nullptr || !o_.thresholds.empty() || !o_.layers.empty()) return;
-        const std::optional<policy_spec> chosen = fitted_policy(*exits(), entry.info.name);
-        if (!chosen || chosen->gates.empty()) return;
+    void add_fitted(const policy_spec& chosen, const policy_spec& cache) {
+        if (chosen.gates.empty() || !o_.thresholds.empty() || !o_.layers.empty()) return;
         policy_spec policy = cache;
-        policy.gates = chosen->gates;
-        policy.layers = chosen->layers;
-        policy.shortlist = chosen->shortlist;
+        policy.gates = chosen.gates;
+        policy.layers = chosen.layers;
+        policy.shortlist = chosen.shortlist;
         add(policy);
     }
 

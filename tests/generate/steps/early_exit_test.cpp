@@ -10,6 +10,7 @@
 #include <earlyout/exit/heads/adapter_head.hpp>
 #include <earlyout/exit/heads/own_head.hpp>
 #include <earlyout/exit/heads/shared_head.hpp>
+#include <earlyout/exit/heads/shortlist.hpp>
 #include <earlyout/generate/session.hpp>
 
 #include <atomic>
@@ -207,7 +208,7 @@ TEST_CASE("a spent budget ends the completion and is not a stop", "[generate][ea
         CHECK(emitted.finish_reason == eo::finish_reason::budget_spent);
         CHECK(emitted.exit_layers == std::vector<std::size_t>{6, 6, 6, 6, 1});
         // With budgets that continue, tokens exit at the first exit.
-        eo::session leaving{small_network(), within(eo::over_budget::leave)};
+        eo::session leaving{small_network(), within(eo::over_budget::exit)};
         const eo::completion shallow = leaving.complete(prompt, {.max_new_tokens = 6});
         CHECK(shallow.finish_reason == eo::finish_reason::max_new_tokens);
         CHECK(shallow.exit_layers == std::vector<std::size_t>{6, 6, 6, 6, 1, 1});
@@ -237,7 +238,7 @@ TEST_CASE("sequences that exit at different depths run together as they run alon
         std::vector<std::unique_ptr<running>> batch;
         for (std::size_t i = 0; i < count; ++i) {
             prompts.push_back(random_prompt(engine, 3 + i * 3));
-            batch.push_back(std::make_unique<running>(small_network(), exits, 40, eo::dtype::f32));
+            batch.push_back(std::make_unique<running>(small_network(), exits, 40, eo::f32{}));
             running& g = *batch.back();
             g.options = {.max_new_tokens = new_tokens, .temperature = i == 2 ? 0.9f : 0.0f, .seed = i};
             g.gates.sequence = exits.plan.start_sequence();
