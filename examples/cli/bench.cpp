@@ -123,7 +123,7 @@ command bench(CLI::App& app) {
     add_options(*sub, o->run);
     add_number(*sub, "--prompt-tokens", o->prompt_tokens, "Length of the prompt of the prefill measurement");
     add_number(*sub, "--new-tokens", o->new_tokens, "Tokens of the decode measurement, from an empty cache");
-    add_number(*sub, "--exit-layer", o->exit_layer, "Every token leaves after this layer; left out: full depth", 1)
+    add_number(*sub, "--exit-layer", o->exit_layer, "Every token exits after this layer; default: full depth", 1)
         ->type_name("K");
     sub->add_option("--rounds", o->rounds, "Measurements of each")
         ->check(CLI::Range(1, 1000))

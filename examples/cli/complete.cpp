@@ -55,7 +55,7 @@ eo::token_id end_token(const model& m, const complete_options& o, const std::str
              given, "'");
 }
 
-/// Writes each token as soon as its text is certain: in colour on a terminal, with its layer where asked.
+/// Writes each token as soon as its text is certain: in colour on a terminal, with its layer if --show-layers is given.
 class token_printer {
 public:
     token_printer(const complete_options& o, std::size_t layers)
@@ -77,7 +77,7 @@ private:
     bool layers_;
 };
 
-/// The prompt's tokens where the middle of a text is asked for: the text in front of it is the prompt.
+/// The prompt's tokens where the middle of a text is wanted: the text in front of it is the prompt.
 std::vector<eo::token_id> middle_prompt(complete_options& o, const model& m, const std::string& prompt) {
     const auto& words = tokenizer_of(m, o.model.folder);
     const auto tokens = eo::text::fill_in_the_middle::of(words);
@@ -153,7 +153,7 @@ int run(complete_options& o) {
 
 command complete(CLI::App& app) {
     CLI::App* const sub = app.add_subcommand(
-        "complete", "Continue a text, with the exits that were fitted to the model, and show where tokens left");
+        "complete", "Continue a text, with the exits that were fitted to the model, and show where tokens exited");
     sub->footer(
         "Examples:\n"
         "  earlyout complete --prompt 'def add(a, b):' --show-layers\n"

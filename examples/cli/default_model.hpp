@@ -8,7 +8,7 @@
 
 namespace cli {
 
-/// Returns the folder of the model that comes with earlyout: beside the executable, in the source tree that the
+/// Returns the folder of the bundled model: beside the executable, in the source tree that the
 /// executable was built in, wherever that is now, or where that was when it was built. Empty: in none of them.
 [[nodiscard]] inline std::string default_model(const std::filesystem::path& executable,
                                                const std::filesystem::path& when_built) {

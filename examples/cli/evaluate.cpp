@@ -95,7 +95,7 @@ void print_head(std::ostream& to, std::size_t samples, std::size_t threads, bool
            << "loss: of ROUGE-L; agree: tokens as at full depth before the first that is not\n";
     }
     to << "  " << std::left << std::setw(width) << "policy" << std::right
-       << " skipped   speed  request     loss    agree   stops (right)\n";
+       << " skipped   speed  request     loss    agree   stops (precision)\n";
 }
 
 void print_row(std::ostream& to, const calibrate::swept_policy& s, const std::vector<calibrate::sample>& samples,
@@ -355,7 +355,7 @@ command evaluate(CLI::App& app) {
     add_options(*sub, o->weights);
     o->run.threads = 1;
     add_options(*sub, o->run);
-    sub->get_option("--threads")->description("Threads that compute; speeds are of so many")->default_str("1");
+    sub->get_option("--threads")->description("Threads that compute; speeds are for that number")->default_str("1");
     sub->add_option("--exits", o->exits, "Exits to evaluate, in place of the model folder's exits.safetensors")
         ->type_name("FILE");
     add_corpus_options(*sub, o->texts, o->corpus);
@@ -368,19 +368,19 @@ command evaluate(CLI::App& app) {
     const std::string policies = "Exit policies, all combinations";
     sub->add_option(
            "--policy", o->policies,
-           "A policy to measure, as printed; may be given several times. Left out: all combinations of the rest")
+           "A policy to measure, as printed; may be given several times. Default: all combinations of the rest")
         ->allow_extra_args(false)
         ->type_name("POLICY")
         ->group(policies);
     sub->add_option(
            "--gates", o->sweep.gates,
-           "Gates to try; left out: fixed, margin, and what was fitted to the model, with the policies that fit chose "
+           "Gates to try; default: fixed, margin, and what was fitted to the model, with the policies that fit chose "
            "among them")
         ->delimiter(',')
         ->check(one_of(gate_names()))
         ->type_name("GATE,...")
         ->group(policies);
-    sub->add_option("--thresholds", o->sweep.thresholds, "Left out: a grid for each gate")
+    sub->add_option("--thresholds", o->sweep.thresholds, "Default: a grid for each gate")
         ->delimiter(',')
         ->type_name("P,...")
         ->group(policies);
@@ -393,7 +393,7 @@ command evaluate(CLI::App& app) {
     add_layers(
         *sub, "--shortlists", o->sweep.shortlists,
         "Sizes of the shortlist that later exits compute logits of, for gates that read logits at several exits; "
-        "0 (and left out): the whole vocabulary")
+        "0 (the default): the whole vocabulary")
         ->group(policies);
     sub->add_option("--shortlist-reach", o->reach,
                     "Where shortlists are used: exits (full depth computes all logits) or full-depth (it uses the "
@@ -410,7 +410,7 @@ command evaluate(CLI::App& app) {
            "the paper's thresholds of exit and of stop, one at a time")
         ->group(policies);
     add_layers(*sub, "--exit-layers", o->sweep.layers,
-               "Layers after which gates are evaluated; left out: each gate's own")
+               "Layers after which gates are evaluated; default: each gate's own")
         ->group(policies);
     sub->add_option("--kv", o->sweep.caches, "Cache policies")
         ->delimiter(',')
@@ -419,7 +419,7 @@ command evaluate(CLI::App& app) {
         ->capture_default_str()
         ->group(policies);
     add_layers(*sub, "--defer-caps", o->sweep.defer_caps,
-               "With --kv defer: max deferred tokens; 0 (and left out): any number")
+               "With --kv defer: max deferred tokens; 0 (the default): any number")
         ->group(policies);
     sub->add_option("--prefill", o->prefill, "With --kv defer: prompts eager or lazy")
         ->check(one_of({"eager", "lazy"}))

@@ -182,8 +182,7 @@ int run(fit_options& o) {
 void add_what(CLI::App& app, fit_options& o) {
     const std::string fitted = "What is fitted";
     calibrate::fit_options& fit = o.fit;
-    add_layers(app, "--exit-layers", fit.layers, "Layers to fit exits after; left out: all but the last")
-        ->group(fitted);
+    add_layers(app, "--exit-layers", fit.layers, "Layers to fit exits after; default: all but the last")->group(fitted);
     app.add_option(
            "--heads", fit.heads,
            "What computes an exit's logits: shared (the model's own output, nothing to fit), adapter (a low-rank "
@@ -290,9 +289,9 @@ command fit(CLI::App& app) {
     add_options(*sub, o->model);
     add_options(*sub, o->weights);
     add_number(*sub, "--threads", o->threads,
-               "Threads that compute; left out: as many as there are processor cores, within the container's limit", 1)
+               "Threads that compute; default: as many as there are processor cores, within the container's limit", 1)
         ->default_str("");
-    sub->add_option("--out", o->out, "File to write, as a whole or not at all; left out: the model folder's")
+    sub->add_option("--out", o->out, "File to write, as a whole or not at all; default: the model folder's")
         ->type_name("FILE");
     sub->add_option("--also-dtype", o->also_formats,
                     "Further weight formats to check the thresholds with; those that hold may use the exits too")

@@ -23,7 +23,7 @@ struct attribute {
 [[nodiscard]] std::string element(std::string_view name, std::initializer_list<attribute> attributes,
                                   std::string_view content = {});
 
-/// "1.25": so many digits after the point; a true minus sign.
+/// "1.25": that many digits after the point; a true minus sign.
 [[nodiscard]] std::string fixed_digits(double value, int digits);
 /// "12.5 %"
 [[nodiscard]] std::string percentage(double share, int digits = 1);

@@ -100,7 +100,7 @@ command logits(CLI::App& app) {
     add_options(*sub, o->model);
     add_ids(*sub, o->ids);
     add_options(*sub, o->weights);
-    add_number(*sub, "--exit-layer", o->exit_layer, "Layers to run, from 1; left out: all", 1);
+    add_number(*sub, "--exit-layer", o->exit_layer, "Layers to run, from 1; default: all", 1);
     add_json(*sub, o->json);
     sub->footer(
         "Examples:\n"

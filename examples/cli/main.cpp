@@ -38,7 +38,7 @@ constexpr const char* examples =
     "  earlyout evaluate --model my-model --text other-sources/\n"
     "\n"
     "`earlyout SUBCOMMAND --help` lists a subcommand's options and examples.\n"
-    "Exit status: 0; 1 when something went wrong, 2 when it was asked for wrongly,\n"
+    "Exit status: 0; 1 when something went wrong, 2 when its options are wrong,\n"
     "130 when interrupted, 143 when terminated.";
 
 /// Every error is one line on standard error.
@@ -88,7 +88,7 @@ std::string explain(const CLI::ParseError& e, const CLI::App& app, std::span<cha
 }
 
 int run(int argc, char** argv) {
-    CLI::App app{"Completes text with a transformer whose tokens leave after as many layers as they need.", "earlyout"};
+    CLI::App app{"Completes text with a transformer whose tokens exit after as many layers as they need.", "earlyout"};
     app.set_version_flag("--version", std::string("earlyout ") + eo::version + " (" + eo::instruction_set + ")");
     app.footer(examples);
     app.formatter(std::make_shared<cli::help_formatter>(cli::help_width()));

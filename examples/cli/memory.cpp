@@ -18,7 +18,7 @@ namespace cli {
 
 namespace {
 
-/// Bytes of an element in a weight format, scales left out; 0: as it is stored.
+/// Bytes of an element in a weight format, without scales; 0: as it is stored.
 double bytes_of_element(std::string_view format) {
     if (format == "f32") return 4.0;
     if (format == "bf16" || format == "f16") return 2.0;

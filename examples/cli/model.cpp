@@ -18,7 +18,7 @@ void check_is_there(const std::string& model) {
     std::error_code ignored;
     if (model.empty()) {
         eo::fail(eo::errc::no_such_file,
-                 "--model: expected the model that comes with earlyout beside the command or in examples/model of its "
+                 "--model: expected the bundled model beside the command or in examples/model of its "
                  "source tree, found none there; give --model PATH");
     }
     if (fs::exists(model, ignored)) return;

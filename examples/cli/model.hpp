@@ -12,7 +12,7 @@
 
 namespace cli {
 
-/// What the command runs: a checkpoint of any architecture that the library has, in the weight format asked for.
+/// What the command runs: a checkpoint of any architecture that the library has, in the weight format chosen.
 using model = eo::io::pretrained<eo::any_model>;
 
 /// Formats of the layers' matrices and of the output matrix.

@@ -109,8 +109,8 @@ void add_options(CLI::App& app, model_options& into) {
     std::error_code ignored;
     into.folder = default_model(std::filesystem::read_symlink("/proc/self/exe", ignored), EARLYOUT_EXAMPLE_MODEL);
     app.add_option("--model", into.folder,
-                   "Hugging Face folder, GGUF file or packed file (of quantize) with the model; left out: the small "
-                   "Python model that comes with earlyout")
+                   "Hugging Face folder, GGUF file or packed file (of quantize) with the model; default: the small "
+                   "Python model bundled with earlyout")
         ->type_name("PATH");
     app.add_flag("--no-mmap", into.no_mmap,
                  "Read a packed file into memory, in place of using it in place: it may then be overwritten");
@@ -118,7 +118,7 @@ void add_options(CLI::App& app, model_options& into) {
 
 void add_options(CLI::App& app, text_options& into, const std::string& name) {
     CLI::Option* const text = app.add_option(name, into.text, "The text itself")->type_name("TEXT");
-    app.add_option("--file", into.file, "File with the text; left out too: standard input")
+    app.add_option("--file", into.file, "File with the text; default: standard input")
         ->type_name("FILE")
         ->excludes(text);
 }
@@ -154,8 +154,8 @@ void add_options(CLI::App& app, exit_options& into) {
         app.add_option(
                "--policy", into.policy,
                "The whole policy as one text, as evaluate and fit print it: "
-               "'margin(0.9) @ 2,4; cache=defer', 'fitted' (what fit chose), 'full-depth'. Left out, with --exit-gate "
-               "left out too: fitted where the model has exits that may be used with its weight format, else "
+               "'margin(0.9) @ 2,4; cache=defer', 'fitted' (what fit chose), 'full-depth'. Without it and --exit-gate: "
+               "fitted where the model has exits that may be used with its weight format, else "
                "full-depth")
             ->excludes(exact)
             ->type_name("POLICY")
@@ -168,7 +168,7 @@ void add_options(CLI::App& app, exit_options& into) {
             ->type_name("GATE")
             ->group(group);
     add_list(app, "--exit-layers", into.layers,
-             "Layers, from 1, after which the gate is evaluated; `fixed` exits after the first of them. Left out: "
+             "Layers, from 1, after which the gate is evaluated; `fixed` exits after the first of them. Default: "
              "for a fitted gate those that fit chose, else a quarter, half and three quarters of the depth")
         ->needs(gate)
         ->group(group);
@@ -176,7 +176,7 @@ void add_options(CLI::App& app, exit_options& into) {
                    "A token exits when the gate's measure reaches this; for entropy, kl-divergence and learn-to-exit "
                    "when it is "
                    "at most this. For patience the number of further exits in a row that must name the same token. "
-                   "Left out: the "
+                   "Default: the "
                    "fitted one for a fitted gate, 0.5 for entropy, 0.1 for kl-divergence, 2 for patience, else 0.9")
         ->check(finite)
         ->needs(gate)
@@ -184,15 +184,14 @@ void add_options(CLI::App& app, exit_options& into) {
         ->group(group);
     app.add_option("--check-margin", into.check_margin,
                    "learn-to-exit, mlp-router: where they would exit, compute the exit's logits, and exit if its two "
-                   "most likely tokens are this far apart in probability. Left out: the fitted one; 0 does not check")
+                   "most likely tokens are this far apart in probability. Default: the fitted one; 0 does not check")
         ->check(finite)
         ->needs(gate)
         ->type_name("P")
         ->group(group);
-    app.add_option(
-           "--stop-threshold", into.stop_threshold,
-           "sec: the completion ends when the gate's probability of an error exceeds this. Left out: the fitted "
-           "one; 1 never ends it")
+    app.add_option("--stop-threshold", into.stop_threshold,
+                   "sec: the completion ends when the gate's probability of an error exceeds this. Default: the fitted "
+                   "one; 1 never ends it")
         ->check(finite)
         ->needs(gate)
         ->type_name("P")
@@ -232,9 +231,10 @@ void add_options(CLI::App& app, exit_options& into) {
 
 CLI::Option* add_head_option(CLI::App& app, std::string& into) {
     return app
-        .add_option("--exit-head", into,
-                    "What exits answer with: shared (the model's own output), adapter or own (fitted to the model, at "
-                    "layers that have one), or auto, what the model's exits were fitted with")
+        .add_option(
+            "--exit-head", into,
+            "What computes exits' logits: shared (the model's own output), adapter or own (fitted to the model, at "
+            "layers that have one), or auto, what the model's exits were fitted with")
         ->check(one_of({"auto", "shared", "adapter", "own"}))
         ->type_name("HEAD")
         ->capture_default_str()
@@ -245,8 +245,8 @@ void add_cache_options(CLI::App& app, exit_options& into) {
     const std::string group = "Early exits";
     app.add_option("--kv", into.kv,
                    "Keys and values of skipped layers: propagate (from the exit's hidden state), "
-                   "defer (computed exactly when a later token needs them) or omit (none). Left out: propagate, or "
-                   "where the policy is left out too, what fit chose")
+                   "defer (computed exactly when a later token needs them) or omit (none). Default: propagate, or "
+                   "without a policy, what fit chose")
         ->check(one_of({"propagate", "defer", "omit"}))
         ->type_name("POLICY")
         ->group(group);
@@ -280,7 +280,7 @@ void add_options(CLI::App& app, weight_options& into) {
 
 void add_options(CLI::App& app, run_options& into) {
     add_number(app, "--threads", into.threads,
-               "Threads that compute; left out: as many as there are processor cores, within the container's limit")
+               "Threads that compute; default: as many as there are processor cores, within the container's limit")
         ->default_str("");
     add_number(app, "--prefill-threads", into.prefill_threads, "Threads that compute the prompt; 0: as many");
     app.add_option("--kv-dtype", into.kv_dtype,
@@ -288,8 +288,9 @@ void add_options(CLI::App& app, run_options& into) {
         ->check(one_of({"f32", "f16", "bf16"}))
         ->type_name("FORMAT")
         ->capture_default_str();
-    add_number(app, "--capacity", into.capacity,
-               "Most tokens of prompt and completion, for which memory is taken; 0: the model's context, at most 4096");
+    add_number(
+        app, "--capacity", into.capacity,
+        "Max tokens of prompt and completion, for which memory is allocated; 0: the model's context, at most 4096");
 }
 
 void add_options(CLI::App& app, eo::generate_options& into) {
@@ -314,7 +315,7 @@ void add_options(CLI::App& app, eo::generate_options& into) {
     add_number(app, "--seed", into.seed, "The same seed draws the same tokens")->group(sampling);
 
     const std::string ending = "Length";
-    add_number(app, "--max-new-tokens", into.max_new_tokens, "Most tokens to produce")->group(ending);
+    add_number(app, "--max-new-tokens", into.max_new_tokens, "Max tokens to produce")->group(ending);
     app.add_option("--stop", into.stop_strings,
                    "End before this text, or at a special token, such as <|file_sep|>; may be given several times")
         ->type_name("TEXT")
@@ -322,7 +323,7 @@ void add_options(CLI::App& app, eo::generate_options& into) {
         ->group(ending);
     app.add_option_function<double>(
            "--max-time", [&into](double seconds) { into.max_time = std::chrono::duration<double>(seconds); },
-           "Most seconds; checked after every token")
+           "Max seconds; checked after every token")
         ->check(positive)
         ->type_name("SECONDS")
         ->group(ending);
@@ -351,9 +352,9 @@ void add_corpus_options(CLI::App& app, std::vector<std::string>& texts, eo::cali
         ->type_name("SUFFIX,...")
         ->capture_default_str()
         ->group(group);
-    add_number(app, "--tokens", into.max_tokens, "Most tokens to read; files are taken in random order", 2)
+    add_number(app, "--tokens", into.max_tokens, "Max tokens to read; files are taken in random order", 2)
         ->group(group);
-    add_number(app, "--tokens-per-file", into.max_tokens_per_text, "Most tokens of one file", 2)->group(group);
+    add_number(app, "--tokens-per-file", into.max_tokens_per_text, "Max tokens of one file", 2)->group(group);
 }
 
 void add_plain_text(CLI::App& app, bool& wanted) {

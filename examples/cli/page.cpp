@@ -143,13 +143,13 @@ std::string table_of_policies(const evaluation_report& r) {
                 "\n";
     }
     std::string head = element("th", {{"class", "first"}}, "policy");
-    for (const char* name : {"skipped", "speed", "request", "loss", "agree", "stops (right)"}) {
+    for (const char* name : {"skipped", "speed", "request", "loss", "agree", "stops (precision)"}) {
         head += element("th", {}, name);
     }
     return section("All policies",
                    "skipped: layers; speed: tokens per second of decoding against full depth; request: the same with "
                    "the prompt; loss: of ROUGE-L; agree: tokens as at full depth before the first that is not; stops: "
-                   "completions ended, and how many of them rightly. Bold: on the Pareto front.",
+                   "completions ended, and how many of them correctly. Bold: on the Pareto front.",
                    element("div", {{"class", "scroll"}},
                            element("table", {{"class", "all"}},
                                    element("thead", {}, element("tr", {}, head)) + element("tbody", {}, rows))));

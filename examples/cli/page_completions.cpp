@@ -103,7 +103,7 @@ private:
         std::string out;
         for (std::size_t i = 0; i < early.ids.size(); ++i) {
             const std::size_t layer = early.exit_layers[i];
-            std::string about = "left after layer " + std::to_string(layer);
+            std::string about = "exited after layer " + std::to_string(layer);
             std::string says;
             if (i < shown_.answers.size()) {
                 const std::vector<eo::token_id>& answers = shown_.answers[i];
@@ -133,8 +133,8 @@ private:
         if (at >= sample_.reference.size() || at >= shown_.full().ids.size()) return {};
         const auto& ids = shown_.full().ids;
         const auto wrong = static_cast<std::size_t>(std::ranges::mismatch(ids, sample_.reference).in1 - ids.begin());
-        const std::string judged = wrong < at    ? "rightly: full depth was wrong before"
-                                   : wrong == at ? "rightly: full depth's next token is wrong"
+        const std::string judged = wrong < at    ? "correct: full depth was wrong before"
+                                   : wrong == at ? "correct: full depth's next token is wrong"
                                                  : "wrongly: full depth's next token is right";
         return words("stopped", judged);
     }

@@ -90,7 +90,7 @@ std::string stops(const evaluation_report& r) {
                     "Stops that were right in at least " + percentage(precision, 0) + ": " +
                         element("b", {}, escape(shown_name(best->policy))) + " ended " +
                         grouped(best->measured.early.stops) + " completions, " +
-                        percentage(best->measured.stops(r.samples).precision(), 0) + " of them rightly, and saved " +
+                        percentage(best->measured.stops(r.samples).precision(), 0) + " of them correctly, and saved " +
                         percentage(best->measured.work_saved()) + " of all work, prompts counted.");
     }
     return items;

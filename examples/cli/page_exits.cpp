@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What each exit is worth: how early tokens are right, where policies leave, and whether confidences can be believed.
+// What each exit is worth: how early tokens are right, where policies exit, and whether confidences can be believed.
 #include "page_parts.hpp"
 #include "svg.hpp"
 
@@ -131,7 +131,7 @@ std::string histogram(const eo::calibrate::swept_policy& s, double most) {
     const eo::calibrate::evaluation& e = s.measured.early;
     const std::size_t layers = e.layers;
     const svg::axis y = share_axis(most, 128, 26, "% of the tokens", 3);
-    const svg::axis x = layer_axis(layers, layers, 30, 252, "left after layer");
+    const svg::axis x = layer_axis(layers, layers, 30, 252, "exited after layer");
     std::string out = svg::axes(x, y);
     for (std::size_t layer = 1; layer < e.exit_histogram.size(); ++layer) {
         const double share =
@@ -145,7 +145,7 @@ std::string histogram(const eo::calibrate::swept_policy& s, double most) {
     const std::string remark = fixed_digits(s.measured.decode_speedup(), 2) + "\u00d7 \u00b7 loss " +
                                percentage(s.measured.rouge_l_loss()) + " \u00b7 mean layer " +
                                fixed_digits(e.mean_exit_layer(), 1);
-    return figure(shown_name(s.policy), svg::picture(260, 168, "Columns: where tokens left", out), remark);
+    return figure(shown_name(s.policy), svg::picture(260, 168, "Columns: where tokens exited", out), remark);
 }
 
 struct said {
@@ -222,7 +222,7 @@ std::string key(const std::vector<std::pair<std::string, std::string>>& entries)
 std::string oracle(const evaluation_report& r) {
     const eo::calibrate::exit_accuracy& a = r.observed.accuracy;
     if (a.tokens == 0) return {};
-    return section("How early tokens could leave",
+    return section("How early tokens could exit",
                    "Every exit on " + grouped(a.tokens) +
                        " tokens of the true text. A gate that knew full depth's answer would skip " +
                        percentage(a.skipped_by_oracle()) +
@@ -253,7 +253,7 @@ std::string exit_histograms(const evaluation_report& r) {
     std::vector<std::string> pictures;
     for (const eo::calibrate::swept_policy* s : shown) pictures.push_back(histogram(*s, most * 1.06));
     return section(
-        "Where tokens left",
+        "Where tokens exited",
         "The policy shown first is the fastest that loses at most 1.1 % or, without one, the fastest of all; "
         "then others of the Pareto front, from the slowest. A completion's first token comes from the "
         "prompt, at full depth unless prompts are lazy.",

@@ -70,7 +70,7 @@ void print(std::ostream& to, const json& object) {
 void print_legend(std::ostream& to, const eo::run_stats& s, const palette& colours) {
     constexpr std::size_t widest = 40;
     const std::size_t most = s.exit_histogram.empty() ? 0 : std::ranges::max(s.exit_histogram);
-    to << colours.dim("  left after layer    tokens") << '\n';
+    to << colours.dim("  exited after layer    tokens") << '\n';
     for (std::size_t layer = 1; layer < s.exit_histogram.size(); ++layer) {
         const std::size_t count = s.exit_histogram[layer];
         if (count == 0) continue;

@@ -24,14 +24,14 @@ using json = nlohmann::ordered_json;
 /// One line; bytes that are not UTF-8 become U+FFFD.
 void print(std::ostream& to, const json& object);
 
-/// How many tokens left after which layer, each line in its layer's colour.
+/// How many tokens exited after which layer, each line in its layer's colour.
 void print_legend(std::ostream& to, const eo::run_stats& stats, const palette& colours);
 /// A line of a summary: a name, and what it is.
 void print_line(std::ostream& to, const std::string& name, const std::string& value);
 /// Why it ended and what it cost.
 void print_summary(std::ostream& to, const eo::completion& result);
 
-/// With so many digits after the point.
+/// With that many digits after the point.
 [[nodiscard]] std::string fixed(double value, int digits);
 /// "12.3 %" of a share of 1
 [[nodiscard]] std::string percent(double share);

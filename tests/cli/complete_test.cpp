@@ -92,7 +92,7 @@ TEST_CASE("the text is streamed to standard output, what is said about it to sta
     const command_result r = complete({"--exact"});
     REQUIRE(r.status == 0);
     CHECK(r.out == text + "\n");
-    for (const char* word : {"left after layer", "mean exit layer", "8.00 of 8", "max_new_tokens", "tokens/s"}) {
+    for (const char* word : {"exited after layer", "mean exit layer", "8.00 of 8", "max_new_tokens", "tokens/s"}) {
         INFO(word);
         CHECK(r.err.find(word) != std::string::npos);
     }
@@ -181,7 +181,7 @@ TEST_CASE("a policy is one text, the same as its options", "[cli][complete]") {
     CHECK(complete({"--policy", "mlp-router"}).refused(1, {"exits.safetensors", "mlp-router"}));
 }
 
-TEST_CASE("what fit chose is followed unless something else is asked for", "[cli][complete]") {
+TEST_CASE("what fit chose is followed unless something else is wanted", "[cli][complete]") {
     const auto chosen = complete({"--json"}).json();
     const auto fitted = complete({"--json", "--policy", "fitted"}).json();
     CHECK(chosen.at("policy") == fitted.at("policy"));

@@ -176,7 +176,7 @@ TEST_CASE("evaluate writes a page that needs nothing else", "[cli][evaluate]") {
         INFO(policy);
         CHECK(count(page, policy) > 0);
     }
-    for (const char* part : {"Quality against speed", "How early tokens could leave", "Where tokens left",
+    for (const char* part : {"Quality against speed", "How early tokens could exit", "Where tokens exited",
                              "Completions by ", "Can the confidence be believed?", "Can the Stop&amp;Exit gate",
                              "What gates decide on the true text", "All policies", "prefers-color-scheme: dark"}) {
         INFO(part);
