@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Sets of signals as constants and as template arguments.
-#include <earlyout/exit/signals.hpp>
+#include <earlyout/exit/signal_view.hpp>
 
 #include <bit>
 #include <type_traits>
@@ -13,9 +13,9 @@ using eo::signal_set;
 
 namespace {
 
-constexpr signal every_signal[] = {signal::hidden_state,          signal::logits,         signal::argmax,
-                                   signal::max_probability,       signal::margin,         signal::entropy,
-                                   signal::previous_hidden_state, signal::previous_argmax};
+constexpr signal every_signal[] = {signal::hidden_state,          signal::logits,          signal::argmax,
+                                   signal::max_probability,       signal::margin,          signal::entropy,
+                                   signal::previous_hidden_state, signal::previous_argmax, signal::divergence};
 
 // Each is a bit of its own, and all_signals holds them and nothing else.
 constexpr bool distinct_and_complete() {
