@@ -67,7 +67,6 @@ TEST_CASE("a policy's defaults are filled in", "[generate][make_session]") {
     support::fitted_model model;
     CHECK(to_string(resolve(parsed("margin"), model)) == "margin(0.9) @ 1,3,4; head=shared");
     CHECK(to_string(resolve(parsed("fixed @ 3,5"), model)) == "fixed @ 3; head=shared");
-    CHECK(to_string(resolve(parsed("full-depth @ 2"), model)) == "full-depth; head=shared");
     for (const char* fitted : {"fitted", "learn-to-exit", "learn-to-exit(0.5)"}) {
         CHECK(error_of([&] { (void)resolve(parsed(fitted), model); }).code == "no_such_file");
     }

@@ -91,19 +91,19 @@ private:
                                      Attention& into) {
         const std::size_t d = s.d_model;
         const std::size_t width = d / parts;  // of the queries of one part
-        std::vector<matrix_part> parts;
+        std::vector<matrix_part> pieces;
         const auto add = [&](std::size_t kind, std::size_t to, bool turned) {
             for (std::size_t row = 0; row < d; ++row) {
                 const std::size_t stored = row / width * 3 * width + kind * width + row % width;
                 const std::size_t in_head = row % s.head_dim;
                 const std::size_t place = !turned || in_head >= dim ? in_head : in_head / 2 + in_head % 2 * (dim / 2);
-                parts.push_back({name + ".weight", 3 * d, stored, 1, to + row - in_head + place});
+                pieces.push_back({name + ".weight", 3 * d, stored, 1, to + row - in_head + place});
             }
         };
         add(0, 0, true);
         add(1, into.value_row(), false);
         add(2, into.key_row(), true);
-        from.fill(into.query_key_value(), std::move(parts));
+        from.fill(into.query_key_value(), std::move(pieces));
     }
 };
 
