@@ -161,16 +161,9 @@ TEST_CASE("invalid options are refused by name", "[generate][options]") {
 
 TEST_CASE("for any logits, a draw is a token that is not masked, or an error", "[generate][sampler]") {
     std::mt19937 engine(5);
-    const float infinity = std::numeric_limits<float>::infinity();
-    const std::vector<float> rare{std::numeric_limits<float>::quiet_NaN(),
-                                  infinity,
-                                  -infinity,
-                                  -infinity,
-                                  3.4e38f,
-                                  -3.4e38f,
-                                  0.0f,
-                                  -0.0f,
-                                  1e-45f};
+    const float inf = std::numeric_limits<float>::infinity();
+    const std::vector<float> rare{
+        std::numeric_limits<float>::quiet_NaN(), inf, -inf, -inf, 3.4e38f, -3.4e38f, 0.0f, -0.0f, 1e-45f};
     const auto one_of = [&](const auto& values) { return values[engine() % values.size()]; };
     std::size_t refused = 0, drawn = 0;
     for (int round = 0; round < 30000; ++round) {
@@ -178,7 +171,7 @@ TEST_CASE("for any logits, a draw is a token that is not masked, or an error", "
         std::vector<float> logits = random_logits(engine, vocab);
         const bool all_masked = engine() % 16 == 0;
         for (std::size_t left = engine() % 4; left != 0; --left) logits[engine() % vocab] = one_of(rare);
-        if (all_masked) std::ranges::fill(logits, -infinity);
+        if (all_masked) std::ranges::fill(logits, -inf);
         std::vector<eo::token_id> history(engine() % 5);
         for (auto& id : history) id = static_cast<eo::token_id>(engine() % vocab);
         const eo::generate_options o{.temperature = one_of(std::vector<float>{0.0f, 1e-45f, 1e-30f, 0.7f, 1.0f, 1e30f}),
@@ -188,7 +181,7 @@ TEST_CASE("for any logits, a draw is a token that is not masked, or an error", "
                                      .repetition_penalty = one_of(std::vector<float>{1.0f, 1e-38f, 0.5f, 2.0f, 1e38f}),
                                      .seed = engine()};
         REQUIRE(error_of([&] { eo::check(o); }).code == "none");
-        const bool numbers = std::ranges::all_of(logits, [&](float x) { return x < infinity; }) &&
+        const bool numbers = std::ranges::all_of(logits, [&](float x) { return x < inf; }) &&
                              std::ranges::any_of(logits, [](float x) { return std::isfinite(x); });
         eo::sampler sampler(vocab);
         eo::token_id id = -1;
@@ -201,7 +194,7 @@ TEST_CASE("for any logits, a draw is a token that is not masked, or an error", "
         }
         ++drawn;
         REQUIRE((id >= 0 && static_cast<std::size_t>(id) < vocab));
-        REQUIRE(logits[static_cast<std::size_t>(id)] != -infinity);
+        REQUIRE(logits[static_cast<std::size_t>(id)] != -inf);
     }
     CHECK(refused > 3000);
     CHECK(drawn > 10000);

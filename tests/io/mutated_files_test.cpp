@@ -22,7 +22,6 @@
 #include "support/temporary_folder.hpp"
 
 namespace eo = earlyout;
-using json = nlohmann::json;
 
 namespace {
 
@@ -61,7 +60,7 @@ private:
 };
 
 /// Changes one value somewhere in it.
-void mutate(json& value, dice& roll) {
+void mutate(nlohmann::json& value, dice& roll) {
     if (value.is_structured() && !value.empty()) {
         auto at = value.begin();
         std::advance(at, static_cast<std::ptrdiff_t>(roll.below(value.size())));
@@ -134,7 +133,7 @@ TEST_CASE("packed files of any structure load and run, or are refused", "[io][pa
         for (std::uint32_t seed = 0; seed < 200; ++seed) {
             dice roll(seed);
             auto metadata = good.metadata();
-            json shapes = json::parse(metadata.at("tensors"));
+            nlohmann::json shapes = nlohmann::json::parse(metadata.at("tensors"));
             std::vector<std::string> own;  // bytes of the tensors that were changed
             own.reserve(shapes.size());
             std::vector<eo::io::tensor_to_write> tensors;
@@ -159,7 +158,7 @@ TEST_CASE("packed files of any structure load and run, or are refused", "[io][pa
             if (seed % 3 != 0) {
                 const char* parts[] = {"tensors", "config", "matrices", "generation"};
                 std::string& text = metadata.at(parts[roll.below(std::size(parts))]);
-                json part = json::parse(text);
+                nlohmann::json part = nlohmann::json::parse(text);
                 mutate(part, roll);
                 text = part.dump();
             }
@@ -198,7 +197,7 @@ TEST_CASE("folders of any structure load and run, or are refused", "[io][mutated
                     std::span(own.emplace_back(roll.bytes(bytes_of(changed.type, changed.element_count())))));
                 tensors.emplace_back(changed);
             }
-            json config = whole.config().object().value;
+            nlohmann::json config = whole.config().object().value;
             if (seed % 2 != 0) mutate(config, roll);
             INFO(name << " with seed " << seed);
             folder.write("config.json", config.dump());
