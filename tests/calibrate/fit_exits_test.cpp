@@ -100,9 +100,9 @@ TEST_CASE("a fit that is cancelled gives nothing", "[calibrate][fit_exits]") {
     eo::inline_executor on;
     for (const std::string stage : {"reading", "fitting", "complet"}) {
         support::fitted_model model;
-        std::stop_source stop;
-        const calibrate::monitor watch{stop.get_token(), [&](std::string_view what, std::size_t, std::size_t) {
-                                           if (what.starts_with(stage)) stop.request_stop();
+        std::stop_source cancelled;
+        const calibrate::monitor watch{cancelled.get_token(), [&](std::string_view what, std::size_t, std::size_t) {
+                                           if (what.starts_with(stage)) cancelled.request_stop();
                                        }};
         INFO(stage);
         CHECK_FALSE(calibrate::fit_exits(model, texts, few(), support::fitted_to(), {}, on, watch));

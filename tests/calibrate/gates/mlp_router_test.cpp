@@ -76,9 +76,9 @@ TEST_CASE("a router learns where exits agree with full depth, better than the ba
 TEST_CASE("a router's fit refuses invalid options, and ends when cancelled", "[calibrate][mlp_router]") {
     const auto seen = observe(2, 100);
     calibrate::mlp_router_fit fit;
-    std::stop_source stop;
-    stop.request_stop();
-    CHECK(fit({seen, seen, stop.get_token()}).exits.empty());
+    std::stop_source cancelled;
+    cancelled.request_stop();
+    CHECK(fit({seen, seen, cancelled.get_token()}).exits.empty());
     fit.hidden = 0;
     CHECK(support::error_of([&] {
               (void)fit({seen, seen});
