@@ -386,9 +386,9 @@ std::string in_options(std::string message) {
         {"exit layers:", "--exit-layers:"},
         {"samples:", "--sample-tokens:"}};
     static constexpr std::pair<std::string_view, std::string_view> parts[]{
-        {"ask for cut_prompt to drop its start", "give --cut-prompt to drop its start"},
-        {"or for a larger capacity", "or a larger --capacity"},
-        {"ask for a smaller capacity or block", "give a smaller --capacity"}};
+        {"set cut_prompt to drop its start", "give --cut-prompt to drop its start"},
+        {"or a larger capacity", "or a larger --capacity"},
+        {"choose a smaller capacity or block", "give a smaller --capacity"}};
     for (const auto& [library, option] : beginnings) {
         if (message.starts_with(library)) message.replace(0, library.size(), option);
     }
