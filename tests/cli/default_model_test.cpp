@@ -8,7 +8,7 @@
 
 namespace fs = std::filesystem;
 
-TEST_CASE("the model that comes along is found from where the executable is", "[cli][default_model]") {
+TEST_CASE("the bundled model is found from where the executable is", "[cli][default_model]") {
     const support::temporary_folder folder;
     for (const char* name : {"clone/build/release/examples", "clone/examples/model", "old/model", "bin/model"}) {
         fs::create_directories(folder / name);
