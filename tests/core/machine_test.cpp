@@ -9,7 +9,7 @@
 
 namespace eo = earlyout;
 
-TEST_CASE("a cgroup's quota is so many processors, rounded up", "[machine]") {
+TEST_CASE("a cgroup's CPU quota is rounded up to whole processors", "[machine]") {
     using eo::detail::processors_of_cpu_max;
     CHECK(processors_of_cpu_max("200000 100000\n") == 2);
     CHECK(processors_of_cpu_max("150000 100000\n") == 2);

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "exit/weights_for_model.hpp"
 #include "support/catch.hpp"
 #include "support/errors.hpp"
 
@@ -11,18 +12,8 @@ using eo::errc;
 using support::error_of;
 using support::thrown;
 
-namespace {
-
-eo::exit_weights for_model(std::size_t layers, std::size_t d_model, std::size_t vocab) {
-    eo::exit_weights weights("exits.safetensors");
-    weights.set_model({layers, d_model, vocab, "0123456789abcdef", "f32"});
-    return weights;
-}
-
-}  // namespace
-
 TEST_CASE("exits whose tensors do not fit are refused", "[exit][check_exits]") {
-    eo::exit_weights w = for_model(4, 2, 5);
+    eo::exit_weights w = support::weights_for_model(4, 2, 5);
     SECTION("a gate of another width") {
         w.set("sec.weight", {3, 3}, std::vector<float>(9));
         CHECK(error_of([&] { eo::check_exits(w); }) ==
@@ -53,7 +44,7 @@ TEST_CASE("exits whose tensors do not fit are refused", "[exit][check_exits]") {
     SECTION("names without a meaning") {
         for (const char* name : {"sec.01.weight", "sec.x.weight", "sec.1.wait", "head.weight", "sec.-1.weight",
                                  "mlp-router.1.weight", "sec.99999999999999999999.weight", "sec.1x.bias"}) {
-            eo::exit_weights named = for_model(4, 2, 5);
+            eo::exit_weights named = support::weights_for_model(4, 2, 5);
             named.set(name, {5, 2}, std::vector<float>(10));
             CHECK(error_of([&] { eo::check_exits(named); }) == thrown(errc::malformed_file, {name}));
         }
@@ -71,7 +62,7 @@ TEST_CASE("exits whose tensors do not fit are refused", "[exit][check_exits]") {
             .set("adapter.2.up.weight", {2, 3}, std::vector<float>(6));
         CHECK(error_of([&] { eo::check_exits(w); }) ==
               thrown(errc::wrong_shape, {"'adapter.2.down.weight'", "[3, 2]"}));
-        eo::exit_weights named = for_model(4, 2, 5);
+        eo::exit_weights named = support::weights_for_model(4, 2, 5);
         named.set("adapter.x.down.weight", {1, 2}, {1, 2});
         CHECK(error_of([&] { eo::check_exits(named); }) == thrown(errc::malformed_file, {"adapter.x"}));
     }

@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "exit/weights_for_model.hpp"
 #include "support/catch.hpp"
 #include "support/errors.hpp"
 
@@ -12,18 +13,8 @@ using eo::errc;
 using support::error_of;
 using support::thrown;
 
-namespace {
-
-eo::exit_weights for_model(std::size_t layers, std::size_t d_model, std::size_t vocab) {
-    eo::exit_weights weights("exits.safetensors");
-    weights.set_model({layers, d_model, vocab, "0123456789abcdef", "f32"});
-    return weights;
-}
-
-}  // namespace
-
 TEST_CASE("exit weights return maps, and name what is missing", "[exit][exit_weights]") {
-    eo::exit_weights w = for_model(4, 2, 5);
+    eo::exit_weights w = support::weights_for_model(4, 2, 5);
     CHECK(error_of([&] { (void)w.linear("sec"); }) ==
           thrown(errc::missing_tensor, {"exits.safetensors", "'sec.weight'", "missing"}));
     w.set("sec.weight", {3, 2}, {1, 2, 3, 4, 5, 6}).set("sec.bias", {3}, {7, 8, 9});
@@ -35,7 +26,7 @@ TEST_CASE("exit weights return maps, and name what is missing", "[exit][exit_wei
 }
 
 TEST_CASE("views of exit weights survive a move", "[exit][exit_weights]") {
-    eo::exit_weights w = for_model(4, 2, 5);
+    eo::exit_weights w = support::weights_for_model(4, 2, 5);
     w.set("sec.weight", {3, 2}, {1, 2, 3, 4, 5, 6});
     const eo::linear_weights before = w.linear("sec");
     const eo::exit_weights moved = std::move(w);
@@ -44,7 +35,7 @@ TEST_CASE("views of exit weights survive a move", "[exit][exit_weights]") {
 }
 
 TEST_CASE("exit weights keep the policies that were fitted", "[exit][exit_weights]") {
-    eo::exit_weights w = for_model(8, 2, 5);
+    eo::exit_weights w = support::weights_for_model(8, 2, 5);
     CHECK_FALSE(w.policy());
     w.set_policy("sec", "sec(0.7) @ 3").set_policy({}, "margin(0.2) @ 2");
     CHECK(w.policy("sec") == "sec(0.7) @ 3");
@@ -54,7 +45,7 @@ TEST_CASE("exit weights keep the policies that were fitted", "[exit][exit_weight
 }
 
 TEST_CASE("exit layers increase from 1", "[exit][exit_weights]") {
-    eo::exit_weights w = for_model(4, 2, 5);
+    eo::exit_weights w = support::weights_for_model(4, 2, 5);
     CHECK(error_of([&] { w.set_layers({0, 2}); }) == thrown(errc::wrong_value, {"exit layers", "[0, 2]"}));
     CHECK(error_of([&] { w.set_layers({2, 2}); }) == thrown(errc::wrong_value, {"[2, 2]"}));
     CHECK(error_of([&] { w.set_layers({3, 2}); }) == thrown(errc::wrong_value, {"[3, 2]"}));
@@ -63,7 +54,7 @@ TEST_CASE("exit layers increase from 1", "[exit][exit_weights]") {
 }
 
 TEST_CASE("exit weights refuse tensors that do not match their shape", "[exit][exit_weights]") {
-    eo::exit_weights w = for_model(4, 2, 5);
+    eo::exit_weights w = support::weights_for_model(4, 2, 5);
     CHECK(error_of([&] {
               w.set("sec.weight", {3, 2}, {1, 2});
           }) == thrown(errc::wrong_shape, {"'sec.weight'", "[3, 2]", "2 values"}));
