@@ -47,8 +47,7 @@ public:
 
 private:
     void read_step(const json_place& place, int depth) {
-        constexpr int deepest = 8;
-        if (depth > deepest) place.refuse(errc::malformed_file, "at most 8 levels of Sequence");
+        check_sequence_depth(place, depth);
         const json_place type = place.at("type");
         const std::string& name = type.string();
         if (name == "Sequence") {

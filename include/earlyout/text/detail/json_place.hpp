@@ -59,6 +59,13 @@ private:
     std::string name_;
 };
 
+/// Refuses a step of a tokenizer's Sequence that lies too deep: the readers recurse.
+/// @param depth the number of Sequences around it
+inline void check_sequence_depth(const json_place& step, int depth) {
+    constexpr int max_depth = 8;
+    if (depth > max_depth) step.refuse(errc::malformed_file, "at most 8 levels of Sequence");
+}
+
 }  // namespace text::detail
 }}  // namespace earlyout::EARLYOUT_ABI
 

@@ -28,8 +28,7 @@ private:
     using kind = normalizer_step::kind;
 
     void read_step(const json_place& place, int depth) {
-        constexpr int deepest = 8;
-        if (depth > deepest) place.refuse(errc::malformed_file, "at most 8 levels of Sequence");
+        check_sequence_depth(place, depth);
         const std::string& type = place.at("type").string();
         if (type == "Sequence") {
             const json_place steps = place.at("normalizers");
