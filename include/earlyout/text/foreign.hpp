@@ -3,7 +3,6 @@
 #define EARLYOUT_TEXT_FOREIGN_HPP
 
 #include <earlyout/core/error.hpp>
-#include <earlyout/text/detail/printable.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -98,12 +97,12 @@ inline constexpr const char* cut_off = ": the file is truncated, such as by an i
           "access denied"sv, "invalid username"sv, "invalid credentials"sv, "unauthorized"sv, "forbidden"sv,
           "too many requests"sv}) {
         if (begins_with(text, answer)) {
-            return "the saved response of a failed download: '" + detail::printable(text.substr(0, 60)) + "'";
+            return "the saved response of a failed download: '" + earlyout::detail::printable(text.substr(0, 60)) + "'";
         }
     }
     if (expected != content::json && (text[0] == '{' || text[0] == '[')) {
         return begins_with(text, "{\"error\"")
-                   ? "the saved response of a failed download: " + detail::printable(text.substr(0, 60))
+                   ? "the saved response of a failed download: " + earlyout::detail::printable(text.substr(0, 60))
                    : "a JSON file";
     }
     return {};

@@ -3,7 +3,6 @@
 #define EARLYOUT_TEXT_JSON_HPP
 
 #include <earlyout/core/error.hpp>
-#include <earlyout/text/detail/printable.hpp>
 #include <earlyout/text/foreign.hpp>
 
 #include <nlohmann/json.hpp>
@@ -31,7 +30,7 @@ struct json_object {
     if (const std::size_t end = reason.find("] "); reason.starts_with('[') && end != std::string_view::npos) {
         reason.remove_prefix(end + 2);
     }
-    return detail::printable(reason);
+    return earlyout::detail::printable(reason);
 }
 
 /// Treatment of duplicate keys in one object.

@@ -5,7 +5,6 @@
 
 #include <earlyout/core/error.hpp>
 #include <earlyout/io/detail/gguf_names.hpp>
-#include <earlyout/io/detail/printable.hpp>
 #include <earlyout/io/gguf_checkpoint.hpp>
 #include <earlyout/io/gguf_file.hpp>
 #include <earlyout/io/mapped_file.hpp>
@@ -86,7 +85,7 @@ EARLYOUT_IO_INLINE const detail::gguf_architecture& gguf_checkpoint::find_archit
         if (a.name == name) return a;
         known.append(known.empty() ? "" : ", ").append(a.name);
     }
-    unsupported("general.architecture", "one of " + known, "'" + detail::printable(name) + "'");
+    unsupported("general.architecture", "one of " + known, "'" + earlyout::detail::printable(name) + "'");
 }
 
 EARLYOUT_IO_INLINE std::string gguf_checkpoint::key(std::string_view name) const {

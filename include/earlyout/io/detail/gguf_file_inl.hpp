@@ -7,7 +7,6 @@
 #include <earlyout/core/extent.hpp>
 #include <earlyout/io/detail/byte_reader.hpp>
 #include <earlyout/io/detail/gguf_name_reader.hpp>
-#include <earlyout/io/detail/printable.hpp>
 #include <earlyout/io/gguf_file.hpp>
 #include <earlyout/io/gguf_metadata.hpp>
 #include <earlyout/text/foreign.hpp>
@@ -66,7 +65,7 @@ EARLYOUT_IO_INLINE gguf::placed gguf::read_tensor(detail::byte_reader& reader, s
     placed made;
     made.view.name =
         detail::read_gguf_name(reader, source(), longest, [&] { return "tensor " + std::to_string(index); });
-    const auto what = [&] { return "tensor '" + detail::printable(made.view.name) + "'"; };
+    const auto what = [&] { return "tensor '" + earlyout::detail::printable(made.view.name) + "'"; };
     const auto extents = reader.number<std::uint32_t>(what);
     if (extents > max_extents) {
         fail(errc::malformed_file, source(), ": ", what(), ": expected at most ", max_extents, " dimensions, found ",
@@ -95,7 +94,8 @@ EARLYOUT_IO_INLINE void gguf::place(std::vector<placed> entries, std::span<const
     std::uint64_t end = 0;
     for (placed& p : entries) {
         const auto refuse = [&](const auto&... parts) {
-            fail(errc::malformed_file, source(), ": tensor '", detail::printable(p.view.name), "': ", parts...);
+            fail(errc::malformed_file, source(), ": tensor '", earlyout::detail::printable(p.view.name),
+                 "': ", parts...);
         };
         const std::uint64_t size = p.size.value_or(0);
         if (p.offset > data.size() || size > data.size() - p.offset) {

@@ -6,7 +6,6 @@
 #include <earlyout/core/error.hpp>
 #include <earlyout/io/detail/byte_reader.hpp>
 #include <earlyout/io/detail/gguf_name_reader.hpp>
-#include <earlyout/io/detail/printable.hpp>
 #include <earlyout/io/gguf_metadata.hpp>
 #include <earlyout/io/gguf_value.hpp>
 #include <earlyout/text/foreign.hpp>
@@ -79,7 +78,7 @@ EARLYOUT_IO_INLINE gguf_metadata::gguf_metadata(std::span<const std::byte> bytes
     if (start != "GGUF") {
         text::refuse_foreign(bytes, text::content::gguf, source_, "a file that begins with GGUF");
         fail(errc::malformed_file, source_, ": expected a file that begins with GGUF, found '",
-             detail::printable(start), "'");
+             earlyout::detail::printable(start), "'");
     }
     version_ = reader.number<std::uint32_t>("version");
     if (version_ != 2 && version_ != 3) {
@@ -172,7 +171,7 @@ EARLYOUT_IO_INLINE void gguf_metadata::read_key(detail::byte_reader& reader, std
     const std::string_view key =
         detail::read_gguf_name(reader, source_, longest, [&] { return "key " + std::to_string(index); });
     if (key.empty()) fail(errc::malformed_file, source_, ": key ", index, ": expected a name, found an empty one");
-    const auto what = [&] { return "key '" + detail::printable(key) + "'"; };
+    const auto what = [&] { return "key '" + earlyout::detail::printable(key) + "'"; };
     const auto type = read_type(reader, what);
     const std::size_t begin = reader.at();
     gguf_value found{type, type == gguf_type::array, 1, {}};
@@ -208,7 +207,7 @@ EARLYOUT_IO_INLINE std::int64_t gguf_metadata::integer_at(std::string_view key, 
     }
     const auto found = number<std::uint64_t>(from, index);
     if (from.type == gguf_type::u64 && found > std::uint64_t{std::numeric_limits<std::int64_t>::max()}) {
-        fail(errc::malformed_file, source_, ": key '", detail::printable(key),
+        fail(errc::malformed_file, source_, ": key '", earlyout::detail::printable(key),
              "': expected a number below 2^63, found ", found);
     }
     return static_cast<std::int64_t>(found);
@@ -232,8 +231,8 @@ EARLYOUT_IO_INLINE const gguf_value* gguf_metadata::array(std::string_view key) 
 
 EARLYOUT_IO_INLINE void gguf_metadata::refuse_type(std::string_view key, std::string_view expected,
                                                    const gguf_value& found) const {
-    fail(errc::malformed_file, source_, ": key '", detail::printable(key), "': expected ", expected, ", found ",
-         found.is_array ? "an array of " : "", to_string(found.type));
+    fail(errc::malformed_file, source_, ": key '", earlyout::detail::printable(key), "': expected ", expected,
+         ", found ", found.is_array ? "an array of " : "", to_string(found.type));
 }
 
 }  // namespace io

@@ -5,7 +5,6 @@
 
 #include <earlyout/core/error.hpp>
 #include <earlyout/io/detail/gguf_patterns.hpp>
-#include <earlyout/io/detail/printable.hpp>
 #include <earlyout/io/generation_config.hpp>
 #include <earlyout/io/gguf_file.hpp>
 #include <earlyout/io/gguf_tokenizer.hpp>
@@ -48,7 +47,7 @@ public:
             made.add_space_prefix = from_.boolean(key("add_space_prefix")).value_or(true);
         } else {
             fail(errc::unsupported, from_.source(), ": key '", key("model"), "': expected one of gpt2, llama; found '",
-                 printable(model), "'");
+                 earlyout::detail::printable(model), "'");
         }
         if (generation.add_bos) made.before.push_back(*generation.bos_token_id);
         if (from_.boolean(key("add_eos_token")).value_or(false) && !generation.eos_token_ids.empty()) {
@@ -67,7 +66,7 @@ private:
         const gguf_pattern* const pattern = find_gguf_pattern(name);
         if (pattern == nullptr) {
             fail(errc::unsupported, from_.source(), ": key '", key("pre"), "': expected one of ", gguf_pattern_names(),
-                 "; found '", printable(name), "'");
+                 "; found '", earlyout::detail::printable(name), "'");
         }
         into.patterns.assign(pattern->cuts.begin(), pattern->cuts.end());
         into.ignore_merges = pattern->ignore_merges;

@@ -4,7 +4,6 @@
 
 #include <earlyout/core/error.hpp>
 #include <earlyout/core/platform.hpp>
-#include <earlyout/io/detail/printable.hpp>
 #include <earlyout/text/foreign.hpp>
 
 #include <algorithm>
@@ -106,10 +105,11 @@ inline void refuse_part_of_model(const std::filesystem::path& path) {
         if (name.ends_with(".safetensors") && name.find("-of-") != name.npos) sharded = name;
         if (detail::exists(at->path() / "config.json") && (nested.empty() || name < nested)) nested = name;
     }
-    if (!gguf.empty()) return "; " + printable(gguf) + " is there: give that file";
+    if (!gguf.empty()) return "; " + earlyout::detail::printable(gguf) + " is there: give that file";
     if (detail::exists(folder / "snapshots")) return "; this is a download cache: give the folder below its snapshots/";
-    if (!nested.empty()) return "; " + printable(nested) + "/config.json is there: give that folder";
-    if (!sharded.empty()) return "; " + printable(sharded) + " is there, but not the index that names all shards";
+    if (!nested.empty()) return "; " + earlyout::detail::printable(nested) + "/config.json is there: give that folder";
+    if (!sharded.empty())
+        return "; " + earlyout::detail::printable(sharded) + " is there, but not the index that names all shards";
     static constexpr const char* others[] = {"pytorch_model.bin",   "pytorch_model.bin.index.json",
                                              "model.bin",           "consolidated.safetensors",
                                              "consolidated.00.pth", "model.pt",
