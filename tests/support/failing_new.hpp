@@ -7,11 +7,11 @@
 
 #include <atomic>
 #include <cstddef>
-#include <cstdlib>
 #include <exception>
 #include <limits>
-#include <new>
 #include <string>
+
+#include "support/replaced_new.hpp"
 
 namespace support {
 
@@ -27,13 +27,7 @@ inline void* take_or_null(std::size_t size, std::size_t alignment) noexcept {
         allocations_left.fetch_sub(1) == 0) {
         return nullptr;  // later ones succeed again
     }
-    if (alignment <= alignof(std::max_align_t)) return std::malloc(size);
-    return std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
-}
-inline void* take(std::size_t size, std::size_t alignment) {
-    void* const made = take_or_null(size, alignment);
-    if (made == nullptr) throw std::bad_alloc();
-    return made;
+    return allocate(size, alignment);
 }
 
 /// Repeats an action with one allocation after the other failing: all of the first hundred, then fewer and fewer.
@@ -64,24 +58,5 @@ std::string without_each_allocation(Action action) {
 }
 
 }  // namespace support
-
-// GCC reports free() as a mismatch with the operators that it belongs to.
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
-#endif
-void* operator new(std::size_t size) { return support::take(size, 0); }
-void* operator new[](std::size_t size) { return support::take(size, 0); }
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return support::take_or_null(size, 0); }
-void* operator new[](std::size_t size, const std::nothrow_t&) noexcept { return support::take_or_null(size, 0); }
-void* operator new(std::size_t size, std::align_val_t a) { return support::take(size, static_cast<std::size_t>(a)); }
-void* operator new[](std::size_t size, std::align_val_t a) { return support::take(size, static_cast<std::size_t>(a)); }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete[](void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
-void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
-void operator delete[](void* p, std::align_val_t) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
-void operator delete[](void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
 
 #endif

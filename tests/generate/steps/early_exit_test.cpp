@@ -16,15 +16,14 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
-#include <cstdlib>
 #include <memory>
-#include <new>
 #include <random>
 #include <type_traits>
 
 #include "generate/fixtures.hpp"
 #include "support/catch.hpp"
 #include "support/random.hpp"
+#include "support/replaced_new.hpp"
 
 using namespace support;
 
@@ -33,37 +32,12 @@ namespace {
 std::atomic<bool> counting{false};
 std::atomic<std::size_t> allocations{0};
 
-void* take_or_null(std::size_t size, std::size_t alignment) noexcept {
-    if (counting.load(std::memory_order_relaxed)) ++allocations;
-    if (alignment <= alignof(std::max_align_t)) return std::malloc(size);
-    return std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
-}
-void* take(std::size_t size, std::size_t alignment) {
-    void* const made = take_or_null(size, alignment);
-    if (made == nullptr) throw std::bad_alloc();
-    return made;
-}
-
 }  // namespace
 
-// GCC takes free() for a mismatch with the operators that it is paired with.
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
-#endif
-void* operator new(std::size_t size) { return take(size, 0); }
-void* operator new[](std::size_t size) { return take(size, 0); }
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return take_or_null(size, 0); }
-void* operator new[](std::size_t size, const std::nothrow_t&) noexcept { return take_or_null(size, 0); }
-void* operator new(std::size_t size, std::align_val_t a) { return take(size, static_cast<std::size_t>(a)); }
-void* operator new[](std::size_t size, std::align_val_t a) { return take(size, static_cast<std::size_t>(a)); }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete[](void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
-void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
-void operator delete[](void* p, std::align_val_t) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
-void operator delete[](void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+inline void* support::take_or_null(std::size_t size, std::size_t alignment) noexcept {
+    if (counting.load(std::memory_order_relaxed)) ++allocations;
+    return allocate(size, alignment);
+}
 
 namespace {
 
