@@ -21,7 +21,8 @@ inline constexpr std::size_t smallest_that_fails = 1024;
 /// Allocations until one fails; the largest number: none does.
 inline std::atomic<std::size_t> allocations_left{std::numeric_limits<std::size_t>::max()};
 
-inline void* take_or_null(std::size_t size, std::size_t alignment) noexcept {
+// NOLINTNEXTLINE(misc-definitions-in-headers): like the operators that call it
+void* take_or_null(std::size_t size, std::size_t alignment) noexcept {
     if (size >= smallest_that_fails &&
         allocations_left.load(std::memory_order_relaxed) != std::numeric_limits<std::size_t>::max() &&
         allocations_left.fetch_sub(1) == 0) {

@@ -11,7 +11,7 @@ namespace support {
 
 /// Every allocation of the program: null makes it fail. Defined by the file that includes this one.
 /// @param alignment 0 where the default suffices
-inline void* take_or_null(std::size_t size, std::size_t alignment) noexcept;
+void* take_or_null(std::size_t size, std::size_t alignment) noexcept;
 
 inline void* allocate(std::size_t size, std::size_t alignment) noexcept {
     if (alignment <= alignof(std::max_align_t)) return std::malloc(size);
@@ -29,6 +29,8 @@ inline void* take(std::size_t size, std::size_t alignment) {
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wmismatched-new-delete"
 #endif
+// The standard does not let replacements be inline.
+// NOLINTBEGIN(misc-definitions-in-headers)
 void* operator new(std::size_t size) { return support::take(size, 0); }
 void* operator new[](std::size_t size) { return support::take(size, 0); }
 void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return support::take_or_null(size, 0); }
@@ -43,5 +45,6 @@ void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
 void operator delete[](void* p, std::align_val_t) noexcept { std::free(p); }
 void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
 void operator delete[](void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+// NOLINTEND(misc-definitions-in-headers)
 
 #endif

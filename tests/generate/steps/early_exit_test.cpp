@@ -34,7 +34,7 @@ std::atomic<std::size_t> allocations{0};
 
 }  // namespace
 
-inline void* support::take_or_null(std::size_t size, std::size_t alignment) noexcept {
+void* support::take_or_null(std::size_t size, std::size_t alignment) noexcept {
     if (counting.load(std::memory_order_relaxed)) ++allocations;
     return allocate(size, alignment);
 }
@@ -223,6 +223,7 @@ TEST_CASE("sequences that exit at different depths run together as they run alon
         std::vector<std::vector<eo::prediction>> made(count);
         for (std::size_t token = 0; token < new_tokens; ++token) {
             std::vector<running*> sequences;
+            sequences.reserve(batch.size());
             for (auto& g : batch) sequences.push_back(g.get());
             step.predict(context, sequences);
             for (std::size_t i = 0; i < count; ++i) {
