@@ -296,7 +296,7 @@ command fit(CLI::App& app) {
     sub->add_option("--also-dtype", o->also_formats,
                     "Further weight formats to check the thresholds with; those that hold may use the exits too")
         ->delimiter(',')
-        ->check(one_of({"f32", "bf16", "f16", "int8", "int4"}))
+        ->check(one_of(weight_format_names(false)))
         ->type_name("FORMAT,...");
     add_corpus_options(*sub, o->texts, o->corpus);
     add_what(*sub, *o);

@@ -18,12 +18,16 @@ namespace cli {
 
 namespace {
 
-/// Bytes of an element in a weight format, without scales; 0: as it is stored.
-double bytes_of_element(std::string_view format) {
-    if (format == "f32") return 4.0;
-    if (format == "bf16" || format == "f16") return 2.0;
-    if (format == "int8") return 1.0;
-    return format == "int4" ? 0.5 : 0.0;
+/// Bytes of a weight in a format, with its scales; 0: as it is stored.
+double bytes_of_weight(const eo::any_format& format) {
+    if (format.is_as_stored()) return 0.0;
+    return format.visit([]<class Format>(Format) {
+        if constexpr (eo::group_format<Format>) {
+            return static_cast<double>(eo::block_bytes(Format::stored)) / static_cast<double>(Format::layout.values);
+        } else {
+            return static_cast<double>(sizeof(typename Format::element));
+        }
+    });
 }
 
 double file_bytes(const std::filesystem::path& model) {
@@ -54,8 +58,8 @@ double weight_bytes(const eo::io::stored_checkpoint& from, const weight_formats&
     double sum = 0.0;
     from.for_each_tensor([&](const eo::tensor_view& t) {
         const double element = t.name.find("lm_head") != t.name.npos || t.name == "output.weight"
-                                   ? bytes_of_element(formats.output.name())
-                                   : bytes_of_element(formats.layers.name());
+                                   ? bytes_of_weight(formats.output)
+                                   : bytes_of_weight(formats.layers);
         const auto stored = static_cast<double>(t.bytes.size());
         const bool as_stored = t.shape.size() < 2 || is_embedding(t.name) || element == 0.0;
         sum += as_stored ? stored : element * static_cast<double>(t.element_count());
@@ -113,9 +117,9 @@ void require_memory_to_load(const model_options& from, const weight_formats& for
     const std::string format(formats.layers.name());
     require_memory(from.folder, format == "stored" ? "weights as they are stored" : "weights in " + format,
                    weight_bytes(*files, formats), available,
-                   format == "int4"   ? ""
-                   : format == "int8" ? "--dtype int4 takes less"
-                                      : "--dtype int8 or --dtype int4 takes less");
+                   bytes_of_weight(formats.layers) <= 0.6   ? ""
+                   : bytes_of_weight(formats.layers) <= 1.1 ? "--dtype int4 takes less"
+                                                            : "--dtype int8 or --dtype int4 takes less");
 }
 
 void require_memory_to_run(const model& m, const run_options& run) {

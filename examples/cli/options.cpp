@@ -6,6 +6,7 @@
 
 #include <earlyout/core/error.hpp>
 #include <earlyout/exit/catalogue.hpp>
+#include <earlyout/kernels/any_format.hpp>
 
 #include <algorithm>
 #include <cerrno>
@@ -264,17 +265,26 @@ void add_cache_options(CLI::App& app, exit_options& into) {
         ->group(group);
 }
 
+std::vector<std::string> weight_format_names(bool choosing) {
+    std::vector<std::string> names;
+    if (choosing) names.emplace_back("auto");
+    for (const eo::any_format& format : eo::any_format::all()) {
+        if (choosing || !format.is_as_stored()) names.emplace_back(format.name());
+    }
+    return names;
+}
+
 void add_options(CLI::App& app, weight_options& into) {
     app.add_option(
            "--dtype", into.dtype,
-           "Format to keep the weights in: f32, bf16, f16, int8, int4 (fewer bytes per token, more rounding), stored "
-           "(each matrix as the checkpoint has it), or auto, the smallest that changes nothing: bf16 or f16 if the "
-           "checkpoint is stored in it; a GGUF file as stored")
-        ->check(one_of({"auto", "f32", "bf16", "f16", "int8", "int4", "stored"}))
+           "Format to keep the weights in: f32, bf16, f16, int8, int4 (fewer bytes per token, more rounding), one of "
+           "llama.cpp's (q6_k, q5_k, q4_k, q5_0, iq4_xs, ...), stored (each matrix as the checkpoint has it), or auto, "
+           "the smallest that changes nothing: bf16 or f16 if the checkpoint is stored in it; a GGUF file as stored")
+        ->check(one_of(weight_format_names(true)))
         ->type_name("FORMAT")
         ->capture_default_str();
     app.add_option("--output-dtype", into.output_dtype, "Another format for the output matrix")
-        ->check(one_of({"auto", "f32", "bf16", "f16", "int8", "int4", "stored"}))
+        ->check(one_of(weight_format_names(true)))
         ->type_name("FORMAT");
 }
 

@@ -94,6 +94,8 @@ void add_json(CLI::App& app, bool& json);
 void add_quiet(CLI::App& app, bool& quiet);
 /// Accepts these values; another one is answered with the one that was meant.
 [[nodiscard]] CLI::Validator one_of(std::vector<std::string> names);
+/// Returns the names of the weight formats, with "auto" and "stored" if `choosing`.
+[[nodiscard]] std::vector<std::string> weight_format_names(bool choosing);
 /// Adds --plain-text.
 void add_plain_text(CLI::App& app, bool& wanted);
 /// Returns the library's message with its options called as they are typed.

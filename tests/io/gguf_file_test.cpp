@@ -41,7 +41,7 @@ TEST_CASE("gguf finds tensors by name, and refuses unsupported types only on acc
     made.set("general.alignment", 64u);
     made.alignment = 64;
     made.floats("a", {2, 3}, {1, 2, 3, 4, 5, 6}).tensor("b", {}, 30, raw<std::uint16_t>(0x3f80));
-    made.tensor("q", {2, 32}, 8, std::string(68, '\1')).tensor("old", {32}, 3, std::string(20, '\0'));
+    made.tensor("q", {2, 32}, 8, std::string(68, '\1')).tensor("old", {256}, 16, std::string(66, '\0'));
     made.tensor("new", {1}, 77, "x").floats("none", {0, 5}, {});
     const std::string bytes = made.bytes();
     const gguf from = parse(bytes);
@@ -58,14 +58,16 @@ TEST_CASE("gguf finds tensors by name, and refuses unsupported types only on acc
     CHECK(from.find("none")->bytes.empty());
     CHECK(from.find("absent") == nullptr);
     CHECK(from.others().size() == 2);
-    CHECK(error_of([&] { (void)from.find("old"); }) == thrown(errc::unsupported, {"m.gguf", "'old'", "Q6_K", "Q4_1"}));
+    CHECK(error_of([&] { (void)from.find("old"); }) ==
+          thrown(errc::unsupported, {"m.gguf", "'old'", "Q6_K", "IQ2_XXS"}));
     CHECK(error_of([&] { (void)from.find("new"); }) == thrown(errc::unsupported, {"'new'", "type 77"}));
 }
 
 TEST_CASE("gguf blocks are decoded to the values of another implementation", "[io][gguf]") {
     const eo::io::mapped_file file(EARLYOUT_TEST_DATA "/gguf/blocks.gguf");
     const gguf from(file.bytes(), file.path());
-    for (const std::string name : {"q8_0", "q4_0", "q4_k", "q6_k"}) {
+    for (const std::string name : {"q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k",
+                                   "iq4_nl", "iq4_xs", "mxfp4"}) {
         INFO(name);
         const eo::tensor_view* const blocks = from.find(name);
         const eo::tensor_view* const values = from.find(name + ".values");

@@ -25,9 +25,6 @@ namespace eo = earlyout;
 
 namespace {
 
-constexpr eo::dtype types[] = {eo::dtype::f32,  eo::dtype::f16,  eo::dtype::bf16, eo::dtype::q8_0,
-                               eo::dtype::q4_0, eo::dtype::q4_k, eo::dtype::q6_k};
-
 class dice {
 public:
     explicit dice(std::uint32_t seed) : engine_(seed) {}
@@ -146,7 +143,7 @@ TEST_CASE("packed files of any structure load and run, or are refused", "[io][pa
                     continue;
                 }
                 // Another type, with as many bytes as the elements have in it.
-                const eo::dtype type = types[roll.below(std::size(types))];
+                const eo::dtype type = eo::all_dtypes[roll.below(std::size(eo::all_dtypes))].type;
                 auto bytes =
                     std::as_bytes(std::span(own.emplace_back(roll.bytes(bytes_of(type, view.element_count())))));
                 shapes[key][0] = to_string(type);
@@ -188,7 +185,7 @@ TEST_CASE("folders of any structure load and run, or are refused", "[io][mutated
                     continue;
                 }
                 eo::tensor_view changed = view;
-                changed.type = types[roll.below(3)];
+                changed.type = eo::all_dtypes[roll.below(3)].type;
                 if (roll.below(4) == 0) {
                     std::size_t& extent = changed.shape[roll.below(changed.shape.size())];
                     extent = std::min<std::size_t>(roll.number(extent), 1 << 12);
@@ -255,7 +252,7 @@ TEST_CASE("GGUF files of any structure load and run, or are refused", "[io][gguf
         made.set("llama.attention.layer_norm_rms_epsilon", sized && roll.below(4) == 0 ? 1e-45f : 1e-5f);
         for (const entry& e : good) {
             entry is = e;
-            if (roll.below(8) == 0) is.type = types[roll.below(std::size(types))];
+            if (roll.below(8) == 0) is.type = eo::all_dtypes[roll.below(std::size(eo::all_dtypes))].type;
             if (roll.below(40) == 0) {
                 std::size_t& extent = is.shape[roll.below(is.shape.size())];
                 extent = std::min<std::size_t>(roll.number(extent), 1 << 10);

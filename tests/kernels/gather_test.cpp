@@ -19,18 +19,17 @@ template <class Matrix>
 std::vector<float> product(const Matrix& weights, const std::vector<float>& x) {
     std::vector<float> y(weights.out());
     support::rounded_rows scratch(1, x.size());
-    eo::kernels::with_format(weights, [&](auto tag, const auto& held) {
-        const auto all = [](std::size_t rows, auto body) { body(std::size_t{0}, rows); };
-        const auto input = eo::kernels::prepare(tag, {x.data(), 1, x.size()}, scratch, all);
-        eo::kernels::multiply(held, input, eo::extent<>(x.size()), nullptr, {y.data(), 1, y.size()}, 0, held.panels());
-    });
+    const auto all = [](std::size_t rows, auto body) { body(std::size_t{0}, rows); };
+    const auto input = eo::kernels::prepare(weights, {x.data(), 1, x.size()}, scratch, all);
+    eo::kernels::multiply(weights, input, eo::extent<>(x.size()), nullptr, {y.data(), 1, y.size()}, 0,
+                          weights.panels());
     return y;
 }
 
 template <class Matrix, class Format>
-void check_gather(Format format) {
+void check_gather(Format format, const std::vector<std::size_t>& sizes = {1, 37, 64}) {
     support::random_source random(1);
-    for (const std::size_t in : {1u, 37u, 64u}) {
+    for (const std::size_t in : sizes) {
         const std::size_t out = 131;
         const std::vector<float> weight = random.floats(out * in), x = random.floats(in);
         Matrix from(out, in, format);
@@ -69,4 +68,9 @@ TEST_CASE("gathered rows are the rows, bit for bit, in every format", "[kernels]
     check_gather<eo::packed_matrix<eo::int4>>(eo::int4{});
     check_gather<eo::packed_matrix<eo::any_format>>(eo::any_format(eo::bf16{}));
     check_gather<eo::packed_matrix<eo::any_format>>(eo::any_format(eo::int4{}));
+    check_gather<eo::packed_matrix<eo::q5_1>>(eo::q5_1{});
+    check_gather<eo::packed_matrix<eo::q3_k>>(eo::q3_k{}, {256, 512});
+    check_gather<eo::packed_matrix<eo::q5_k>>(eo::q5_k{}, {256, 512});
+    check_gather<eo::packed_matrix<eo::q6_k>>(eo::q6_k{}, {256});
+    check_gather<eo::packed_matrix<eo::any_format>>(eo::any_format(eo::q4_k{}), {256});
 }

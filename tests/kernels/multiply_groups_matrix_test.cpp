@@ -2,15 +2,16 @@
 #include <earlyout/kernels/multiply_groups.hpp>
 #include <earlyout/kernels/multiply_groups_matrix.hpp>
 
+#include <algorithm>
 #include <cstddef>
-#include <limits>
+#include <cstdint>
 #include <thread>
-#include <tuple>
 #include <vector>
 
 #include "support/buffers.hpp"
 #include "support/catch.hpp"
 #include "support/random.hpp"
+#include "support/random_blocks.hpp"
 #include "support/rounding.hpp"
 
 namespace eo = earlyout;
@@ -32,8 +33,11 @@ struct many_tokens {
     many_tokens(std::size_t out_, std::size_t in_, std::size_t tokens_)
         : out(out_), in(in_), tokens(tokens_), weights(out, in), rounded(tokens, in) {
         support::random_source random(static_cast<std::uint32_t>(out + 7 * in + 31 * tokens));
-        const auto w = random.floats(out * in);
-        weights.set_rows(0, {w.data(), out, in});
+        const std::size_t size = eo::block_bytes(Format::stored), count = out * weights.blocks();
+        const std::vector<std::byte> blocks = support::random_blocks<Format>(random, count);
+        for (std::size_t i = 0; i < count; ++i) {
+            weights.set_block(i / weights.blocks(), i % weights.blocks(), blocks.data() + i * size);
+        }
         x = random.floats(tokens * in, 3.0f);
         bias = misaligned(random.floats(out));
         round();
@@ -55,13 +59,14 @@ struct many_tokens {
     }
 };
 
-using formats = std::tuple<eo::int8, eo::int4>;
-
 }  // namespace
 
-TEMPLATE_LIST_TEST_CASE("int8 and int4: many tokens at once have the bits of each alone",
-                        "[kernels][multiply][arithmetic]", formats) {
-    const std::size_t outs[] = {1, 15, 16, 17, 33, 64, 100}, ins[] = {1, 32, 65, 768, 801, 1600};
+TEMPLATE_LIST_TEST_CASE("many tokens at once have the bits of each alone", "[kernels][multiply][arithmetic]",
+                        support::group_formats) {
+    const bool padded = TestType::layout.values == eo::group_size;
+    const std::size_t outs[] = {1, 15, 16, 17, 33, 64, 100};
+    const std::vector<std::size_t> ins = padded ? std::vector<std::size_t>{1, 32, 65, 768, 801, 1600}
+                                                : std::vector<std::size_t>{256, 512, 768, 1024, 1280, 1792};
     const std::size_t counts[] = {32, 33, 39, 40, 47, 128, 129, 150};
     for (std::size_t i = 0; i < 7 * 6; ++i) {
         const many_tokens<TestType> p(outs[i % 7], ins[i % 6], counts[i % 8]);
@@ -73,36 +78,8 @@ TEMPLATE_LIST_TEST_CASE("int8 and int4: many tokens at once have the bits of eac
     }
 }
 
-TEMPLATE_LIST_TEST_CASE("int8 and int4: some panels of many tokens", "[kernels][multiply]", formats) {
-    const many_tokens<TestType> p(150, 96, 50);
-    misaligned y(p.tokens * (p.out + beside), -1.5f);
-    const misaligned all = p.run(50);
-    eo::kernels::multiply(p.weights, p.rounded.view(50, 96), eo::extent<96>{}, p.bias.data(), p.rows_of(y), 2, 4);
-    for (std::size_t t = 0; t < p.tokens; ++t) {
-        for (std::size_t o = 0; o < p.out + beside; ++o) {
-            const float expected = o >= 64 && o < 128 ? all.data()[t * (p.out + beside) + o] : -1.5f;
-            REQUIRE(p.rows_of(y)[t][o] == expected);
-        }
-    }
-}
-
-TEMPLATE_LIST_TEST_CASE("a NaN stays in its own token among many", "[kernels][multiply]", formats) {
-    many_tokens<TestType> p(40, 70, 60);
-    const misaligned clean = p.run(60);
-    p.x[21 * 70 + 5] = std::numeric_limits<float>::quiet_NaN();
-    p.x[59 * 70 + 69] = -std::numeric_limits<float>::infinity();
-    p.round();
-    const misaligned y = p.run(60);
-    for (std::size_t t = 0; t < 60; ++t) {
-        for (std::size_t o = 0; o < 40; ++o) {
-            const std::size_t i = t * (40 + beside) + o;
-            REQUIRE((t == 21 || t == 59 ? std::isnan(y.data()[i]) : y.data()[i] == clean.data()[i]));
-        }
-    }
-}
-
-TEMPLATE_LIST_TEST_CASE("many tokens on several threads", "[kernels][multiply][threads]", formats) {
-    const many_tokens<TestType> p(64, 800, 64);
+TEMPLATE_TEST_CASE("many tokens on several threads", "[kernels][multiply][threads]", eo::int8, eo::int4, eo::q4_k) {
+    const many_tokens<TestType> p(64, 768, 64);
     const misaligned expected = p.run(1);
     std::vector<misaligned> found(3, misaligned(0));
     std::vector<std::thread> threads;
@@ -113,14 +90,65 @@ TEMPLATE_LIST_TEST_CASE("many tokens on several threads", "[kernels][multiply][t
 
 namespace {
 
-struct unit_of_16 {
+/// What amx_unit does, in plain code.
+struct plain_unit {
+    static constexpr bool is_there = true;
     static constexpr std::size_t tokens = 16;
+
+    class registers {
+    public:
+        explicit registers(std::size_t inputs) noexcept { multiplied = inputs; }
+    };
+    template <bool Odd>
+    static void start(const std::uint8_t* codes, std::size_t four_bytes, const std::int8_t* values,
+                      std::size_t row_bytes) noexcept {
+        for (std::size_t t = 0; t < 16; ++t) {
+            for (std::size_t r = 0; r < 16; ++r) {
+                std::int32_t sum = 0;
+                for (std::size_t k = 0; k < multiplied; ++k) {
+                    sum +=
+                        values[t * row_bytes + k] * static_cast<std::int8_t>(codes[k / 4 * four_bytes + r * 4 + k % 4]);
+                }
+                held[Odd][t * 16 + r] = sum;
+            }
+        }
+    }
+    template <bool Odd>
+    static void finish(std::int32_t* sums) noexcept {
+        std::copy_n(held[Odd], 256, sums);
+    }
+
+private:
+    static inline std::size_t multiplied = 0;
+    static inline std::int32_t held[2][256];
 };
 
 }  // namespace
 
+// Also where there is no matrix unit.
+TEMPLATE_LIST_TEST_CASE("a matrix unit's products have the bits of each token alone", "[kernels][multiply][arithmetic]",
+                        support::group_formats) {
+    if constexpr (eo::kernels::lanes<eo::default_arch> == plain_unit::tokens) {
+        const bool padded = TestType::layout.values == eo::group_size;
+        const std::size_t outs[] = {1, 17, 33, 64};
+        const std::vector<std::size_t> ins =
+            padded ? std::vector<std::size_t>{32, 65, 801, 1600} : std::vector<std::size_t>{256, 512, 1280, 1792};
+        const std::size_t counts[] = {16, 39, 129, 150};
+        for (std::size_t i = 0; i < 8; ++i) {
+            const many_tokens<TestType> p(outs[i % 4], ins[(i + i / 4) % 4], counts[i % 4]);
+            CAPTURE(p.out, p.in, p.tokens);
+            const misaligned alone = p.run(1);
+            misaligned y(p.tokens * (p.out + beside), -1.5f);
+            eo::kernels::multiply_groups_matrix<eo::default_arch, plain_unit>(
+                p.weights, p.rounded.view(p.tokens, p.in), p.bias.data(), p.rows_of(y), 0, p.weights.panels(), 0);
+            REQUIRE(y.intact());
+            REQUIRE(same_bits({y.data(), y.size()}, {alone.data(), alone.size()}));
+        }
+    }
+}
+
 TEST_CASE("a matrix register is full or unused", "[kernels][multiply]") {
-    const auto worth = [](std::size_t tokens) { return eo::kernels::worth_matrix_unit<unit_of_16>(tokens); };
+    const auto worth = [](std::size_t tokens) { return eo::kernels::worth_matrix_unit<plain_unit>(tokens); };
     CHECK(worth(0) == 0);
     CHECK(worth(31) == 0);
     CHECK(worth(32) == 32);

@@ -3,35 +3,90 @@
 
 #include <earlyout/core/matrix_view.hpp>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "support/catch.hpp"
+#include "support/errors.hpp"
 #include "support/random.hpp"
+#include "support/random_blocks.hpp"
 
 namespace eo = earlyout;
 
-TEMPLATE_TEST_CASE("groups come back as they were stored, wherever their row is", "[kernels][packing_groups]", eo::int8,
-                   eo::int4) {
-    eo::packed_matrix<TestType> matrix(70, 64);
+TEMPLATE_LIST_TEST_CASE("blocks come back as they were stored, wherever their row is", "[kernels][packing_groups]",
+                        support::group_formats) {
+    constexpr eo::block_layout layout = TestType::layout;
+    const std::size_t in = 2 * layout.values, size = eo::block_bytes(TestType::stored);
+    eo::packed_matrix<TestType> matrix(70, in);
     CHECK(matrix.panels() == 3);
-    CHECK(matrix.groups() == 2);
-    CHECK(matrix.bytes() >= 3 * 2 * eo::packed_matrix<TestType>::group_bytes);
+    CHECK(matrix.blocks() == 2);
+    CHECK(matrix.groups() == in / 32);
+    CHECK(matrix.bytes() == 96 * eo::bytes_of(TestType::stored, in));  // the file's, for whole panels
+    CHECK(matrix.bytes_from(1) == matrix.bytes() / 3 * 2);
+    CHECK(std::string(matrix.format_name()) == TestType::name);
     support::random_source random(2);
-    std::vector<eo::kernels::coded_group> stored;
-    for (std::size_t row = 0; row < 70; ++row) {
-        for (std::size_t g = 0; g < 2; ++g) {
-            eo::kernels::coded_group group{};
-            group.scale = static_cast<std::uint16_t>(row * 2 + g);
-            const std::vector<float> values = random.floats(eo::group_size, 3.0f);
-            for (std::size_t k = 0; k < eo::group_size; ++k) group.codes[k] = static_cast<std::int8_t>(values[k]);
-            matrix.set_group(row, g, group);
-            stored.push_back(group);
+    const std::vector<std::byte> blocks = support::random_blocks<TestType>(random, 70 * 2);
+    // Back and forth through the rows: neighbours in a panel share words.
+    for (std::size_t i = 0; i < 140; ++i) {
+        const std::size_t at = i * 37 % 140;
+        matrix.set_block(at / 2, at % 2, blocks.data() + at * size);
+    }
+    std::vector<float> row(in), expected(in);
+    for (std::size_t r = 0; r < 70; ++r) {
+        for (std::size_t b = 0; b < 2; ++b) {
+            const std::byte* const block = blocks.data() + (r * 2 + b) * size;
+            eo::detail::decode<TestType>(block, expected.data() + b * layout.values);
+            for (std::size_t i = 0; i < layout.values; ++i) {
+                REQUIRE(matrix.codes(r, (b * layout.values + i) / 32)[i % 32] == TestType::code(block, i));
+            }
+        }
+        matrix.copy_row(r, row.data());
+        REQUIRE(row == expected);
+    }
+    eo::packed_matrix<TestType> attached(70, in), infinite(70, in);
+    attached.adopt(matrix.share());
+    attached.copy_row(69, row.data());
+    REQUIRE(row == expected);
+    std::vector<std::byte> bad(blocks.begin(), blocks.begin() + static_cast<std::ptrdiff_t>(size));
+    if (layout.is_exponent) bad[0] = std::byte{0xff};
+    if (!layout.is_exponent) bad[layout.factor + 1] = std::byte{0x7c};
+    CHECK_FALSE(eo::detail::is_finite<TestType>(bad.data()));
+    infinite.set_block(41, 1, bad.data());
+    CHECK(support::error_of([&] { attached.adopt(infinite.share()); }) ==
+          support::thrown(eo::errc::wrong_value, {"finite"}));
+}
+
+TEMPLATE_LIST_TEST_CASE("rows of floats and their transpose are rounded alike, into rows of their own",
+                        "[kernels][packing_groups]", support::group_formats) {
+    support::random_source random(5);
+    const bool padded = TestType::layout.values == eo::group_size;
+    for (const std::size_t out : {1u, 31u, 33u, 97u}) {
+        for (const std::size_t in : padded ? std::vector<std::size_t>{1, 32, 65} : std::vector<std::size_t>{256, 512}) {
+            const auto rows = random.floats(out * in);
+            std::vector<float> columns(in * out);
+            for (std::size_t r = 0; r < out; ++r) {
+                for (std::size_t k = 0; k < in; ++k) columns[k * out + r] = rows[r * in + k];
+            }
+            eo::packed_matrix<TestType> a(out + 3, in), b(out + 3, in);
+            a.set_rows(2, {rows.data(), out, in});
+            b.set_rows_transposed(2, {columns.data(), in, out});
+            REQUIRE(reinterpret_cast<std::uintptr_t>(a.panel(0)) % 64 == 0);
+            std::vector<float> x(in), y(in);
+            for (std::size_t r = 0; r < out + 3; ++r) {
+                a.copy_row(r, x.data());
+                b.copy_row(r, y.data());
+                REQUIRE(x == y);
+                if (r < 2 || r >= out + 2) REQUIRE(x == std::vector<float>(in, 0.0f));
+            }
         }
     }
-    for (std::size_t i = 0; i < stored.size(); ++i) {
-        const auto found = matrix.group(i / 2, i % 2);
-        CHECK(found.scale == stored[i].scale);
-        CHECK(std::equal(std::begin(found.codes), std::end(found.codes), std::begin(stored[i].codes)));
-    }
+}
+
+TEST_CASE("rows of large blocks are whole blocks", "[kernels][packing_groups]") {
+    CHECK(support::error_of([] { eo::packed_matrix<eo::q4_k>(32, 300); }) ==
+          support::thrown(eo::errc::wrong_shape, {"q4_k", "256", "300"}));
+    CHECK(eo::packed_matrix<eo::q5_0>(32, 300).groups() == 10);
 }

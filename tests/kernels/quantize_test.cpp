@@ -121,19 +121,20 @@ TEMPLATE_LIST_TEST_CASE("quantize_row: codes, scales and sums of each group", "[
         const support::misaligned x(random.floats(n, 3.0f));
         std::vector<std::int8_t> codes(groups * group_size, 99);
         std::vector<float> scales(groups);
-        std::vector<std::int32_t> sums(groups);
+        std::vector<std::int32_t> sums(2 * groups);
         eo::kernels::quantize_row(x.data(), n, codes.data(), scales.data(), sums.data(), TestType{});
         for (std::size_t g = 0; g < groups; ++g) {
             float most = 0;
-            int sum = 0;
+            int halves[2] = {0, 0};
             for (std::size_t k = g * 32; k < std::min(n, g * 32 + 32); ++k) most = std::max(most, std::abs(x[k]));
             REQUIRE(scales[g] == most / 127.0f);
             for (std::size_t k = g * 32; k < g * 32 + 32; ++k) {
                 const float value = k < n ? x[k] : 0.0f;
                 REQUIRE(std::abs(scales[g] * static_cast<float>(codes[k]) - value) <= 0.50001f * scales[g]);
-                sum += codes[k];
+                halves[k % 32 / 16] += codes[k];
             }
-            REQUIRE(sums[g] == sum);
+            REQUIRE(sums[2 * g] == halves[0]);
+            REQUIRE(sums[2 * g + 1] == halves[1]);
         }
     }
 }
@@ -142,22 +143,23 @@ TEMPLATE_LIST_TEST_CASE("quantize_row: extremes", "[kernels][quantize]", support
     const auto rounded = [](std::vector<float> x) {
         std::vector<std::int8_t> codes(32, 99);
         float scale = -1;
-        std::int32_t sum = -1;
-        eo::kernels::quantize_row(x.data(), x.size(), codes.data(), &scale, &sum, TestType{});
-        return std::tuple(codes, scale, sum);
+        std::vector<std::int32_t> sums{-1, -1};
+        eo::kernels::quantize_row(x.data(), x.size(), codes.data(), &scale, sums.data(), TestType{});
+        return std::tuple(codes, scale, sums);
     };
     const auto zero = rounded(std::vector<float>(32, 0.0f));
-    CHECK(zero == std::tuple(std::vector<std::int8_t>(32, 0), 0.0f, 0));
+    CHECK(zero == std::tuple(std::vector<std::int8_t>(32, 0), 0.0f, std::vector<std::int32_t>{0, 0}));
     CHECK(rounded(std::vector<float>(32, 1e-40f)) == zero);
-    const auto [codes, scale, sum] = rounded(std::vector<float>(32, std::numeric_limits<float>::max()));
+    const auto [codes, scale, sums] = rounded(std::vector<float>(32, std::numeric_limits<float>::max()));
     CHECK(codes == std::vector<std::int8_t>(32, 127));
     CHECK(std::isfinite(scale));
+    CHECK(sums == std::vector<std::int32_t>{16 * 127, 16 * 127});
     for (const float bad : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
         std::vector<float> x(32, 1.0f);
         x[5] = bad;
-        const auto [none, problem, no_sum] = rounded(x);
+        const auto [none, problem, no_sums] = rounded(x);
         CHECK(none == std::vector<std::int8_t>(32, 0));
         CHECK(std::isnan(problem));
-        CHECK(no_sum == 0);
+        CHECK(no_sums == std::vector<std::int32_t>{0, 0});
     }
 }

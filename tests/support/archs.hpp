@@ -27,6 +27,12 @@ using archs = std::tuple<
 #endif
     xsimd::default_arch>;
 
+/// Calls body(an instruction set) for each of `archs`.
+template <class Body>
+void for_each_arch(Body body) {
+    std::apply([&](auto... arch) { (body(arch), ...); }, archs{});
+}
+
 /// Those of them whose products and sums are not fused. Where the translation unit may fuse them, compilers sometimes
 /// do so for an instruction set without fused operations too.
 using exact_archs = std::tuple<

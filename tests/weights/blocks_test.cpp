@@ -33,7 +33,7 @@ std::vector<std::uint8_t> block_with_one(dtype type, std::size_t at) {
 
 }  // namespace
 
-// Agreement on random blocks with another implementation: io/gguf_file_test.cpp.
+// Agreement on random blocks of all types with another implementation: io/gguf_file_test.cpp.
 TEST_CASE("a block's codes are where llama.cpp puts them", "[weights][blocks]") {
     std::vector<std::uint8_t> q8 = block_with_one(dtype::q8_0, 0);
     q8[2 + 5] = 0x80;
@@ -61,6 +61,20 @@ TEST_CASE("a block's codes are where llama.cpp puts them", "[weights][blocks]") 
     CHECK(decode(dtype::q6_k, q6_k)[145] == -7.0f);
     CHECK(decode(dtype::q6_k, q6_k)[144] == 32.0f);
     CHECK(decode(dtype::q6_k, q6_k)[143] == 0.0f);
+}
+
+TEST_CASE("block types name their formats, and the formats their sizes", "[weights][blocks]") {
+    std::size_t formats = 0;
+    for (const eo::dtype_facts& facts : eo::all_dtypes) {
+        CHECK(&facts - eo::all_dtypes == static_cast<int>(facts.type));
+        const bool found = eo::detail::visit_group_format(facts.type, [&]<class Format>(Format) {
+            CHECK(Format::stored == facts.type);
+            CHECK(Format::layout.values == facts.elements);
+            ++formats;
+        });
+        CHECK(found == (facts.elements > 1));
+    }
+    CHECK(formats == 13);
 }
 
 TEST_CASE("a block with a scale that is not finite is named, and half a block is refused", "[weights][blocks]") {

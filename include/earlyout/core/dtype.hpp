@@ -10,30 +10,51 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// Element type of a stored tensor. The last four are llama.cpp's block types: blocks.hpp.
-enum class dtype : std::uint8_t { f32, f16, bf16, q8_0, q4_0, q4_k, q6_k };
+/// Element type of a stored tensor. From q8_0 on they are llama.cpp's block types: weights/blocks.
+enum class dtype : std::uint8_t {
+    f32,
+    f16,
+    bf16,
+    q8_0,
+    q4_0,
+    q4_1,
+    q5_0,
+    q5_1,
+    q2_k,
+    q3_k,
+    q4_k,
+    q5_k,
+    q6_k,
+    iq4_nl,
+    iq4_xs,
+    mxfp4
+};
+
+/// What is known of an element type without its decoder.
+struct dtype_facts {
+    dtype type;
+    const char* name;      ///< as safetensors and GGUF spell it: "F32", "Q4_K"
+    std::size_t elements;  ///< stored together: 1, or those of a block, which share scales
+    std::size_t bytes;     ///< of that many elements
+};
+
+/// All element types, in the order of their values.
+inline constexpr dtype_facts all_dtypes[] = {
+    {dtype::f32, "F32", 1, 4},       {dtype::f16, "F16", 1, 2},         {dtype::bf16, "BF16", 1, 2},
+    {dtype::q8_0, "Q8_0", 32, 34},   {dtype::q4_0, "Q4_0", 32, 18},     {dtype::q4_1, "Q4_1", 32, 20},
+    {dtype::q5_0, "Q5_0", 32, 22},   {dtype::q5_1, "Q5_1", 32, 24},     {dtype::q2_k, "Q2_K", 256, 84},
+    {dtype::q3_k, "Q3_K", 256, 110}, {dtype::q4_k, "Q4_K", 256, 144},   {dtype::q5_k, "Q5_K", 256, 176},
+    {dtype::q6_k, "Q6_K", 256, 210}, {dtype::iq4_nl, "IQ4_NL", 32, 18}, {dtype::iq4_xs, "IQ4_XS", 256, 136},
+    {dtype::mxfp4, "MXFP4", 32, 17}};
 
 /// Returns the number of elements stored together: 1, or those of a block, which share scales.
 [[nodiscard]] constexpr std::size_t block_elements(dtype type) noexcept {
-    switch (type) {
-        case dtype::q8_0:
-        case dtype::q4_0: return 32;
-        case dtype::q4_k:
-        case dtype::q6_k: return 256;
-        default: return 1;
-    }
+    return all_dtypes[static_cast<std::size_t>(type)].elements;
 }
 
 /// Returns the bytes of one such group.
 [[nodiscard]] constexpr std::size_t block_bytes(dtype type) noexcept {
-    switch (type) {
-        case dtype::f32: return 4;
-        case dtype::q8_0: return 34;
-        case dtype::q4_0: return 18;
-        case dtype::q4_k: return 144;
-        case dtype::q6_k: return 210;
-        default: return 2;
-    }
+    return all_dtypes[static_cast<std::size_t>(type)].bytes;
 }
 
 /// Returns the bytes of `elements` elements, which fill whole blocks.
@@ -44,18 +65,9 @@ enum class dtype : std::uint8_t { f32, f16, bf16, q8_0, q4_0, q4_k, q6_k };
 /// Returns the bytes of one element of a type that stores each separately: f32, f16, bf16.
 [[nodiscard]] constexpr std::size_t size_of(dtype type) noexcept { return type == dtype::f32 ? 4 : 2; }
 
-/// Returns the name as safetensors and GGUF spell it: "F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_K", "Q6_K".
+/// Returns the name as safetensors and GGUF spell it: "F32", "Q4_K".
 [[nodiscard]] constexpr const char* to_string(dtype type) noexcept {
-    switch (type) {
-        case dtype::f32: return "F32";
-        case dtype::f16: return "F16";
-        case dtype::bf16: return "BF16";
-        case dtype::q8_0: return "Q8_0";
-        case dtype::q4_0: return "Q4_0";
-        case dtype::q4_k: return "Q4_K";
-        case dtype::q6_k: return "Q6_K";
-    }
-    return "unknown";
+    return all_dtypes[static_cast<std::size_t>(type)].name;
 }
 
 /// Converts bfloat16 bits to float: the upper half of the same number, exact.

@@ -57,6 +57,19 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace platform {
 EARLYOUT_ALWAYS_INLINE void prefetch(std::uintptr_t address) noexcept {
     __builtin_prefetch(reinterpret_cast<const void*>(address), 0, 2);
 }
+/// Returns true where a stream that is read once gains from software prefetch. Intel's prefetchers stop at the end of
+/// each 4 KiB page; AMD's do not, and instructions then only cost time.
+[[nodiscard]] inline bool prefetches_streams() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+    static const bool intel = [] {
+        __builtin_cpu_init();
+        return __builtin_cpu_is("intel") != 0;
+    }();
+    return intel;
+#else
+    return false;
+#endif
+}
 /// Prefetches the line at an address for writing.
 EARLYOUT_ALWAYS_INLINE void prefetch_to_write(const void* address) noexcept { __builtin_prefetch(address, 1); }
 

@@ -14,6 +14,22 @@ EARLYOUT_ALWAYS_INLINE int_batch<Arch> byte_dot(const int_batch<Arch>& a, const 
     return arch::byte_dot(a, b, sum, arch::best<Arch>{});
 }
 
+/// True if codes up to 127 have a faster product of their own.
+template <class Arch>
+inline constexpr bool has_byte_dot_small =
+    requires(const int_batch<Arch>& a) { arch::byte_dot_small(a, a, a, arch::best<Arch>{}); };
+
+/// The same where all bytes of `a` are at most 127, if `Small`.
+template <class Arch, bool Small>
+EARLYOUT_ALWAYS_INLINE int_batch<Arch> byte_dot(const int_batch<Arch>& a, const int_batch<Arch>& b,
+                                                const int_batch<Arch>& sum) noexcept {
+    if constexpr (Small && has_byte_dot_small<Arch>) {
+        return arch::byte_dot_small(a, b, sum, arch::best<Arch>{});
+    } else {
+        return arch::byte_dot(a, b, sum, arch::best<Arch>{});
+    }
+}
+
 }}}  // namespace earlyout::EARLYOUT_ABI::kernels
 
 #endif

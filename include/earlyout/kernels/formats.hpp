@@ -3,14 +3,15 @@
 #define EARLYOUT_KERNELS_FORMATS_HPP
 
 #include <earlyout/core/dtype.hpp>
+#include <earlyout/weights/blocks.hpp>
 
 #include <cstddef>
 #include <cstdint>
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// Weight format tags: how a packed matrix stores a weight. f32, bf16 and f16 store weights one by one, int8 and int4
-/// in groups with a scale.
+/// Weight format tags: how a packed matrix stores a weight. f32, bf16 and f16 store weights one by one; int8, int4,
+/// q4_k and the other group formats (weights/blocks/) in blocks of codes with scales.
 
 /// 32-bit floats.
 struct f32 {
@@ -53,29 +54,6 @@ struct f16 {
     static constexpr float decode(element stored) noexcept { return f16_to_float(stored); }
     static constexpr std::size_t place(std::size_t row) noexcept { return row; }
 };
-
-/// Weights of a row that share a scale in int8 and int4, as in llama.cpp's Q8_0 and Q4_0.
-inline constexpr std::size_t group_size = 32;
-
-/// 8-bit integers times one binary16 scale for each group: 8.5 bits a weight. Activations are rounded to 8-bit
-/// integers too, with a scale for each group, and sums of a group are exact.
-struct int8 {
-    static constexpr const char* name = "int8";
-    static constexpr int bits = 8;
-    /// Codes are stored as code + zero.
-    static constexpr int zero = 128;
-};
-
-/// 4-bit integers -8 .. 7 times one binary16 scale for each group: 4.5 bits a weight; activations as for int8.
-struct int4 {
-    static constexpr const char* name = "int4";
-    static constexpr int bits = 4;
-    static constexpr int zero = 8;
-};
-
-/// A format that stores weights in groups of `group_size` inputs with one scale per group.
-template <class Format>
-concept group_format = requires { Format::zero; };
 
 /// A format that stores each weight separately.
 template <class Format>

@@ -82,29 +82,23 @@ private:
     std::size_t bytes_;
 };
 
-/// Calls tile(count, panel, ahead, x, bias, y, rows) for each panel and each run of at most `Most` tokens.
-/// @param steps of a tile
-template <std::size_t Most, class Weights, class Inputs, class Tile>
-EARLYOUT_ALWAYS_INLINE void multiply_panels(const Weights& weights, const Inputs& x, std::size_t steps,
-                                            const float* bias, matrix_view<float> y, std::size_t first_panel,
-                                            std::size_t last_panel, std::size_t first_column, Tile tile) noexcept {
-    const std::size_t full_tiles = std::max<std::size_t>(1, x.rows() / Most);
-    const std::size_t ahead_bytes = weights.panel_bytes(1) / std::max<std::size_t>(1, steps * full_tiles) + 1;
-    for (std::size_t panel = first_panel; panel < last_panel; ++panel) {
-        const std::size_t first_row = panel * panel_rows;
-        const std::size_t rows = std::min(panel_rows, weights.out() - first_row);
-        const float* panel_bias = bias == nullptr ? nullptr : bias + first_row;
-        const bool last = panel + 1 == last_panel;
-        look_ahead ahead(weights.panel(last ? panel : panel + 1), last ? 0 : ahead_bytes);
-        for (std::size_t t = 0; t < x.rows();) {
-            const std::size_t count = std::min(Most, x.rows() - t);
-            tile(count, weights.panel(panel), ahead, x.rows(t, count), panel_bias,
-                 y.row(t) + (first_row - first_column), rows);
-            ahead.skip(steps);
-            t += count;
+/// Software prefetch of the stream that one token's product reads, where the processor needs it.
+class stream_prefetch {
+public:
+    /// Prefetches `Bytes` bytes, 4 KiB after `at`.
+    template <std::size_t Bytes>
+    EARLYOUT_ALWAYS_INLINE void after(const void* at) const noexcept {
+        if (!enabled_) return;
+        EARLYOUT_UNROLL(32)
+        for (std::size_t i = 0; i < Bytes; i += 64) {
+            platform::prefetch(reinterpret_cast<std::uintptr_t>(at) + distance + i);
         }
     }
-}
+
+private:
+    static constexpr std::size_t distance = 4096;
+    bool enabled_ = platform::prefetches_streams();
+};
 
 /// Computes `Tokens` rows of y = W x for one panel. Each sum runs over k in order with one fused operation per term,
 /// whatever the tile: a value does not depend on its neighbours.
@@ -124,7 +118,9 @@ inline void multiply_tile(const typename Format::element* panel, look_ahead ahea
     }
     const auto* weight = panel;
     const std::size_t steps = depth;
+    const stream_prefetch stream;
     for (std::size_t k = 0; k < steps; ++k, weight += panel_rows) {
+        if constexpr (Tokens == 1) stream.template after<panel_rows * sizeof(*weight)>(weight);
         if constexpr (Tokens == tile_tokens<Arch> && Tokens > 1) ahead.line(k);
         batch column[parts];
         load_column<Arch>(Format{}, weight, column);
@@ -156,11 +152,23 @@ void multiply(const packed_matrix<Format>& weights, matrix_view<const float> x, 
     static constexpr auto tiles = []<std::size_t... T>(std::index_sequence<T...>) {
         return std::array<tile, most>{&multiply_tile<Arch, T + 1, Format, Depth>...};
     }(std::make_index_sequence<most>{});
-    multiply_panels<most>(weights, x, depth, bias, y, first_panel, last_panel, first_column,
-                          [&](std::size_t count, const element* panel, look_ahead ahead, matrix_view<const float> rows,
-                              const float* panel_bias, float* out, std::size_t width) {
-                              tiles[count - 1](panel, ahead, rows, depth, panel_bias, out, y.stride(), width);
-                          });
+    const std::size_t steps = depth;
+    const std::size_t full_tiles = std::max<std::size_t>(1, x.rows() / most);
+    const std::size_t ahead_bytes = panel_rows * sizeof(element) / full_tiles + 1;
+    for (std::size_t panel = first_panel; panel < last_panel; ++panel) {
+        const std::size_t first_row = panel * panel_rows;
+        const std::size_t rows = std::min(panel_rows, weights.out() - first_row);
+        const float* panel_bias = bias == nullptr ? nullptr : bias + first_row;
+        const bool last = panel + 1 == last_panel;
+        look_ahead ahead(weights.panel(last ? panel : panel + 1), last ? 0 : ahead_bytes);
+        for (std::size_t t = 0; t < x.rows();) {
+            const std::size_t count = std::min(most, x.rows() - t);
+            tiles[count - 1](weights.panel(panel), ahead, x.rows(t, count), depth, panel_bias,
+                             y.row(t) + (first_row - first_column), y.stride(), rows);
+            ahead.skip(steps);
+            t += count;
+        }
+    }
 }
 
 #define EARLYOUT_DETAIL_MULTIPLY(Format)                                                                           \

@@ -2,18 +2,16 @@
 #ifndef EARLYOUT_KERNELS_MULTIPLY_GROUPS_MATRIX_HPP
 #define EARLYOUT_KERNELS_MULTIPLY_GROUPS_MATRIX_HPP
 
-#include <earlyout/kernels/half.hpp>
+#include <earlyout/kernels/group_chunk.hpp>
 #include <earlyout/kernels/multiply.hpp>
-#include <earlyout/kernels/packing_groups.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
 
-/// @file Products of many tokens with int8 and int4 weights in a matrix unit's registers (arch::amx_unit). A group's
-/// sum is an integer and the groups are added in the same order as elsewhere, so the bits are those of
-/// multiply_groups_tile().
+/// @file Products of many tokens with group formats in a matrix unit's registers (arch::amx_unit). A span's sum is an
+/// integer and the spans are added in the same order as elsewhere, so the bits are those of multiply_groups_token().
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 
@@ -27,83 +25,66 @@ template <class Unit>
 
 namespace detail {
 
-/// Codes and scales of up to `most` groups of a panel in the layout of matrix registers and sums.
+/// Where a product in a matrix unit is: some groups of a panel, and the same groups of 16 tokens.
 template <class Arch, class Format>
-class unpacked_panel {
-public:
-    static constexpr std::size_t most = 24;  // a whole row of 768; 27 KiB
+struct matrix_operands {
+    static constexpr std::size_t spans = group_size / Format::layout.span;  ///< of a group
+    group_chunk chunk;
+    std::size_t half;  ///< of the panel's rows
+    quantized_view x;  ///< the first of the groups in the first token's row
 
-    /// @param from the first of `count` groups
-    void unpack(const std::uint8_t* from, std::size_t count) noexcept {
-        // Codes are stored as code + zero. Adding what is missing to 128 and flipping the highest bit subtracts 128.
-        const int_batch<Arch> missing((128 - Format::zero) * 0x01010101),
-            highest(static_cast<std::int32_t>(0x80808080));
-        for (std::size_t g = 0; g < count; ++g) {
-            float_batch<Arch> scale[2];
-            load_f16<Arch>(reinterpret_cast<const std::uint16_t*>(from), scale);
-            from += panel_rows * sizeof(std::uint16_t);
-            for (std::size_t half : {0u, 1u}) scale[half].store_aligned(scales_[g][half]);
-            for (std::size_t four = 0; four < group_size / 4; ++four) {
-                int_batch<Arch> codes[2];
-                from = load_codes<Arch>(Format{}, from, codes);
-                for (std::size_t half : {0u, 1u}) {
-                    ((codes[half] + missing) ^ highest).store_aligned(codes_[g][half] + four * 16);
-                }
+    /// Adds one span's exact sums [16 tokens][16 rows], times the tokens' scales and the rows', to `sum`; the same
+    /// operations as add_span().
+    template <std::size_t Tokens>
+    EARLYOUT_ALWAYS_INLINE void add(std::size_t span, const std::int32_t* exact,
+                                    float_batch<Arch> (&sum)[Tokens]) const noexcept {
+        using batch = float_batch<Arch>;
+        constexpr int sign = Format::layout.offset;
+        const std::size_t at = span * panel_rows + half * 16, g = span / spans;
+        const batch scale = batch::load_aligned(chunk.scales + at);
+        batch minimum(0.0f);
+        if constexpr (sign != 0) minimum = batch::load_aligned(chunk.minimums + at);
+        EARLYOUT_UNROLL(16)
+        for (std::size_t t = 0; t < Tokens; ++t) {
+            const float token_scale = x.scales[t * x.groups + g];
+            const auto whole = xsimd::to_float(int_batch<Arch>::load_aligned(exact + t * 16));
+            sum[t] = multiply_add<Arch>(whole, scale * batch(token_scale), sum[t]);
+            if constexpr (sign != 0) {
+                const std::int32_t* const halves = x.sums + 2 * (t * x.groups + g);
+                const std::int32_t token_sum = spans == 2 ? halves[span % 2] : halves[0] + halves[1];
+                sum[t] = multiply_add<Arch>(minimum, batch(token_scale * static_cast<float>(sign * token_sum)), sum[t]);
             }
         }
-        platform::write_all();
     }
-    /// [8][16 rows][4]
-    [[nodiscard]] const std::int32_t* codes(std::size_t group, std::size_t half) const noexcept {
-        return codes_[group][half];
+    [[nodiscard]] const std::uint8_t* codes(std::size_t span) const noexcept {
+        return chunk.codes + span * panel_rows * Format::layout.span + half * 64;
     }
-    /// [16 rows]
-    [[nodiscard]] float_batch<Arch> scales(std::size_t group, std::size_t half) const noexcept {
-        return float_batch<Arch>::load_aligned(scales_[group][half]);
+    [[nodiscard]] const std::int8_t* values(std::size_t span) const noexcept {
+        return x.codes + span * Format::layout.span;
     }
-
-private:
-    alignas(64) std::int32_t codes_[most][2][group_size / 4 * 16];
-    alignas(64) float scales_[most][2][16];
 };
 
-/// Adds one group's exact sums [16 tokens][16 rows], times the tokens' scales and the rows', to `sum`.
-template <class Arch, std::size_t Tokens>
-EARLYOUT_ALWAYS_INLINE void add_group(const std::int32_t* exact, const float_batch<Arch>& row_scales,
-                                      const float* token_scales, std::size_t stride,
-                                      float_batch<Arch> (&sum)[Tokens]) noexcept {
-    EARLYOUT_UNROLL(16)
-    for (std::size_t t = 0; t < Tokens; ++t) {
-        const auto whole = xsimd::to_float(int_batch<Arch>::load_aligned(exact + t * 16));
-        sum[t] = multiply_add<Arch>(whole, row_scales * float_batch<Arch>(token_scales[t * stride]), sum[t]);
-    }
-}
-
-/// Adds `count` groups of 16 tokens and half a panel to `sum`. While the matrix unit works on a group, the sums of the
+/// Adds `count` spans of 16 tokens and half a panel to `sum`. While the matrix unit works on a span, the sums of the
 /// previous one are converted.
-/// @param values, token_scales the first of those groups in the first token's row; [16 tokens, groups of a row]
-template <class Arch, class Format>
-inline void add_groups(const unpacked_panel<Arch, Format>& panel, std::size_t half, std::size_t count,
-                       const std::int8_t* values, const float* token_scales, std::size_t row_groups, look_ahead ahead,
-                       float_batch<Arch> (&sum)[matrix_unit_of<Arch>::tokens]) noexcept {
-    using unit = matrix_unit_of<Arch>;
+template <class Arch, class Unit, class Format>
+inline void add_spans(const matrix_operands<Arch, Format>& operands, std::size_t count, look_ahead ahead,
+                      float_batch<Arch> (&sum)[Unit::tokens]) noexcept {
     alignas(64) std::int32_t even[256], odd[256];
-    const std::size_t row_bytes = row_groups * group_size;
-    const auto start = [&]<bool Odd>(std::size_t g, std::bool_constant<Odd>) {
-        ahead.lines(g);
-        unit::template start<Odd>(panel.codes(g, half), values + g * group_size, row_bytes);
+    const std::size_t row_bytes = operands.x.groups * group_size;
+    const auto start = [&]<bool Odd>(std::size_t span, std::bool_constant<Odd>) {
+        ahead.lines(span);
+        Unit::template start<Odd>(operands.codes(span), panel_rows * 4, operands.values(span), row_bytes);
     };
-    const auto add = [&](std::size_t g, const std::int32_t* exact) EARLYOUT_ALWAYS_INLINE_LAMBDA {
-        add_group<Arch>(exact, panel.scales(g, half), token_scales + g, row_groups, sum);
-    };
+    const auto add = [&](std::size_t span, const std::int32_t* exact)
+                         EARLYOUT_ALWAYS_INLINE_LAMBDA { operands.add(span, exact, sum); };
     start(0, std::false_type{});
-    for (std::size_t g = 0; g < count; g += 2) {
-        if (g + 1 < count) start(g + 1, std::true_type{});
-        unit::template finish<false>(even);
-        if (g != 0) add(g - 1, odd);
-        if (g + 2 < count) start(g + 2, std::false_type{});
-        if (g + 1 < count) unit::template finish<true>(odd);
-        add(g, even);
+    for (std::size_t s = 0; s < count; s += 2) {
+        if (s + 1 < count) start(s + 1, std::true_type{});
+        Unit::template finish<false>(even);
+        if (s != 0) add(s - 1, odd);
+        if (s + 2 < count) start(s + 2, std::false_type{});
+        if (s + 1 < count) Unit::template finish<true>(odd);
+        add(s, even);
     }
     if (count % 2 == 0) add(count - 1, odd);
 }
@@ -111,31 +92,32 @@ inline void add_groups(const unpacked_panel<Arch, Format>& panel, std::size_t ha
 }  // namespace detail
 
 /// multiply() for at least 16 tokens. The last tile of tokens overlaps the previous one so that it is full.
-template <class Arch, group_format Format>
+/// @tparam Unit the matrix unit; tests supply one in plain code
+template <class Arch, class Unit, group_format Format>
 void multiply_groups_matrix(const packed_matrix<Format>& weights, const quantized_view& x, const float* bias,
                             matrix_view<float> y, std::size_t first_panel, std::size_t last_panel,
                             std::size_t first_column) noexcept {
     using batch = float_batch<Arch>;
-    using unit = matrix_unit_of<Arch>;
-    constexpr std::size_t max_runs = 8, run = unit::tokens;
-    const typename unit::registers registers;
-    detail::unpacked_panel<Arch, Format> panel;
-    batch sums[max_runs][2][run];  // used when a panel has more groups than are unpacked at once
-    const std::size_t groups = weights.groups();
+    using operands = detail::matrix_operands<Arch, Format>;
+    constexpr std::size_t max_runs = 8, run = Unit::tokens;
+    const typename Unit::registers registers(Format::layout.span);
+    chunk_memory<Arch, Format, 24> memory;  // a whole row of 768
+    batch sums[max_runs][2][run];           // used when a panel has more blocks than are unpacked at once
+    constexpr std::size_t block_groups = Format::layout.groups();
+    const std::size_t blocks = weights.blocks();
 
-    // Processes `count` groups of a panel, from group g on, with 16 tokens from t on and half of the rows.
-    const auto add = [&](std::size_t p, std::size_t g, std::size_t count, std::size_t t, std::size_t half,
-                         look_ahead ahead, batch(&kept)[run]) {
+    // Processes `count` blocks of a panel, from block b on, with 16 tokens from t on and half of the rows.
+    const auto add = [&](const group_chunk& chunk, std::size_t p, std::size_t b, std::size_t count, std::size_t t,
+                         std::size_t half, look_ahead ahead, batch(&kept)[run]) {
         const std::size_t row = p * panel_rows + half * 16;
         if (row >= weights.out()) return;
         for (std::size_t i = 0; i < run; ++i) platform::prefetch_to_write(y.row(t + i) + (row - first_column));
         batch sum[run];
         EARLYOUT_UNROLL(16)
-        for (std::size_t i = 0; i < run; ++i) sum[i] = g == 0 ? batch(0.0f) : kept[i];
-        const std::size_t first = t * groups + g;
-        detail::add_groups<Arch>(panel, half, count, x.codes + first * group_size, x.scales + first, groups, ahead,
-                                 sum);
-        if (g + count < groups) {
+        for (std::size_t i = 0; i < run; ++i) sum[i] = b == 0 ? batch(0.0f) : kept[i];
+        const operands at{chunk, half, x.rows(t, run).from_group(b * block_groups)};
+        detail::add_spans<Arch, Unit>(at, count * block_groups * operands::spans, ahead, sum);
+        if (b + count < blocks) {
             std::copy_n(sum, run, kept);
             return;
         }
@@ -149,16 +131,17 @@ void multiply_groups_matrix(const packed_matrix<Format>& weights, const quantize
     for (std::size_t at = 0; at < x.rows(); at += max_runs * run) {
         const std::size_t turns = 2 * std::min(max_runs, (x.rows() - at + run - 1) / run);
         for (std::size_t p = first_panel; p < last_panel; ++p) {
-            for (std::size_t g = 0; g < groups; g += panel.most) {
-                const std::size_t count = std::min(panel.most, groups - g);
-                const std::uint8_t* const from = weights.panel(p) + g * weights.group_bytes;
-                panel.unpack(from, count);
+            for (std::size_t b = 0; b < blocks; b += memory.blocks) {
+                const std::size_t count = std::min(memory.blocks, blocks - b);
+                const std::size_t spans = count * block_groups * operands::spans;
+                const std::uint8_t* const from = weights.panel(p) + b * weights.block_bytes;
+                const group_chunk chunk = memory.unpack_signed(from, count);
                 // Prefetches what is unpacked next.
-                look_ahead ahead(from + count * weights.group_bytes, weights.group_bytes / turns + 1);
+                look_ahead ahead(from + count * weights.block_bytes, count * weights.block_bytes / (spans * turns) + 1);
                 for (std::size_t turn = 0; turn < turns; ++turn) {
                     const std::size_t t = std::min(at + turn / 2 * run, x.rows() - run);
-                    add(p, g, count, t, turn % 2, ahead, sums[turn / 2][turn % 2]);
-                    ahead.skip(count);
+                    add(chunk, p, b, count, t, turn % 2, ahead, sums[turn / 2][turn % 2]);
+                    ahead.skip(spans);
                 }
             }
         }

@@ -44,9 +44,9 @@ public:
     }
     /// Returns the bytes that a product streams, zero rows of the last panel included.
     [[nodiscard]] std::size_t bytes() const noexcept { return data_.bytes(); }
-    /// Returns the bytes of `panels` panels.
-    [[nodiscard]] std::size_t panel_bytes(std::size_t panels) const noexcept {
-        return panels * kernels::panel_rows * in_ * sizeof(element);
+    /// Returns the bytes of the panels from `first_panel` on.
+    [[nodiscard]] std::size_t bytes_from(std::size_t first_panel) const noexcept {
+        return (panels() - first_panel) * kernels::panel_rows * in_ * sizeof(element);
     }
 
     /// Stores W's rows first_row .. from a row-major source [rows, in], or its transpose [in, rows].

@@ -12,6 +12,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
@@ -80,17 +81,32 @@ namespace detail {
     return detail::code_group(weights, best_scale, -8.0f, 7.0f);
 }
 
-/// Activations in the form that products with int8 and int4 weights read: value k of a row is scale[k / 32] * code[k].
+/// Rounds one block of weights to a group format.
+/// @param weights [layout.values], finite
+/// @param block   [block_bytes(Format::stored)]
+template <group_format Format>
+    requires requires(const float* weights) { quantize_group(Format{}, weights); }
+void quantize_block(Format, const float* weights, std::byte* block) noexcept {
+    const coded_group coded = quantize_group(Format{}, weights);
+    std::memcpy(block, &coded.scale, sizeof coded.scale);
+    for (std::size_t i = 0; i < group_size; ++i) Format::set_code(block, i, coded.codes[i] + Format::zero);
+}
+
+/// Activations in the form that products with group formats read: value k of a row is scale[k / 32] * code[k].
 struct quantized_view {
     const std::int8_t* codes = nullptr;  ///< [rows, groups * 32]
     const float* scales = nullptr;       ///< [rows, groups]
-    const std::int32_t* sums = nullptr;  ///< [rows, groups], sums of a group's codes
+    const std::int32_t* sums = nullptr;  ///< [rows, groups, 2], sums of the codes of each half of a group
     std::size_t tokens = 0;
     std::size_t groups = 0;
 
     [[nodiscard]] std::size_t rows() const noexcept { return tokens; }
     [[nodiscard]] quantized_view rows(std::size_t first, std::size_t count) const noexcept {
-        return {codes + first * groups * group_size, scales + first * groups, sums + first * groups, count, groups};
+        return {codes + first * groups * group_size, scales + first * groups, sums + 2 * first * groups, count, groups};
+    }
+    /// Returns the view that begins with group number `first` of each row; `groups` remains the rows' stride.
+    [[nodiscard]] quantized_view from_group(std::size_t first) const noexcept {
+        return {codes + first * group_size, scales + first, sums + 2 * first, tokens, groups};
     }
 };
 
@@ -98,7 +114,8 @@ struct quantized_view {
 /// becomes zero; one with an infinity or NaN makes the row's products NaN.
 /// @param x              [n]
 /// @param codes          [n rounded up to 32]
-/// @param scales, sums   [groups]
+/// @param scales         [groups]
+/// @param sums           [groups, 2]
 template <class Arch = default_arch>
 void quantize_row(const float* x, std::size_t n, std::int8_t* codes, float* scales, std::int32_t* sums,
                   Arch = {}) noexcept {
@@ -134,7 +151,8 @@ void quantize_row(const float* x, std::size_t n, std::int8_t* codes, float* scal
             const batch shifted = multiply_add<Arch>(kept, batch(inverse), batch(0x1.8p23f));
             rounded[p] = std::bit_cast<ints>(shifted) - ints(0x4b400000);
         }
-        *sums++ = arch::store_bytes(rounded, codes, arch::best<Arch>{});
+        arch::store_bytes(rounded, codes, sums, arch::best<Arch>{});
+        sums += 2;
         *scales++ = good ? (inverse == 0.0f ? 0.0f : largest / 127.0f) : std::numeric_limits<float>::quiet_NaN();
     }
 }
@@ -150,7 +168,7 @@ public:
 
     /// Returns the bytes that [rows, cols] activations take.
     [[nodiscard]] static constexpr std::size_t bytes(std::size_t rows, std::size_t cols) noexcept {
-        return rows * groups(cols) * (group_size + sizeof(float) + sizeof(std::int32_t));
+        return rows * groups(cols) * (group_size + sizeof(float) + 2 * sizeof(std::int32_t));
     }
     /// Returns the groups of a row of `cols` values.
     [[nodiscard]] static constexpr std::size_t groups(std::size_t cols) noexcept {
@@ -160,7 +178,7 @@ public:
     /// Rounds row `index` of [rows, cols] activations to its place.
     void set_row(std::size_t index, const float* x, std::size_t cols) noexcept {
         const std::size_t count = groups(cols);
-        quantize_row(x, cols, codes_ + index * count * group_size, scales_ + index * count, sums_ + index * count);
+        quantize_row(x, cols, codes_ + index * count * group_size, scales_ + index * count, sums_ + 2 * index * count);
     }
     [[nodiscard]] quantized_view view(std::size_t rows, std::size_t cols) const noexcept {
         return {codes_, scales_, sums_, rows, groups(cols)};

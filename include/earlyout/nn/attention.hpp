@@ -119,8 +119,7 @@ public:
     /// Returns the weight bytes that update_kv_only() reads.
     [[nodiscard]] std::size_t update_kv_bytes() const noexcept {
         const auto& weight = query_key_value_.weight();
-        return positions_.bytes() + weight.panel_bytes(weight.panels() - key_column_ / kernels::panel_rows) +
-               2 * d_kv_ * sizeof(float);
+        return positions_.bytes() + weight.bytes_from(key_column_ / kernels::panel_rows) + 2 * d_kv_ * sizeof(float);
     }
 
 private:

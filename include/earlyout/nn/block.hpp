@@ -4,6 +4,7 @@
 
 #include <earlyout/nn/layer_token.hpp>
 #include <earlyout/nn/run_context.hpp>
+#include <earlyout/weights/packed_weights.hpp>
 
 #include <earlyout/core/executor.hpp>
 

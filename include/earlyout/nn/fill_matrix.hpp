@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -33,10 +32,10 @@ namespace detail {
 
 /// Sets the rows of each part, in the matrix's current format.
 template <class Linear>
-void set_parts(const checkpoint& from, std::span<const matrix_part> parts, std::span<const tensor_view* const> tensors,
-               Linear& into) {
+void set_parts(const checkpoint& from, std::span<const matrix_part* const> parts,
+               std::span<const tensor_view* const> tensors, Linear& into) {
     for (std::size_t i = 0; i < parts.size(); ++i) {
-        const matrix_part& part = parts[i];
+        const matrix_part& part = *parts[i];
         if (kernels::take_rows(*tensors[i], part.first, part.count, into.weight(), part.to)) continue;
         read_rows(from, *tensors[i], part.first, part.count, [&](std::size_t row, matrix_view<const float> values) {
             into.weight().set_rows(part.to + row - part.first, values);
@@ -45,7 +44,7 @@ void set_parts(const checkpoint& from, std::span<const matrix_part> parts, std::
 }
 /// The same for transposes, each of which is read as a whole.
 template <class Linear>
-void set_transposed_parts(const checkpoint& from, std::span<const matrix_part> parts,
+void set_transposed_parts(const checkpoint& from, std::span<const matrix_part* const> parts,
                           std::span<const tensor_view* const> tensors, Linear& into) {
     std::vector<float> values;
     const tensor_view* held = nullptr;
@@ -55,56 +54,121 @@ void set_transposed_parts(const checkpoint& from, std::span<const matrix_part> p
             values.resize(held->element_count());
             to_floats(*held, values, from.source());
         }
-        const matrix_view<const float> columns(values.data(), into.in(), parts[i].stored_rows);
-        into.weight().set_rows_transposed(parts[i].to, columns.cols(parts[i].first, parts[i].count));
+        const matrix_view<const float> columns(values.data(), into.in(), parts[i]->stored_rows);
+        into.weight().set_rows_transposed(parts[i]->to, columns.cols(parts[i]->first, parts[i]->count));
     }
+}
+
+/// Rows of a linear layer that are stored together, in one format.
+struct matrix_range {
+    std::size_t first_row = 0;
+    any_format format;
+    std::vector<std::string> tensors;  ///< that of first_row first
+};
+
+/// Returns the ranges of a matrix that keeps each of its parts as it is stored: neighbours of the same format share
+/// one. Where a part does not begin a panel, all share the format that holds them.
+inline std::vector<matrix_range> stored_ranges(std::span<const matrix_part* const> parts,
+                                               std::span<const tensor_view* const> tensors) {
+    std::vector<matrix_range> ranges;
+    const bool separable =
+        std::ranges::all_of(parts, [](const matrix_part* part) { return part->to % kernels::panel_rows == 0; });
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        const any_format format = kernels::format_of(tensors[i]->type);
+        if (ranges.empty() || (separable && !(ranges.back().format == format))) {
+            ranges.push_back({parts[i]->to, format, {}});
+        }
+        matrix_range& range = ranges.back();
+        range.format = kernels::common_format(range.format, format);
+        if (std::ranges::find(range.tensors, parts[i]->tensor) == range.tensors.end()) {
+            range.tensors.push_back(parts[i]->tensor);
+        }
+    }
+    return ranges;
+}
+
+/// Attaches the packed matrices that hold the parts: one, or one for each range that has a format of its own.
+/// @param parts in the order of their rows
+template <class Linear>
+std::vector<matrix_range> adopt_parts(const checkpoint& from, std::span<const matrix_part* const> parts, Linear& into) {
+    std::vector<matrix_range> ranges;
+    std::size_t end = 0;  // of the rows that are attached
+    for (const matrix_part* part : parts) {
+        if (ranges.empty() || part->to >= end) {
+            const packed_weights found = from.packed(part->tensor);
+            if constexpr (requires { into.weight().settled(); }) {
+                into.weight().adopt(found, part->to);
+            } else {
+                into.weight().adopt(found);
+            }
+            end = part->to + found.out;
+            ranges.push_back({part->to, {}, {}});
+        }
+        if (std::ranges::find(ranges.back().tensors, part->tensor) == ranges.back().tensors.end()) {
+            ranges.back().tensors.push_back(part->tensor);
+        }
+    }
+    if (end != into.out()) {
+        fail(errc::wrong_shape, "packed weights: expected ", into.out(), " rows in total, found ", end);
+    }
+    return ranges;
 }
 
 }  // namespace detail
 
 /// Fills the matrix of a linear layer from tensors of a checkpoint: attaches the packed matrix if the checkpoint stores
 /// its matrices packed, copies quantised rows unchanged if the layer's format has the same codes, and otherwise reads
-/// and rounds them. A matrix whose format is to be the stored one gets the format that holds all of the tensors. The
-/// layer remembers the tensors' names.
+/// and rounds them. A matrix whose format is to be the stored one gets those of the tensors, several if they differ.
+/// The layer remembers the tensors' names.
 /// @param parts all that form the matrix; one of them goes to row 0
 /// @throws error (missing_tensor, wrong_shape, malformed_file, wrong_value), and (mismatch) for packed matrices
 template <class Linear>
 void fill_matrix(const checkpoint& from, std::span<const matrix_part> parts, Linear& into,
                  matrix_layout layout = matrix_layout::out_in) {
-    std::vector<const tensor_view*> tensors;
-    std::vector<std::string> names;  // the tensor of row 0 first
-    const matrix_part* begin = nullptr;
-    for (const matrix_part& part : parts) {
-        tensors.push_back(layout == matrix_layout::out_in
-                              ? &find_tensor(from, part.tensor, {part.stored_rows, into.in()})
-                              : &find_tensor(from, part.tensor, {into.in(), part.stored_rows}));
-        const auto known = std::find(names.begin(), names.end(), part.tensor);
-        const auto at = known == names.end() ? names.insert(known, part.tensor) : known;
-        if (part.to != 0) continue;
-        begin = &part;
-        std::iter_swap(names.begin(), at);
+    std::vector<const matrix_part*> in_order;
+    for (const matrix_part& part : parts) in_order.push_back(&part);
+    std::ranges::stable_sort(in_order, {}, &matrix_part::to);
+    if (in_order.empty() || in_order.front()->to != 0) {
+        fail(errc::invalid_argument, from.source(), ": no part goes to row 0 of a matrix");
     }
-    if (begin == nullptr) fail(errc::invalid_argument, from.source(), ": no part goes to row 0 of a matrix");
+    std::vector<const tensor_view*> tensors;
+    for (const matrix_part* part : in_order) {
+        tensors.push_back(layout == matrix_layout::out_in
+                              ? &find_tensor(from, part->tensor, {part->stored_rows, into.in()})
+                              : &find_tensor(from, part->tensor, {into.in(), part->stored_rows}));
+    }
+    std::vector<detail::matrix_range> ranges;
     if (from.is_packed()) {
         try {
-            into.weight().adopt(from.packed(begin->tensor));
+            ranges = detail::adopt_parts(from, in_order, into);
         } catch (const error& e) {
-            fail(e.code(), from.source(), ": tensor '", begin->tensor, "': ", e.what());
+            fail(e.code(), from.source(), ": tensor '", in_order.front()->tensor, "': ", e.what());
         }
     } else {
+        ranges = detail::stored_ranges(in_order, tensors);
+        bool whole = true;  // in one format
         if constexpr (requires { into.weight().settled(); }) {
-            any_format common = kernels::format_of(tensors.front()->type);
-            for (const tensor_view* tensor : tensors) {
-                common = kernels::common_format(common, kernels::format_of(tensor->type));
+            if (!into.weight().settled()) {
+                std::vector<std::pair<std::size_t, any_format>> formats;
+                for (const detail::matrix_range& range : ranges) formats.emplace_back(range.first_row, range.format);
+                into.weight().settle(formats);
+                whole = false;
             }
-            into.weight().settle(common);
+        }
+        if (whole) {
+            for (std::size_t i = 1; i < ranges.size(); ++i) {
+                for (std::string& name : ranges[i].tensors) ranges[0].tensors.push_back(std::move(name));
+            }
+            ranges.resize(1);
         }
         if (layout == matrix_layout::out_in) {
-            detail::set_parts(from, parts, tensors, into);
+            detail::set_parts(from, in_order, tensors, into);
         } else {
-            detail::set_transposed_parts(from, parts, tensors, into);
+            detail::set_transposed_parts(from, in_order, tensors, into);
         }
     }
+    std::vector<std::vector<std::string>> names;
+    for (detail::matrix_range& range : ranges) names.push_back(std::move(range.tensors));
     into.set_tensors(std::move(names));
 }
 

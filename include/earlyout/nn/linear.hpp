@@ -5,7 +5,6 @@
 #include <earlyout/core/aligned_buffer.hpp>
 #include <earlyout/core/executor.hpp>
 #include <earlyout/core/extent.hpp>
-#include <earlyout/core/function_ref.hpp>
 #include <earlyout/core/token.hpp>
 #include <earlyout/kernels/any_format.hpp>
 #include <earlyout/kernels/logit_summary.hpp>
@@ -17,14 +16,11 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
-
-/// Called with each weight matrix of a network: the names of the tensors that it was filled from, that of row 0 first,
-/// and the matrix as stored.
-using matrix_visitor = function_ref<void(std::span<const std::string>, const packed_weights&)>;
 
 /// Computes y = x Wᵀ + b with W: [out, in]. `In` may be fixed at compile time.
 template <class Format = f32, std::size_t In = dynamic>
@@ -43,10 +39,22 @@ public:
     [[nodiscard]] std::span<float> bias() noexcept { return bias_.span(); }
     [[nodiscard]] std::size_t bytes() const noexcept { return weight_.bytes() + bias_.bytes(); }
 
-    /// Records the names of the tensors that the weights were filled from, that of row 0 first.
-    void set_tensors(std::vector<std::string> names) noexcept { tensors_ = std::move(names); }
-    /// Calls visit(names of the tensors that it was filled from, the matrix).
-    void visit_matrices(matrix_visitor visit) const { visit(tensors_, weight_.share()); }
+    /// Records the names of the tensors that the weights were filled from, that of row 0 first; one list for each range
+    /// of rows that has a format of its own.
+    void set_tensors(std::vector<std::vector<std::string>> names) noexcept { tensors_ = std::move(names); }
+    /// Calls visit(names of the tensors that it was filled from, the matrix) for each range of rows with its own
+    /// format.
+    void visit_matrices(matrix_visitor visit) const {
+        static const std::vector<std::string> none;
+        const auto visit_range = [&](std::size_t index, const packed_weights& weights) {
+            visit(index < tensors_.size() ? tensors_[index] : none, weights);
+        };
+        if constexpr (std::is_same_v<Format, any_format>) {
+            weight_.share(visit_range);
+        } else {
+            visit_range(0, weight_.share());
+        }
+    }
 
     /// Returns the bytes of scratch memory that a product of `tokens` tokens takes: their rounded activations, if the
     /// format rounds them.
@@ -69,7 +77,7 @@ public:
         const std::size_t grain =
             std::max<std::size_t>(1, products_worth_a_piece / (kernels::panel_rows * in() * x.rows() + 1));
         context.count_bytes(first_panel == 0 ? bytes()
-                                             : weight_.panel_bytes(weight_.panels() - first_panel) +
+                                             : weight_.bytes_from(first_panel) +
                                                    (out() - std::min(first_row, out())) * sizeof(float));
         scratch_frame frame(context.scratch());
         kernels::quantized_rows rounded = rounded_rows(frame, x);
@@ -78,12 +86,9 @@ public:
             parallel_for(on, rows, 1 + values_worth_a_piece / (in() + 1),
                          [&](std::size_t, std::size_t begin, std::size_t end) { body(begin, end); });
         };
-        kernels::with_format(weight_, [&](auto format, const auto& weights) {
-            const auto inputs = kernels::prepare(format, x, rounded, for_rows);
-            const auto body = [&](std::size_t, std::size_t begin, std::size_t end) {
-                kernels::multiply(weights, inputs, in_, bias_.data(), y, first_panel + begin, first_panel + end);
-            };
-            parallel_for(on, weights.panels() - first_panel, grain, body);
+        const auto inputs = kernels::prepare(weight_, x, rounded, for_rows);
+        parallel_for(on, weight_.panels() - first_panel, grain, [&](std::size_t, std::size_t begin, std::size_t end) {
+            kernels::multiply(weight_, inputs, in_, bias_.data(), y, first_panel + begin, first_panel + end);
         });
     }
 
@@ -98,19 +103,17 @@ public:
         kernels::quantized_rows rounded = rounded_rows(frame, x);
         const std::span<kernels::logit_summary> blocks = frame.take<kernels::logit_summary>(count);
         const auto here = [](std::size_t rows, auto body) { body(std::size_t{0}, rows); };
-        kernels::with_format(weight_, [&](auto format, const auto& weights) {
-            const auto input = kernels::prepare(format, x, rounded, here);
-            parallel_for(context.threads(), count, 1 + products_worth_a_piece / (block * in() + 1),
-                         [&](std::size_t, std::size_t begin, std::size_t end) {
-                             alignas(64) float values[block];
-                             for (std::size_t b = begin; b < end; ++b) {
-                                 const std::size_t first = b * block, rows = std::min(block, out() - first);
-                                 kernels::multiply(weights, input, in_, bias_.data(), {values, 1, rows}, b * panels,
-                                                   std::min((b + 1) * panels, weights.panels()), default_arch{}, first);
-                                 blocks[b] = kernels::summarize_block(values, rows, first);
-                             }
-                         });
-        });
+        const auto input = kernels::prepare(weight_, x, rounded, here);
+        parallel_for(context.threads(), count, 1 + products_worth_a_piece / (block * in() + 1),
+                     [&](std::size_t, std::size_t begin, std::size_t end) {
+                         alignas(64) float values[block];
+                         for (std::size_t b = begin; b < end; ++b) {
+                             const std::size_t first = b * block, rows = std::min(block, out() - first);
+                             kernels::multiply(weight_, input, in_, bias_.data(), {values, 1, rows}, b * panels,
+                                               std::min((b + 1) * panels, weight_.panels()), default_arch{}, first);
+                             blocks[b] = kernels::summarize_block(values, rows, first);
+                         }
+                     });
         return kernels::merge(blocks);
     }
 
@@ -141,7 +144,7 @@ private:
     [[no_unique_address]] extent<In> in_;
     packed_matrix<Format> weight_;
     aligned_buffer<float> bias_;
-    std::vector<std::string> tensors_;
+    std::vector<std::vector<std::string>> tensors_;
 };
 
 }}  // namespace earlyout::EARLYOUT_ABI

@@ -3,10 +3,12 @@
 #define EARLYOUT_WEIGHTS_PACKED_WEIGHTS_HPP
 
 #include <earlyout/core/error.hpp>
+#include <earlyout/core/function_ref.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -21,6 +23,10 @@ struct packed_weights {
     std::shared_ptr<const std::byte> memory;  ///< aligned to 64 bytes
     std::size_t bytes = 0;
 };
+
+/// Called with each weight matrix of a network: the names of the tensors that it was filled from, that of row 0 first,
+/// and the matrix as stored.
+using matrix_visitor = function_ref<void(std::span<const std::string>, const packed_weights&)>;
 
 /// Refuses packed weights that a matrix cannot attach.
 /// @throws error (mismatch) for another format, (wrong_shape) for other sizes, (malformed_file) when misaligned

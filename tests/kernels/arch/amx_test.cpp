@@ -24,10 +24,10 @@ TEST_CASE("AMX: two products of 16 tokens with 16 rows", "[kernels][arch]") {
     }
     alignas(64) std::int32_t sums[2][16][16];
     {
-        const unit::registers registers;
+        const unit::registers registers(32);
         eo::platform::write_all();
-        unit::start<false>(reinterpret_cast<const std::int32_t*>(codes[0]), values[0][0], 32);
-        unit::start<true>(reinterpret_cast<const std::int32_t*>(codes[1]), values[1][0], 32);
+        unit::start<false>(reinterpret_cast<const std::uint8_t*>(codes[0]), 64, values[0][0], 32);
+        unit::start<true>(reinterpret_cast<const std::uint8_t*>(codes[1]), 64, values[1][0], 32);
         unit::finish<false>(sums[0][0]);
         unit::finish<true>(sums[1][0]);
     }

@@ -9,6 +9,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <numeric>
 #include <vector>
 
@@ -34,6 +35,10 @@ public:
     }
     /// Whether an instruction reads binary16.
     static constexpr bool loads_f16 = requires(const std::uint16_t* from, Tag tag) { arch::load_f16<Arch>(from, tag); };
+
+    /// Whether codes up to 127 have a product of their own.
+    static constexpr bool dots_small =
+        requires(const xsimd::batch<std::int32_t, Arch>& a, Tag tag) { arch::byte_dot_small(a, a, a, tag); };
 
 private:
     template <class T>
@@ -91,7 +96,7 @@ private:
     void check_bytes() {
         random_source random(1);
         constexpr std::size_t parts = earlyout::group_size / w;
-        alignas(64) std::uint8_t a[4 * w];
+        alignas(64) std::uint8_t a[4 * w + 4]{};  // a little more, to load unaligned bytes
         alignas(64) std::int8_t b[4 * w];
         alignas(64) std::int32_t sum[w], found[w], values[parts * w];
         const auto load = [](const void* from) {
@@ -115,8 +120,30 @@ private:
             for (std::int32_t& v : values) v = static_cast<std::int32_t>(random.index(256)) - 128;
             for (std::size_t p = 0; p < parts; ++p) codes[p] = load(values + p * w);
             std::int8_t stored[parts * w];
-            REQUIRE(arch::store_bytes(codes, stored, tag_) == std::accumulate(values, values + parts * w, 0));
+            std::int32_t halves[2];
+            arch::store_bytes(codes, stored, halves, tag_);
+            REQUIRE(halves[0] == std::accumulate(values, values + parts * w / 2, 0));
+            REQUIRE(halves[1] == std::accumulate(values + parts * w / 2, values + parts * w, 0));
             REQUIRE(std::equal(values, values + parts * w, stored));
+
+            arch::load_bytes<Arch>(a + 1, tag_).store_aligned(found);
+            REQUIRE(std::equal(a + 1, a + 1 + w, found));
+            std::uint8_t table[16];
+            for (std::uint8_t& entry : table) entry = static_cast<std::uint8_t>(random.index(256));
+            for (std::uint8_t& byte : a) byte &= round < 2 ? 127 : 15;
+            if constexpr (dots_small) {
+                arch::byte_dot_small(load(a), load(b), load(sum), tag_).store_aligned(found);
+                for (std::size_t i = 0; i < w; ++i) {
+                    std::int32_t expected = sum[i];
+                    for (std::size_t j = 4 * i; j < 4 * i + 4; ++j) expected += a[j] * b[j];
+                    REQUIRE(found[i] == expected);
+                }
+            }
+            for (std::uint8_t& byte : a) byte &= 15;
+            arch::look_up<Arch>(table, load(a), tag_).store_aligned(found);
+            std::uint8_t looked_up[4 * w];
+            std::memcpy(looked_up, found, sizeof looked_up);
+            for (std::size_t i = 0; i < 4 * w; ++i) REQUIRE(looked_up[i] == table[a[i]]);
         }
     }
 

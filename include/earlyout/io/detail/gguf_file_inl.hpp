@@ -44,7 +44,8 @@ EARLYOUT_IO_INLINE const tensor_view* gguf::find(std::string_view name) const {
     if (found != tensors_.end()) return &found->second;
     if (const auto other = others_.find(name); other != others_.end()) {
         fail(errc::unsupported, source(), ": tensor '", name,
-             "': expected type F32, F16, BF16, Q8_0, Q4_0, Q4_K or Q6_K, found ", other->second);
+             "': expected F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K to Q6_K, IQ4_NL, IQ4_XS or MXFP4, found ",
+             other->second);
     }
     return nullptr;
 }
@@ -119,20 +120,40 @@ EARLYOUT_IO_INLINE std::optional<dtype> gguf::read_as(std::uint32_t type) noexce
         case 0: return dtype::f32;
         case 1: return dtype::f16;
         case 2: return dtype::q4_0;
+        case 3: return dtype::q4_1;
+        case 6: return dtype::q5_0;
+        case 7: return dtype::q5_1;
         case 8: return dtype::q8_0;
+        case 10: return dtype::q2_k;
+        case 11: return dtype::q3_k;
         case 12: return dtype::q4_k;
+        case 13: return dtype::q5_k;
         case 14: return dtype::q6_k;
+        case 20: return dtype::iq4_nl;
+        case 23: return dtype::iq4_xs;
         case 30: return dtype::bf16;
+        case 39: return dtype::mxfp4;
         default: return std::nullopt;
     }
 }
 
 EARLYOUT_IO_INLINE std::string gguf::type_name(std::uint32_t type) {
-    static constexpr std::array<std::pair<std::uint32_t, const char*>, 25> known{
-        {{3, "Q4_1"},   {6, "Q5_0"},     {7, "Q5_1"},    {9, "Q8_1"},     {10, "Q2_K"},  {11, "Q3_K"},   {13, "Q5_K"},
-         {15, "Q8_K"},  {16, "IQ2_XXS"}, {17, "IQ2_XS"}, {18, "IQ3_XXS"}, {19, "IQ1_S"}, {20, "IQ4_NL"}, {21, "IQ3_S"},
-         {22, "IQ2_S"}, {23, "IQ4_XS"},  {24, "I8"},     {25, "I16"},     {26, "I32"},   {27, "I64"},    {28, "F64"},
-         {29, "IQ1_M"}, {34, "TQ1_0"},   {35, "TQ2_0"},  {39, "MXFP4"}}};
+    static constexpr std::array<std::pair<std::uint32_t, const char*>, 16> known{{{9, "Q8_1"},
+                                                                                  {15, "Q8_K"},
+                                                                                  {16, "IQ2_XXS"},
+                                                                                  {17, "IQ2_XS"},
+                                                                                  {18, "IQ3_XXS"},
+                                                                                  {19, "IQ1_S"},
+                                                                                  {21, "IQ3_S"},
+                                                                                  {22, "IQ2_S"},
+                                                                                  {24, "I8"},
+                                                                                  {25, "I16"},
+                                                                                  {26, "I32"},
+                                                                                  {27, "I64"},
+                                                                                  {28, "F64"},
+                                                                                  {29, "IQ1_M"},
+                                                                                  {34, "TQ1_0"},
+                                                                                  {35, "TQ2_0"}}};
     const auto found = std::ranges::find(known, type, [](const auto& k) { return k.first; });
     return found == known.end() ? "type " + std::to_string(type) : found->second;
 }

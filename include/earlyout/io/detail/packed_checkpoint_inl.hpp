@@ -113,8 +113,8 @@ EARLYOUT_IO_INLINE void packed_checkpoint::refuse(const std::string& name, std::
 }
 
 EARLYOUT_IO_INLINE std::optional<dtype> packed_checkpoint::find_type(std::string_view name) {
-    for (const dtype type : {dtype::f32, dtype::f16, dtype::bf16, dtype::q8_0, dtype::q4_0, dtype::q4_k, dtype::q6_k}) {
-        if (name == to_string(type)) return type;
+    for (const dtype_facts& facts : all_dtypes) {
+        if (name == facts.name) return facts.type;
     }
     return std::nullopt;
 }

@@ -25,6 +25,26 @@ EARLYOUT_ALWAYS_INLINE int_batch<Arch> byte_dot(const int_batch<Arch>& a, const 
     return sum + first + second;
 }
 
+/// Pairs of products in 16 bits, then pairs of those.
+template <class Arch>
+EARLYOUT_ALWAYS_INLINE int_batch<Arch> byte_dot_small(const int_batch<Arch>& a, const int_batch<Arch>& b,
+                                                      const int_batch<Arch>& sum, requires_arch<xsimd::avx2>) noexcept {
+    const int_batch<Arch> four = _mm256_madd_epi16(_mm256_maddubs_epi16(a, b), _mm256_set1_epi16(1));
+    return sum + four;
+}
+
+template <class Arch>
+EARLYOUT_ALWAYS_INLINE int_batch<Arch> load_bytes(const std::uint8_t* from, requires_arch<xsimd::avx2>) noexcept {
+    return int_batch<Arch>(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from))));
+}
+
+template <class Arch>
+EARLYOUT_ALWAYS_INLINE int_batch<Arch> look_up(const std::uint8_t* table, const int_batch<Arch>& bytes,
+                                               requires_arch<xsimd::avx2>) noexcept {
+    const __m128i values = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table));
+    return int_batch<Arch>(_mm256_shuffle_epi8(_mm256_broadcastsi128_si256(values), bytes));
+}
+
 }}}  // namespace earlyout::EARLYOUT_ABI::kernels::arch
 
 #endif

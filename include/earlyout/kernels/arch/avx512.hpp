@@ -24,17 +24,22 @@ EARLYOUT_ALWAYS_INLINE word_batch<Arch> load_halves(const std::uint16_t* from, r
 }
 
 template <class Arch>
+EARLYOUT_ALWAYS_INLINE int_batch<Arch> load_bytes(const std::uint8_t* from, requires_arch<xsimd::avx512f>) noexcept {
+    return int_batch<Arch>(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
+}
+
+template <class Arch>
 EARLYOUT_ALWAYS_INLINE float_batch<Arch> load_f16(const std::uint16_t* from, requires_arch<xsimd::avx512f>) noexcept {
     return _mm512_cvtph_ps(_mm256_load_si256(reinterpret_cast<const __m256i*>(from)));
 }
 
 template <class Arch>
-EARLYOUT_ALWAYS_INLINE std::int32_t store_bytes(const int_batch<Arch> (&from)[2], std::int8_t* to,
-                                                requires_arch<xsimd::avx512f>) noexcept {
+EARLYOUT_ALWAYS_INLINE void store_bytes(const int_batch<Arch> (&from)[2], std::int8_t* to, std::int32_t* sums,
+                                        requires_arch<xsimd::avx512f>) noexcept {
     for (std::size_t p = 0; p < 2; ++p) {
         _mm_storeu_si128(reinterpret_cast<__m128i*>(to + p * 16), _mm512_cvtepi32_epi8(from[p]));
+        sums[p] = _mm512_reduce_add_epi32(from[p]);
     }
-    return _mm512_reduce_add_epi32(from[0] + from[1]);
 }
 
 #endif
@@ -59,6 +64,22 @@ EARLYOUT_ALWAYS_INLINE int_batch<Arch> byte_dot(const int_batch<Arch>& a, const 
     const ints first = _mm512_madd_epi16(even, _mm512_srai_epi16(_mm512_slli_epi16(b, 8), 8));
     const ints second = _mm512_madd_epi16(odd, _mm512_srai_epi16(b, 8));
     return sum + first + second;
+}
+
+/// Pairs of products in 16 bits, then pairs of those.
+template <class Arch>
+EARLYOUT_ALWAYS_INLINE int_batch<Arch> byte_dot_small(const int_batch<Arch>& a, const int_batch<Arch>& b,
+                                                      const int_batch<Arch>& sum,
+                                                      requires_arch<xsimd::avx512bw>) noexcept {
+    const int_batch<Arch> four = _mm512_madd_epi16(_mm512_maddubs_epi16(a, b), _mm512_set1_epi16(1));
+    return sum + four;
+}
+
+template <class Arch>
+EARLYOUT_ALWAYS_INLINE int_batch<Arch> look_up(const std::uint8_t* table, const int_batch<Arch>& bytes,
+                                               requires_arch<xsimd::avx512bw>) noexcept {
+    const __m128i values = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table));
+    return int_batch<Arch>(_mm512_shuffle_epi8(_mm512_broadcast_i32x4(values), bytes));
 }
 
 #endif

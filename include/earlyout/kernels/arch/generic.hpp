@@ -108,18 +108,52 @@ EARLYOUT_ALWAYS_INLINE int_batch<Arch> byte_dot(const int_batch<Arch>& a, const 
     return sum + ((a >> 24) & low) * (b >> 24);
 }
 
-/// Stores `Parts` registers of integers as bytes (they must fit) and returns their sum.
-template <class Arch, std::size_t Parts>
-EARLYOUT_ALWAYS_INLINE std::int32_t store_bytes(const int_batch<Arch> (&from)[Parts], std::int8_t* to,
-                                                any_arch) noexcept {
-    alignas(64) std::int32_t values[Parts * lanes<Arch>];
-    for (std::size_t p = 0; p < Parts; ++p) from[p].store_aligned(values + p * lanes<Arch>);
-    std::int32_t sum = 0;
-    for (std::size_t i = 0; i < Parts * lanes<Arch>; ++i) {
-        to[i] = static_cast<std::int8_t>(values[i]);
-        sum += values[i];
+/// The same for codes up to 127, whose products in pairs fit into 16 bits. Absent where it would be no faster.
+template <class Arch>
+int_batch<Arch> byte_dot_small(const int_batch<Arch>& a, const int_batch<Arch>& b, const int_batch<Arch>& sum,
+                               any_arch) noexcept = delete;
+
+/// Loads a register's worth of unsigned bytes as 32-bit integers, in order.
+template <class Arch>
+EARLYOUT_ALWAYS_INLINE int_batch<Arch> load_bytes(const std::uint8_t* from, any_arch) noexcept {
+    alignas(64) std::int32_t values[lanes<Arch>];
+    for (std::size_t i = 0; i < lanes<Arch>; ++i) values[i] = from[i];
+    return int_batch<Arch>::load_aligned(values);
+}
+
+/// Returns table[i] for each byte i (0 .. 15) of a register.
+/// @param table [16]
+template <class Arch>
+EARLYOUT_ALWAYS_INLINE int_batch<Arch> look_up(const std::uint8_t* table, const int_batch<Arch>& bytes,
+                                               any_arch) noexcept {
+    alignas(64) std::int32_t words[lanes<Arch>];
+    bytes.store_aligned(words);
+    for (std::int32_t& word : words) {
+        std::uint32_t found = 0;
+        for (unsigned shift = 0; shift < 32; shift += 8) {
+            found |= std::uint32_t{table[static_cast<std::uint32_t>(word) >> shift & 15]} << shift;
+        }
+        word = static_cast<std::int32_t>(found);
     }
-    return sum;
+    return int_batch<Arch>::load_aligned(words);
+}
+
+/// Stores `Parts` registers of integers as bytes (they must fit).
+/// @param sums [2], of the first and the second half of the integers
+template <class Arch, std::size_t Parts>
+EARLYOUT_ALWAYS_INLINE void store_bytes(const int_batch<Arch> (&from)[Parts], std::int8_t* to, std::int32_t* sums,
+                                        any_arch) noexcept {
+    constexpr std::size_t count = Parts * lanes<Arch>;
+    alignas(64) std::int32_t values[count];
+    for (std::size_t p = 0; p < Parts; ++p) from[p].store_aligned(values + p * lanes<Arch>);
+    for (std::size_t half = 0; half < 2; ++half) {
+        std::int32_t sum = 0;
+        for (std::size_t i = half * count / 2; i < (half + 1) * count / 2; ++i) {
+            to[i] = static_cast<std::int8_t>(values[i]);
+            sum += values[i];
+        }
+        sums[half] = sum;
+    }
 }
 
 /// Products of small byte matrices in dedicated registers. Available units provide what amx_unit has.

@@ -4,6 +4,8 @@
 
 #include <earlyout/kernels/arch/generic.hpp>
 
+#include <cstring>
+
 #if defined(__SSE2__)
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels::arch {
@@ -30,6 +32,14 @@ EARLYOUT_ALWAYS_INLINE int_batch<Arch> byte_dot(const int_batch<Arch>& a, const 
     const ints first = _mm_madd_epi16(even, _mm_srai_epi16(_mm_slli_epi16(b, 8), 8));
     const ints second = _mm_madd_epi16(odd, _mm_srai_epi16(b, 8));
     return sum + first + second;
+}
+
+template <class Arch>
+EARLYOUT_ALWAYS_INLINE int_batch<Arch> load_bytes(const std::uint8_t* from, requires_arch<xsimd::sse2>) noexcept {
+    std::int32_t four;
+    std::memcpy(&four, from, sizeof four);
+    const __m128i zero = _mm_setzero_si128(), halves = _mm_unpacklo_epi8(_mm_cvtsi32_si128(four), zero);
+    return int_batch<Arch>(_mm_unpacklo_epi16(halves, zero));
 }
 
 }}}  // namespace earlyout::EARLYOUT_ABI::kernels::arch

@@ -22,6 +22,10 @@ struct extension<2, Arch> {
 };
 
 template <class Arch, std::derived_from<xsimd::avx512bw> Base>
+int_batch<Arch> byte_dot_small(const int_batch<Arch>&, const int_batch<Arch>&, const int_batch<Arch>&,
+                               requires_arch<vnni<Base>>) noexcept = delete;
+
+template <class Arch, std::derived_from<xsimd::avx512bw> Base>
 EARLYOUT_ALWAYS_INLINE int_batch<Arch> byte_dot(const int_batch<Arch>& a, const int_batch<Arch>& b,
                                                 const int_batch<Arch>& sum, requires_arch<vnni<Base>>) noexcept {
     const __m512i x = a, y = b, z = sum;  // some compilers implement it as a macro that casts
@@ -35,6 +39,10 @@ template <std::derived_from<xsimd::avx2> Arch>
 struct extension<2, Arch> {
     using tag = vnni<Arch>;
 };
+
+template <class Arch, std::derived_from<xsimd::avx2> Base>
+int_batch<Arch> byte_dot_small(const int_batch<Arch>&, const int_batch<Arch>&, const int_batch<Arch>&,
+                               requires_arch<vnni<Base>>) noexcept = delete;
 
 template <class Arch, std::derived_from<xsimd::avx2> Base>
 EARLYOUT_ALWAYS_INLINE int_batch<Arch> byte_dot(const int_batch<Arch>& a, const int_batch<Arch>& b,

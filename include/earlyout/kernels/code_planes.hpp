@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_KERNELS_CODE_PLANES_HPP
+#define EARLYOUT_KERNELS_CODE_PLANES_HPP
+
+#include <earlyout/kernels/simd.hpp>
+#include <earlyout/weights/blocks/group_format.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+/// @file Where a panel keeps the codes of 32 rows and 32 inputs. Always four inputs of a row are side by side, one in
+/// each byte of a 32-bit word, because instructions multiply them so. Codes of 8, 4 and 2 bits are one plane of fields
+/// of that width; those of 5, 6 and 3 bits are a plane of 4 or 2 bits with the lower bits and another with the upper
+/// ones. Where fields are narrower than a byte, a word holds fields of several rows or of several fours of inputs:
+///     8 bits [8 fours][32 rows]              4 bits [8 fours][16 rows], upper field: row + 16
+///     2 bits [2][2][16 rows], field: four % 4; indices: row / 16, four / 4
+///     1 bit  [2][16 rows],    field: four; index: row / 16
+
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
+
+namespace detail {
+
+/// A plane of fields of `Width` bits.
+template <int Width>
+struct code_plane {
+    static constexpr std::size_t bytes = panel_rows * group_size * Width / 8;
+    /// Distinct words that a row's 32 codes are in.
+    static constexpr std::size_t words = Width >= 4 ? 8 : static_cast<std::size_t>(Width);
+    static constexpr std::uint32_t mask = 0x01010101u * ((1u << Width) - 1u);
+
+    static constexpr std::size_t word(std::size_t row, std::size_t four) noexcept {
+        if constexpr (Width == 8) return four * 32 + row;
+        if constexpr (Width == 4) return four * 16 + row % 16;
+        if constexpr (Width == 2) return (row / 16 * 2 + four / 4) * 16 + row % 16;
+        return row;
+    }
+    static constexpr std::size_t shift(std::size_t row, std::size_t four) noexcept {
+        if constexpr (Width == 8) return 0;
+        if constexpr (Width == 4) return row / 16 * 4;
+        if constexpr (Width == 2) return four % 4 * 2;
+        return four;
+    }
+
+    [[nodiscard]] static std::uint32_t load(const std::uint8_t* plane, std::size_t row, std::size_t four) noexcept {
+        std::uint32_t found;
+        std::memcpy(&found, plane + 4 * word(row, four), sizeof found);
+        return found >> shift(row, four) & mask;
+    }
+    static void store(std::uint8_t* plane, std::size_t row, std::size_t four, std::uint32_t codes) noexcept {
+        std::uint8_t* const at = plane + 4 * word(row, four);
+        std::uint32_t beside;  // other fields belong to other rows or inputs
+        std::memcpy(&beside, at, sizeof beside);
+        beside = (beside & ~(mask << shift(row, four))) | (codes & mask) << shift(row, four);
+        std::memcpy(at, &beside, sizeof beside);
+    }
+
+    /// Loads the fields of a four for the 32 rows, moved to bit `To` of their bytes.
+    template <int To, class Arch, std::size_t Parts>
+    EARLYOUT_ALWAYS_INLINE static void load(const std::uint8_t* plane, std::size_t four,
+                                            int_batch<Arch> (&codes)[Parts]) noexcept {
+        using ints = int_batch<Arch>;
+        const auto* const words_of = reinterpret_cast<const std::int32_t*>(plane);
+        const ints fields(static_cast<std::int32_t>(mask << To));
+        EARLYOUT_UNROLL(16)
+        for (std::size_t p = 0; p < Parts; ++p) {
+            const std::size_t row = p * lanes<Arch>;
+            const ints held = ints::load_unaligned(words_of + word(row, four));
+            const int left = To - static_cast<int>(shift(row, four));
+            codes[p] = Width == 8 ? held : (left > 0 ? held << left : left < 0 ? held >> -left : held) & fields;
+        }
+    }
+};
+
+}  // namespace detail
+
+/// The codes of 32 rows and 32 inputs, of `Bits` bits.
+template <int Bits>
+struct code_planes {
+    static constexpr int low = Bits == 8 ? 8 : Bits >= 4 ? 4 : 2;
+    using lower = detail::code_plane<low>;
+    using upper = detail::code_plane<Bits == low ? 1 : Bits - low>;
+    static constexpr bool has_upper = Bits != low;
+    static constexpr std::size_t group_bytes = panel_rows * group_size * Bits / 8;
+    static constexpr std::size_t words = lower::words + (has_upper ? upper::words : 0);
+
+    /// @param codes [32], of one row
+    static void store(std::uint8_t* group, std::size_t row, const std::uint8_t* codes) noexcept {
+        for (std::size_t four = 0; four < group_size / 4; ++four) {
+            std::uint32_t word;
+            std::memcpy(&word, codes + 4 * four, sizeof word);
+            set(group, row, four, word);
+        }
+    }
+    static void load(const std::uint8_t* group, std::size_t row, std::uint8_t* codes) noexcept {
+        for (std::size_t four = 0; four < group_size / 4; ++four) {
+            const std::uint32_t word = get(group, row, four);
+            std::memcpy(codes + 4 * four, &word, sizeof word);
+        }
+    }
+    static void copy(const std::uint8_t* from, std::size_t from_row, std::uint8_t* to, std::size_t to_row) noexcept {
+        for (std::size_t four = 0; four < group_size / 4; ++four) set(to, to_row, four, get(from, from_row, four));
+    }
+
+    /// Loads the codes of inputs 4 four .. 4 four + 3 for the 32 rows, a row's in one 32-bit lane.
+    template <class Arch, std::size_t Parts>
+    EARLYOUT_ALWAYS_INLINE static void load(const std::uint8_t* group, std::size_t four,
+                                            int_batch<Arch> (&codes)[Parts]) noexcept {
+        lower::template load<0, Arch>(group, four, codes);
+        if constexpr (has_upper) {
+            int_batch<Arch> above[Parts];
+            upper::template load<low, Arch>(group + lower::bytes, four, above);
+            EARLYOUT_UNROLL(16)
+            for (std::size_t p = 0; p < Parts; ++p) codes[p] = codes[p] | above[p];
+        }
+    }
+
+private:
+    static std::uint32_t get(const std::uint8_t* group, std::size_t row, std::size_t four) noexcept {
+        std::uint32_t word = lower::load(group, row, four);
+        if constexpr (has_upper) word |= upper::load(group + lower::bytes, row, four) << low;
+        return word;
+    }
+    static void set(std::uint8_t* group, std::size_t row, std::size_t four, std::uint32_t word) noexcept {
+        lower::store(group, row, four, word);
+        if constexpr (has_upper) upper::store(group + lower::bytes, row, four, word >> low);
+    }
+};
+
+/// Loads codes as Format's products multiply them: code + zero, or the value of the code, + zero.
+template <class Format, class Arch, std::size_t Parts>
+EARLYOUT_ALWAYS_INLINE void load_codes(const std::uint8_t* group, std::size_t four,
+                                       int_batch<Arch> (&codes)[Parts]) noexcept {
+    code_planes<Format::bits>::template load<Arch>(group, four, codes);
+    if constexpr (has_values<Format>) {
+        static constexpr auto table = [] {
+            std::array<std::uint8_t, 16> made{};
+            for (std::size_t i = 0; i < made.size(); ++i) {
+                made[i] = static_cast<std::uint8_t>(Format::values[i] + Format::zero);
+            }
+            return made;
+        }();
+        EARLYOUT_UNROLL(16)
+        for (std::size_t p = 0; p < Parts; ++p)
+            codes[p] = arch::look_up<Arch>(table.data(), codes[p], arch::best<Arch>{});
+    }
+}
+
+/// Largest byte that load_codes() returns.
+template <class Format>
+inline constexpr int max_code = [] {
+    int most = (1 << Format::bits) - 1;
+    if constexpr (has_values<Format>) most = Format::zero + *std::ranges::max_element(Format::values);
+    return most;
+}();
+
+}}}  // namespace earlyout::EARLYOUT_ABI::kernels
+
+#endif

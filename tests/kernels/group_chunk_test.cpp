@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+#include <earlyout/kernels/group_chunk.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "support/catch.hpp"
+#include "support/random.hpp"
+#include "support/random_blocks.hpp"
+
+namespace eo = earlyout;
+
+TEMPLATE_LIST_TEST_CASE("a chunk holds the codes, scales and minimums of a panel", "[kernels][group_chunk]",
+                        support::group_formats) {
+    constexpr eo::block_layout layout = TestType::layout;
+    const std::size_t blocks = 512 / layout.values;
+    eo::packed_matrix<TestType> matrix(32, 512);
+    support::random_source random(4);
+    const std::vector<std::byte> stored = support::random_blocks<TestType>(random, 32 * blocks);
+    for (std::size_t i = 0; i < 32 * blocks; ++i) {
+        matrix.set_block(i / blocks, i % blocks, stored.data() + i * eo::block_bytes(TestType::stored));
+    }
+    using memory = eo::kernels::chunk_memory<eo::default_arch, TestType>;
+    STATIC_REQUIRE(memory::groups == 16);
+    const auto room = std::make_unique<memory>();
+    std::size_t wrong = 0;
+    const auto check = [&](const eo::kernels::group_chunk& chunk, int zero, auto byte_of) {
+        for (std::size_t k = 0; k < 512; ++k) {
+            for (std::size_t r = 0; r < 32; ++r) {
+                const int value = eo::detail::value_of<TestType>(matrix.codes(r, k / 32)[k % 32]);
+                wrong += byte_of(chunk.codes[k / 32 * chunk.stride + k % 32 / 4 * 128 + r * 4 + k % 4]) != value + zero;
+                const std::size_t span = k / layout.span;
+                const auto scale = matrix.scale(r, span);
+                wrong += chunk.scales[span * 32 + r] != scale.scale;
+                if (layout.offset != 0) wrong += chunk.minimums[span * 32 + r] * layout.offset != scale.offset;
+            }
+        }
+    };
+    check(room->unpack(matrix.panel(0), blocks), TestType::zero, [](std::uint8_t byte) { return int{byte}; });
+    CHECK(wrong == 0);
+    check(room->unpack_signed(matrix.panel(0), blocks), 0,
+          [](std::uint8_t byte) { return int{static_cast<std::int8_t>(byte)}; });
+    CHECK(wrong == 0);
+}
