@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-# Installs earlyout with its compiled kernels and uses them: the program compiles none itself.
+# Installs earlyout with its compiled libraries, for the instruction set of a program that asks for none, and uses them:
+# what they hold the program does not compile itself.
 include(${CMAKE_CURRENT_LIST_DIR}/steps.cmake)
 file(REMOVE_RECURSE ${WORK})
 step(${CMAKE_COMMAND} -S ${EARLYOUT} -B ${WORK}/earlyout -G ${GENERATOR} -D CMAKE_CXX_COMPILER=${COMPILER}
@@ -8,12 +9,10 @@ step(${CMAKE_COMMAND} -S ${EARLYOUT} -B ${WORK}/earlyout -G ${GENERATOR} -D CMAK
 step(${CMAKE_COMMAND} --build ${WORK}/earlyout)
 step(${CMAKE_COMMAND} --install ${WORK}/earlyout --prefix ${WORK}/first)
 file(RENAME ${WORK}/first ${WORK}/prefix)
-step(${CMAKE_COMMAND} -S ${CMAKE_CURRENT_LIST_DIR}/compiled -B ${WORK}/build -G ${GENERATOR}
-  -D CMAKE_CXX_COMPILER=${COMPILER} -D CMAKE_PREFIX_PATH=${WORK}/prefix -D CMAKE_FIND_PACKAGE_NO_PACKAGE_REGISTRY=ON)
-step(${CMAKE_COMMAND} --build ${WORK}/build)
-complete(${WORK}/build/completer)
+configure_and_build(compiled)
+complete(${WORK}/compiled/completer)
 
-file(GLOB_RECURSE object ${WORK}/build/*main.cpp.o*)
+file(GLOB_RECURSE object ${WORK}/compiled/*main.cpp.o*)
 step(${NM} -C ${object})
 string(REGEX MATCHALL " U [^\n]*kernels::(multiply|attend)<" taken "${output}")
 string(REGEX MATCHALL " [TWVu] [^\n]*kernels::[^\n(]*(multiply|attend|tile|stretch)[^\n(]*<" own "${output}")
