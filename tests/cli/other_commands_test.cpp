@@ -199,9 +199,9 @@ TEST_CASE("bench prints medians and what they are of", "[cli][bench]") {
     CHECK(j.at("new_tokens") == 4);
     CHECK(j.at("threads") == 2);
     CHECK(j.at("dtype") == "bf16");  // as the model is stored
-    const std::string text = earlyout_command({"bench", "--prompt-tokens", "4", "--new-tokens", "2"}).out;
+    const std::string table = earlyout_command({"bench", "--prompt-tokens", "4", "--new-tokens", "2"}).out;
     for (const char* word : {"decode", "ms per token", "output matrix", " thread"})
-        CHECK(text.find(word) != std::string::npos);
+        CHECK(table.find(word) != std::string::npos);
 }
 
 TEST_CASE("help and version", "[cli]") {

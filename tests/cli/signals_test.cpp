@@ -131,12 +131,12 @@ TEST_CASE("a signal ends quantize with nothing left behind", "[cli][signals]") {
 }
 
 TEST_CASE("a signal ends every command that computes", "[cli][signals]") {
-    const std::string text = EARLYOUT_EXAMPLE_MODEL "/recipe";
+    const std::string recipe = EARLYOUT_EXAMPLE_MODEL "/recipe";
     const support::temporary_folder out;
     fs::create_directory(out / "made");
     const std::string page = (out / "made/page.html").string(), table = (out / "made/table.csv").string();
     const std::vector<std::vector<std::string>> calls = {
-        {"evaluate", "--text", text, "--samples", "1000", "--html", page, "--csv", table},
+        {"evaluate", "--text", recipe, "--samples", "1000", "--html", page, "--csv", table},
         {"fit", "--text", EARLYOUT_EXAMPLE_MODEL "/../cli", "--suffix", ".cpp", "--out",
          (out / "made/exits.safetensors").string()},
         {"bench", "--rounds", "1000"},

@@ -14,14 +14,14 @@ using support::exit_point;
 
 TEST_CASE("signals equal their definitions", "[exit][signals]") {
     support::random_source random(1);
-    for (const std::size_t vocab : {2u, 5u, 33u, 257u}) {
+    for (const std::size_t tokens : {2u, 5u, 33u, 257u}) {
         for (const float spread : {0.1f, 3.0f, 20.0f}) {
-            const std::vector<float> logits = random.floats(vocab, spread);
+            const std::vector<float> logits = random.floats(tokens, spread);
             exit_point at(logits, {1.0f, 2.0f, 3.0f}, 4, 17);
             const std::vector<double> p = support::probabilities(logits);
             double first = -1.0, second = -1.0, entropy = 0.0;
             std::size_t best = 0;
-            for (std::size_t i = 0; i < vocab; ++i) {
+            for (std::size_t i = 0; i < tokens; ++i) {
                 if (p[i] > 0.0) entropy -= p[i] * std::log(p[i]);
                 if (p[i] > first) {
                     second = first;
@@ -40,7 +40,7 @@ TEST_CASE("signals equal their definitions", "[exit][signals]") {
             CHECK_THAT(s.margin(), WithinAbs(first - second, 3e-5));
             CHECK_THAT(s.entropy(), WithinAbs(entropy, 1e-4));
             CHECK(std::vector<float>(s.logits().begin(), s.logits().end()) == logits);
-            CHECK_THAT(at.signals().log_probability(static_cast<eo::token_id>(vocab - 1)),
+            CHECK_THAT(at.signals().log_probability(static_cast<eo::token_id>(tokens - 1)),
                        WithinAbs(std::log(p.back()), 1e-4));
         }
     }

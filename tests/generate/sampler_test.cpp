@@ -21,8 +21,8 @@ using support::thrown;
 namespace {
 
 /// Hugging Face's logits processors, one after the other as their documentation defines them, in double.
-std::map<eo::token_id, double> reference(std::vector<double> logits, const std::vector<eo::token_id>& history,
-                                         const eo::generate_options& o) {
+std::map<eo::token_id, double> distribution_of(std::vector<double> logits, const std::vector<eo::token_id>& history,
+                                               const eo::generate_options& o) {
     const std::set<eo::token_id> seen(history.begin(), history.end());
     for (const eo::token_id id : seen) {
         double& l = logits[static_cast<std::size_t>(id)];
@@ -87,7 +87,7 @@ TEST_CASE("sampling draws from the distribution that Hugging Face's processors d
         INFO("case " << c);
         const std::vector<float> logits = random_logits(engine, vocab);
         const std::vector<eo::token_id> history{3, 3, 7, 19};
-        const auto expected = reference(std::vector<double>(logits.begin(), logits.end()), history, cases[c]);
+        const auto expected = distribution_of(std::vector<double>(logits.begin(), logits.end()), history, cases[c]);
         eo::sampler sampler(vocab);
         std::vector<int> counts(vocab);
         for (int i = 0; i < draws; ++i) {

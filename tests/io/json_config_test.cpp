@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <earlyout/io/json_config.hpp>
 
+#include <earlyout/text/json.hpp>
+
 #include <string>
 #include <vector>
 

@@ -4,7 +4,9 @@
 #include <earlyout/io/load.hpp>
 
 #include <earlyout/generate/model.hpp>
+#include <earlyout/io/detail/gguf_patterns.hpp>
 #include <earlyout/io/safetensors_writer.hpp>
+#include <earlyout/text/control_names.hpp>
 #include <earlyout/text/fill_in_the_middle.hpp>
 
 #include <algorithm>

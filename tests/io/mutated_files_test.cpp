@@ -4,6 +4,7 @@
 #include <earlyout/core/executor.hpp>
 #include <earlyout/io/packed_writer.hpp>
 #include <earlyout/models/any_model.hpp>
+#include <earlyout/text/json.hpp>
 
 #include <algorithm>
 #include <cmath>

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include <earlyout/io/packed_checkpoint.hpp>
 #include <earlyout/io/packed_writer.hpp>
+#include <earlyout/io/safetensors_writer.hpp>
 #include <earlyout/models/any_model.hpp>
 #include <earlyout/models/gpt2.hpp>
+#include <earlyout/text/json.hpp>
 
 #include <filesystem>
 #include <fstream>

@@ -62,13 +62,13 @@ struct outcome {
 
 /// Logits of the last of some tokens, or what was refused.
 outcome run(const json& config) {
-    static const std::vector<eo::token_id> text{1, 5, 9, 33, 40, 2, 8, 1, 44, 7, 30, 31};
+    static const std::vector<eo::token_id> tokens{1, 5, 9, 33, 40, 2, 8, 1, 44, 7, 30, 31};
     outcome made;
     made.problem = support::error_of([&] {
         const auto network = eo::llama<>::from_checkpoint(reconfigured(config, model()));
-        support::forward_pass pass(network, text, text.size());
-        pass.run(1, network.shape().layers, 0, text.size());
-        made.logits = pass.logits(text.size() - 1);
+        support::forward_pass pass(network, tokens, tokens.size());
+        pass.run(1, network.shape().layers, 0, tokens.size());
+        made.logits = pass.logits(tokens.size() - 1);
     });
     return made;
 }

@@ -25,9 +25,9 @@ TEST_CASE("each head's query and key is normalised separately", "[nn][head_norm]
         for (std::size_t at = 0; at < before.size(); at += head_dim) {
             double squares = 0.0;
             for (std::size_t i = 0; i < head_dim; ++i) squares += double{before[at + i]} * double{before[at + i]};
-            const double scale = 1.0 / std::sqrt(squares / head_dim + 1e-3);
+            const double factor = 1.0 / std::sqrt(squares / head_dim + 1e-3);
             for (std::size_t i = 0; i < head_dim; ++i) {
-                CHECK_THAT(after[at + i], WithinAbs(before[at + i] * scale * weight[i], 1e-6));
+                CHECK_THAT(after[at + i], WithinAbs(before[at + i] * factor * weight[i], 1e-6));
             }
         }
     };

@@ -221,18 +221,18 @@ TEST_CASE("running nothing changes nothing", "[nn][language_model]") {
 TEST_CASE("a language model reports how many bytes it reads", "[nn][language_model]") {
     // Rows are stored 32 at a time; keys begin a group of their own.
     const auto rows = [](std::size_t n) { return eo::round_up(n, 32); };
-    constexpr std::size_t d = 84, inner = 333, vocab = 4001, context = 64;
-    const std::size_t key_and_value = rows(2 * d) * d;
-    const std::size_t attention_in = rows(d) * d + key_and_value + (rows(d) + 2 * d);
-    const std::size_t attention_out = rows(d) * d + d;
-    const std::size_t feed_forward = rows(inner) * d + inner + rows(d) * inner + d;
-    const std::size_t norms = 2 * 2 * d;
+    constexpr std::size_t width = 84, wide = 333, vocab = 4001, context = 64;
+    const std::size_t key_and_value = rows(2 * width) * width;
+    const std::size_t attention_in = rows(width) * width + key_and_value + (rows(width) + 2 * width);
+    const std::size_t attention_out = rows(width) * width + width;
+    const std::size_t feed_forward = rows(wide) * width + wide + rows(width) * wide + width;
+    const std::size_t norms = 2 * 2 * width;
     for (std::size_t layer = 1; layer <= decoder_layers; ++layer) {
         CHECK(network().layer_bytes(layer) == 4 * (attention_in + attention_out + feed_forward + norms));
-        CHECK(network().update_kv_bytes(layer) == 4 * (key_and_value + 2 * d + 2 * d));
+        CHECK(network().update_kv_bytes(layer) == 4 * (key_and_value + 2 * width + 2 * width));
     }
-    CHECK(network().output_bytes() == 4 * (rows(vocab) * d + vocab + 2 * d));
-    CHECK(network().embedding_bytes() == 4 * context * d);
+    CHECK(network().output_bytes() == 4 * (rows(vocab) * width + vocab + 2 * width));
+    CHECK(network().embedding_bytes() == 4 * context * width);
     CHECK(network().tied());
     // And it counts them when it reads them.
     pass counted(network(), ids(), 16);

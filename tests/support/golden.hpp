@@ -5,6 +5,7 @@
 #include <earlyout/core/token.hpp>
 #include <earlyout/io/hugging_face_checkpoint.hpp>
 #include <earlyout/io/safetensors.hpp>
+#include <earlyout/text/json.hpp>
 #include <earlyout/weights/memory_checkpoint.hpp>
 
 #include <algorithm>

@@ -37,24 +37,24 @@ std::string byte_piece(int byte) {
 
 /// As in a GGUF file of a Llama: unknown, control, bytes, then scored pieces.
 tokenizer_parts scored(const std::vector<std::pair<std::string, float>>& pieces) {
-    tokenizer_parts parts;
-    parts.source = "made.gguf";
-    parts.type = tokenizer_parts::algorithm::sentence_piece;
-    parts.pieces = {"<unk>", "<s>", "</s>"};
-    parts.kinds = {kind::unknown, kind::control, kind::control};
+    tokenizer_parts made;
+    made.source = "made.gguf";
+    made.type = tokenizer_parts::algorithm::sentence_piece;
+    made.pieces = {"<unk>", "<s>", "</s>"};
+    made.kinds = {kind::unknown, kind::control, kind::control};
     for (int byte = 0; byte < 256; ++byte) {
-        parts.pieces.push_back(byte_piece(byte));
-        parts.kinds.push_back(kind::byte);
+        made.pieces.push_back(byte_piece(byte));
+        made.kinds.push_back(kind::byte);
     }
-    parts.scores.assign(parts.pieces.size(), 0.0f);
+    made.scores.assign(made.pieces.size(), 0.0f);
     for (const auto& [piece, score] : pieces) {
-        parts.pieces.push_back(piece);
-        parts.kinds.push_back(kind::normal);
-        parts.scores.push_back(score);
+        made.pieces.push_back(piece);
+        made.kinds.push_back(kind::normal);
+        made.scores.push_back(score);
     }
-    parts.add_space_prefix = true;
-    parts.before = {1};
-    return parts;
+    made.add_space_prefix = true;
+    made.before = {1};
+    return made;
 }
 
 /// Repeated search for the best pair, as in SentencePiece.
