@@ -2,6 +2,7 @@
 // Any bytes are a configuration with which small checkpoints of each architecture load and run, or one earlyout::error.
 #include <earlyout/io/hugging_face_checkpoint.hpp>
 #include <earlyout/io/json_config.hpp>
+#include <earlyout/text/json.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -57,7 +58,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         const std::string_view text(reinterpret_cast<const char*>(data), size);
         const eo::io::json_config config(eo::text::parse_json(text, "fuzz"), "fuzz");
         const std::string architecture = config.text("model_type").value_or("");
-        fuzz::run(eo::any_model::from_checkpoint(reconfigured(config, tensors_of(architecture))));
+        fuzz::run(reconfigured(config, tensors_of(architecture)));
     } catch (const eo::error&) {
     }
     return 0;

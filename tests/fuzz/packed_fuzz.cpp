@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Any bytes are a packed file that loads and runs, or one earlyout::error. The header, which is text, ends at the first
 // byte 0, followed by the data: so that a header may grow and shrink.
-#include <earlyout/io/load.hpp>
+#include <earlyout/core/error.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -35,9 +35,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     static const support::temporary_folder folder;
     folder.write("model", safetensors({reinterpret_cast<const char*>(data), size}));
     try {
-        const auto model = eo::io::load<eo::any_model>(folder / "model", eo::any_format::as_stored());
-        fuzz::run(model.network());
-        if (model.has_tokenizer()) (void)model.tokenizer().decode(model.tokenizer().encode("if x<s>:\n 12"));
+        fuzz::run(folder / "model");
     } catch (const eo::error&) {
     }
     return 0;

@@ -2,32 +2,21 @@
 #ifndef EARLYOUT_TESTS_FUZZ_RUN_MODEL_HPP
 #define EARLYOUT_TESTS_FUZZ_RUN_MODEL_HPP
 
-#include <earlyout/core/executor.hpp>
-#include <earlyout/models/any_model.hpp>
+#include <earlyout/kernels/any_format.hpp>
+#include <earlyout/weights/checkpoint.hpp>
 
-#include <algorithm>
-#include <cstddef>
-#include <vector>
+#include <filesystem>
 
+// Networks of every architecture take a minute to compile: once for all fuzz targets.
 namespace fuzz {
 
-/// Embeds every token, and runs a few through all layers: exercises the memory that a file's sizes and weights lead to.
-inline void run(const earlyout::any_model& model) {
-    const earlyout::model_shape& shape = model.shape();
-    earlyout::inline_executor on;
-    earlyout::kv_cache cache(shape, 3);
-    earlyout::run_context context(model, 2, on);
-    std::vector<float> row(shape.d_model), logits(shape.vocab);
-    for (std::size_t token = 0; token < shape.vocab; ++token) {
-        model.embed(static_cast<earlyout::token_id>(token), token % shape.context, row.data());
-    }
-    for (std::size_t position = 0; position < std::min<std::size_t>(3, shape.context); ++position) {
-        model.embed(static_cast<earlyout::token_id>(position % shape.vocab), position, row.data());
-        const earlyout::layer_token token{&cache, position, row.data()};
-        model.run_layers(1, shape.layers, {&token, 1}, context);
-        model.logits({row.data(), 1, row.size()}, {logits.data(), 1, logits.size()}, context);
-    }
-}
+/// Reads a network, embeds every token, and runs a few through all layers: exercises the memory that a file's sizes and
+/// weights lead to.
+/// @throws earlyout::error when it cannot be read
+void run(const earlyout::checkpoint& from, earlyout::any_format format = {});
+
+/// The same for a file, its weights as they are stored. A tokenizer, if it has one, splits a text.
+void run(const std::filesystem::path& file);
 
 }  // namespace fuzz
 
