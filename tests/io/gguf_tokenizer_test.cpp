@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <earlyout/io/gguf_tokenizer.hpp>
 
+#include <earlyout/io/gguf_checkpoint.hpp>
+#include <earlyout/io/gguf_text.hpp>
 #include <earlyout/io/tokenizer_file.hpp>
 
 #include <nlohmann/json.hpp>
