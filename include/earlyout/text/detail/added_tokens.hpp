@@ -4,6 +4,7 @@
 
 #include <earlyout/core/token.hpp>
 #include <earlyout/text/detail/pattern.hpp>
+#include <earlyout/text/detail/published_patterns.hpp>
 #include <earlyout/text/detail/utf8.hpp>
 #include <earlyout/text/detail/white_space.hpp>
 
@@ -72,9 +73,8 @@ public:
     added_tokens() = default;
     explicit added_tokens(std::vector<added_token> tokens) {
         if (std::ranges::any_of(tokens, &added_token::single_word)) {
-            word_.emplace(R"([\p{L}\p{Nl}\p{M}\p{Nd}\p{Pc}\x{200c}\x{200d}\x{24b6}-\x{24e9}])"
-                          R"(|[\x{1f130}-\x{1f149}\x{1f150}-\x{1f169}\x{1f170}-\x{1f189}])",
-                          pattern::syntax::regular_expression, "single_word");
+            word_.emplace(std::string("[").append(word_characters).append("]"), pattern::syntax::regular_expression,
+                          "single_word");
         }
         const auto normalized =
             std::ranges::stable_partition(tokens, [](const added_token& t) { return !t.normalized; });

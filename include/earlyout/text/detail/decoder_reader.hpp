@@ -23,6 +23,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace text::detail {
 struct decoding {
     std::vector<std::pair<std::string, std::string>> replacements;  ///< in this order
     bool bytes = false;                                             ///< "<0x0A>" is a byte
+    bool spaced = false;                                            ///< pieces are separated by spaces
     text_start left_out;
 
     [[nodiscard]] std::string operator()(std::string_view spelled) const {
@@ -30,18 +31,24 @@ struct decoding {
             if (const auto byte = byte_of_piece(spelled)) return std::string(1, static_cast<char>(*byte));
         }
         std::string text(spelled);
+        if (spaced) text.insert(0, 1, ' ');  // left out at the start
         for (const auto& [from, to] : replacements) text = replaced(text, from, to);
         return text;
     }
 };
 
 /// Reads the `decoder` of a tokenizer file that is not byte-level: Replace, ByteFallback, Fuse, Strip, Metaspace and
-/// Sequences of them.
+/// Sequences of them; without one, spaces separate the pieces.
 class decoder_reader {
 public:
     [[nodiscard]] static decoding read(const json_place& place) {
         decoder_reader reader;
-        if (!place.is_null()) reader.read_step(place, 0);
+        if (place.is_null()) {
+            reader.made_.spaced = true;
+            reader.made_.left_out.spaces = 1;
+        } else {
+            reader.read_step(place, 0);
+        }
         return std::move(reader.made_);
     }
 

@@ -7,6 +7,7 @@
 #include <earlyout/text/detail/pattern_dialect.hpp>
 #include <earlyout/text/detail/published_patterns.hpp>
 #include <earlyout/text/detail/splitter.hpp>
+#include <earlyout/text/detail/unicode_scripts.hpp>
 #include <earlyout/text/detail/utf8.hpp>
 
 #include <cstddef>
@@ -38,8 +39,9 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace text::detail {
     return name == "always" ? prefix::always : name == "first" ? prefix::first : prefix::never;
 }
 
-/// Reads the `pre_tokenizer` of a tokenizer file: any number of Split, Digits and Punctuation, then ByteLevel, or for a
-/// vocabulary over characters Metaspace or nothing.
+/// Reads the `pre_tokenizer` of a tokenizer file: any number of Split, Digits, Punctuation, Whitespace, WhitespaceSplit
+/// and UnicodeScripts, then ByteLevel, or for a vocabulary over characters nothing; there, one Metaspace may be among
+/// them.
 class pre_tokenizer_reader {
 public:
     struct result {
@@ -61,14 +63,26 @@ private:
             for (std::size_t i = 0; i < steps.size(); ++i) read_step(steps.at(i), depth + 1);
             return;
         }
-        if (byte_level_ || made_.spaces) {
-            place.refuse(errc::unsupported, byte_level_ ? "nothing after ByteLevel" : "nothing after Metaspace");
+        if (byte_level_) place.refuse(errc::unsupported, "nothing after ByteLevel");
+        if (made_.spaces && (type == "ByteLevel" || type == "Metaspace")) {
+            place.refuse(errc::unsupported, "neither ByteLevel nor a second Metaspace after Metaspace");
         }
+        const std::size_t before = made_.steps.size();
         if (type == "ByteLevel") {
             read_byte_level(place);
         } else if (type == "Metaspace") {
-            read_metaspace(place);
-        } else if (type == "Split") {
+            return read_metaspace(place);
+        } else if (!read_pattern(place, type)) {
+            place.at("type").refuse(errc::unsupported,
+                                    "ByteLevel, Metaspace, Split, Digits, Punctuation, Whitespace, WhitespaceSplit, "
+                                    "UnicodeScripts or a Sequence of them");
+        }
+        if (made_.spaces) made_.behind_spaces += made_.steps.size() - before;
+    }
+    /// Reads a step that is a pattern.
+    /// @return false for another type
+    [[nodiscard]] bool read_pattern(const json_place& place, const std::string& type) {
+        if (type == "Split") {
             read_split(place);
         } else if (type == "Digits") {
             const bool single = place.at("individual_digits").boolean(false);
@@ -76,13 +90,28 @@ private:
         } else if (type == "Punctuation") {
             const json_place behavior = place.at("behavior");
             add(place, R"([\p{P}$+<=>^`|~])", behavior.is_null() ? split_behavior::isolated : read_behavior(behavior));
+        } else if (type == "Whitespace") {
+            add_linear(place,
+                       std::string("[").append(word_characters).append("]+|[^").append(word_characters) + "\\s]+");
+        } else if (type == "WhitespaceSplit") {
+            add_linear(place, R"(\S+)");
+        } else if (type == "UnicodeScripts") {
+            add_linear(place, unicode_scripts_pattern());
         } else {
-            place.at("type").refuse(errc::unsupported, "ByteLevel, Metaspace, Split, Digits, Punctuation or Sequence");
+            return false;
         }
+        return true;
     }
 
     void add(const json_place& place, std::string_view expression, split_behavior behavior) {
         made_.steps.push_back(split_at(expression, behavior, place.name()));
+    }
+    /// Adds a step whose words are the matches, the text between them being dropped.
+    /// @param expression one that takes linear time
+    void add_linear(const json_place& place, std::string_view expression) {
+        add(place, expression, split_behavior::removed);
+        made_.steps.back().invert = true;
+        made_.steps.back().at.compile_to_machine_code();
     }
     void read_byte_level(const json_place& place) {
         byte_level_ = true;

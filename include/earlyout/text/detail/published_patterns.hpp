@@ -14,6 +14,10 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace text::detail {
 inline constexpr std::string_view gpt2_pattern =
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
+/// What Hugging Face's library takes for \w in its own steps, inside a class: the \w of Rust's regex library.
+inline constexpr std::string_view word_characters =
+    R"(\p{L}\p{Nl}\p{M}\p{Nd}\p{Pc}\x{200c}\x{200d}\x{24b6}-\x{24e9}\x{1f130}-\x{1f149}\x{1f150}-\x{1f169}\x{1f170}-\x{1f189})";
+
 /// Expressions of well-known files that take linear time on every text: whatever a repetition scans is matched, except
 /// for white space, which a later alternative then matches.
 inline constexpr std::string_view linear_patterns[] = {

@@ -39,7 +39,8 @@ struct splitter {
     std::vector<split_step> steps;    ///< each splits the output of the previous one
     bool add_prefix_space = false;    ///< before the last step, to each part that does not begin with a space
     bool prefix_before_last = false;  ///< the last step comes after the prefix; else the prefix comes last
-    std::optional<metaspace> spaces;  ///< after all other steps
+    std::optional<metaspace> spaces;  ///< after the other steps, except:
+    std::size_t behind_spaces = 0;    ///< how many of the last steps come after the spaces
 };
 
 /// Splits texts; for one thread.
@@ -55,7 +56,7 @@ public:
     /// @param prefix   whether the prefix of a text is added to this one
     template <class Word>
     void each_word(std::string_view text, bool is_first, bool prefix, Word&& word) {
-        const std::size_t plain = how_->steps.size() - (how_->prefix_before_last ? 1 : 0);
+        const std::size_t plain = how_->steps.size() - how_->behind_spaces - (how_->prefix_before_last ? 1 : 0);
         parts_.assign(text.empty() ? 0 : 1, text);
         for (std::size_t step = 0; step < plain; ++step) {
             split_.clear();
@@ -104,10 +105,21 @@ private:
         std::string_view rest = out;
         while (how.split && !rest.empty()) {
             const std::size_t next = std::min(rest.find(how.replacement, 1), rest.size());
-            word(rest.substr(0, next));
+            each_behind_spaces(rest.substr(0, next), word);
             rest.remove_prefix(next);
         }
-        if (!rest.empty()) word(rest);
+        if (!rest.empty()) each_behind_spaces(rest, word);
+    }
+    template <class Word>
+    void each_behind_spaces(std::string_view part, Word& word) {
+        if (how_->behind_spaces == 0) return word(part);
+        spaced_.assign(1, part);
+        for (std::size_t step = how_->steps.size() - how_->behind_spaces; step < how_->steps.size(); ++step) {
+            split_.clear();
+            for (const std::string_view one : spaced_) split(step, one);
+            std::swap(spaced_, split_);
+        }
+        for (const std::string_view one : spaced_) word(one);
     }
     std::string_view with_prefix(std::string_view part) {
         if (!how_->add_prefix_space || part.starts_with(' ')) return part;
@@ -178,6 +190,7 @@ private:
     std::vector<pattern_matcher> matchers_;
     std::vector<std::string_view> parts_;
     std::vector<std::string_view> split_;
+    std::vector<std::string_view> spaced_;
     std::vector<range> ranges_;
     range previous_{};
     std::string prefixed_;

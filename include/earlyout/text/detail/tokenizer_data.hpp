@@ -25,6 +25,7 @@ struct tokenizer_data {
     symbol_table symbols;
     merge_table merges;
     bool ignore_merges = false;  ///< a word that is a piece is that token, regardless of the merges
+    bool whole_words = false;    ///< and any other word is the unknown token: there are no merges
     vocabulary spelled;          ///< for that: pieces as the file spells them, if that is not their bytes
     normalizer normalize;
     splitter split;

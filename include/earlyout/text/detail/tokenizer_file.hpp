@@ -4,7 +4,7 @@
 
 #include <earlyout/core/error.hpp>
 #include <earlyout/core/token.hpp>
-#include <earlyout/text/control_names.hpp>
+#include <earlyout/text/detail/added_tokens_reader.hpp>
 #include <earlyout/text/detail/byte_alphabet.hpp>
 #include <earlyout/text/detail/decoder_reader.hpp>
 #include <earlyout/text/detail/json_place.hpp>
@@ -28,8 +28,8 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace text::detail {
 
-/// Reads the text of a Hugging Face `tokenizer.json` that holds a BPE, byte-level or over characters. `truncation` and
-/// `padding` are ignored: encoding never truncates or pads a text.
+/// Reads the text of a Hugging Face `tokenizer.json` that holds a BPE, byte-level or over characters, or a WordLevel.
+/// `truncation` and `padding` are ignored: encoding never truncates or pads a text.
 class tokenizer_file {
 public:
     /// @throws error (malformed_file, unsupported) naming `source`
@@ -54,11 +54,15 @@ private:
         data_.normalize = normalizer_reader::read(root.at("normalizer"));
         read_decoder(root);
         check_model(model);
-        std::vector<added_token> added = read_added(root.at("added_tokens"));
-        data_.ignore_merges = model.at("ignore_merges").boolean(false);
-        read_vocabulary(model.at("vocab"), added);
+        const json_place vocab = model.at("vocab");
+        vocab.require(vocab.value().is_object(), "an object");
+        std::vector<added_token> added =
+            added_tokens_reader::read(root.at("added_tokens"), vocab.value(),
+                                      [this](const json& value, const auto& name) { return read_id(value, name); });
+        data_.ignore_merges = model.at("ignore_merges").boolean(false) || data_.whole_words;
+        read_vocabulary(vocab, added);
         read_symbols(model);
-        read_merges(model.at("merges"), model.at("vocab"));
+        if (!data_.whole_words) read_merges(model.at("merges"), vocab);
         data_.added = added_tokens(normalized(std::move(added)));
         text_ends ends = post_processor_reader::read(root.at("post_processor"), data_.words);
         data_.before = std::move(ends.before);
@@ -90,9 +94,11 @@ private:
         return steps.size() > 0;
     }
     /// Refuses settings that would change the tokens.
-    void check_model(const json_place& model) const {
+    void check_model(const json_place& model) {
         const json_place type = model.at("type");
-        if (!type.is_null() && type.string() != "BPE") type.refuse(errc::unsupported, "BPE");
+        data_.whole_words = !type.is_null() && type.string() == "WordLevel";
+        if (data_.whole_words) return;
+        if (!type.is_null() && type.string() != "BPE") type.refuse(errc::unsupported, "BPE or WordLevel");
         const json_place dropout = model.at("dropout");
         dropout.require(dropout.is_null() || dropout.value().is_number(), "null or a number");
         if (!dropout.is_null() && dropout.value().get<double>() != 0.0) dropout.refuse(errc::unsupported, "null");
@@ -115,33 +121,8 @@ private:
         data_.words.add(id, std::move(bytes));
     }
 
-    [[nodiscard]] std::vector<added_token> read_added(const json_place& place) const {
-        std::vector<added_token> added;
-        if (place.is_null()) return added;
-        std::unordered_set<std::string_view> seen;
-        const std::size_t count = place.size();
-        added.reserve(count);
-        for (std::size_t i = 0; i < count; ++i) {
-            const json_place entry = place.at(i);
-            const json_place content = entry.at("content");
-            const json_place id = entry.at("id");
-            // The search for them takes time that grows with the longest.
-            content.require(!content.string().empty() && content.string().size() <= 1024, "1 to 1024 bytes");
-            content.require(seen.insert(content.string()).second, "a new token");
-            added.push_back({.content = content.string(),
-                             .id = read_id(id.value(), [&] { return id.name(); }),
-                             .special = entry.at("special").boolean(false) || is_added_control_name(content.string()),
-                             .single_word = entry.at("single_word").boolean(false),
-                             .lstrip = entry.at("lstrip").boolean(false),
-                             .rstrip = entry.at("rstrip").boolean(false),
-                             .normalized = entry.at("normalized").boolean(true)});
-        }
-        return added;
-    }
-
     void read_vocabulary(const json_place& place, const std::vector<added_token>& added) {
         const json& pieces = place.value();
-        place.require(pieces.is_object(), "an object");
         std::unordered_set<std::string_view> literal;  // added tokens are not spelled in the alphabet
         for (const added_token& token : added) literal.insert(token.content);
         std::vector<json::const_iterator> unspelled;
@@ -166,34 +147,37 @@ private:
             const auto name = [&] { return place.name() + ": '" + short_reason(piece.key()) + "'"; };
             add(read_id(*piece, name), data_.symbols.by_character ? decode_(piece.key()) : piece.key(), name);
         }
-        for (const added_token& token : added) add_added(token, place);
-    }
-    void add_added(const added_token& token, const json_place& vocab) {
-        const auto name = [&] { return data_.source + ": added_tokens: '" + short_reason(token.content) + "'"; };
-        const auto listed = vocab.value().find(token.content);
-        if (listed != vocab.value().end() && read_id(*listed, name) != token.id) {
-            fail(errc::malformed_file, name(), ": expected its id in the vocabulary, ", *listed, ", found ", token.id);
+        for (const added_token& token : added) {
+            data_.words.add(token.id, data_.symbols.by_character ? decode_(token.content) : token.content);
+            if (decode_.spaced) data_.words.add_name(token.id, token.content);
+            if (token.special) data_.words.mark_special(token.id);
         }
-        add(token.id, data_.symbols.by_character ? decode_(token.content) : token.content, name);
-        if (token.special) data_.words.mark_special(token.id);
     }
-    /// `unk_token` and `fuse_unk` have no effect on a vocabulary that has every byte.
+    /// `unk_token` and `fuse_unk` have no effect on a BPE whose vocabulary has every byte.
     void read_symbols(const json_place& model) {
         const json_place vocab = model.at("vocab");
         if (data_.symbols.by_character) {
             read_characters(model, vocab);
-        } else if (read_bytes(vocab)) {
+        } else if (read_bytes(vocab) && !data_.whole_words) {
             return;
         } else if (const json_place fallback = model.at("byte_fallback"); fallback.boolean(false)) {
-            fallback.refuse(errc::unsupported,
-                            "false, a byte-level vocabulary without all bytes having no other bytes");
+            check_fallback(fallback, vocab.value());
         }
         data_.symbols.fuse_unknown = model.at("fuse_unk").boolean(false);
         const json_place unknown = model.at("unk_token");
-        if (unknown.is_null()) return;
+        if (unknown.is_null() && !data_.whole_words) return;
         const auto found = vocab.value().find(unknown.string());
         unknown.require(found != vocab.value().end(), "a piece of the vocabulary");
         data_.symbols.unknown = read_id(*found, [&] { return vocab.name(); });
+    }
+    /// Refuses pieces that are bytes beside an alphabet of bytes, some of which have no piece.
+    static void check_fallback(const json_place& fallback, const json& vocab) {
+        for (const auto& [piece, value] : vocab.items()) {
+            if (byte_of_piece(piece)) {
+                fallback.refuse(errc::unsupported,
+                                "false, as the byte-level vocabulary lacks bytes and has '" + piece + "'");
+            }
+        }
     }
     void read_characters(const json_place& model, const json_place& vocab) {
         const bool bytes = model.at("byte_fallback").boolean(false);

@@ -76,8 +76,10 @@ EARLYOUT_IO_INLINE std::string tokenizer::decode(std::span<const token_id> ids) 
 
 EARLYOUT_IO_INLINE std::string_view tokenizer::piece(token_id id) const {
     if (!data_->words.has(id)) {
-        fail(errc::out_of_range, data_->source, ": token ", id,
-             ": expected an id of the vocabulary, which ends before ", size());
+        const bool inside = id >= 0 && static_cast<std::size_t>(id) < size();
+        fail(errc::out_of_range, data_->source, ": token ", id, ": expected the id of a token, found ",
+             inside ? "a gap in the vocabulary" : "one outside the vocabulary", ", which has ids from 0 to below ",
+             size(), "; a model may have more, which are padding and no text");
     }
     return data_->words.piece(id);
 }
@@ -113,6 +115,7 @@ EARLYOUT_IO_INLINE void tokenizer::append(std::string_view text, const encode_op
         if (data_->ignore_merges) {
             if (const std::optional<token_id> whole = data_->whole_word(word)) return ids.push_back(*whole);
         }
+        if (data_->whole_words) return ids.push_back(data_->symbols.unknown);
         merger.append(word, ids);
     };
     const auto prefix = [&](bool is_first) { return !(is_first && options.continues); };

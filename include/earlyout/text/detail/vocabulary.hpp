@@ -19,7 +19,8 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace text::detail {
 /// Maps between ids and the bytes of their pieces.
 class vocabulary {
 public:
-    /// Adds a piece under a free id. Of two ids with the same bytes, find() returns the first that was added.
+    /// Adds a piece; one that had the id before is found by its bytes only. Of two ids with the same bytes, find()
+    /// returns the first that was added.
     void add(token_id id, std::string bytes) {
         const auto at = static_cast<std::size_t>(id);
         if (at >= pieces_.size()) {
@@ -31,6 +32,8 @@ public:
         ids_.emplace(kept, id);
         longest_ = std::max(longest_, kept.size());
     }
+    /// Makes find() return the id for other bytes too, unless it returns one already.
+    void add_name(token_id id, std::string_view bytes) { ids_.emplace(storage_.emplace_back(bytes), id); }
     void mark_special(token_id id) { special_[static_cast<std::size_t>(id)] = true; }
 
     [[nodiscard]] bool has(token_id id) const noexcept {

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+// Makes kinds.json beside this file: small tokenizer files, each with one kind of step, model or list that the files of
+// the well-known families in families.json lack, with ids and decoded text from Hugging Face's library.
+//
+//     npm install tokenizers@0.23.2
+//     node make_kinds.mjs NODE_MODULES
+//
+// kinds.json: [{name, file (a whole tokenizer.json), cases: [{text, ids, decoded}]}], texts in base64.
+import { writeFileSync } from 'fs';
+import { createRequire } from 'module';
+import { dirname, join, resolve } from 'path';
+import { fileURLToPath } from 'url';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const { Tokenizer } = createRequire(join(resolve(process.argv[2]), 'any.js'))('tokenizers');
+
+// ---- vocabularies
+
+const pieces = (list) => Object.fromEntries([...new Set(list)].map((piece, id) => [piece, id]));
+/** Merges that make each word from left to right. */
+const mergesOf = (words) => [...new Set(words.flatMap((word) => {
+  const letters = [...word];
+  return letters.slice(1).map((letter, i) => letters.slice(0, i + 1).join('') + ' ' + letter);
+}))];
+const characters = [...'abcdefghijklmnopqrstuvwxyzT01239_.,:()=-▁éЖш漢字かなカナー한글１'];
+const merges = mergesOf(['the', 'return', 'const', 'size', '▁the', '▁a', '▁▁', '12', '123', 'カナ', '漢字', '한글', '::', '▁(', ',▁']);
+const vocab = pieces(['<unk>', ...characters, ...merges.map((m) => m.replace(' ', ''))]);
+
+const printable = (b) => (b > 32 && b < 127) || (b > 160 && b !== 173);
+const letters = [...Array(256).keys()].filter(printable).map((b) => String.fromCharCode(b));
+for (let c = 256; letters.length < 256; ++c) letters.push(String.fromCharCode(c));
+const byteMerges = mergesOf(['the', 'return', 'Ġthe', 'ĠĠ', '12']);
+const byteVocab = pieces([...letters, ...byteMerges.map((m) => m.replace(' ', ''))]);
+const fewBytes = pieces([...Object.keys(byteVocab).filter((piece) => !['z', 'Ċ', 'Ã'].includes(piece)), '?']);
+
+// ---- files
+
+const token = (content, id, options = {}) =>
+  ({ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true, ...options });
+const steps = (...list) => ({ type: 'Sequence', pretokenizers: list });
+const split = (expression, behavior = 'Isolated', invert = false) => ({ type: 'Split', pattern: { Regex: expression }, behavior, invert });
+const metaspace = (options) => ({ type: 'Metaspace', replacement: '▁', ...options });
+const byteLevel = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true };
+const model = { type: 'BPE', dropout: null, unk_token: '<unk>', continuing_subword_prefix: null, end_of_word_suffix: null, fuse_unk: false, byte_fallback: false, vocab, merges };
+const file = (change) =>
+  ({ version: '1.0', truncation: null, padding: null, added_tokens: [], normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null, ...change, model: { ...model, ...change.model } });
+const bytes = (change) =>
+  file({ pre_tokenizer: byteLevel, decoder: byteLevel, ...change, model: { unk_token: null, vocab: byteVocab, merges: byteMerges, ...change.model } });
+const words = { type: 'WordLevel', unk_token: '[UNK]', vocab: pieces(['[UNK]', '[PAD]', 'the', 'return', 'a', '(', ')', 'size', '12', 'Ж', '漢字', ',', '::']) };
+
+const kinds = [
+  { name: 'no decoder', file: file({}) },
+  { name: 'Whitespace', file: file({ pre_tokenizer: { type: 'Whitespace' } }) },
+  { name: 'Whitespace, unknown characters fused', file: file({ pre_tokenizer: { type: 'Whitespace' }, model: { fuse_unk: true } }) },
+  { name: 'WhitespaceSplit', file: file({ pre_tokenizer: { type: 'WhitespaceSplit' } }) },
+  { name: 'Whitespace, ByteLevel', file: bytes({ pre_tokenizer: steps({ type: 'Whitespace' }, byteLevel) }) },
+  { name: 'UnicodeScripts', file: file({ pre_tokenizer: { type: 'UnicodeScripts' } }) },
+  { name: 'UnicodeScripts, ByteLevel', file: bytes({ pre_tokenizer: steps({ type: 'UnicodeScripts' }, byteLevel) }) },
+  { name: 'Whitespace, UnicodeScripts', file: file({ pre_tokenizer: steps({ type: 'Whitespace' }, { type: 'UnicodeScripts' }), added_tokens: [token('<s>', 999)] }) },
+  ...[['first', false], ['first', true], ['always', false], ['always', true], ['never', true]].map(([prepend_scheme, cut]) => ({
+    name: `Metaspace ${prepend_scheme}${cut ? ', split' : ''}, Split, Digits`,
+    file: file({
+      added_tokens: [token('<s>', 999)],
+      pre_tokenizer: steps(metaspace({ prepend_scheme, split: cut }), split('[▁ab]', 'MergedWithNext'), { type: 'Digits', individual_digits: true }),
+      decoder: metaspace({ prepend_scheme, split: cut }),
+    }),
+  })),
+  { name: 'Split, Metaspace, Punctuation', file: file({ pre_tokenizer: steps(split('e'), metaspace({ prepend_scheme: 'first', split: true }), { type: 'Punctuation', behavior: 'Contiguous' }), decoder: metaspace({ prepend_scheme: 'first', split: true }) }) },
+  { name: 'UnicodeScripts, Metaspace', file: file({ pre_tokenizer: steps({ type: 'UnicodeScripts' }, metaspace({ prepend_scheme: 'always', split: true })), decoder: metaspace({ prepend_scheme: 'always', split: true }) }) },
+  { name: 'WordLevel', file: { ...file({ pre_tokenizer: { type: 'Whitespace' }, added_tokens: [token('[UNK]', 0), token('[PAD]', 1), token('<s>', 13)] }), model: words } },
+  { name: 'WordLevel, whole text', file: { ...file({ added_tokens: [token('[UNK]', 0)] }), model: words } },
+  { name: 'byte_fallback beside a whole alphabet', file: bytes({ model: { byte_fallback: true } }) },
+  { name: 'byte_fallback beside an alphabet with gaps', file: bytes({ model: { byte_fallback: true, vocab: fewBytes } }) },
+  { name: 'byte_fallback beside an alphabet with gaps, unknown token', file: bytes({ model: { byte_fallback: true, vocab: fewBytes, unk_token: '?', fuse_unk: true } }) },
+  { name: 'added tokens with gaps', file: bytes({ added_tokens: [token('<a>', 300), token('<b>', 310), token('<c>', 311)] }) },
+  { name: 'added tokens out of order', file: bytes({ added_tokens: [token('<b>', 310), token('<c>', 300), token('', 299), token('<a>', 301)] }) },
+  { name: 'added tokens in the vocabulary', file: bytes({ added_tokens: [token('the', 7, { special: false }), token('<a>', 3), token('Z', 300), token('<b>', 3)] }) },
+  {
+    name: 'added tokens twice',
+    file: bytes({ added_tokens: [token('<a>', 300), token('<a>', 300), token('<b>', 301), token('<b>', 302, { special: false, lstrip: true }), token('<c>', 301, { special: false, rstrip: true }), token('<c>', 301), token('<d>', 301)] }),
+  },
+  { name: 'added tokens beside a vocabulary with gaps', file: bytes({ added_tokens: [token('<a>', 999), token('<b>', 998)], model: { vocab: { ...byteVocab, the: 400 } } }) },
+];
+
+// ---- texts
+
+let state = 24680;
+const random = (below) => {  // xorshift
+  state ^= state << 13;
+  state ^= state >>> 17;
+  state ^= state << 5;
+  return (state >>> 0) % below;
+};
+const bits = ['a', 'b', 'the', 'The', ' the', 'return ', 'const', 'size', ' ', ' ', '  ', '\n', '\t', '1', '12', '123', '.', ', ', '(', ')', '::', '=', '_', '-', 'é', 'e\u0301', 'Ж', 'ш', '漢字', 'かな', 'カナ', 'カー', 'ー', '한글',
+  '１', '😀', '\u200d', '\u00a0', '\u3000', '、', 'ⓐ', 'z', '▁', '<s>', '<a>', '<b>', '<c>', '<d>', '[UNK]', '[PAD]', '\u0378', '\u{1F130}', 'ש', 'ع', 'नि', 'ไท', 'Ω'];
+const written = ['', ' ', 'a', ' a', '  a  ', ' the size (a, 12)', 'a,b', 'return the::size', '漢字かなカナー한글', 'カーЖ1 a', '\u0378 a', 'the the', ' , ', '<s>', 'a<s> a', '<a><b><c><d>', 'x <b> <c> y', '12 345', 'the'];
+const texts = [...written, ...Array.from({ length: 40 }, () => Array.from({ length: 1 + random(12) }, () => bits[random(bits.length)]).join(''))];
+const encoded = (text) => Buffer.from(text, 'utf8').toString('base64');
+
+const out = [];
+for (const { name, file: content } of kinds) {
+  const reference = Tokenizer.fromString(JSON.stringify(content));
+  const cases = [];
+  for (const text of texts) {
+    const ids = (await reference.encode(text, null, { addSpecialTokens: false })).getIds();
+    cases.push({ text: encoded(text), ids, decoded: encoded(await reference.decode(ids, false)) });
+  }
+  out.push(`${JSON.stringify({ name, file: content }).slice(0, -1)},"cases":[\n${cases.map((x) => JSON.stringify(x)).join(',\n')}\n]}`);
+}
+writeFileSync(join(here, 'kinds.json'), `[\n${out.join(',\n')}\n]\n`);
