@@ -31,7 +31,8 @@ struct weight_formats {
 [[nodiscard]] inline const auto& tokenizer_of(const model& m, const std::string& folder) {
     if (!m.has_tokenizer()) {
         eo::fail(eo::errc::no_such_file, folder,
-                 ": text needs a tokenizer (in a folder tokenizer.json), and this model has none");
+                 ": text needs a tokenizer (in a folder tokenizer.json, or vocab.json and merges.txt), and this model "
+                 "has none");
     }
     return m.tokenizer();
 }

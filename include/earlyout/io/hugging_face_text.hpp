@@ -13,8 +13,10 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 /// @throws error (malformed_file)
 [[nodiscard]] generation_config read_generation_config(const hugging_face_checkpoint& from);
 
-/// Reads the tokenizer of a folder with the start and end settings of `tokenizer_config.json`.
-/// @throws error as load_tokenizer and read_generation_config
+/// Reads the tokenizer of a folder, `tokenizer.json` or else `vocab.json` with `merges.txt`, with the start and end
+/// settings of `tokenizer_config.json`.
+/// @throws error as load_tokenizer and read_generation_config, (no_such_file) for one of the two files without the
+///         other, (unsupported) for a class of tokenizer that is not known to store its vocabulary so
 [[nodiscard]] model_text read_text(const hugging_face_checkpoint& from);
 
 }  // namespace io

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MIT
-// Makes kinds.json beside this file: small tokenizer files, each with one kind of step, model or list that the files of
-// the well-known families in families.json lack, with ids and decoded text from Hugging Face's library.
+// Makes the data beside this file, with ids and decoded text from Hugging Face's library:
 //
 //     npm install tokenizers@0.23.2
 //     node make_kinds.mjs NODE_MODULES
 //
-// kinds.json: [{name, file (a whole tokenizer.json), cases: [{text, ids, decoded}]}], texts in base64.
+// kinds.json    small tokenizer files, each with one kind of step, model or list that those of the well-known families
+//               in families.json lack: [{name, file (a whole tokenizer.json), cases: [{text, ids, decoded}]}]
+// folders.json  folders without tokenizer.json: [{name, files: {NAME: content}, cases}]. The library reads what
+//               transformers makes of them: its class, and the list of added tokens, are written here by hand
+//
+// Texts are in base64.
 import { writeFileSync } from 'fs';
 import { createRequire } from 'module';
 import { dirname, join, resolve } from 'path';
@@ -97,14 +101,56 @@ const written = ['', ' ', 'a', ' a', '  a  ', ' the size (a, 12)', 'a,b', 'retur
 const texts = [...written, ...Array.from({ length: 40 }, () => Array.from({ length: 1 + random(12) }, () => bits[random(bits.length)]).join(''))];
 const encoded = (text) => Buffer.from(text, 'utf8').toString('base64');
 
-const out = [];
-for (const { name, file: content } of kinds) {
-  const reference = Tokenizer.fromString(JSON.stringify(content));
-  const cases = [];
-  for (const text of texts) {
-    const ids = (await reference.encode(text, null, { addSpecialTokens: false })).getIds();
-    cases.push({ text: encoded(text), ids, decoded: encoded(await reference.decode(ids, false)) });
+const write = async (path, list) => {
+  const out = [];
+  for (const { reference, ...rest } of list) {
+    const tokenizer = Tokenizer.fromString(JSON.stringify(reference ?? rest.file));
+    const cases = [];
+    for (const text of texts) {
+      const ids = (await tokenizer.encode(text, null, { addSpecialTokens: false })).getIds();
+      cases.push({ text: encoded(text), ids, decoded: encoded(await tokenizer.decode(ids, false)) });
+    }
+    out.push(`${JSON.stringify(rest).slice(0, -1)},"cases":[\n${cases.map((x) => JSON.stringify(x)).join(',\n')}\n]}`);
   }
-  out.push(`${JSON.stringify({ name, file: content }).slice(0, -1)},"cases":[\n${cases.map((x) => JSON.stringify(x)).join(',\n')}\n]}`);
-}
-writeFileSync(join(here, 'kinds.json'), `[\n${out.join(',\n')}\n]\n`);
+  writeFileSync(join(here, path), `[\n${out.join(',\n')}\n]\n`);
+};
+await write('kinds.json', kinds);
+
+// ---- folders without tokenizer.json
+
+const end = '<|endoftext|>';
+const withEnd = { ...byteVocab, [end]: Object.keys(byteVocab).length };
+const next = Object.keys(withEnd).length;
+const lines = '#version: 0.2\n' + byteMerges.join('\n') + '\n';
+const qwen2 = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+const gpt2Class = (added_tokens, add_prefix_space = false) => ({ pre_tokenizer: { ...byteLevel, add_prefix_space }, added_tokens });
+const qwen2Class = (added_tokens) =>
+  ({ normalizer: { type: 'NFC' }, pre_tokenizer: steps(split(qwen2), { ...byteLevel, use_regex: false }), added_tokens });
+const folder = (name, files, change, ownVocab = withEnd) => ({
+  name, files: { 'vocab.json': ownVocab, 'merges.txt': lines, ...files }, reference: bytes({ ...change, model: { vocab: ownVocab } }),
+});
+texts.push('the<|endoftext|> the', "I'M 12 don't", 'e\u0301 <|im_start|>', 'a <pad> b');
+await write('folders.json', [
+  folder('GPT-2: the vocabulary and the merges alone', { 'config.json': { model_type: 'gpt2' } }, gpt2Class([token(end, next - 1)])),
+  folder('GPT-2 with a space before each text',
+    { 'config.json': {}, 'tokenizer_config.json': { tokenizer_class: 'GPT2TokenizerFast', add_prefix_space: true, errors: 'replace', eos_token: end, pad_token: '<pad>' } },
+    gpt2Class([token('<pad>', next), token(end, next - 1)], true)),
+  folder('CodeGen: added_tokens.json', {
+    'config.json': { model_type: 'codegen' },
+    'added_tokens.json': { '<d>': next + 2, '  ': next, '<a>': next + 1, [end]: next - 1 },
+    'special_tokens_map.json': { eos_token: end, bos_token: { content: end, lstrip: false, rstrip: false, single_word: false, normalized: true }, unk_token: end, additional_special_tokens: ['<a>', { content: '<b>', rstrip: true, lstrip: false, single_word: false, normalized: false }] },
+    'tokenizer_config.json': { tokenizer_class: 'CodeGenTokenizer', add_prefix_space: false },
+  }, gpt2Class([token(end, 0), token('  ', 0, { special: false, normalized: true }), token('<a>', 0), token('<d>', 0, { special: false, normalized: true }), token('<b>', 0, { rstrip: true })])),
+  folder('Qwen2: added_tokens_decoder', {
+    'config.json': { model_type: 'qwen2' },
+    'tokenizer_config.json': {
+      tokenizer_class: 'Qwen2Tokenizer', bos_token: null, eos_token: '<|im_end|>', pad_token: end, unk_token: null, additional_special_tokens: ['<|im_start|>', '<|im_end|>'],
+      added_tokens_decoder: Object.fromEntries([[next - 2, end], [next - 1, '<|im_start|>'], [next, '<|im_end|>'], [next + 1, '<a>'], [next + 2, 'Ω']]
+        .map(([id, content]) => [id, { content, lstrip: content === '<a>', normalized: content === 'Ω', rstrip: false, single_word: false, special: !['<a>', 'Ω'].includes(content) }])),
+    },
+    'special_tokens_map.json': { pad_token: '<not read>' },
+  }, qwen2Class([token(end, 0), token('<|im_start|>', 0), token('<|im_end|>', 0), token('<a>', 0, { special: false, lstrip: true }), token('Ω', 0, { special: false, normalized: true })]), byteVocab),
+  folder('Qwen3: the model type alone', { 'config.json': { model_type: 'qwen3', tokenizer_class: null } }, qwen2Class([token(end, next - 1)])),
+  folder("the configuration's class, lines of another system", { 'config.json': { model_type: 'llama', tokenizer_class: 'Qwen2Tokenizer' }, 'merges.txt': byteMerges.join('\r\n') + '\r\n\r\n' },
+    qwen2Class([token(end, next - 1)])),
+]);

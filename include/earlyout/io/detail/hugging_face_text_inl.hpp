@@ -9,6 +9,7 @@
 #include <earlyout/io/detail/json_file.hpp>
 #include <earlyout/io/detail/model_path.hpp>
 #include <earlyout/io/detail/token_ids.hpp>
+#include <earlyout/io/detail/vocabulary_files.hpp>
 #include <earlyout/io/generation_config.hpp>
 #include <earlyout/io/hugging_face_checkpoint.hpp>
 #include <earlyout/io/hugging_face_text.hpp>
@@ -104,9 +105,14 @@ EARLYOUT_IO_INLINE generation_config read_generation_config(const hugging_face_c
 EARLYOUT_IO_INLINE model_text read_text(const hugging_face_checkpoint& from) {
     generation_config generation = read_generation_config(from);
     const std::filesystem::path path = from.folder() / "tokenizer.json";
-    if (!detail::exists(path)) return {std::move(generation), std::nullopt};
-    const text::tokenizer words = load_tokenizer(path);
-    return detail::folder_text_reader(from.folder(), words).read(std::move(generation));
+    std::optional<text::tokenizer> words;
+    if (detail::exists(path)) {
+        words = load_tokenizer(path);
+    } else if (const auto made = detail::vocabulary_files::tokenizer_json(from.folder())) {
+        words = text::tokenizer::from_json(*made, (from.folder() / "vocab.json").string());
+    }
+    if (!words) return {std::move(generation), std::nullopt};
+    return detail::folder_text_reader(from.folder(), *words).read(std::move(generation));
 }
 
 }  // namespace io

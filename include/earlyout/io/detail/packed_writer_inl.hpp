@@ -6,6 +6,7 @@
 #include <earlyout/io/detail/json.hpp>
 #include <earlyout/io/detail/model_path.hpp>
 #include <earlyout/io/detail/packed_names.hpp>
+#include <earlyout/io/detail/vocabulary_files.hpp>
 #include <earlyout/io/gguf_checkpoint.hpp>
 #include <earlyout/io/gguf_text.hpp>
 #include <earlyout/io/hugging_face_checkpoint.hpp>
@@ -76,6 +77,7 @@ EARLYOUT_IO_INLINE std::size_t detail::write_packed(const std::filesystem::path&
     // What a program needs besides the network: how texts begin and end, and the tokenizer as stored.
     model_text text;
     std::optional<mapped_file> tokenizer_json;
+    std::optional<std::string> made_tokenizer_json;
     std::string gguf_header;
     if (const auto* file = dynamic_cast<const gguf_checkpoint*>(&from)) {
         text = read_text(*file);
@@ -84,6 +86,8 @@ EARLYOUT_IO_INLINE std::size_t detail::write_packed(const std::filesystem::path&
         text = read_text(*folder);
         if (const auto beside = folder->folder() / "tokenizer.json"; detail::exists(beside)) {
             tokenizer_json.emplace(beside);
+        } else {
+            made_tokenizer_json = detail::vocabulary_files::tokenizer_json(folder->folder());
         }
     }
 
@@ -118,6 +122,9 @@ EARLYOUT_IO_INLINE std::size_t detail::write_packed(const std::filesystem::path&
         }
     }
     if (tokenizer_json) add_bytes(detail::packed_tokenizer_json, tokenizer_json->bytes());
+    if (made_tokenizer_json) {
+        add_bytes(detail::packed_tokenizer_json, std::as_bytes(std::span(*made_tokenizer_json)));
+    }
     if (!gguf_header.empty()) add_bytes(detail::packed_tokenizer_gguf, std::as_bytes(std::span(gguf_header)));
     return write_safetensors(path, tensors,
                              {{"format", detail::packed_format},
