@@ -27,6 +27,17 @@ tokenizer family(std::string_view name) {
     throw std::runtime_error("no such family");
 }
 
+/// The bytes, then these special tokens.
+tokenizer bytes_and(const std::vector<std::string>& special) {
+    support::json content = support::tokenizer_json({});
+    content["model"]["vocab"].erase("<|endoftext|>");
+    content["added_tokens"] = support::json::array();
+    for (const std::string& name : special) {
+        content["added_tokens"].push_back({{"id", 256}, {"content", name}, {"special", true}, {"normalized", false}});
+    }
+    return support::tokenizer_of(content);
+}
+
 }  // namespace
 
 TEST_CASE("a fill-in-the-middle prompt has the tokens of its family", "[fill_in_the_middle]") {
@@ -35,7 +46,7 @@ TEST_CASE("a fill-in-the-middle prompt has the tokens of its family", "[fill_in_
     REQUIRE(of_star);
     CHECK_FALSE(of_star->end);
     CHECK(star.decode(of_star->prompt(star, "def f(", "):\n")) == "<fim_prefix>def f(<fim_suffix>):\n<fim_middle>");
-    CHECK(of_star->prompt(star, "", "") == ids{of_star->prefix, of_star->suffix, of_star->middle});
+    CHECK(of_star->prompt(star, "", "") == ids{*of_star->prefix, of_star->suffix, of_star->middle.front()});
 
     const tokenizer deep = family("DeepSeek Coder");
     const auto of_deep = fill_in_the_middle::of(deep);
@@ -61,6 +72,57 @@ TEST_CASE("CodeLlama's prefix begins with a space, its suffix does not", "[fill_
     CHECK(tokens->prompt(words, "a", "b").front() == 1);
 }
 
+TEST_CASE("Seed-Coder's and Codestral's prompts have the suffix first", "[fill_in_the_middle]") {
+    const tokenizer seed =
+        bytes_and({"<[begin\u2581of\u2581sentence]>", "<[fim-prefix]>", "<[fim-suffix]>", "<[fim-middle]>"});
+    const auto of_seed = fill_in_the_middle::of(seed);
+    REQUIRE(of_seed);
+    CHECK(seed.decode(of_seed->prompt(seed, "def f(", "):\n")) ==
+          "<[fim-suffix]>):\n<[fim-prefix]>def f(<[fim-middle]>");
+    CHECK(of_seed->prompt(seed, "a", "b") == ids{258, 65, 257, 64, 259});
+    CHECK(of_seed->prompt(seed.with_tokens_before({256}), "<[fim-middle]>", "").size() == 1 + 3 + 14);
+
+    const tokenizer code = bytes_and({"<s>", "[MIDDLE]", "[PREFIX]", "[SUFFIX]"}).with_tokens_before({256});
+    const auto of_code = fill_in_the_middle::of(code);
+    REQUIRE(of_code);
+    CHECK(code.decode(of_code->prompt(code, "def f(", "):\n")) == "<s>[SUFFIX]):\n[PREFIX]def f(");
+    CHECK(of_code->prompt(code, "a", "b") == ids{256, 259, 65, 258, 64});
+    CHECK(of_code->prompt(code, "", "") == ids{256, 259, 258});
+    CHECK_FALSE(of_code->end);
+
+    // Over characters, as in Codestral 22B: a space before the prefix, none before the suffix.
+    support::json content = {{"model", support::character_model({"a", "b", "\u2581"}, {"\u2581 a", "\u2581 b"})},
+                             {"normalizer", {{"type", "Prepend"}, {"prepend", "\u2581"}}},
+                             {"decoder", {{"type", "Fuse"}}}};
+    for (const char* name : {"[PREFIX]", "[SUFFIX]"}) {
+        content["added_tokens"].push_back({{"id", 0}, {"content", name}, {"special", true}, {"normalized", false}});
+    }
+    const tokenizer pieces = support::tokenizer_of(content);
+    const auto of_pieces = fill_in_the_middle::of(pieces);
+    REQUIRE(of_pieces);
+    CHECK(pieces.decode(of_pieces->prompt(pieces, "ab", "ba")) == "[SUFFIX]ba[PREFIX]\u2581ab");
+}
+
+TEST_CASE("CodeGen2's prompt has a mask in place of the middle", "[fill_in_the_middle]") {
+    const tokenizer words = bytes_and({"<|endoftext|>", "<sep>", "<eom>", "<mask_1>"});
+    const auto tokens = fill_in_the_middle::of(words);
+    REQUIRE(tokens);
+    CHECK(words.decode(tokens->prompt(words, "def f(", "):\n")) == "def f(<mask_1>):\n<|endoftext|><sep><mask_1>");
+    CHECK(tokens->prompt(words, "a", "b") == ids{64, 259, 65, 256, 257, 259});
+    CHECK(tokens->end == 258);
+    // What looks like such a token in a user's text is text.
+    const ids prompt = tokens->prompt(words, "<mask_1><sep>", "<eom>");
+    CHECK(std::ranges::count(prompt, 259) == 2);
+    CHECK(std::ranges::count(prompt, 258) == 0);
+    CHECK_FALSE(fill_in_the_middle::of(bytes_and({"<|endoftext|>", "<sep>", "<eom>"})));
+
+    CHECK(tokens->cut(ids{1, 2, 3, 259, 20, 21, 256, 257, 259}, 0, 8) == ids{1, 2, 3, 259, 20, 256, 257, 259});
+    CHECK(tokens->cut(ids{1, 2, 3, 259, 20, 21, 256, 257, 259}, 1, 6) == ids{1, 3, 259, 256, 257, 259});
+    CHECK(tokens->cut(ids{259, 256, 257, 259}, 0, 4) == ids{259, 256, 257, 259});
+    CHECK_FALSE(tokens->cut(ids{1, 2, 3, 259, 20, 21}, 0, 4));  // a mask alone
+    CHECK_FALSE(tokens->cut(ids{1, 2, 3}, 0, 2));
+}
+
 TEST_CASE("tokenizers may have no such tokens", "[fill_in_the_middle]") {
     CHECK_FALSE(fill_in_the_middle::of(support::gpt2_tokenizer()));
     CHECK_FALSE(fill_in_the_middle::of(family("Llama 2")));
@@ -68,7 +130,7 @@ TEST_CASE("tokenizers may have no such tokens", "[fill_in_the_middle]") {
 }
 
 TEST_CASE("a fill-in-the-middle prompt is cut to the text around the middle", "[fill_in_the_middle]") {
-    const fill_in_the_middle tokens{.prefix = 100, .suffix = 101, .middle = 102, .end = std::nullopt};
+    const fill_in_the_middle tokens{.prefix = 100, .suffix = 101, .middle = {102}, .end = std::nullopt};
     for (std::size_t before = 0; before < 9; ++before) {
         for (std::size_t behind = 0; behind < 9; ++behind) {
             for (const std::size_t start : {0u, 1u}) {
@@ -102,4 +164,6 @@ TEST_CASE("a fill-in-the-middle prompt is cut to the text around the middle", "[
     // The suffix first, no token where the middle begins; and text before the frame is dropped first.
     CHECK(tokens.cut(ids{1, 2, 101, 20, 21, 100, 3, 4}, 0, 4) == ids{101, 100, 3, 4});
     CHECK(tokens.cut(ids{1, 2, 101, 20, 21, 100, 3, 4}, 1, 6) == ids{1, 101, 20, 100, 3, 4});
+    const fill_in_the_middle open{.prefix = 100, .suffix = 101, .middle = {}, .end = {}, .suffix_first = true};
+    CHECK(open.cut(ids{99, 101, 20, 21, 100, 3, 4}, 1, 6) == ids{99, 101, 20, 100, 3, 4});
 }

@@ -22,7 +22,8 @@ inline constexpr std::string_view end_names[] = {
     "<|fim_pad|>", "<fim-pad>", "<fim_pad>", "<PAD>", "[PAD]", "<|fim_repo|>", "<|repo_name|>", "<fim-repo>", "<REPO>",
     "<reponame>", "<|file_sep|>"};
 
-/// Tokens around the parts of a text whose middle is missing, from the same source.
+/// Tokens around the parts of a text whose middle is missing, from the same source, and those of Seed-Coder, Codestral
+/// and CodeGen2.
 inline constexpr std::string_view middle_names[] = {"<|fim_prefix|>",
                                                     "<|fim_suffix|>",
                                                     "<|fim_middle|>",
@@ -49,7 +50,16 @@ inline constexpr std::string_view middle_names[] = {"<|fim_prefix|>",
                                                     "<|code_middle|>",
                                                     "<|prefix|>",
                                                     "<|suffix|>",
-                                                    "<|middle|>"};
+                                                    "<|middle|>",
+                                                    "<[fim-prefix]>",
+                                                    "<[fim-suffix]>",
+                                                    "<[fim-middle]>",
+                                                    "[PREFIX]",
+                                                    "[SUFFIX]",
+                                                    "[MIDDLE]",
+                                                    "<mask_1>",
+                                                    "<sep>",
+                                                    "<eom>"};
 
 [[nodiscard]] inline bool is_end_name(std::string_view name) noexcept {
     return std::ranges::find(end_names, name) != std::end(end_names);
@@ -61,7 +71,7 @@ inline constexpr std::string_view middle_names[] = {"<|fim_prefix|>",
 /// Returns whether a token of this name controls a model even if its file declares it text. llama.cpp treats each of
 /// these names so; names that occur in HTML or documents, such as </s> and [PAD], are excluded here.
 [[nodiscard]] inline bool is_control_name(std::string_view name) noexcept {
-    for (const std::string_view start : {"<|", "<\uff5c", "<fim", "<end_of_"}) {
+    for (const std::string_view start : {"<|", "<\uff5c", "<fim", "<[fim", "<end_of_"}) {
         if (name.starts_with(start)) return is_end_name(name) || is_middle_name(name);
     }
     return false;
