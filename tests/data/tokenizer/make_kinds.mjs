@@ -8,6 +8,8 @@
 //               in families.json lack: [{name, file (a whole tokenizer.json), cases: [{text, ids, decoded}]}]
 // folders.json  folders without tokenizer.json: [{name, files: {NAME: content}, cases}]. The library reads what
 //               transformers makes of them: its class, and the list of added tokens, are written here by hand
+// patterns.json the patterns of models' own files that GGUF files have a name for: [{name, cases: [{text, words (their
+//               numbers of bytes)}]}]
 //
 // Texts are in base64.
 import { writeFileSync } from 'fs';
@@ -154,3 +156,48 @@ await write('folders.json', [
   folder("the configuration's class, lines of another system", { 'config.json': { model_type: 'llama', tokenizer_class: 'Qwen2Tokenizer' }, 'merges.txt': byteMerges.join('\r\n') + '\r\n\r\n' },
     qwen2Class([token(end, next - 1)])),
 ]);
+
+// ---- patterns that GGUF files name
+
+const contraction = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
+const cased = (contractions, digits) =>
+  `[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+${contractions}|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*${contractions}|${digits}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`;
+const gpt4o = cased(contraction + '?', '\\p{N}{1,3}');
+const latin = 'A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-\u1f7dᾀ-ᾴᾶ-ᾼ\u1fbeῂ-ῄῆ-ῌῐ-\u1fd3ῖ-\u1fdbῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤ\u2126ℨ\u212a-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃';
+const patterns = {
+  'gpt-2': [byteLevel],
+  starcoder: [{ type: 'Digits', individual_digits: true }, byteLevel],
+  'llama-bpe': [split(qwen2.replace('\\p{N}|', '\\p{N}{1,3}|'))],
+  qwen2: [split(qwen2)],
+  qwen35: [split(`${contraction}|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`)],
+  tekken: [split(cased('', '\\p{N}'))],
+  'gpt-4o': [split(gpt4o)],
+  'deepseek-coder': [split('[\r\n]'), split('\\s?\\p{L}+'), split('\\s?\\p{P}+'), split('[一-龥ࠀ-一가-퟿]+'), { type: 'Digits', individual_digits: true }],
+  'deepseek-llm': [split('[\r\n]'), split(`\\s?[${latin}]+`), split('\\s?[!-/:-~！-／：-～‘-‟　-。]+'), split('\\s+$'), split('[一-龥ࠀ-一가-퟿]+'), { type: 'Digits', individual_digits: false }],
+  'deepseek-v3': [split('\\p{N}{1,3}'), split('[一-龥぀-ゟ゠-ヿ]+'),
+    split('[!"#$%&\'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+')],
+  'seed-coder': [split(`${contraction}|[^\r\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1}| ?[^\\s\\p{L}\\p{N}\r\n]+|\\s*[\r\n]+|\\s+(?!\\S)|\\s+`)],
+  minicpm5: [split('\\p{N}{1,3}'), split(qwen2.replace('\\p{N}|', '\\p{N}+|'))],
+  ufakzeka: [split(qwen2.replace(contraction + '|', ''))],
+  'jais-2': [split(qwen2.replace('\\p{N}|', '\\p{N}{1,3}|').replace('\\s+(?!\\S)|\\s+', '') + [512, 256, 128, 64, 32, 16, 8, 4].map((n) => `\\s{${n}}(?!\\S)|`).join('') + '\\s{1,2}(?!\\S)|\\s{1}')],
+  bailingmoe: [split("'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]++[\\r\\n]*|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+")],
+  tiny_aya: [split('\\d{1,3}(?=(?:\\d{3})*\\b)'), split(gpt4o)],
+  youtu: [split('[가-힣ㄱ-ㆎ]+|[！…“”‘’—：；，、-〿︰-﹏]+|[ㄅ-ㄯ]+|[一-龥぀-ゟ゠-ヿ]+'), split(cased(contraction + '?', '\\p{N}'))],
+  bloom: [split(' ?[^(\\s|.,!?…。，、।۔،)]+')],
+  viking: [split(' ?[^(\\s|.,!?…。，、।۔،)]+'), { type: 'Digits', individual_digits: true }],
+};
+bits.push("'s", "'LL", "I'm", 'camelCase', 'HTMLParser', 'ÉCOLE', 'ǅ', 'ʰ', '1234567', '١٢٣', '²', '\r\n', '\n\n', '    ', ' /', '//\n', '#$%', '“”', '…', '，', '。', '！', 'ㄱ', 'ㄅ', '{', '}', '[', '\\', '~', '|', '`', 'е\u0301');
+const all = [];
+const samples = [...written, ...Array.from({ length: 60 }, () => Array.from({ length: 1 + random(14) }, () => bits[random(bits.length)]).join(''))];
+for (const [name, list] of Object.entries(patterns)) {
+  const last = list.at(-1).type === 'ByteLevel' ? [] : [{ ...byteLevel, use_regex: false }];
+  const tokenizer = Tokenizer.fromString(JSON.stringify(bytes({ pre_tokenizer: steps(...list, ...last), model: { merges: [] } })));
+  const cases = [];
+  for (const text of samples) {
+    const words = [];  // each byte is a token, of a word
+    for (const word of (await tokenizer.encode(text, null, { addSpecialTokens: false })).getWordIds()) words[word] = (words[word] ?? 0) + 1;
+    cases.push({ text: encoded(text), words });
+  }
+  all.push(`{"name":${JSON.stringify(name)},"cases":[\n${cases.map((x) => JSON.stringify(x)).join(',\n')}\n]}`);
+}
+writeFileSync(join(here, 'patterns.json'), `[\n${all.join(',\n')}\n]\n`);

@@ -70,6 +70,31 @@ inline constexpr const char* gpt4o_cuts[] = {
     "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*"
     "(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"};
 
+inline constexpr const char* bloom_cuts[] = {" ?[^(\\s|.,!?\u2026\u3002\uff0c\u3001\u0964\u06d4\u060c)]+"};
+inline constexpr const char* viking_cuts[] = {bloom_cuts[0], "\\p{N}"};
+inline constexpr const char* ufakzeka_cuts[] = {
+    "[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"};
+inline constexpr const char* minicpm5_cuts[] = {
+    "\\p{N}{1,3}",
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}+| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|"
+    "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"};
+inline constexpr const char* jais2_cuts[] = {
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|"
+    "\\s*[\\r\\n]+|\\s{512}(?!\\S)|\\s{256}(?!\\S)|\\s{128}(?!\\S)|\\s{64}(?!\\S)|\\s{32}(?!\\S)|"
+    "\\s{16}(?!\\S)|\\s{8}(?!\\S)|\\s{4}(?!\\S)|\\s{1,2}(?!\\S)|\\s{1}"};
+inline constexpr const char* bailing_cuts[] = {
+    "'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]++[\\r\\n]*|\\s*[\\r\\n]|"
+    "\\s+(?!\\S)|\\s+"};
+inline constexpr const char* aya_cuts[] = {"\\d{1,3}(?=(?:\\d{3})*\\b)", gpt4o_cuts[0]};
+inline constexpr const char* youtu_cuts[] = {
+    "[\uac00-\ud7a3\u3131-\u318e]+|[\uff01\u2026\u201c\u201d\u2018\u2019\u2014\uff1a\uff1b\uff0c\u3001-\u303f\ufe30-"
+    "\ufe4f]+|"
+    "[\u3105-\u312f]+|[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+",
+    "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+"
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"
+    "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*"
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"};
+
 /// Llama 3's: whole words first, and a beginning-of-text token if a file does not specify it.
 constexpr gguf_pattern like_llama3(std::string_view name) { return {name, llama3_cuts, true, true}; }
 constexpr gguf_pattern like_gpt2(std::string_view name) { return {name, {}}; }
@@ -91,6 +116,7 @@ inline constexpr gguf_pattern gguf_patterns[] = {{"default", default_cuts},
                                                  {"deepseek-v3", deepseek_v3_cuts},
                                                  {"hunyuan-dense", deepseek_v3_cuts},
                                                  {"joyai-llm", deepseek_v3_cuts},
+                                                 {"hy_v4", deepseek_v3_cuts},
                                                  {"falcon", falcon_cuts},
                                                  {"qwen35", qwen35_cuts},
                                                  {"seed-coder", seed_coder_cuts},
@@ -98,6 +124,21 @@ inline constexpr gguf_pattern gguf_patterns[] = {{"default", default_cuts},
                                                  {"gpt-4o", gpt4o_cuts},
                                                  {"llama4", gpt4o_cuts},
                                                  {"kanana2", gpt4o_cuts},
+                                                 {"talkie", gpt4o_cuts},
+                                                 {"minimax-m2", gpt4o_cuts},
+                                                 {"tiny_aya", aya_cuts},
+                                                 {"cohere2moe", aya_cuts},
+                                                 {"youtu", youtu_cuts, true},
+                                                 {"bloom", bloom_cuts},
+                                                 {"poro-chat", bloom_cuts},
+                                                 {"gpt3-finnish", bloom_cuts},
+                                                 {"viking", viking_cuts},
+                                                 {"minicpm5", minicpm5_cuts, true},
+                                                 {"ufakzeka", ufakzeka_cuts},
+                                                 {"jais-2", jais2_cuts},
+                                                 {"bailingmoe", bailing_cuts},
+                                                 {"bailingmoe2", bailing_cuts},
+                                                 {"llada-moe", bailing_cuts},
                                                  {"dbrx", llama3_cuts},
                                                  {"smaug-bpe", llama3_cuts},
                                                  {"glm4", llama3_cuts},
