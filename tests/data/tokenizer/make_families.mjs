@@ -10,19 +10,22 @@
 //
 //     node make_families.mjs NODE_MODULES FOLDER FILES...
 //
+// Those of the files that are called tokenizer.json are compared too, each under the names of its two folders.
+//
 // families.json: {merges: of the vocabulary over characters, characters, families: [{name, base, change, cases: [{text,
 // ids, added (with special tokens), decoded}]}]}, texts in base64. `base` is "bytes" (GPT-2's first 6000 merges,
 // gpt2_merges.txt) or "characters".
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'fs';
 import { createRequire } from 'module';
-import { dirname, join, resolve } from 'path';
+import { basename, dirname, join, resolve } from 'path';
 import { fileURLToPath } from 'url';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = resolve(here, '../../..');
 const modules = resolve(process.argv[2]);
 const folder = process.argv[3];
-const files = process.argv.slice(4);
+const files = process.argv.slice(4).filter((name) => basename(name) !== 'tokenizer.json');
+const others = process.argv.slice(4).filter((name) => basename(name) === 'tokenizer.json');
 const load = createRequire(join(modules, 'any.js'));
 const { Tokenizer } = load('tokenizers');
 
@@ -272,9 +275,10 @@ if (!folder) {
   for (const run of ['a', ' ', '\n', '-', '漢', '😀', '\u0301']) texts.push(run.repeat(100000));
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'texts'), Buffer.concat(texts.flatMap((text) => { const b = Buffer.from(text, 'utf8'); return [number(b.length), b]; })));
-  for (const family of families(Object.keys(characterVocabulary(characters)).length)) {
-    const name = family.name.replaceAll(/[ ,]/g, '_');
-    const content = JSON.stringify(file(family, characters));
+  const contents = families(Object.keys(characterVocabulary(characters)).length)
+    .map((family) => [family.name.replaceAll(/[ ,]/g, '_'), JSON.stringify(file(family, characters))]);
+  for (const other of others) contents.push([resolve(other).split('/').slice(-3, -1).join('_'), readFileSync(other, 'utf8')]);
+  for (const [name, content] of contents) {
     writeFileSync(join(folder, name + '.json'), content);
     const reference = Tokenizer.fromString(content);
     const parts = [];

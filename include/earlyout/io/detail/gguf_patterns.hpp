@@ -20,7 +20,7 @@ struct gguf_pattern {
     bool begins_with_bos = false;  ///< if a file does not specify it
 };
 
-inline constexpr const char* gpt2_cut = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)";
+inline constexpr const char* gpt2_cut = R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S))";
 inline constexpr const char* llama3_cuts[] = {
     "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|"
     "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"};
@@ -31,9 +31,9 @@ inline constexpr const char* starcoder_cuts[] = {"\\p{N}", gpt2_cut};
 inline constexpr const char* deepseek_coder_cuts[] = {"[\\r\\n]", "\\s?\\p{L}+", "\\s?\\p{P}+",
                                                       "[\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff]+", "\\p{N}"};
 /// llama.cpp's default if a file does not specify one.
-inline constexpr const char* default_cuts[] = {"[\\p{P}\\$\\+<=>\\^~\\|]+", gpt2_cut, "\\p{N}+", "[0-9][0-9][0-9]"};
+inline constexpr const char* default_cuts[] = {R"([\p{P}\$\+<=>\^~\|]+)", gpt2_cut, R"(\p{N}+)", "[0-9][0-9][0-9]"};
 
-inline constexpr const char* falcon_cuts[] = {"[\\p{P}\\$\\+<=>\\^~\\|`]+", gpt2_cut, "[0-9][0-9][0-9]"};
+inline constexpr const char* falcon_cuts[] = {R"([\p{P}\$\+<=>\^~\|`]+)", gpt2_cut, "[0-9][0-9][0-9]"};
 inline constexpr const char* deepseek_llm_cuts[] = {
     "[\\r\\n]",
     "\\s?[A-Za-z\u00b5\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u01ba\u01bc-\u01bf\u01c4-\u0293\u0295-\u02af\u0370-\u0373"
@@ -73,7 +73,7 @@ inline constexpr const char* gpt4o_cuts[] = {
 inline constexpr const char* bloom_cuts[] = {" ?[^(\\s|.,!?\u2026\u3002\uff0c\u3001\u0964\u06d4\u060c)]+"};
 inline constexpr const char* viking_cuts[] = {bloom_cuts[0], "\\p{N}"};
 inline constexpr const char* ufakzeka_cuts[] = {
-    "[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"};
+    R"([^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"};
 inline constexpr const char* minicpm5_cuts[] = {
     "\\p{N}{1,3}",
     "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}+| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|"
@@ -85,7 +85,7 @@ inline constexpr const char* jais2_cuts[] = {
 inline constexpr const char* bailing_cuts[] = {
     "'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]++[\\r\\n]*|\\s*[\\r\\n]|"
     "\\s+(?!\\S)|\\s+"};
-inline constexpr const char* aya_cuts[] = {"\\d{1,3}(?=(?:\\d{3})*\\b)", gpt4o_cuts[0]};
+inline constexpr const char* aya_cuts[] = {R"(\d{1,3}(?=(?:\d{3})*\b))", gpt4o_cuts[0]};
 inline constexpr const char* youtu_cuts[] = {
     "[\uac00-\ud7a3\u3131-\u318e]+|[\uff01\u2026\u201c\u201d\u2018\u2019\u2014\uff1a\uff1b\uff0c\u3001-\u303f\ufe30-"
     "\ufe4f]+|"
