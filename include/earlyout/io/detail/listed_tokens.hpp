@@ -94,7 +94,7 @@ private:
             if (problem != std::errc() || end != key.data() + key.size()) {
                 fail(errc::malformed_file, where, ": expected ids, found '", short_reason(key), "'");
             }
-            json made = token(value, where + ": '" + key + "'");
+            json made = token(value, std::string(where).append(": '").append(key).append("'"));
             if (special_.contains(made.at("content").get<std::string>())) made["special"] = true;
             if (!made.contains("normalized"))
                 made["normalized"] = !made.contains("special") || made["special"] == false;
