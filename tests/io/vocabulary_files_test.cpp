@@ -5,10 +5,12 @@
 
 #include "support/catch.hpp"
 #include "support/errors.hpp"
+#include "support/random.hpp"
 #include "support/temporary_folder.hpp"
 #include "text/tokenizer_fixtures.hpp"
 
 #include <cstddef>
+#include <iterator>
 #include <span>
 #include <string>
 #include <vector>
@@ -121,4 +123,28 @@ TEST_CASE("vocab.json and merges.txt of other classes, or damaged, are refused b
           thrown(errc::malformed_file, {"special", "true or false"}));
     CHECK(error_after("added_tokens.json", {{"<x>", "y"}}) ==
           thrown(errc::malformed_file, {"added_tokens.json", "'<x>'", "an id"}));
+}
+
+TEST_CASE("folders with random damage in one of their files give an error or a tokenizer", "[io][vocabulary_files]") {
+    support::random_source random(29);
+    for (const json& one : json::parse(support::tokenizer_data("folders.json"))) {
+        INFO(one.at("name"));
+        for (int round = 0; round < 20; ++round) {
+            json files = one.at("files");
+            auto file = files.begin();
+            std::advance(file, random.index(files.size()));
+            std::string text = file->is_string() ? file->get<std::string>() : file->dump();
+            for (std::size_t i = 1 + random.index(3); i > 0; --i) {
+                text[random.index(text.size())] =
+                    static_cast<char>(random.index(3) > 0 ? '0' + random.index(10) : random.index(256));
+            }
+            CAPTURE(file.key(), text);
+            *file = text;
+            const support::caught found = error_of([&] {
+                const model_text made = text_of(files);
+                if (made.tokenizer) (void)made.tokenizer->decode(made.tokenizer->encode(" the <a> \xff 12<d>"));
+            });
+            REQUIRE(found.code != "other");
+        }
+    }
 }

@@ -5,6 +5,7 @@
 
 #include "support/catch.hpp"
 #include "support/errors.hpp"
+#include "support/random.hpp"
 #include "text/tokenizer_fixtures.hpp"
 
 #include <algorithm>
@@ -87,5 +88,28 @@ TEST_CASE("an id without a token is refused in one sentence, and streamed as not
                                     {"made.json: token " + std::to_string(id),
                                      id == 299 ? "a gap" : "outside the vocabulary", "0 to below 301", "padding"}));
         CHECK(streamed(words, {64, id, 65}) == "ab");
+    }
+}
+
+TEST_CASE("files of each kind with random damage give an error or a tokenizer", "[tokenizer_kinds]") {
+    support::random_source random(23);
+    for (const json& kind : json::parse(support::tokenizer_data("kinds.json"))) {
+        INFO(kind.at("name"));
+        const std::string good = kind.at("file").dump();
+        for (int round = 0; round < 20; ++round) {
+            std::string text = good;
+            for (std::size_t i = 1 + random.index(3); i > 0; --i) {
+                // The steps and the added tokens come first, the vocabulary behind them.
+                text[random.index(std::min<std::size_t>(text.size(), 600))] =
+                    static_cast<char>(random.index(3) > 0 ? '0' + random.index(10) : random.index(256));
+            }
+            CAPTURE(text);
+            const support::caught found = support::error_of([&] {
+                const tokenizer words = tokenizer::from_json(text, "made.json");
+                (void)words.decode(words.encode(" the <a> \xff 12<s>\u0416"));
+            });
+            REQUIRE(found.code != "other");
+            if (found.code != "none") REQUIRE(found.message.starts_with("made.json"));
+        }
     }
 }
