@@ -17,6 +17,9 @@ import make_models
 
 # our format: theirs
 PEERS = {"f32": ["f32"], "bf16": ["bf16", "f16"], "int8": ["q8_0"], "int4": ["q4_0"]}
+# Of these shapes both read the same GGUF file.
+PEERS.update({mix: [mix] for mix in make_models.MIXES})
+ALL_SHAPES = {**make_models.SHAPES, **make_models.SHARED}
 FAST = 40e9  # bytes per second: rounds in which two threads have the machine to themselves
 
 
@@ -59,14 +62,17 @@ def median(values):
 
 
 def measure(o, shape, form, threads):
-    s = make_models.SHAPES[shape]
-    ours = Engine(o.ours, f"{o.models}/{shape}", form, str(threads), "f16")  # keys and values as theirs
+    s = ALL_SHAPES[shape]
+    shared = shape in make_models.SHARED
+    ours = Engine(o.ours, f"{o.models}/{shape}" + (f"-{form}.gguf" if shared else ""), "stored" if shared else form,
+                  str(threads), "f16")  # keys and values as theirs
     theirs = {
         name: Engine(o.theirs, o.backends, f"{o.models}/{shape}-{name}.gguf", str(threads), str(s["vocab"]), "1024")
         for name in PEERS[form]
     }
     work = {"decode": f"decode {o.new_tokens} 0", "decode@512": f"decode {o.new_tokens} 512",
-            "prefill": f"prefill {o.prompt_tokens}", "decode busy": f"decode {o.busy_tokens} 0"}
+            "decode busy": f"decode {o.busy_tokens} 0"}
+    work.update({f"prefill@{n}": f"prefill {n}" for n in o.prompt_tokens})
     if threads == 1:
         del work["decode busy"]
     rounds = []
@@ -92,10 +98,15 @@ def measure(o, shape, form, threads):
 
 
 def rows(o, found):
-    s = make_models.SHAPES[found["shape"]]
-    matrices = s["layers"] * (4 * s["d"] ** 2 + 2 * s["d"] * s["ff"])
+    s = ALL_SHAPES[found["shape"]]
+    if found["shape"] in make_models.SHARED:
+        kv = s["d"] // s["heads"] * s["kv_heads"]
+        matrices = s["layers"] * (2 * s["d"] * (s["d"] + kv) + 3 * s["d"] * s["ff"])
+    else:
+        matrices = s["layers"] * (4 * s["d"] ** 2 + 2 * s["d"] * s["ff"])
     for what in [key for key in found["rounds"][0] if key != "peak"]:
-        count = {"prefill": o.prompt_tokens, "decode busy": o.busy_tokens}.get(what, o.new_tokens)
+        prefill = what.startswith("prefill")
+        count = int(what.split("@")[1]) if prefill else o.busy_tokens if what == "decode busy" else o.new_tokens
         rounds = [r[what] for r in found["rounds"] if what in r]
         best = min(PEERS[found["format"]], key=lambda name: median([r[name] for r in rounds]))
         counted = [r for r in rounds if r["bandwidth"] >= FAST]
@@ -103,8 +114,8 @@ def rows(o, found):
                    ours=count / median([r["ours"] for r in rounds]), theirs=count / median([r[best] for r in rounds]),
                    peer=best, ratio=median([r[best] / r["ours"] for r in rounds]),
                    rounds=len(rounds), fast_rounds=len(counted), fast_ratio=median([r[best] / r["ours"] for r in counted]))
-        if what == "prefill":
-            row["share"] = median([2 * matrices * count / r["prefill"]["ours"] / r["peak"] for r in found["rounds"]])
+        if prefill:
+            row["share"] = median([2 * matrices * count / r[what]["ours"] / r["peak"] for r in found["rounds"]])
         else:
             row["share"] = median([found["bytes"] * count / r["ours"] / r["bandwidth"] for r in rounds])
             row["their_share"] = median([found["bytes"] * count / r[best] / r["bandwidth"] for r in rounds])
@@ -115,12 +126,12 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("--ours", "--theirs", "--backends", "--models"):
         p.add_argument(name, required=True)
-    p.add_argument("--shapes", nargs="+", default=["124m"], choices=list(make_models.SHAPES))
-    p.add_argument("--formats", nargs="+", default=list(PEERS), choices=list(PEERS))
+    p.add_argument("--shapes", nargs="+", default=["124m"], choices=list(ALL_SHAPES))
+    p.add_argument("--formats", nargs="+", choices=list(PEERS), help="default: all that the shape has")
     p.add_argument("--threads", nargs="+", type=int, default=[1, 2])
     p.add_argument("--rounds", type=int, default=7)
     p.add_argument("--new-tokens", type=int, default=64)
-    p.add_argument("--prompt-tokens", type=int, default=128)
+    p.add_argument("--prompt-tokens", nargs="+", type=int, default=[128])
     p.add_argument("--busy-rounds", type=int, default=3, help="rounds beside busy processes (they take long)")
     p.add_argument("--busy-tokens", type=int, default=8)
     p.add_argument("--json")
@@ -132,7 +143,8 @@ def main():
     print(f"{'shape':8} {'format':6} {'thr':>3} {'work':11} {'ours':>8} {'theirs':>8} {'':5} {'ratio':>6} {'fast':>11} "
           f"{'share':>6} {'theirs':>6}")
     for shape in o.shapes:
-        for form in o.formats:
+        own = list(make_models.MIXES if shape in make_models.SHARED else ("f32", "bf16", "int8", "int4"))
+        for form in [f for f in own if f in (o.formats or own)]:
             for threads in o.threads:
                 found = measure(o, shape, form, threads)
                 kept.append(found)

@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Writes GPT-2 checkpoints of given shapes with random weights, for us (a Hugging Face folder in bfloat16) and for
-llama.cpp (GGUF files, one for each format). Speed does not depend on the values.
+"""Writes checkpoints of given shapes with random weights. Speed does not depend on the values.
 
-    make_models.py FOLDER SHAPE [FORMAT...]      SHAPE: 124m, 20x1024; FORMAT: f32 f16 bf16 q8_0 q4_0
+    make_models.py FOLDER SHAPE [FORMAT...]
+
+GPT-2 (124m, 20x1024): for us a Hugging Face folder in bfloat16, for llama.cpp a GGUF file in each of f32 f16 bf16 q8_0
+q4_0. The shapes of Llama-3.2-1B and Qwen2.5-Coder-0.5B (llama1b, qwen05): a GGUF file in each of q4_k_m q5_k_m q6_k
+q8_0 q4_0 iq4_xs, which both read.
 """
 import array
 import json
@@ -16,6 +19,23 @@ SHAPES = {
     "124m": dict(layers=12, d=768, heads=12, ff=3072, vocab=50257, context=1024),
     "20x1024": dict(layers=20, d=1024, heads=16, ff=4096, vocab=51200, context=1024),
 }
+# Llama and Qwen2, of which both engines read the same GGUF file.
+SHARED = {
+    "llama1b": dict(arch="llama", layers=16, d=2048, heads=32, kv_heads=8, ff=8192, vocab=128256, context=32768),
+    "qwen05": dict(arch="qwen2", layers=24, d=896, heads=14, kv_heads=2, ff=4864, vocab=151936, context=32768),
+}
+# What each file stores most matrices as, and the output matrix and half of attn_v and ffn_down: llama.cpp's mixes, but
+# for IQ4_XS, where it takes a little more for some matrices. File type number.
+MIXES = {"q4_k_m": ("q4_k", "q6_k", 15), "q5_k_m": ("q5_k", "q6_k", 17), "q6_k": ("q6_k", "q6_k", 18),
+         "q8_0": ("q8_0", "q8_0", 7), "q4_0": ("q4_0", "q4_0", 2), "iq4_xs": ("iq4_xs", "q6_k", 30)}
+# What llama.cpp takes where a row is not whole blocks of 256.
+FALLBACK = {"q4_k": "q5_0", "q5_k": "q5_1", "q6_k": "q8_0", "iq4_xs": "iq4_nl"}
+# GGUF type number, weights and bytes of a block, where its binary16 factors are and what they are
+BLOCKS = {"q8_0": (8, 32, 34, {0: 2.7e-4}), "q4_0": (2, 32, 18, {0: 4.3e-3}), "q5_0": (6, 32, 22, {0: 2.2e-3}),
+          "q5_1": (7, 32, 24, {0: 2.2e-3, 2: -3.4e-2}), "iq4_nl": (20, 32, 18, {0: 3e-4}),
+          "q4_k": (12, 256, 144, {0: 1.2e-4, 2: 1e-4}), "q5_k": (13, 256, 176, {0: 6e-5, 2: 1e-4}),
+          "q6_k": (14, 256, 210, {208: 2e-5}), "iq4_xs": (23, 256, 136, {0: 1.5e-5})}
+
 # GGUF: type number, weights of a block, bytes of a block, file type number
 FORMATS = {"f32": (0, 1, 4, 0), "f16": (1, 1, 2, 1), "bf16": (30, 1, 2, 32), "q8_0": (8, 32, 34, 7), "q4_0": (2, 32, 18, 2)}
 
@@ -127,8 +147,89 @@ def write_gguf(path, s, name):
         f.writelines(parts)
 
 
+def text(x):
+    return struct.pack("<Q", len(x)) + x.encode()
+
+
+def shared_tensors(s, mix):
+    """(name, shape, block type) of everything in a GGUF file that both engines read; vectors have no type."""
+    most, more, _ = MIXES[mix]
+    d, ff, kv, layers = s["d"], s["ff"], s["d"] // s["heads"] * s["kv_heads"], s["layers"]
+
+    def matrix(name, out, into, large):
+        form = more if large else most
+        return name + ".weight", (out, into), form if into % BLOCKS[form][1] == 0 else FALLBACK[form]
+
+    yield matrix("token_embd", s["vocab"], d, True)
+    yield "output_norm.weight", (d,), None
+    for i in range(layers):
+        large = i < layers // 8 or i >= 7 * layers // 8 or (i - layers // 8) % 3 == 2
+        for name, out, into in (("attn_q", d, d), ("attn_k", kv, d), ("attn_v", kv, d), ("attn_output", d, d),
+                                ("ffn_gate", ff, d), ("ffn_up", ff, d), ("ffn_down", d, ff)):
+            yield matrix(f"blk.{i}.{name}", out, into, large and name in ("attn_v", "ffn_down"))
+        if s["arch"] == "qwen2":
+            for name, size in (("attn_q", d), ("attn_k", kv), ("attn_v", kv)):
+                yield f"blk.{i}.{name}.bias", (size,), None
+        for name in ("attn_norm", "ffn_norm"):
+            yield f"blk.{i}.{name}.weight", (d,), None
+
+
+def random_blocks(form, count):
+    _, block, size, factors = BLOCKS[form]
+    made = bytearray(source.randbytes(size << 13))
+    for at in range(0, len(made), size):
+        for place, factor in factors.items():
+            made[at + place : at + place + 2] = struct.pack("<e", factor)
+    return tile(bytes(made), count // block * size)
+
+
+def write_shared(path, s, mix):
+    arch = s["arch"]
+
+    def number(key, value):
+        return text(f"{arch}.{key}") + struct.pack("<II", 4, value)
+
+    def real(key, value):
+        return text(f"{arch}.{key}") + struct.pack("<If", 6, value)
+
+    def string(key, value):
+        return text(key) + struct.pack("<I", 8) + text(value)
+
+    keys = [string("general.architecture", arch), string("general.name", "random"),
+            text("general.file_type") + struct.pack("<II", 4, MIXES[mix][2]),
+            text("general.quantization_version") + struct.pack("<II", 4, 2),
+            number("context_length", s["context"]), number("embedding_length", s["d"]),
+            number("feed_forward_length", s["ff"]), number("block_count", s["layers"]),
+            number("attention.head_count", s["heads"]), number("attention.head_count_kv", s["kv_heads"]),
+            number("rope.dimension_count", s["d"] // s["heads"]), number("vocab_size", s["vocab"]),
+            real("attention.layer_norm_rms_epsilon", 1e-5), real("rope.freq_base", 500000.0),
+            string("tokenizer.ggml.model", "no_vocab")]
+    made, at, parts = [], 0, []
+    for name, shape, form in shared_tensors(s, mix):
+        count = shape[0] * (shape[1] if len(shape) == 2 else 1)
+        if form is None:
+            kind, data = 0, struct.pack("<f", 1.0 if name.endswith("norm.weight") else 0.0) * count
+        else:
+            kind, data = BLOCKS[form][0], random_blocks(form, count)
+        made.append(text(name) + struct.pack("<I", len(shape)) + struct.pack(f"<{len(shape)}Q", *shape[::-1])
+                    + struct.pack("<IQ", kind, at))
+        parts.append(data + bytes(-len(data) % 32))
+        at += len(parts[-1])
+    with open(path, "wb") as f:
+        f.write(b"GGUF" + struct.pack("<IQQ", 3, len(made), len(keys)) + b"".join(keys) + b"".join(made))
+        f.write(bytes(-f.tell() % 32))
+        f.writelines(parts)
+
+
 def main():
     folder, shape, *formats = sys.argv[1:]
+    if shape in SHARED:
+        os.makedirs(folder, exist_ok=True)
+        for mix in formats or MIXES:
+            path = os.path.join(folder, f"{shape}-{mix}.gguf")
+            if not os.path.exists(path):
+                write_shared(path, SHARED[shape], mix)
+        return
     s = SHAPES[shape]
     os.makedirs(folder, exist_ok=True)
     if not os.path.exists(os.path.join(folder, shape, "config.json")):

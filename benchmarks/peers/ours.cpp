@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Our half of the comparison, and the probes of the machine's limits at that moment.
 //
-//     earlyout_peer FOLDER FORMAT THREADS [KV]
+//     earlyout_peer MODEL FORMAT THREADS [KV]      MODEL: a Hugging Face folder or a GGUF file
 //
 // Reads lines "prefill N", "decode N CACHED", "bandwidth", "peak" and replies to each with seconds, bytes per second or
 // floating-point operations per second.
 #include <earlyout/earlyout.hpp>
 #include <earlyout/io/load.hpp>
 #include <earlyout/kernels/any_format.hpp>
-#include <earlyout/models/gpt2.hpp>
+#include <earlyout/models/any_model.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -85,8 +85,8 @@ double peak(eo::executor& on) {
     return static_cast<double>(on.concurrency() * rounds * sums * lanes * 2) / since(begun);
 }
 
-int run(const std::string& folder, const std::string& format, std::size_t threads, const std::string& kv) {
-    const auto model = eo::io::load<eo::gpt2<eo::any_format>>(folder, eo::any_format(format));
+int run(const std::string& path, const std::string& format, std::size_t threads, const std::string& kv) {
+    const auto model = eo::io::load<eo::any_model>(path, eo::any_format(format));
     const auto& network = model.network();
     eo::thread_pool on(threads);
     eo::session session{model, eo::full_depth(), {.kv = eo::any_kv_format(kv), .run_on = &on}};
@@ -128,7 +128,7 @@ int run(const std::string& folder, const std::string& format, std::size_t thread
 
 int main(int argc, char** argv) {
     if (argc < 4 || argc > 5) {
-        std::cerr << "usage: earlyout_peer FOLDER FORMAT THREADS [KV]\n";
+        std::cerr << "usage: earlyout_peer MODEL FORMAT THREADS [KV]\n";
         return 2;
     }
     try {

@@ -15,8 +15,10 @@ lib=$package/bins/linux-x64
 ${CC:-cc} -O2 "$here/llama_cpp.c" "$lib/libllama.v0.5.0.so" "$lib/libggml.v0.5.0.so" "$lib/libggml-base.so" \
     -Wl,-rpath,"$lib" -Wl,--allow-shlib-undefined -o "$work/llama_cpp"
 cmake --build "$build" --target earlyout_peer
-shapes=124m
-for word in "$@"; do [ "$word" != 20x1024 ] || shapes="124m 20x1024"; done
-for shape in $shapes; do python3 "$here/make_models.py" "$work/models" "$shape"; done
+shapes=
+for word in "$@"; do
+    case $word in 124m | 20x1024 | llama1b | qwen05) shapes="$shapes $word" ;; esac
+done
+for shape in ${shapes:-124m}; do python3 "$here/make_models.py" "$work/models" "$shape"; done
 exec python3 "$here/compare.py" --ours "$(find "$build" -name earlyout_peer -type f | head -n 1)" \
     --theirs "$work/llama_cpp" --backends "$lib" --models "$work/models" "$@"

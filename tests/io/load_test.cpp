@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include <earlyout/io/load.hpp>
+
+#include <earlyout/io/packed_writer.hpp>
 #include <earlyout/models/gpt2.hpp>
 #include <earlyout/models/llama.hpp>
+#include <earlyout/models/qwen2.hpp>
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,6 +20,8 @@
 #include "support/errors.hpp"
 #include "support/gguf.hpp"
 #include "support/golden_pass.hpp"
+#include "support/random.hpp"
+#include "support/random_blocks.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace eo = earlyout;
@@ -261,4 +267,75 @@ TEST_CASE("a file that is not a model is refused by name", "[io][load][errors]")
           thrown(errc::malformed_file, {(folder / "file").string(), "begins with GGUF"}));
     CHECK(error_of([&] { (void)eo::io::load<eo::gpt2<>>(folder / "absent"); }) ==
           thrown(errc::no_such_file, {(folder / "absent").string()}));
+}
+
+TEST_CASE("a file in llama.cpp's mix of types keeps each matrix in its own", "[io][load]") {
+    // As Q4_K_M: Q4_K, Q6_K for attn_v and ffn_down, and Q5_0 and Q8_0 where rows are no multiples of 256.
+    constexpr std::size_t d = 256, heads = 4, kv_heads = 2, head_dim = 64, ff = 288, vocab = 50;
+    support::random_source random(5);
+    gguf_builder made;
+    made.set("general.architecture", "qwen2").set("qwen2.block_count", 1u).set("qwen2.context_length", 8u);
+    made.set("qwen2.embedding_length", static_cast<std::uint32_t>(d));
+    made.set("qwen2.feed_forward_length", static_cast<std::uint32_t>(ff));
+    made.set("qwen2.attention.head_count", static_cast<std::uint32_t>(heads));
+    made.set("qwen2.attention.head_count_kv", static_cast<std::uint32_t>(kv_heads));
+    std::size_t matrix_bytes = 0;
+    const auto add = [&]<class Format>(Format, std::uint32_t kind, const std::string& name, std::size_t rows,
+                                       std::size_t cols) {
+        const auto blocks =
+            support::random_blocks<Format>(random, rows * cols / Format::layout.values, 0.02f / (1 << Format::bits));
+        matrix_bytes += blocks.size();
+        made.tensor(name, {rows, cols}, kind, {reinterpret_cast<const char*>(blocks.data()), blocks.size()});
+    };
+    for (const char* norm : {"output_norm.weight", "blk.0.attn_norm.weight", "blk.0.ffn_norm.weight"}) {
+        made.floats(norm, {d}, std::vector<float>(d, 1.0f));
+    }
+    for (const auto& [name, size] : {std::pair{"q", d}, {"k", kv_heads * head_dim}, {"v", kv_heads * head_dim}}) {
+        made.floats("blk.0.attn_" + std::string(name) + ".bias", {size}, std::vector<float>(size, 0.1f));
+    }
+    add(eo::q6_k{}, 14, "token_embd.weight", vocab, d);
+    add(eo::q4_k{}, 12, "blk.0.attn_q.weight", d, d);
+    add(eo::q4_k{}, 12, "blk.0.attn_k.weight", kv_heads * head_dim, d);
+    add(eo::q6_k{}, 14, "blk.0.attn_v.weight", kv_heads * head_dim, d);
+    add(eo::q4_k{}, 12, "blk.0.attn_output.weight", d, d);
+    add(eo::q4_k{}, 12, "blk.0.ffn_gate.weight", ff, d);
+    add(eo::q4_k{}, 12, "blk.0.ffn_up.weight", ff, d);
+    add(eo::q5_0{}, 6, "blk.0.ffn_down.weight", d, ff);
+    const temporary_folder folder;
+    folder.write("m.gguf", made.bytes());
+    const eo::io::gguf_checkpoint from(folder / "m.gguf");
+
+    using network = eo::qwen2<eo::any_format>;
+    const network stored = network::from_checkpoint(from, eo::any_format::as_stored());
+    std::string formats;
+    std::size_t bytes = 0;
+    stored.visit_matrices([&](std::span<const std::string>, const eo::packed_weights& matrix) {
+        formats += matrix.format + " ";
+        bytes += matrix.bytes / eo::round_up(matrix.out, 32) * matrix.out;  // without the rows that fill a panel
+    });
+    CHECK(formats == "q4_k q6_k q4_k q4_k q5_0 q6_k ");
+    CHECK(bytes == matrix_bytes);
+
+    // The same weights in floats; what differs is the rounding of activations.
+    const network exact = network::from_checkpoint(from, eo::f32{});
+    const auto logits = [&](const network& net) {
+        const std::vector<eo::token_id> ids{3, 17, 40, 8};
+        support::forward_pass pass(net, ids, 4, support::one_thread());
+        pass.run(1, 1, 0, ids.size());
+        return pass.logits(ids.size() - 1);
+    };
+    const std::vector<float> expected = logits(exact), found = logits(stored);
+    double wrong = 0, all = 0;
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+        wrong += (found[i] - expected[i]) * (found[i] - expected[i]);
+        all += expected[i] * expected[i];
+    }
+    CHECK(wrong < 1e-3 * all);
+    CHECK(all > 0.0);
+
+    // A packed file has each range of rows by its first tensor.
+    eo::io::write_packed(folder / "m.packed", from, stored);
+    const network packed =
+        network::from_checkpoint(eo::io::packed_checkpoint(folder / "m.packed"), eo::any_format::as_stored());
+    CHECK(logits(packed) == found);
 }

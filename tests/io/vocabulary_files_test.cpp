@@ -2,6 +2,7 @@
 // Folders with vocab.json and merges.txt in place of tokenizer.json, against Hugging Face's library.
 #include <earlyout/io/hugging_face_text.hpp>
 #include <earlyout/io/safetensors_writer.hpp>
+#include <earlyout/text/detail/unicode_forms.hpp>
 
 #include "support/catch.hpp"
 #include "support/errors.hpp"

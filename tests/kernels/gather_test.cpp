@@ -16,7 +16,7 @@ namespace eo = earlyout;
 namespace {
 
 template <class Matrix>
-std::vector<float> product(const Matrix& weights, const std::vector<float>& x) {
+std::vector<float> product_of(const Matrix& weights, const std::vector<float>& x) {
     std::vector<float> y(weights.out());
     support::rounded_rows scratch(1, x.size());
     const auto all = [](std::size_t rows, auto body) { body(std::size_t{0}, rows); };
@@ -34,7 +34,7 @@ void check_gather(Format format, const std::vector<std::size_t>& sizes = {1, 37,
         const std::vector<float> weight = random.floats(out * in), x = random.floats(in);
         Matrix from(out, in, format);
         from.set_rows(0, {weight.data(), out, in});
-        const std::vector<float> all = product(from, x);
+        const std::vector<float> all = product_of(from, x);
         // Upper and lower halves of panels in every combination; the second time over the result of the first.
         Matrix into(45, in, from.format());
         REQUIRE(std::string(into.format_name()) == from.format_name());
@@ -43,7 +43,7 @@ void check_gather(Format format, const std::vector<std::size_t>& sizes = {1, 37,
             for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<eo::token_id>((i * step + 5) % out);
             into.gather(from, rows, 0, 1);
             into.gather(from, rows, 1, 2);
-            const std::vector<float> some = product(into, x);
+            const std::vector<float> some = product_of(into, x);
             std::vector<float> row(in), copied(in);
             for (std::size_t i = 0; i < rows.size(); ++i) {
                 const auto source = static_cast<std::size_t>(rows[i]);

@@ -92,7 +92,6 @@ namespace {
 
 /// What amx_unit does, in plain code.
 struct plain_unit {
-    static constexpr bool is_there = true;
     static constexpr std::size_t tokens = 16;
 
     class registers {

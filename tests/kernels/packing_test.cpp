@@ -55,7 +55,7 @@ TEST_CASE("packed_matrix: panels are aligned streams whose missing rows are zero
     w.set_rows(0, {ones.data(), 33, 3});
     REQUIRE(w.panels() == 2);
     REQUIRE(w.bytes() == 2 * 32 * 3 * sizeof(float));
-    REQUIRE(w.panel_bytes(1) == w.bytes() / 2);
+    REQUIRE(w.bytes_from(1) == w.bytes() / 2);
     for (std::size_t p = 0; p < 2; ++p) REQUIRE(reinterpret_cast<std::uintptr_t>(w.panel(p)) % 64 == 0);
     for (std::size_t i = 0; i < 32 * 3; ++i) REQUIRE(w.panel(1)[i] == (i % 32 == 0 ? 1.0f : 0.0f));
 }

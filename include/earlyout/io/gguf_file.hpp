@@ -21,8 +21,8 @@ namespace detail {
 class byte_reader;
 }  // namespace detail
 
-/// The contents of a GGUF file, as views into its bytes: metadata and tensors. Tensors of other types than F32, F16,
-/// BF16, Q8_0, Q4_0, Q4_K and Q6_K may be present; only accessing one is an error. Shapes are given outermost first, as
+/// The contents of a GGUF file, as views into its bytes: metadata and tensors. Tensors of types that read_as() does not
+/// know may be present; only accessing one is an error. Shapes are given outermost first, as
 /// everywhere here; the file has them the other way round.
 ///
 /// Format (github.com/ggml-org/ggml, docs/gguf.md), versions 2 and 3, little-endian: "GGUF", version, number of

@@ -65,7 +65,8 @@ void store_scales(std::span<const earlyout::detail::span_scale> spans, std::byte
     constexpr block_layout layout = Format::layout;
     if constexpr (layout.is_exponent) {
         const int exponent = spans[0].scale == 0.0f ? 0 : std::ilogb(std::abs(spans[0].scale)) + 129;
-        block[layout.first_byte] = static_cast<std::byte>(std::clamp(exponent, 0, 254));
+        constexpr int max_exponent = 252;  // the largest value times it is finite
+        block[layout.first_byte] = static_cast<std::byte>(std::clamp(exponent, 0, max_exponent));
     } else if constexpr (layout.bytes == 0) {
         store_half(block + layout.factor, spans[0].scale);
         if constexpr (layout.offset != 0) {
