@@ -5,6 +5,8 @@
 #include <earlyout/weights/memory_checkpoint.hpp>
 
 #include <cstddef>
+#include <functional>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -56,22 +58,24 @@ std::vector<std::string> names_of(const Linear& layer) {
 }
 
 /// A checkpoint whose matrices are packed.
+using matrices_by_name = std::map<std::string, eo::packed_weights, std::less<>>;
+
 class packed_checkpoint final : public eo::checkpoint {
 public:
-    packed_checkpoint(const eo::checkpoint& all, std::string name, eo::packed_weights matrix)
-        : all_(all), name_(std::move(name)), matrix_(std::move(matrix)) {}
+    packed_checkpoint(const eo::checkpoint& all, matrices_by_name matrices)
+        : all_(all), matrices_(std::move(matrices)) {}
     std::string source() const override { return "packed"; }
     const eo::configuration& config() const override { return all_.config(); }
     const eo::tensor_view* find(std::string_view name) const override { return all_.find(name); }
     bool is_packed() const noexcept override { return true; }
     eo::packed_weights packed(std::string_view name) const override {
-        return name == name_ ? matrix_ : checkpoint::packed(name);
+        const auto found = matrices_.find(name);
+        return found == matrices_.end() ? checkpoint::packed(name) : found->second;
     }
 
 private:
     const eo::checkpoint& all_;
-    std::string name_;
-    eo::packed_weights matrix_;
+    matrices_by_name matrices_;
 };
 
 eo::memory_checkpoint stored() {
@@ -119,14 +123,36 @@ TEST_CASE("a packed matrix is used in place", "[nn][fill_matrix]") {
     eo::linear<> filled(4, in), layer(4, in);
     const std::vector<matrix_part> parts{{"b", 2, 0, 2, 2}, {"a", 4, 0, 2, 0}};
     eo::fill_matrix(from, parts, filled);
-    const packed_checkpoint at_hand(from, "a", filled.weight().share());
+    const packed_checkpoint at_hand(from, {{"a", filled.weight().share()}});
     eo::fill_matrix(at_hand, parts, layer);
     CHECK(layer.weight().share().memory == filled.weight().share().memory);
     CHECK(names_of(layer) == std::vector<std::string>{"a", "b"});
-    const packed_checkpoint other(from, "b", filled.weight().share());
+    const packed_checkpoint other(from, {{"b", filled.weight().share()}});
     CHECK(error_of([&] { eo::fill_matrix(other, parts, layer); }) == thrown(errc::missing_tensor, {"packed", "'a'"}));
     eo::linear<> larger(5, in);
     CHECK(error_of([&] { eo::fill_matrix(at_hand, parts, larger); }) == thrown(errc::wrong_shape, {"packed", "'a'"}));
+}
+
+TEST_CASE("packed matrices of a layer's rows leave no gap and do not overlap", "[nn][fill_matrix][errors]") {
+    eo::memory_checkpoint from("stored");
+    from.add("q", {64, in}, counted(64, 0.0f)).add("v", {32, in}, counted(32, 9.0f));
+    const std::vector<matrix_part> parts{{"q", 64, 0, 64, 0}, {"v", 32, 0, 32, 64}};
+    // Row ranges of the sizes given, each of zeros.
+    const auto filling = [&](std::size_t q_rows, std::size_t v_rows) {
+        const eo::packed_matrix<eo::f16> q(q_rows, in);
+        const eo::packed_matrix<eo::bf16> v(v_rows, in);
+        const packed_checkpoint packed(from, {{"q", q.share()}, {"v", v.share()}});
+        eo::linear<eo::any_format> layer(96, in, "layer", eo::any_format::as_stored());
+        return error_of([&] { eo::fill_matrix(packed, parts, layer); });
+    };
+    CHECK(filling(64, 32).code == "none");
+    CHECK(filling(96, 32).code == "none");  // all in one
+    CHECK(filling(32, 32) == thrown(errc::wrong_shape, {"packed", "'q'", "rows up to 64", "found 32"}));
+    CHECK(filling(0, 32) == thrown(errc::wrong_shape, {"rows up to 64", "found 0"}));
+    CHECK(filling(60, 32) == thrown(errc::wrong_shape, {"rows up to 64", "found 60"}));
+    CHECK(filling(70, 32) == thrown(errc::wrong_shape, {"96", "70"}));
+    CHECK(filling(64, 64) == thrown(errc::wrong_shape, {"at most [32, 3]", "[64, 3]"}));
+    CHECK(filling(64, 16) == thrown(errc::wrong_shape, {"96 rows", "found 80"}));
 }
 
 TEST_CASE("tensors that do not fit are refused", "[nn][fill_matrix][errors]") {

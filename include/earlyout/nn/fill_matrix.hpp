@@ -95,6 +95,9 @@ std::vector<matrix_range> adopt_parts(const checkpoint& from, std::span<const ma
     std::size_t end = 0;  // of the rows that are attached
     for (const matrix_part* part : parts) {
         if (ranges.empty() || part->to >= end) {
+            if (part->to != end || end % kernels::panel_rows != 0) {
+                fail(errc::wrong_shape, "packed weights: expected rows up to ", part->to, ", found ", end);
+            }
             const packed_weights found = from.packed(part->tensor);
             if constexpr (requires { into.weight().settled(); }) {
                 into.weight().adopt(found, part->to);
