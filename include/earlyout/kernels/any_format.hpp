@@ -113,12 +113,6 @@ private:
 template <>
 class packed_matrix<any_format> {
 public:
-    /// Rows from `first_row` on, up to the next segment.
-    struct segment {
-        std::size_t first_row = 0;
-        detail::any_matrix held;
-    };
-
     packed_matrix() noexcept = default;
     packed_matrix(std::size_t out, std::size_t in, any_format format = {}, weight_arena* arena = nullptr)
         : out_(out), in_(in), arena_(arena) {
@@ -232,6 +226,12 @@ public:
     }
 
 private:
+    /// Rows from `first_row` on, up to the next segment.
+    struct segment {
+        std::size_t first_row = 0;
+        detail::any_matrix held;
+    };
+
     [[nodiscard]] detail::any_matrix make(std::size_t rows, any_format format, weight_arena* arena) const {
         return format.for_rows_of(in_).visit(
             [&](auto tag) -> detail::any_matrix { return packed_matrix<decltype(tag)>(rows, in_, tag, arena); });

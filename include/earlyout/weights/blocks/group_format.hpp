@@ -100,6 +100,25 @@ constexpr void set_field(std::byte* to, std::size_t index, unsigned bits, int va
 constexpr void set_nibble_of_32(std::byte* to, std::size_t i, int code) noexcept {
     set_field(to + i % 16, i / 16, 4, code);
 }
+/// The codes of a format that has them so in a block of 32, from byte `At` on.
+template <std::size_t At>
+struct codes_of_4_bits {
+    static constexpr int code(const std::byte* block, std::size_t i) noexcept { return nibble_of_32(block + At, i); }
+    static constexpr void set_code(std::byte* block, std::size_t i, int code) noexcept {
+        set_nibble_of_32(block + At, i, code);
+    }
+};
+/// The same with fifth bits: a 32-bit word from byte `At` on, the lower bits behind it.
+template <std::size_t At>
+struct codes_of_5_bits {
+    static constexpr int code(const std::byte* block, std::size_t i) noexcept {
+        return nibble_of_32(block + At + 4, i) | field(block + At, i, 1) << 4;
+    }
+    static constexpr void set_code(std::byte* block, std::size_t i, int code) noexcept {
+        set_nibble_of_32(block + At + 4, i, code & 15);
+        set_field(block + At, i, 1, code >> 4);
+    }
+};
 /// 32 bytes for each 64 codes: code i in the lower half of byte i, code i + 32 in the upper.
 [[nodiscard]] constexpr int nibble_of_64(const std::byte* from, std::size_t i) noexcept {
     return field(from + i / 64 * 32 + i % 32, i % 64 / 32, 4);
@@ -117,6 +136,8 @@ template <class Integer>
 /// The 12 bytes of Q4_K and Q5_K, 6-bit scales and minimums of 8 spans. Spans 0 to 3 use the lower six bits of bytes
 /// span and span + 4; spans 4 to 7 four bits each of byte span + 4 and, as upper two, what those bytes leave.
 struct packed_scales_of_8 {
+    static constexpr block_layout layout{
+        .values = 256, .span = 32, .factor = 0, .minimum_factor = 2, .first_byte = 4, .bytes = 12, .offset = -1};
     template <class Byte>
     static constexpr auto scale(std::size_t span, Byte byte) noexcept {
         using integer = decltype(byte(span));

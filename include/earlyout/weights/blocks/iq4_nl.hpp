@@ -10,20 +10,13 @@
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// llama.cpp's IQ4_NL: 16 unevenly spaced values times one binary16 scale for each 32 weights, 4.5 bits a weight.
-struct iq4_nl {
+struct iq4_nl : detail::codes_of_4_bits<2> {
     static constexpr const char* name = "iq4_nl";
     static constexpr dtype stored = dtype::iq4_nl;
     static constexpr int bits = 4;
     static constexpr int zero = 128;
     static constexpr code_values values = detail::uneven_values;
     static constexpr block_layout layout{.values = 32, .span = 32, .factor = 0};
-
-    static constexpr int code(const std::byte* block, std::size_t i) noexcept {
-        return detail::nibble_of_32(block + 2, i);
-    }
-    static constexpr void set_code(std::byte* block, std::size_t i, int code) noexcept {
-        detail::set_nibble_of_32(block + 2, i, code);
-    }
 };
 
 }}  // namespace earlyout::EARLYOUT_ABI

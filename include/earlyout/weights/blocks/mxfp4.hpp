@@ -11,7 +11,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// MXFP4 of the Open Compute Project's Microscaling Formats, as gpt-oss stores it: 4-bit floats (two exponent bits and
 /// one of the fraction) times a power of two for each 32 weights, 4.25 bits a weight. `values` are twice the floats.
-struct mxfp4 {
+struct mxfp4 : detail::codes_of_4_bits<1> {
     static constexpr const char* name = "mxfp4";
     static constexpr dtype stored = dtype::mxfp4;
     static constexpr int bits = 4;
@@ -19,14 +19,7 @@ struct mxfp4 {
     static constexpr code_values values{0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
     static constexpr block_layout layout{.values = 32, .span = 32, .first_byte = 0, .bytes = 1, .is_exponent = true};
 
-    static constexpr int code(const std::byte* block, std::size_t i) noexcept {
-        return detail::nibble_of_32(block + 1, i);
-    }
-    static constexpr void set_code(std::byte* block, std::size_t i, int code) noexcept {
-        detail::set_nibble_of_32(block + 1, i, code);
-    }
-
-    /// Returns the bits of a float: the scale, 2^(byte - 127). Twice that of `values`, see layout.is_exponent.
+    /// Returns the bits of a float, 2^(byte - 127): twice the scale of `values`, see layout.is_exponent.
     template <class Byte>
     static constexpr auto scale(std::size_t, Byte byte) noexcept {
         using integer = decltype(byte(0));

@@ -17,8 +17,6 @@ struct q4_k : detail::packed_scales_of_8 {
     static constexpr dtype stored = dtype::q4_k;
     static constexpr int bits = 4;
     static constexpr int zero = 0;
-    static constexpr block_layout layout{
-        .values = 256, .span = 32, .factor = 0, .minimum_factor = 2, .first_byte = 4, .bytes = 12, .offset = -1};
 
     static constexpr int code(const std::byte* block, std::size_t i) noexcept {
         return detail::nibble_of_64(block + 16, i);

@@ -11,20 +11,12 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// llama.cpp's Q5_0: 5-bit integers -16 .. 15 times one binary16 scale for each 32 weights, 5.5 bits a weight. The
 /// fifth bits are a 32-bit word of their own.
-struct q5_0 {
+struct q5_0 : detail::codes_of_5_bits<2> {
     static constexpr const char* name = "q5_0";
     static constexpr dtype stored = dtype::q5_0;
     static constexpr int bits = 5;
     static constexpr int zero = 16;
     static constexpr block_layout layout{.values = 32, .span = 32, .factor = 0};
-
-    static constexpr int code(const std::byte* block, std::size_t i) noexcept {
-        return detail::nibble_of_32(block + 6, i) | detail::field(block + 2, i, 1) << 4;
-    }
-    static constexpr void set_code(std::byte* block, std::size_t i, int code) noexcept {
-        detail::set_nibble_of_32(block + 6, i, code & 15);
-        detail::set_field(block + 2, i, 1, code >> 4);
-    }
 };
 
 }}  // namespace earlyout::EARLYOUT_ABI

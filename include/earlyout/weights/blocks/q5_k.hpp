@@ -16,8 +16,6 @@ struct q5_k : detail::packed_scales_of_8 {
     static constexpr dtype stored = dtype::q5_k;
     static constexpr int bits = 5;
     static constexpr int zero = 0;
-    static constexpr block_layout layout{
-        .values = 256, .span = 32, .factor = 0, .minimum_factor = 2, .first_byte = 4, .bytes = 12, .offset = -1};
 
     static constexpr int code(const std::byte* block, std::size_t i) noexcept {
         return detail::nibble_of_64(block + 48, i) | detail::field(block + 16 + i % 32, i / 32, 1) << 4;
