@@ -60,16 +60,25 @@ template <class Gate>
             }};
 }
 
-/// Returns every gate that has a name. A new one takes one line here.
-[[nodiscard]] inline std::span<const gate_entry> gate_catalogue() noexcept {
-    static constexpr gate_entry entries[]{
-        entry_of<always_exit>(),   entry_of<margin>(),     entry_of<max_probability>(), entry_of<entropy>(),
-        entry_of<kl_divergence>(), entry_of<saturation>(), entry_of<patience>(),        entry_of<learn_to_exit>(),
-        entry_of<mlp_router>(),    entry_of<jei_dnn>(),    entry_of<sec_gate>(),        entry_of<token_budget>(),
-        entry_of<time_budget>(),
-    };
-    return entries;
-}
+/// A list of gate types.
+template <class... Gates>
+struct gate_list {};
+
+/// Every gate that has a name. A new one takes one line here.
+using named_gates = gate_list<always_exit, margin, max_probability, entropy, kl_divergence, saturation, patience,
+                              learn_to_exit, mlp_router, jei_dnn, sec_gate, token_budget, time_budget>;
+
+namespace detail {
+
+template <class List>
+inline constexpr bool gate_entries = false;
+template <class... Gates>
+inline constexpr gate_entry gate_entries<gate_list<Gates...>>[]{entry_of<Gates>()...};
+
+}  // namespace detail
+
+/// Returns the entries of the named gates.
+[[nodiscard]] inline std::span<const gate_entry> gate_catalogue() noexcept { return detail::gate_entries<named_gates>; }
 
 /// Returns the gate of that name, or nullptr.
 [[nodiscard]] inline const gate_entry* find_gate(std::string_view name) noexcept {

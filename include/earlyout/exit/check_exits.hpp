@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -47,14 +48,14 @@ struct exit_tensor_name {
          " behind it");
 }
 
-inline void check_gate_tensors(const exit_weights& exits, const gate_entry& gate, std::string_view name) {
+inline void check_gate_tensors(const exit_weights& exits, const gate_info& gate, std::string_view name) {
     std::string tensors;
-    for (const std::string_view known : gate.info.tensors) {
+    for (const std::string_view known : gate.tensors) {
         tensors.append(tensors.empty() ? "." : " or .").append(known);
     }
-    const exit_tensor_name found = parse_exit_tensor(exits, name, gate.info.name);
-    if (std::ranges::find(gate.info.tensors, found.tensor) == gate.info.tensors.end()) {
-        refuse_exit_tensor(exits, name, gate.info.name, tensors);
+    const exit_tensor_name found = parse_exit_tensor(exits, name, gate.name);
+    if (std::ranges::find(gate.tensors, found.tensor) == gate.tensors.end()) {
+        refuse_exit_tensor(exits, name, gate.name, tensors);
     }
 }
 
@@ -84,20 +85,43 @@ inline void check_adapter_tensors(const exit_weights& exits, std::string_view na
 }
 
 /// Makes the gate as a session would, with its default parameters; refuses exits for which this fails.
-inline void check_fitted_gate(const exit_weights& exits, const gate_entry& gate) {
+template <class Gate>
+void check_fitted_gate(const exit_weights& exits) {
     std::vector<float> values;
-    for (const gate_parameter& p : gate.info.parameters) values.push_back(p.otherwise);
+    for (const gate_parameter& p : Gate::info.parameters) values.push_back(p.otherwise);
     model_shape shape;
     shape.layers = exits.model().layers;
     shape.d_model = exits.model().d_model;
     shape.vocab = exits.model().vocab;
     try {
-        gate.make(values, &exits).check(shape);
+        earlyout::check_gate(Gate::from(std::span<const float>(values), exits), shape);
     } catch (const error& e) {
         const std::string_view what = e.what();
         if (what.starts_with(exits.source())) throw;
-        fail(e.code(), exits.source(), ": tensors '", gate.info.name, "...': ", what);
+        fail(e.code(), exits.source(), ": tensors '", Gate::info.name, "...': ", what);
     }
+}
+
+/// Checks the tensors whose names begin with the gate's. Gates are not type-erased for it: a program that chooses its
+/// gate at compile time then compiles no other.
+template <class Gate>
+void check_tensors_of(const exit_weights& exits) {
+    if constexpr (!Gate::info.tensors.empty()) {
+        bool found = false;
+        for (const auto& [name, tensor] : exits.tensors()) {
+            if (name.size() <= Gate::info.name.size() || !name.starts_with(Gate::info.name) ||
+                name[Gate::info.name.size()] != '.') {
+                continue;
+            }
+            check_gate_tensors(exits, Gate::info, name);
+            found = true;
+        }
+        if (found) check_fitted_gate<Gate>(exits);
+    }
+}
+template <class... Gates>
+void check_gates(const exit_weights& exits, gate_list<Gates...>) {
+    (check_tensors_of<Gates>(exits), ...);
 }
 
 }  // namespace detail
@@ -110,20 +134,11 @@ inline void check_exits(const exit_weights& exits) {
         fail(errc::wrong_value, exits.source(), ": 'exit_layers': expected layers 1 .. ", exits.model().layers,
              ", found ", exits.layers().back());
     }
-    std::vector<const gate_entry*> fitted;
     for (const auto& [name, tensor] : exits.tensors()) {
-        const std::string_view first = std::string_view(name).substr(0, name.find('.'));
-        if (first.size() == name.size()) continue;
-        if (const gate_entry* gate = find_gate(first); gate != nullptr && gate->is_fitted()) {
-            detail::check_gate_tensors(exits, *gate, name);
-            if (std::ranges::find(fitted, gate) == fitted.end()) fitted.push_back(gate);
-        } else if (first == "head") {
-            detail::check_head_tensors(exits, name);
-        } else if (first == "adapter") {
-            detail::check_adapter_tensors(exits, name);
-        }
+        if (name.starts_with("head.")) detail::check_head_tensors(exits, name);
+        if (name.starts_with("adapter.")) detail::check_adapter_tensors(exits, name);
     }
-    for (const gate_entry* gate : fitted) detail::check_fitted_gate(exits, *gate);
+    detail::check_gates(exits, named_gates{});
 }
 
 }}  // namespace earlyout::EARLYOUT_ABI

@@ -6,6 +6,7 @@
 #include <earlyout/kernels/multiply_groups.hpp>
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <iterator>
 #include <span>
@@ -110,8 +111,9 @@ private:
 
 /// A packed matrix in a format that is chosen at run time or, if made `as_stored`, when it is filled. Then ranges of
 /// rows that begin a panel may have different formats.
-template <>
-class packed_matrix<any_format> {
+/// A template, although it stands for one type: programs with another format then compile none of its functions.
+template <std::same_as<any_format> Format>
+class packed_matrix<Format> {
 public:
     packed_matrix() noexcept = default;
     packed_matrix(std::size_t out, std::size_t in, any_format format = {}, weight_arena* arena = nullptr)
@@ -237,8 +239,8 @@ private:
             [&](auto tag) -> detail::any_matrix { return packed_matrix<decltype(tag)>(rows, in_, tag, arena); });
     }
     void find_groups() noexcept {
-        for_each([&]<class Format>(std::size_t, const packed_matrix<Format>&) {
-            if constexpr (group_format<Format>) has_groups_ = true;
+        for_each([&]<class Held>(std::size_t, const packed_matrix<Held>&) {
+            if constexpr (group_format<Held>) has_groups_ = true;
         });
     }
     [[nodiscard]] std::size_t index_of(std::size_t row) const noexcept {
@@ -263,17 +265,18 @@ struct any_inputs {
 };
 
 /// The same as for a format that is known: see prepare().
-template <class ForRows>
-[[nodiscard]] any_inputs prepare(const packed_matrix<any_format>& weights, matrix_view<const float> x,
+template <std::same_as<any_format> Format, class ForRows>
+[[nodiscard]] any_inputs prepare(const packed_matrix<Format>& weights, matrix_view<const float> x,
                                  quantized_rows& scratch, ForRows for_rows) {
     return {x, weights.has_groups() ? round_rows(x, scratch, for_rows) : quantized_view{}};
 }
 
 /// The same as for a format that is known, over the ranges of rows that have one: see multiply().
-inline void multiply(const packed_matrix<any_format>& weights, const any_inputs& x, extent<> depth, const float* bias,
-                     matrix_view<float> y, std::size_t first_panel, std::size_t last_panel, default_arch arch = {},
-                     std::size_t first_column = 0) noexcept {
-    weights.for_each([&]<class Format>(std::size_t row, const packed_matrix<Format>& held) {
+template <std::same_as<any_format> Format>
+void multiply(const packed_matrix<Format>& weights, const any_inputs& x, extent<> depth, const float* bias,
+              matrix_view<float> y, std::size_t first_panel, std::size_t last_panel, default_arch arch = {},
+              std::size_t first_column = 0) noexcept {
+    weights.for_each([&]<class Held>(std::size_t row, const packed_matrix<Held>& held) {
         const std::size_t skipped = row / panel_rows, end = std::min(last_panel, skipped + held.panels());
         const std::size_t begin = std::max(first_panel, skipped);
         if (begin >= end) return;
@@ -281,7 +284,7 @@ inline void multiply(const packed_matrix<any_format>& weights, const any_inputs&
         // y's columns begin with row first_column of the whole matrix.
         const std::size_t before = std::min(row, first_column);
         const matrix_view<float> own = y.cols(row - before, y.cols() - (row - before));
-        if constexpr (group_format<Format>) {
+        if constexpr (group_format<Held>) {
             multiply(held, x.rounded, depth, own_bias, own, begin - skipped, end - skipped, arch,
                      first_column - before);
         } else {
