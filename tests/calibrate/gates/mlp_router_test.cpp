@@ -3,8 +3,12 @@
 
 #include <earlyout/exit/check_exits.hpp>
 
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
+#include <random>
+#include <span>
 #include <stop_token>
 #include <vector>
 
@@ -38,6 +42,28 @@ TEST_CASE("gradients of a router's loss match finite differences", "[calibrate][
         weights[i] = was;
         INFO(i);
         CHECK_THAT(slopes[i], Catch::Matchers::WithinAbs((above - below) / (2.0 * step), 2e-3));
+    }
+}
+
+TEST_CASE("bits of a router's gradients do not depend on where they are in memory", "[calibrate][mlp_router]") {
+    constexpr std::size_t d = 20, hidden = 16, rows = 256;
+    calibrate::detail::router_loss loss(d, hidden);
+    calibrate::detail::router_loss::matrix x(rows, d);
+    std::mt19937 engine(2);
+    const auto random = [&] { return static_cast<float>(engine() % 1000) / 500.0f - 1.0f; };
+    for (Eigen::Index i = 0; i < x.size(); ++i) x.data()[i] = random();
+    std::vector<float> weights(loss.weights());
+    for (float& w : weights) w = random();
+    std::vector<std::uint8_t> label(rows);
+    for (std::uint8_t& l : label) l = static_cast<std::uint8_t>(engine() % 2);
+    std::vector<float> first;
+    for (std::size_t offset = 0; offset < 16; ++offset) {
+        std::vector<float> memory(weights.size() + offset), slopes_at(weights.size() + offset);
+        std::copy(weights.begin(), weights.end(), memory.begin() + static_cast<std::ptrdiff_t>(offset));
+        const std::span<float> slopes = std::span(slopes_at).subspan(offset);
+        (void)loss(std::span(memory).subspan(offset), x, label, slopes);
+        if (first.empty()) first.assign(slopes.begin(), slopes.end());
+        CHECK(std::equal(first.begin(), first.end(), slopes.begin()));
     }
 }
 

@@ -72,7 +72,9 @@ public:
         z_ = (gate_.array() * (1.0f + z_.array() * (1.0f - gate_.array()))).matrix();
         z_ = z_.cwiseProduct(out_ * w2.transpose());
         g1.noalias() = z_.transpose() * x;
-        gb1 = z_.colwise().sum();
+        // By way of a vector of Eigen's: the order of these sums depends on the alignment of what they are assigned to.
+        bias_slopes_ = z_.colwise().sum();
+        gb1 = bias_slopes_;
         return loss * static_cast<double>(scale);
     }
 
@@ -81,6 +83,7 @@ private:
     Eigen::Index hidden_;
     matrix z_, gate_, a_;
     Eigen::VectorXf out_;
+    Eigen::RowVectorXf bias_slopes_;
 };
 
 }  // namespace detail
