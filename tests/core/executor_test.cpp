@@ -81,3 +81,24 @@ TEST_CASE("parallel_for covers each item once, in pieces no smaller than the gra
     backwards two(2);
     CHECK(split_of(two, 1000, 1).pieces == 2 * eo::pieces_per_thread);
 }
+
+TEST_CASE("what the lowest piece throws is thrown after all have run", "[core][executor]") {
+    backwards on(2);
+    std::vector<int> covered(80);
+    const auto throwing = [&](std::size_t from) {
+        eo::parallel_for_throwing(on, covered.size(), 1, [&](std::size_t, std::size_t begin, std::size_t end) {
+            for (std::size_t i = begin; i < end; ++i) ++covered[i];
+            if (begin >= from) throw begin;
+        });
+    };
+    throwing(80);
+    CHECK(covered == std::vector<int>(80, 1));
+    std::size_t caught = 0;
+    try {
+        throwing(30);
+    } catch (std::size_t begin) {
+        caught = begin;
+    }
+    CHECK(caught == 30);
+    CHECK(covered == std::vector<int>(80, 2));
+}

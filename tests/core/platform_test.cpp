@@ -59,6 +59,17 @@ TEST_CASE("memory is aligned as requested", "[core][platform]") {
     }
 }
 
+TEST_CASE("reserved pages are zeros and aligned", "[core][platform]") {
+    constexpr std::size_t align = std::size_t{1} << 21;
+    auto* const memory = static_cast<std::byte*>(platform::reserve_pages(2 * align, align));
+    CHECK(reinterpret_cast<std::uintptr_t>(memory) % align == 0);
+    CHECK(memory[0] == std::byte{0});
+    CHECK(memory[2 * align - 1] == std::byte{0});
+    std::memset(memory, 1, 2 * align);
+    platform::release_pages(memory, 2 * align);
+    CHECK_THROWS_AS(platform::reserve_pages(std::size_t{1} << 60, align), std::bad_alloc);
+}
+
 TEST_CASE("kinds of files at a path", "[core][platform]") {
     const test_folder folder;
     CHECK(platform::look_at((folder / "nothing").c_str()).is == type::nothing);

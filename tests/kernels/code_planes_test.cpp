@@ -51,7 +51,14 @@ void check_planes() {
     CHECK(found == rows[3]);
     planes::load(other.data(), 14, found.data());
     CHECK(found == rows[14]);
+    alignas(64) std::int32_t all[8][eo::kernels::panel_rows];
+    for (std::size_t four = 0; four < 8; ++four) {
+        for (std::size_t r = 0; r < rows.size(); ++r) std::memcpy(&all[four][r], rows[r].data() + 4 * four, 4);
+    }
     support::for_each_arch([&]<class Arch>(Arch) {
+        std::vector<std::uint8_t> at_once(planes::group_bytes, 0x5a);
+        planes::template store_rows<Arch>(at_once.data(), &all[0][0]);
+        CHECK(at_once == group);
         constexpr std::size_t parts = eo::kernels::panel_rows / eo::kernels::lanes<Arch>;
         for (std::size_t four = 0; four < 8; ++four) {
             eo::kernels::int_batch<Arch> codes[parts];

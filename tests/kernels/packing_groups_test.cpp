@@ -46,6 +46,15 @@ TEMPLATE_LIST_TEST_CASE("blocks come back as they were stored, wherever their ro
         matrix.copy_row(r, row.data());
         REQUIRE(row == expected);
     }
+    // The panels of 32 rows at once, over other contents.
+    eo::packed_matrix<TestType> panels(70, in);
+    for (std::size_t p = 0; p < 2; ++p) {
+        for (std::size_t b = 0; b < 2; ++b) panels.set_blocks(p, 1 - b, blocks.data() + b * size, size);
+        for (std::size_t b = 0; b < 2; ++b) {
+            panels.set_blocks(p, b, blocks.data() + (p * 64 + b) * size, 2 * size);
+        }
+    }
+    CHECK(std::equal(panels.panel(0), panels.panel(2), matrix.panel(0)));
     eo::packed_matrix<TestType> attached(70, in), infinite(70, in);
     attached.adopt(matrix.share());
     attached.copy_row(69, row.data());

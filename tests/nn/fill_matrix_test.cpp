@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include <earlyout/nn/fill_matrix.hpp>
 
+#include <earlyout/core/thread_pool.hpp>
 #include <earlyout/nn/linear.hpp>
 #include <earlyout/weights/memory_checkpoint.hpp>
 
 #include <cstddef>
 #include <functional>
+#include <limits>
 #include <map>
 #include <span>
 #include <string>
@@ -15,6 +17,7 @@
 
 #include "support/catch.hpp"
 #include "support/errors.hpp"
+#include "support/random.hpp"
 
 namespace eo = earlyout;
 using eo::errc;
@@ -116,6 +119,45 @@ TEST_CASE("a matrix in stored format gets the format of its tensors", "[nn][fill
     eo::fill_matrix(from, parts, layer);
     CHECK(layer.weight().format() == eo::any_format(eo::f32{}));
     CHECK(row_of(layer, 3) == std::vector<float>{30, 31, 32});
+}
+
+TEST_CASE("threads fill a matrix with the same bits, and what they read is counted", "[nn][fill_matrix]") {
+    constexpr std::size_t cols = 2048, rows = 700;
+    support::random_source random(3);
+    eo::memory_checkpoint from("stored");
+    from.add("a", {rows, cols}, random.floats(rows * cols)).add("b", {100, cols}, random.floats(100 * cols));
+    const std::vector<matrix_part> parts{{"a", rows, 0, rows, 0}, {"b", 100, 10, 50, rows}};
+    const auto fill = [&](auto format) {
+        eo::linear<decltype(format)> layer(rows + 50, cols);
+        eo::fill_matrix(from, parts, layer);
+        const eo::packed_weights held = layer.weight().share();
+        return std::vector<std::byte>(held.memory.get(), held.memory.get() + held.bytes);
+    };
+    const auto floats = fill(eo::f32{}), codes = fill(eo::int8{}), halves = fill(eo::bf16{});
+    std::vector<std::size_t> seen;
+    eo::thread_pool pool(3);
+    eo::reading how{.on = &pool,
+                    .progress = [&](std::size_t done, std::size_t) { seen.push_back(done); },
+                    .total = (rows + 100) * cols * sizeof(float)};
+    from.read_with(&how);
+    CHECK(&from.on() == &pool);
+    CHECK(fill(eo::f32{}) == floats);
+    CHECK(seen == std::vector{rows * cols * sizeof(float), (rows + 50) * cols * sizeof(float)});
+    CHECK(fill(eo::int8{}) == codes);
+    CHECK(fill(eo::bf16{}) == halves);
+    CHECK(how.done == how.total);  // no more than there is
+
+    std::vector<float> damaged = random.floats(rows * cols);
+    damaged[5 * cols + 1] = damaged[600 * cols] = std::numeric_limits<float>::infinity();
+    from.add("a", {rows, cols}, damaged);
+    CHECK(error_of([&] { (void)fill(eo::f32{}); }) ==
+          thrown(errc::wrong_value, {"'a'", "element " + std::to_string(5 * cols + 1)}));
+    how.progress = [](std::size_t, std::size_t) { throw 1; };
+    CHECK_THROWS_AS(fill(eo::q5_0{}), eo::error);
+    from.add("a", {rows, cols}, random.floats(rows * cols));
+    CHECK_THROWS_AS(fill(eo::q5_0{}), int);
+    from.read_with(nullptr);
+    CHECK(from.on().concurrency() == 1);
 }
 
 TEST_CASE("a packed matrix is used in place", "[nn][fill_matrix]") {

@@ -29,7 +29,7 @@ std::vector<std::byte> blocks(dtype type, std::size_t cols = 96) {
     return made;
 }
 
-/// Copies rows 2 .. 33 of a stored matrix to row 3 and on; compares every code and scale.
+/// Copies rows 2 .. 33 of a stored matrix to row 3 and on, and to a whole panel; compares every code and scale.
 template <class Format>
 void compare(dtype type, std::size_t cols = 96) {
     const std::vector<std::byte> stored = blocks(type, cols);
@@ -38,6 +38,8 @@ void compare(dtype type, std::size_t cols = 96) {
     REQUIRE(eo::kernels::take_rows(from, 2, 32, into, 3));
     std::vector<float> values(rows * cols);
     eo::to_floats(from, values, "f");
+    eo::packed_matrix<Format> panel(rows, cols);
+    REQUIRE(eo::kernels::take_rows(from, 2, 32, panel, 0));
     std::size_t wrong = 0;
     std::vector<float> row(cols);
     for (std::size_t r = 0; r < 32; ++r) {
@@ -46,6 +48,8 @@ void compare(dtype type, std::size_t cols = 96) {
             if (into.scale(r + 3, g).scale != eo::f16_to_float(0x3c00 | (block & 0xff))) ++wrong;
         }
         into.copy_row(r + 3, row.data());
+        for (std::size_t k = 0; k < cols; ++k) wrong += row[k] != values[(r + 2) * cols + k];
+        panel.copy_row(r, row.data());
         for (std::size_t k = 0; k < cols; ++k) wrong += row[k] != values[(r + 2) * cols + k];
     }
     CHECK(wrong == 0);
@@ -76,6 +80,7 @@ TEST_CASE("rows that would be rounded are not copied", "[nn][stored_rows]") {
     infinite[34 * 7 + 1] = std::byte{0x7c};
     eo::packed_matrix<eo::int8> into(rows, cols);
     CHECK_FALSE(eo::kernels::take_rows({"w", dtype::q8_0, {rows, cols}, infinite}, 0, rows, into, 0));
+    CHECK_FALSE(eo::kernels::take_rows({"w", dtype::q8_0, {rows, cols}, infinite}, 0, 32, into, 0));
     CHECK(eo::kernels::take_rows({"w", dtype::q8_0, {rows, cols}, infinite}, 3, rows - 3, into, 0));
 }
 

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <exception>
+#include <vector>
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
@@ -50,6 +52,22 @@ void parallel_for(executor& on, std::size_t count, std::size_t grain, Body&& bod
     }
     const std::size_t pieces = std::min(threads * pieces_per_thread, count / grain);
     on.run(pieces, [&](std::size_t piece) { body(piece, count * piece / pieces, count * (piece + 1) / pieces); });
+}
+
+/// The same for a body that may throw: all pieces are run, then the exception of the lowest one is thrown.
+template <class Body>
+void parallel_for_throwing(executor& on, std::size_t count, std::size_t grain, Body&& body) {
+    std::vector<std::exception_ptr> thrown(pieces_per_thread * on.concurrency());
+    parallel_for(on, count, grain, [&](std::size_t piece, std::size_t begin, std::size_t end) {
+        try {
+            body(piece, begin, end);
+        } catch (...) {
+            thrown[piece] = std::current_exception();
+        }
+    });
+    for (const std::exception_ptr& problem : thrown) {
+        if (problem) std::rethrow_exception(problem);
+    }
 }
 
 }}  // namespace earlyout::EARLYOUT_ABI

@@ -106,6 +106,22 @@ inline void relax() noexcept {
 /// Frees what allocate() returned for the same alignment.
 inline void release(void* memory, std::size_t align) noexcept { ::operator delete(memory, std::align_val_t{align}); }
 
+/// Reserves pages of zeros, which the system provides when they are first written: by any thread, next to the
+/// processor it runs on.
+/// @param align a power of two, of at least a page, that divides `bytes`
+/// @throws std::bad_alloc
+[[nodiscard]] inline void* reserve_pages(std::size_t bytes, std::size_t align) {
+    void* const found = ::mmap(nullptr, bytes + align, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (found == MAP_FAILED) throw std::bad_alloc();
+    auto* const from = static_cast<std::byte*>(found);
+    const std::size_t before = (align - reinterpret_cast<std::uintptr_t>(from) % align) % align;
+    if (before != 0) (void)::munmap(from, before);
+    if (before != align) (void)::munmap(from + before + bytes, align - before);
+    return from + before;
+}
+/// Frees what reserve_pages() returned for the same size.
+inline void release_pages(void* memory, std::size_t bytes) noexcept { (void)::munmap(memory, bytes); }
+
 /// Requests huge pages where the system supports them.
 inline void prefer_huge_pages([[maybe_unused]] void* memory, [[maybe_unused]] std::size_t bytes) noexcept {
 #if defined(MADV_HUGEPAGE)
@@ -215,6 +231,15 @@ private:
 
 /// Unmaps what file::map() returned.
 inline void unmap(const void* mapped, std::size_t bytes) noexcept { (void)::munmap(const_cast<void*>(mapped), bytes); }
+
+/// Gives back the memory that holds a part of a mapped file: whole pages within the range. They are read again from the
+/// file if they are touched.
+inline void discard(const void* mapped, std::size_t bytes) noexcept {
+    const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+    const std::uintptr_t begin = (reinterpret_cast<std::uintptr_t>(mapped) + page - 1) / page * page;
+    const std::uintptr_t end = (reinterpret_cast<std::uintptr_t>(mapped) + bytes) / page * page;
+    if (begin < end) (void)::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
 
 /// Returns how many processors this process is bound to; 0: the system does not say.
 [[nodiscard]] inline std::size_t bound_processors() noexcept {

@@ -57,6 +57,25 @@ struct code_plane {
         std::memcpy(at, &beside, sizeof beside);
     }
 
+    /// Adds the fields that begin with bit `From` of codes [8 fours][32 rows] to a plane of zeros; those of whole bytes
+    /// replace what was there.
+    template <int From, class Arch>
+    EARLYOUT_ALWAYS_INLINE static void add(std::uint8_t* plane, const std::int32_t* codes) noexcept {
+        using ints = int_batch<Arch>;
+        auto* const words_of = reinterpret_cast<std::int32_t*>(plane);
+        const ints fields(static_cast<std::int32_t>(mask));
+        for (std::size_t four = 0; four < group_size / 4; ++four) {
+            EARLYOUT_UNROLL(16)
+            for (std::size_t row = 0; row < panel_rows; row += lanes<Arch>) {
+                ints held = ints::load_aligned(codes + four * panel_rows + row);
+                if constexpr (From != 0) held = held >> From;
+                if constexpr (Width != 8) held = (held & fields) << static_cast<int>(shift(row, four));
+                std::int32_t* const at = words_of + word(row, four);
+                (Width == 8 ? held : ints::load_unaligned(at) | held).store_unaligned(at);
+            }
+        }
+    }
+
     /// Loads the fields of a four for the 32 rows, moved to bit `To` of their bytes.
     template <int To, class Arch, std::size_t Parts>
     EARLYOUT_ALWAYS_INLINE static void load(const std::uint8_t* plane, std::size_t four,
@@ -93,6 +112,14 @@ struct code_planes {
             std::memcpy(&word, codes + 4 * four, sizeof word);
             set(group, row, four, word);
         }
+    }
+    /// Stores the codes of all rows.
+    /// @param codes [8 fours][32 rows], aligned to a cache line
+    template <class Arch = default_arch>
+    static void store_rows(std::uint8_t* group, const std::int32_t* codes) noexcept {
+        if constexpr (Bits != 8) std::memset(group, 0, group_bytes);
+        lower::template add<0, Arch>(group, codes);
+        if constexpr (has_upper) upper::template add<low, Arch>(group + lower::bytes, codes);
     }
     static void load(const std::uint8_t* group, std::size_t row, std::uint8_t* codes) noexcept {
         for (std::size_t four = 0; four < group_size / 4; ++four) {

@@ -52,6 +52,11 @@ public:
     /// Stores W's rows first_row .. from a row-major source [rows, in], or its transpose [in, rows].
     void set_rows(std::size_t first_row, matrix_view<const float> source) noexcept {
         for (std::size_t r = 0; r < source.rows(); ++r) {
+            if ((first_row + r) % kernels::panel_rows == 0 && r + kernels::panel_rows <= source.rows()) {
+                set_panel((first_row + r) / kernels::panel_rows, source, r);
+                r += kernels::panel_rows - 1;
+                continue;
+            }
             for (std::size_t k = 0; k < in_; ++k) at(first_row + r, k) = Format::encode(source.row(r)[k]);
         }
     }
@@ -111,6 +116,15 @@ private:
             not_finite = static_cast<bits_type>(not_finite | ((bits & Format::exponent) == Format::exponent ? 1 : 0));
         }
         return not_finite == 0;
+    }
+    /// Stores 32 rows of the source in the order of the panel's memory.
+    void set_panel(std::size_t index, matrix_view<const float> source, std::size_t first) noexcept {
+        const float* rows[kernels::panel_rows];
+        for (std::size_t r = 0; r < kernels::panel_rows; ++r) rows[r] = source.row(first + r);
+        element* to = data_.data() + index * kernels::panel_rows * in_;
+        for (std::size_t k = 0; k < in_; ++k, to += kernels::panel_rows) {
+            for (std::size_t r = 0; r < kernels::panel_rows; ++r) to[Format::place(r)] = Format::encode(rows[r][k]);
+        }
     }
     element& at(std::size_t row, std::size_t column) noexcept {
         return data_[(row / kernels::panel_rows * in_ + column) * kernels::panel_rows +

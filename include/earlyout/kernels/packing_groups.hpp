@@ -84,6 +84,32 @@ public:
             kernels::code_planes<Format::bits>::store(at + header_bytes + g * group_bytes, r, codes);
         }
     }
+    /// Stores block number `index` of the 32 rows of a panel: what set_block() does for each, ten times as fast.
+    /// @param blocks those of the first row; the next row's are `stride` bytes further
+    void set_blocks(std::size_t panel_index, std::size_t index, const std::byte* blocks, std::size_t stride) noexcept {
+        std::uint8_t* at = data_.data() + block_offset(panel_index * kernels::panel_rows, index);
+        for (std::size_t f = 0; f < layout.factor_count(); ++f, at += 2 * kernels::panel_rows) {
+            for (std::size_t r = 0; r < kernels::panel_rows; ++r) {
+                std::memcpy(at + 2 * r, blocks + r * stride + layout.factor_at(f), 2);
+            }
+        }
+        for (std::size_t i = 0; i < layout.bytes; ++i, at += kernels::panel_rows) {
+            for (std::size_t r = 0; r < kernels::panel_rows; ++r) {
+                at[r] = std::to_integer<std::uint8_t>(blocks[r * stride + layout.first_byte + i]);
+            }
+        }
+        for (std::size_t g = 0; g < layout.groups(); ++g, at += group_bytes) {
+            alignas(64) std::int32_t codes[group_size / 4][kernels::panel_rows];
+            for (std::size_t r = 0; r < kernels::panel_rows; ++r) {
+                EARLYOUT_UNROLL(8)
+                for (std::size_t four = 0; four < group_size / 4; ++four) {
+                    codes[four][r] = static_cast<std::int32_t>(
+                        Format::template code<four_codes>(blocks + r * stride, g * group_size + 4 * four));
+                }
+            }
+            kernels::code_planes<Format::bits>::store_rows(at, &codes[0][0]);
+        }
+    }
     /// Returns the codes of group number `index` of a row.
     [[nodiscard]] std::array<std::uint8_t, group_size> codes(std::size_t row, std::size_t index) const noexcept {
         const std::uint8_t* const at = data_.data() + block_offset(row, index / layout.groups());

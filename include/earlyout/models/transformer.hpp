@@ -120,6 +120,7 @@ private:
         reader.read_rows(tensor, [&](std::size_t first, matrix_view<const float> values) {
             if (!in_blocks) made.set_rows(first, values);
         });
+        reader.consume(tensor);
         return made;
     }
 

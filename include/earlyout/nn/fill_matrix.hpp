@@ -30,16 +30,29 @@ enum class matrix_layout { out_in, in_out };
 
 namespace detail {
 
-/// Sets the rows of each part, in the matrix's current format.
+/// Sets the rows of each part, in the matrix's current format: panel by panel, on the checkpoint's executor.
 template <class Linear>
 void set_parts(const checkpoint& from, std::span<const matrix_part* const> parts,
                std::span<const tensor_view* const> tensors, Linear& into) {
+    constexpr std::size_t weights_worth_a_piece = 1 << 18;
+    const std::size_t grain = 1 + weights_worth_a_piece / (kernels::panel_rows * into.in() + 1);
     for (std::size_t i = 0; i < parts.size(); ++i) {
         const matrix_part& part = *parts[i];
-        if (kernels::take_rows(*tensors[i], part.first, part.count, into.weight(), part.to)) continue;
-        read_rows(from, *tensors[i], part.first, part.count, [&](std::size_t row, matrix_view<const float> values) {
-            into.weight().set_rows(part.to + row - part.first, values);
-        });
+        if (part.count == 0) continue;
+        const std::size_t first_panel = part.to / kernels::panel_rows;
+        const std::size_t last_panel = (part.to + part.count - 1) / kernels::panel_rows + 1;
+        parallel_for_throwing(
+            from.on(), last_panel - first_panel, grain, [&](std::size_t, std::size_t a, std::size_t b) {
+                const std::size_t to = std::max(part.to, (first_panel + a) * kernels::panel_rows);
+                const std::size_t end = std::min(part.to + part.count, (first_panel + b) * kernels::panel_rows);
+                const std::size_t first = part.first + to - part.to;
+                if (kernels::take_rows(*tensors[i], first, end - to, into.weight(), to)) return;
+                read_rows(from, *tensors[i], first, end - to, [&](std::size_t row, matrix_view<const float> values) {
+                    into.weight().set_rows(to + row - first, values);
+                });
+            });
+        const std::size_t row = tensors[i]->bytes.size() / std::max<std::size_t>(1, part.stored_rows);
+        from.consume(tensors[i]->bytes.subspan(part.first * row, part.count * row));
     }
 }
 /// The same for transposes, each of which is read as a whole.
@@ -56,6 +69,7 @@ void set_transposed_parts(const checkpoint& from, std::span<const matrix_part* c
         }
         const matrix_view<const float> columns(values.data(), into.in(), parts[i]->stored_rows);
         into.weight().set_rows_transposed(parts[i]->to, columns.cols(parts[i]->first, parts[i]->count));
+        if (i + 1 == parts.size() || tensors[i + 1] != held) from.consume(held->bytes);
     }
 }
 

@@ -31,6 +31,23 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
     return f32{};
 }
 
+/// Copies the 32 rows of a panel.
+/// @param rows stored, one after the other
+/// @return false if a scale is not finite
+template <group_format Format>
+[[nodiscard]] bool take_panel(const std::byte* rows, std::size_t panel, packed_matrix<Format>& into) {
+    constexpr std::size_t size = block_bytes(Format::stored);
+    const std::size_t blocks = into.blocks(), stride = blocks * size;
+    for (std::size_t b = 0; b < blocks; ++b) {
+        const std::byte* const block = rows + b * size;
+        for (std::size_t r = 0; r < panel_rows; ++r) {
+            if (!earlyout::detail::is_finite<Format>(block + r * stride)) return false;
+        }
+        into.set_blocks(panel, b, block, stride);
+    }
+    return true;
+}
+
 /// Copies rows first .. first + count - 1 of a stored matrix code by code, to rows `to` and on: if its type is the
 /// format's, or Q4_0 into int8.
 /// @return whether it did; false if type and format are not such a pair, or a scale is not finite
@@ -45,6 +62,12 @@ template <class Format>
         const std::size_t size = block_bytes(from.type), blocks = into.blocks();
         const std::byte* block = from.bytes.data() + first * blocks * size;
         for (std::size_t row = to; row < to + count; ++row) {
+            if (!widened && row % panel_rows == 0 && row + panel_rows <= to + count) {
+                if (!take_panel(block, row / panel_rows, into)) return false;
+                row += panel_rows - 1;
+                block += panel_rows * blocks * size;
+                continue;
+            }
             for (std::size_t b = 0; b < blocks; ++b, block += size) {
                 if (widened) {
                     if (!earlyout::detail::is_finite<int4>(block)) return false;

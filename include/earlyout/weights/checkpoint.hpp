@@ -4,6 +4,7 @@
 
 #include <earlyout/core/dtype.hpp>
 #include <earlyout/core/error.hpp>
+#include <earlyout/core/executor.hpp>
 #include <earlyout/core/matrix_view.hpp>
 #include <earlyout/weights/blocks.hpp>
 #include <earlyout/weights/configuration.hpp>
@@ -15,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <initializer_list>
 #include <limits>
 #include <optional>
@@ -68,6 +70,14 @@ struct tensor_view {
     return bytes_of(tensor.type, elements);
 }
 
+/// What the weights of a checkpoint are read with.
+struct reading {
+    executor* on = nullptr;                                               ///< converts rows; null: the calling thread
+    std::function<void(std::size_t done, std::size_t total)> progress{};  ///< called as bytes of weights have been read
+    std::size_t total = 0;                                                ///< bytes of all tensors
+    std::size_t done = 0;                                                 ///< of them read
+};
+
 /// The source that an architecture reads itself from: named tensors and a configuration. A file format is one class
 /// derived from this; an architecture is written against it and never sees a format.
 class checkpoint {
@@ -103,9 +113,31 @@ public:
         fail(errc::missing_tensor, source(), ": tensor '", name, "' is not packed");
     }
 
+    /// Sets what weights are read with from now on; null: the calling thread. It must outlive the reading.
+    void read_with(reading* how) noexcept { how_ = how; }
+    /// Returns the executor that converts weights.
+    [[nodiscard]] executor& on() const noexcept {
+        static inline_executor here;
+        return how_ != nullptr && how_->on != nullptr ? *how_->on : here;
+    }
+    /// Records that the bytes of a tensor, or a part of them, were read and are not needed any more: memory that holds
+    /// them is given back where they can be read again.
+    void consume(std::span<const std::byte> bytes) const {
+        discard(bytes);
+        if (how_ == nullptr) return;
+        how_->done = std::min(how_->total, how_->done + bytes.size());
+        if (how_->progress) how_->progress(how_->done, how_->total);
+    }
+
 protected:
     checkpoint(checkpoint&&) = default;
     checkpoint& operator=(checkpoint&&) = default;
+
+private:
+    /// Gives back memory that holds bytes of a mapped file.
+    virtual void discard(std::span<const std::byte>) const noexcept {}
+
+    reading* how_ = nullptr;
 };
 
 namespace detail {
@@ -218,7 +250,7 @@ inline void to_floats(const tensor_view& tensor, std::span<float> out, std::stri
 template <class Body>
 void read_rows(const checkpoint& from, const tensor_view& tensor, std::size_t first, std::size_t count, Body body) {
     const std::size_t cols = tensor.shape.back();
-    const std::size_t step = std::max<std::size_t>(1, (std::size_t{1} << 18) / cols);
+    const std::size_t step = std::max<std::size_t>(1, (std::size_t{1} << 13) / cols) * 32;  // whole panels
     std::vector<float> values(std::min(step, count) * cols);
     for (std::size_t row = first; row < first + count; row += step) {
         const std::size_t rows = std::min(step, first + count - row);

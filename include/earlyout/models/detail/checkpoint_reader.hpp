@@ -171,6 +171,8 @@ public:
         to_floats(stored, values, source());
         return values;
     }
+    /// Records that a tensor is not needed any more: checkpoint::consume().
+    void consume(const tensor_view& tensor) const { from_.consume(tensor.bytes); }
     /// Reads the rows of a matrix a few at a time: body(row, rows).
     template <class Body>
     void read_rows(const tensor_view& matrix, Body body) const {

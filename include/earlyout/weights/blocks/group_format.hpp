@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
@@ -51,7 +52,8 @@ using code_values = std::array<std::int8_t, 16>;
 ///     bits                   bits of a code
 ///     zero                   codes (or values, where there is a table) are multiplied as code + zero, not negative
 ///     values                 only formats with a table
-///     code(block, i)         code of weight i, 0 .. 2^bits - 1; set_code(block, i, code)
+///     code(block, i)         code of weight i, 0 .. 2^bits - 1; code<four_codes>(block, i), those of weights i to
+///                            i + 3, for i a multiple of 4; set_code(block, i, code)
 ///     scale(span, byte)      the scale of a span, from byte(i), byte i of the block's `bytes`: integers, one or a
 ///     minimum(span, byte)    register of them; set_scale, set_minimum, max_scale, min_scale to write them
 /// One file each beside this one.
@@ -65,6 +67,9 @@ concept group_format = requires {
 template <class Format>
 inline constexpr bool has_values = requires { Format::values; };
 
+/// Four codes, one in each byte.
+using four_codes = std::uint32_t;
+
 namespace detail {
 
 /// IQ4_NL's and IQ4_XS's, from llama.cpp's ggml-common.h.
@@ -73,19 +78,40 @@ inline constexpr code_values uneven_values{-127, -104, -83, -65, -49, -35, -22, 
 [[nodiscard]] constexpr int byte_at(const std::byte* from, std::size_t index) noexcept {
     return std::to_integer<int>(from[index]);
 }
-[[nodiscard]] constexpr int signed_at(const std::byte* from, std::size_t index) noexcept {
-    return static_cast<std::int8_t>(from[index]);
-}
 [[nodiscard]] inline std::uint16_t half_bits(const std::byte* from) noexcept {
     std::uint16_t bits;
     std::memcpy(&bits, from, sizeof bits);
     return bits;
 }
 
-/// Returns field number `index` of `bits` bits (1, 2 or 4) of consecutive bytes, lowest bits first.
-[[nodiscard]] constexpr int field(const std::byte* from, std::size_t index, unsigned bits) noexcept {
+/// Returns a number as a code, or as each of four.
+template <class Codes>
+[[nodiscard]] constexpr Codes in_each_code(unsigned value) noexcept {
+    return static_cast<Codes>(std::is_same_v<Codes, four_codes> ? value * 0x01010101u : value);
+}
+/// Returns field number `index` of `bits` bits (1, 2, 4 or 8) of consecutive bytes, lowest bits first; as four codes,
+/// the fields at that place in each of four neighbouring bytes.
+template <class Codes = int>
+[[nodiscard]] constexpr Codes field(const std::byte* from, std::size_t index, unsigned bits) noexcept {
     const std::size_t at = index * bits;
-    return byte_at(from, at / 8) >> (at % 8) & ((1 << bits) - 1);
+    if constexpr (std::is_same_v<Codes, four_codes>) {
+        four_codes held;
+        std::memcpy(&held, from + at / 8, sizeof held);
+        return held >> (at % 8) & in_each_code<Codes>((1u << bits) - 1u);
+    } else {
+        return byte_at(from, at / 8) >> (at % 8) & ((1 << bits) - 1);
+    }
+}
+/// Returns bit number `index` of consecutive bytes; as four codes, bits `index` to `index` + 3.
+template <class Codes = int>
+[[nodiscard]] constexpr Codes bit(const std::byte* from, std::size_t index) noexcept {
+    const int found = byte_at(from, index / 8) >> (index % 8);
+    if constexpr (std::is_same_v<Codes, four_codes>) {
+        // The product's copies of the four bits do not overlap: bit i comes to bit 8 i.
+        return (static_cast<four_codes>(found) & 15u) * 0x00204081u & in_each_code<Codes>(1);
+    } else {
+        return found & 1;
+    }
 }
 constexpr void set_field(std::byte* to, std::size_t index, unsigned bits, int value) noexcept {
     const std::size_t at = index * bits;
@@ -94,8 +120,9 @@ constexpr void set_field(std::byte* to, std::size_t index, unsigned bits, int va
 }
 
 /// 16 bytes with 32 codes: code i in the lower half of byte i, code i + 16 in the upper.
-[[nodiscard]] constexpr int nibble_of_32(const std::byte* from, std::size_t i) noexcept {
-    return field(from + i % 16, i / 16, 4);
+template <class Codes = int>
+[[nodiscard]] constexpr Codes nibble_of_32(const std::byte* from, std::size_t i) noexcept {
+    return field<Codes>(from + i % 16, i / 16, 4);
 }
 constexpr void set_nibble_of_32(std::byte* to, std::size_t i, int code) noexcept {
     set_field(to + i % 16, i / 16, 4, code);
@@ -103,7 +130,10 @@ constexpr void set_nibble_of_32(std::byte* to, std::size_t i, int code) noexcept
 /// The codes of a format that has them so in a block of 32, from byte `At` on.
 template <std::size_t At>
 struct codes_of_4_bits {
-    static constexpr int code(const std::byte* block, std::size_t i) noexcept { return nibble_of_32(block + At, i); }
+    template <class Codes = int>
+    static constexpr Codes code(const std::byte* block, std::size_t i) noexcept {
+        return nibble_of_32<Codes>(block + At, i);
+    }
     static constexpr void set_code(std::byte* block, std::size_t i, int code) noexcept {
         set_nibble_of_32(block + At, i, code);
     }
@@ -111,8 +141,9 @@ struct codes_of_4_bits {
 /// The same with fifth bits: a 32-bit word from byte `At` on, the lower bits behind it.
 template <std::size_t At>
 struct codes_of_5_bits {
-    static constexpr int code(const std::byte* block, std::size_t i) noexcept {
-        return nibble_of_32(block + At + 4, i) | field(block + At, i, 1) << 4;
+    template <class Codes = int>
+    static constexpr Codes code(const std::byte* block, std::size_t i) noexcept {
+        return nibble_of_32<Codes>(block + At + 4, i) | bit<Codes>(block + At, i) << 4;
     }
     static constexpr void set_code(std::byte* block, std::size_t i, int code) noexcept {
         set_nibble_of_32(block + At + 4, i, code & 15);
@@ -120,8 +151,9 @@ struct codes_of_5_bits {
     }
 };
 /// 32 bytes for each 64 codes: code i in the lower half of byte i, code i + 32 in the upper.
-[[nodiscard]] constexpr int nibble_of_64(const std::byte* from, std::size_t i) noexcept {
-    return field(from + i / 64 * 32 + i % 32, i % 64 / 32, 4);
+template <class Codes = int>
+[[nodiscard]] constexpr Codes nibble_of_64(const std::byte* from, std::size_t i) noexcept {
+    return field<Codes>(from + i / 64 * 32 + i % 32, i % 64 / 32, 4);
 }
 constexpr void set_nibble_of_64(std::byte* to, std::size_t i, int code) noexcept {
     set_field(to + i / 64 * 32 + i % 32, i % 64 / 32, 4, code);

@@ -18,8 +18,10 @@ struct int8 {
     static constexpr int zero = 128;
     static constexpr block_layout layout{.values = 32, .span = 32, .factor = 0};
 
-    static constexpr int code(const std::byte* block, std::size_t i) noexcept {
-        return detail::signed_at(block, 2 + i) + zero;
+    template <class Codes = int>
+    static constexpr Codes code(const std::byte* block, std::size_t i) noexcept {
+        // signed + 128: the upper bit of each byte turned
+        return detail::field<Codes>(block + 2 + i, 0, 8) ^ detail::in_each_code<Codes>(zero);
     }
     static constexpr void set_code(std::byte* block, std::size_t i, int code) noexcept {
         block[2 + i] = static_cast<std::byte>(code - zero);

@@ -20,8 +20,9 @@ struct iq4_xs {
     static constexpr code_values values = detail::uneven_values;
     static constexpr block_layout layout{.values = 256, .span = 32, .factor = 0, .first_byte = 2, .bytes = 6};
 
-    static constexpr int code(const std::byte* block, std::size_t i) noexcept {
-        return detail::nibble_of_32(block + 8 + i / 32 * 16, i % 32);
+    template <class Codes = int>
+    static constexpr Codes code(const std::byte* block, std::size_t i) noexcept {
+        return detail::nibble_of_32<Codes>(block + 8 + i / 32 * 16, i % 32);
     }
     static constexpr void set_code(std::byte* block, std::size_t i, int code) noexcept {
         detail::set_nibble_of_32(block + 8 + i / 32 * 16, i % 32, code);

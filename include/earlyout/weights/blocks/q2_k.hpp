@@ -20,8 +20,9 @@ struct q2_k {
     static constexpr block_layout layout{
         .values = 256, .span = 16, .factor = 80, .minimum_factor = 82, .first_byte = 0, .bytes = 16, .offset = -1};
 
-    static constexpr int code(const std::byte* block, std::size_t i) noexcept {
-        return detail::field(block + 16 + i / 128 * 32 + i % 32, i % 128 / 32, 2);
+    template <class Codes = int>
+    static constexpr Codes code(const std::byte* block, std::size_t i) noexcept {
+        return detail::field<Codes>(block + 16 + i / 128 * 32 + i % 32, i % 128 / 32, 2);
     }
     static constexpr void set_code(std::byte* block, std::size_t i, int code) noexcept {
         detail::set_field(block + 16 + i / 128 * 32 + i % 32, i % 128 / 32, 2, code);

@@ -20,9 +20,10 @@ struct q3_k {
     static constexpr int zero = 4;
     static constexpr block_layout layout{.values = 256, .span = 16, .factor = 108, .first_byte = 96, .bytes = 12};
 
-    static constexpr int code(const std::byte* block, std::size_t i) noexcept {
-        return detail::field(block + 32 + i / 128 * 32 + i % 32, i % 128 / 32, 2) |
-               detail::field(block + i % 32, i / 32, 1) << 2;
+    template <class Codes = int>
+    static constexpr Codes code(const std::byte* block, std::size_t i) noexcept {
+        return detail::field<Codes>(block + 32 + i / 128 * 32 + i % 32, i % 128 / 32, 2) |
+               detail::field<Codes>(block + i % 32, i / 32, 1) << 2;
     }
     static constexpr void set_code(std::byte* block, std::size_t i, int code) noexcept {
         detail::set_field(block + 32 + i / 128 * 32 + i % 32, i % 128 / 32, 2, code & 3);

@@ -18,8 +18,9 @@ struct q4_k : detail::packed_scales_of_8 {
     static constexpr int bits = 4;
     static constexpr int zero = 0;
 
-    static constexpr int code(const std::byte* block, std::size_t i) noexcept {
-        return detail::nibble_of_64(block + 16, i);
+    template <class Codes = int>
+    static constexpr Codes code(const std::byte* block, std::size_t i) noexcept {
+        return detail::nibble_of_64<Codes>(block + 16, i);
     }
     static constexpr void set_code(std::byte* block, std::size_t i, int code) noexcept {
         detail::set_nibble_of_64(block + 16, i, code);

@@ -17,8 +17,9 @@ struct q5_k : detail::packed_scales_of_8 {
     static constexpr int bits = 5;
     static constexpr int zero = 0;
 
-    static constexpr int code(const std::byte* block, std::size_t i) noexcept {
-        return detail::nibble_of_64(block + 48, i) | detail::field(block + 16 + i % 32, i / 32, 1) << 4;
+    template <class Codes = int>
+    static constexpr Codes code(const std::byte* block, std::size_t i) noexcept {
+        return detail::nibble_of_64<Codes>(block + 48, i) | detail::field<Codes>(block + 16 + i % 32, i / 32, 1) << 4;
     }
     static constexpr void set_code(std::byte* block, std::size_t i, int code) noexcept {
         detail::set_nibble_of_64(block + 48, i, code & 15);

@@ -20,9 +20,10 @@ struct q6_k {
     static constexpr int zero = 32;
     static constexpr block_layout layout{.values = 256, .span = 16, .factor = 208, .first_byte = 192, .bytes = 16};
 
-    static constexpr int code(const std::byte* block, std::size_t i) noexcept {
-        return detail::field(block + i / 128 * 64 + i % 64, i % 128 / 64, 4) |
-               detail::field(block + 128 + i / 128 * 32 + i % 32, i % 128 / 32, 2) << 4;
+    template <class Codes = int>
+    static constexpr Codes code(const std::byte* block, std::size_t i) noexcept {
+        return detail::field<Codes>(block + i / 128 * 64 + i % 64, i % 128 / 64, 4) |
+               detail::field<Codes>(block + 128 + i / 128 * 32 + i % 32, i % 128 / 32, 2) << 4;
     }
     static constexpr void set_code(std::byte* block, std::size_t i, int code) noexcept {
         detail::set_field(block + i / 128 * 64 + i % 64, i % 128 / 64, 4, code & 15);
