@@ -119,6 +119,7 @@ command bench(CLI::App& app) {
     CLI::App* const sub = app.add_subcommand("bench", "Tokens per second");
     const auto o = std::make_shared<bench_options>();
     add_options(*sub, o->model);
+    add_cache(*sub, o->model);
     add_options(*sub, o->weights);
     add_options(*sub, o->run);
     add_number(*sub, "--prompt-tokens", o->prompt_tokens, "Length of the prompt of the prefill measurement");

@@ -161,6 +161,7 @@ command complete(CLI::App& app) {
         "  earlyout complete --prompt 'import ' --policy 'margin(0.6) @ 2,4' --compare");
     const auto o = std::make_shared<complete_options>();
     add_options(*sub, o->model);
+    add_cache(*sub, o->model);
     add_options(*sub, o->prompt, "--prompt");
     CLI::Option* const suffix =
         sub->add_option("--suffix", o->suffix,

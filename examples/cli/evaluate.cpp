@@ -352,6 +352,7 @@ command evaluate(CLI::App& app) {
         "Complete pieces of real text with many exit policies and at full depth, and say what each is worth");
     const auto o = std::make_shared<evaluate_options>();
     add_options(*sub, o->model);
+    add_cache(*sub, o->model);
     add_options(*sub, o->weights);
     o->run.threads = 1;
     add_options(*sub, o->run);

@@ -287,6 +287,7 @@ command fit(CLI::App& app) {
         "fit", "Fit exit gates to a model on a pile of text, choose their thresholds, write exits.safetensors");
     const auto o = std::make_shared<fit_options>();
     add_options(*sub, o->model);
+    add_cache(*sub, o->model);
     add_options(*sub, o->weights);
     add_number(*sub, "--threads", o->threads,
                "Threads that compute; default: as many as there are processor cores, within the container's limit", 1)

@@ -175,6 +175,7 @@ command inspect(CLI::App& app) {
         app.add_subcommand("inspect", "Architecture, shapes, element types, bytes, parameters and exits");
     const auto o = std::make_shared<inspect_options>();
     add_options(*sub, o->model);
+    add_cache(*sub, o->model);
     add_options(*sub, o->weights);
     sub->add_flag("--tensors", o->tensors, "List the tensors and all that fit wrote too (the JSON always does)");
     add_json(*sub, o->json);

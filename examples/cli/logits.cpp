@@ -98,6 +98,7 @@ command logits(CLI::App& app) {
     CLI::App* const sub = app.add_subcommand("logits", "Logits of the token that follows a sequence of ids");
     const auto o = std::make_shared<logits_options>();
     add_options(*sub, o->model);
+    add_cache(*sub, o->model);
     add_ids(*sub, o->ids);
     add_options(*sub, o->weights);
     add_number(*sub, "--exit-layer", o->exit_layer, "Layers to run, from 1; default: all", 1);

@@ -7,6 +7,7 @@
 
 #include <earlyout/core/machine.hpp>
 #include <earlyout/generate/prompt.hpp>
+#include <earlyout/io/model_files.hpp>
 
 #include <algorithm>
 #include <filesystem>
@@ -31,17 +32,8 @@ double bytes_of_weight(const eo::any_format& format) {
 }
 
 double file_bytes(const std::filesystem::path& model) {
-    std::error_code ignored;
-    if (!std::filesystem::is_directory(model, ignored)) {
-        const auto size = std::filesystem::file_size(model, ignored);
-        return ignored ? 0.0 : static_cast<double>(size);
-    }
     double sum = 0.0;
-    for (std::filesystem::directory_iterator entry(model, ignored), end; entry != end; entry.increment(ignored)) {
-        if (entry->path().extension() != ".safetensors") continue;
-        const auto size = entry->file_size(ignored);
-        if (!ignored) sum += static_cast<double>(size);
-    }
+    for (const eo::io::model_file& file : eo::io::model_files(model)) sum += static_cast<double>(file.bytes);
     return sum;
 }
 

@@ -3,10 +3,16 @@
 
 #include "closest.hpp"
 #include "memory.hpp"
+#include "progress.hpp"
 
+#include <earlyout/io/load_cached.hpp>
+
+#include <cstdlib>
 #include <filesystem>
 #include <system_error>
 #include <vector>
+
+#include <unistd.h>
 
 namespace cli {
 
@@ -35,6 +41,23 @@ void check_is_there(const std::string& model) {
              path.has_parent_path() ? (parent / meant).string() : meant, "?");
 }
 
+/// Returns the folder of the model or, where that cannot be written to, the user's cache folder.
+std::filesystem::path cache_folder(const std::string& model) {
+    namespace fs = std::filesystem;
+    std::error_code ignored;
+    fs::path beside = model;
+    if (!fs::is_directory(beside, ignored)) beside = fs::path(model).has_parent_path() ? beside.parent_path() : ".";
+    if (access(beside.c_str(), W_OK) == 0) return beside;
+    if (const char* const given = std::getenv("XDG_CACHE_HOME"); given != nullptr && *given == '/') {
+        return fs::path(given) / "earlyout";
+    }
+    if (const char* const home = std::getenv("HOME"); home != nullptr && *home == '/') {
+        return fs::path(home) / ".cache" / "earlyout";
+    }
+    eo::fail(eo::errc::io, beside.string(),
+             ": --cache: expected a folder that can be written to, or XDG_CACHE_HOME or HOME to be set, found neither");
+}
+
 }  // namespace
 
 weight_formats formats_of(const std::string& folder, const weight_options& weights) {
@@ -50,8 +73,15 @@ weight_formats formats_of(const std::string& folder, const weight_options& weigh
 model load(const model_options& from, const weight_options& weights, const std::string& exits) {
     const weight_formats formats = formats_of(from.folder, weights);
     require_memory_to_load(from, formats);
-    return eo::io::load<model::network_type>(from.folder, formats.layers, formats.output, exits,
-                                             from.no_mmap ? eo::io::file_access::copied : eo::io::file_access::mapped);
+    progress_line line(true);
+    eo::io::load_options options{.exits = exits,
+                                 .access = from.no_mmap ? eo::io::file_access::copied : eo::io::file_access::mapped,
+                                 .progress = loading_progress(line)};
+    if (!from.cache) {
+        return eo::io::load<model::network_type>(from.folder, formats.layers, formats.output, options);
+    }
+    return eo::io::load_cached<model::network_type>(from.folder, formats.layers, formats.output,
+                                                    cache_folder(from.folder), options);
 }
 
 }  // namespace cli

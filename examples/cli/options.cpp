@@ -117,6 +117,12 @@ void add_options(CLI::App& app, model_options& into) {
                  "Read a packed file into memory, in place of using it in place: it may then be overwritten");
 }
 
+void add_cache(CLI::App& app, model_options& into) {
+    app.add_flag("--cache", into.cache,
+                 "Keep the model packed in its weight format beside it, or where that cannot be written to in the "
+                 "user's cache folder: the next start maps that file");
+}
+
 void add_options(CLI::App& app, text_options& into, const std::string& name) {
     CLI::Option* const text = app.add_option(name, into.text, "The text itself")->type_name("TEXT");
     app.add_option("--file", into.file, "File with the text; default: standard input")

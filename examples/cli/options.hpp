@@ -25,8 +25,11 @@ namespace eo = earlyout;
 struct model_options {
     std::string folder;
     bool no_mmap = false;  ///< a packed file's matrices are read into memory, not used in place
+    bool cache = false;    ///< the model is kept packed, for the next start
 };
 void add_options(CLI::App& app, model_options& into);
+/// --cache, for commands that load the weights
+void add_cache(CLI::App& app, model_options& into);
 
 /// --dtype, --output-dtype: weight formats, or "auto" for the smallest that loses nothing.
 struct weight_options {

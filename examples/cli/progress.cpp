@@ -35,6 +35,14 @@ std::function<void(std::string_view, std::size_t, std::size_t)> timed_progress(p
     };
 }
 
+std::function<void(std::size_t, std::size_t)> loading_progress(progress_line& line) {
+    using clock = std::chrono::steady_clock;
+    return [&line, begun = clock::now()](std::size_t done, std::size_t all) {
+        const std::chrono::duration<double> passed = clock::now() - begun;
+        if (passed.count() > 0.5) line(bar("loading", done, all, passed.count()));
+    };
+}
+
 std::string bar(const std::string& what, std::size_t done, std::size_t all, double seconds) {
     constexpr std::size_t width = 24;
     const double share = all == 0 ? 1.0 : std::min(1.0, static_cast<double>(done) / static_cast<double>(all));

@@ -3,6 +3,7 @@
 #include "commands.hpp"
 #include "model.hpp"
 #include "options.hpp"
+#include "progress.hpp"
 #include "report.hpp"
 
 #include <earlyout/io/packed_writer.hpp>
@@ -41,8 +42,10 @@ std::string copy_exits(const std::filesystem::path& from, const std::filesystem:
 int run(const quantize_options& o) {
     const auto start = std::chrono::steady_clock::now();
     const weight_formats formats = formats_of(o.model.folder, o.weights);
-    const std::size_t bytes =
-        eo::io::write_packed<eo::any_model>(o.out, o.model.folder, formats.layers, formats.output);
+    progress_line line(!o.quiet);
+    const std::size_t bytes = eo::io::write_packed<eo::any_model>(o.out, o.model.folder, formats.layers, formats.output,
+                                                                  {.progress = loading_progress(line)});
+    line.clear();
     const std::string exits = copy_exits(o.model.folder, o.out);
     const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
     if (o.json) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -187,7 +188,8 @@ TEST_CASE("windows, scaled rotary positions and experts of a gguf file", "[io][g
           thrown(errc::unsupported, {"m.gguf", "'llama.expert_count'", "8"}));
     CHECK(opening(llama("qwen2").set("qwen2.attention.sliding_window", 8u)) ==
           thrown(errc::unsupported, {"'qwen2.attention.sliding_window'", "8"}));
-    CHECK(opening(llama().set("split.count", 2u)) == thrown(errc::unsupported, {"'split.count'", "one file", "2"}));
+    CHECK(opening(llama().set("split.count", 2u)) ==
+          thrown(errc::unsupported, {"m.gguf", "'split.count'", "NAME-00001-of-00002.gguf", "part 1"}));
     CHECK(opening(llama("gemma")) ==
           thrown(errc::unsupported, {"'general.architecture'", "gpt2, llama, qwen2, qwen3, starcoder2", "'gemma'"}));
     CHECK(opening(gguf_builder()) == thrown(errc::unsupported, {"'general.architecture'", "''"}));
@@ -231,4 +233,49 @@ TEST_CASE("GPT-2 and StarCoder2 have other names", "[io][gguf_checkpoint]") {
     CHECK(second.real("norm_epsilon") == 0.5);
     CHECK(second.integer("sliding_window") == 5);
     CHECK(second.find("model.layers.0.mlp.c_proj.weight") != nullptr);
+}
+
+namespace {
+
+/// Part `number` of a model in `count` files.
+gguf_builder part(gguf_builder made, unsigned number, unsigned count, std::int32_t tensors = 4) {
+    made.set("split.no", number - 1).set("split.count", count);
+    return made.key("split.tensors.count", eo::io::gguf_type::i32, support::raw(tensors));
+}
+
+}  // namespace
+
+TEST_CASE("a model in several files is opened by the name of any", "[io][gguf_checkpoint]") {
+    const temporary_folder folder;
+    const auto name = [](unsigned number) { return "m-0000" + std::to_string(number) + "-of-00003.gguf"; };
+    const auto opening_part = [&](unsigned number) {
+        return error_of([&] { (void)gguf_checkpoint(folder / name(number)); });
+    };
+    const std::vector<float> norm(d, 2.0f), other(d, 3.0f);
+    folder.write(name(1), part(llama(), 1, 3).bytes());
+    folder.write(name(2), part(gguf_builder(), 2, 3).floats("output_norm.weight", {d}, norm).bytes());
+    CHECK(opening_part(1) == thrown(errc::no_such_file, {"m-00003-of-00003.gguf", "part 1 of 3", "1 is missing"}));
+    const auto last = [&](std::uint32_t number) {
+        return part(gguf_builder(), number, 3)
+            .floats("blk.0.attn_norm.weight", {d}, other)
+            .floats("blk.0.ffn_norm.weight", {d}, norm);
+    };
+    folder.write(name(3), last(3).bytes());
+    for (const unsigned number : {1u, 2u, 3u}) {
+        const gguf_checkpoint from(folder / name(number));
+        CHECK(from.path() == folder / name(1));
+        CHECK(eo::read_tensor(from, "model.norm.weight", {d}) == norm);
+        CHECK(eo::read_tensor(from, "model.layers.0.input_layernorm.weight", {d}) == other);
+        std::string names;
+        from.for_each_tensor([&](const eo::tensor_view& view) { names += view.name + ' '; });
+        CHECK(names == "blk.0.attn_norm.weight blk.0.ffn_norm.weight output_norm.weight token_embd.weight ");
+    }
+    folder.write(name(3), last(2).bytes());
+    CHECK(opening_part(3) == thrown(errc::mismatch, {"m-00003", "'split.no'", "part 3 of 3", "part 2 of 3"}));
+    folder.write(name(3), last(3).floats("token_embd.weight", {d}, norm).bytes());
+    CHECK(opening_part(2) == thrown(errc::malformed_file, {"m-00003", "'token_embd.weight'", "another part"}));
+    folder.write(name(3), part(gguf_builder(), 3, 3).floats("blk.0.attn_norm.weight", {d}, other).bytes());
+    CHECK(opening_part(2) == thrown(errc::malformed_file, {"'split.tensors.count'", "expected 4", "found 3"}));
+    std::filesystem::remove(folder / name(1));
+    CHECK(opening_part(2) == thrown(errc::no_such_file, {"m-00001-of-00003.gguf"}));
 }

@@ -27,7 +27,7 @@ TEST_CASE("a model that does not fit into memory is one error", "[io][errors]") 
     check([&] { eo::io::write_packed<eo::any_model>(packed, source, int8, stored); });
     CHECK(std::distance(std::filesystem::directory_iterator(folder.path()), {}) == 1);  // nothing half written
     for (const eo::io::file_access access : {eo::io::file_access::mapped, eo::io::file_access::copied}) {
-        check([&] { (void)eo::io::load<eo::any_model>(packed, stored, stored, {}, access); });
+        check([&] { (void)eo::io::load<eo::any_model>(packed, stored, stored, {.access = access}); });
     }
     check([&] { (void)eo::io::open_checkpoint(source); });
     check([&] { (void)eo::io::hugging_face_checkpoint(source); });

@@ -236,7 +236,7 @@ TEST_CASE("a packed file that was read into memory may be overwritten", "[io][pa
     const auto mapped = eo::io::load<eo::any_model>(packed, eo::any_format::as_stored());
     const auto expected = last_logits(mapped.network());
     const auto copied = eo::io::load<eo::any_model>(packed, eo::any_format::as_stored(), eo::any_format::as_stored(),
-                                                    {}, eo::io::file_access::copied);
+                                                    {.access = eo::io::file_access::copied});
     CHECK(support::same_bits(last_logits(copied.network()), expected));
     eo::io::write_packed<eo::any_model>(packed, support::golden_folder("llama_gqa"), eo::any_format("int8"),
                                         eo::any_format("int8"));  // by rename: the mapped file is unchanged

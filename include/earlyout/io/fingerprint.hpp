@@ -29,6 +29,9 @@ public:
         add_bytes(tensor.bytes);
     }
 
+    /// Adds a text, for stamps of other things than weights.
+    void add_text(std::string_view text) noexcept { add_bytes(std::as_bytes(std::span(text))); }
+
     /// Returns 16 hexadecimal digits.
     [[nodiscard]] std::string text() const {
         static constexpr std::string_view digits = "0123456789abcdef";

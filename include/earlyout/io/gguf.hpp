@@ -7,7 +7,7 @@
 #include <earlyout/io/detail/model_path.hpp>
 #include <earlyout/io/gguf_checkpoint.hpp>
 #include <earlyout/io/gguf_text.hpp>
-#include <earlyout/io/mapped_file.hpp>
+#include <earlyout/io/load_options.hpp>
 #include <earlyout/io/pretrained.hpp>
 
 #include <filesystem>
@@ -20,12 +20,11 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 template <class Network>
 [[nodiscard]] pretrained<Network> load_gguf(const std::filesystem::path& file, typename Network::format format,
                                             typename Network::format output_format,
-                                            const std::filesystem::path& exits_file = {},
-                                            file_access access = file_access::mapped) try {
+                                            const load_options& options = {}) try {
     detail::refuse_missing_model(file);
     detail::refuse_part_of_model(file);
-    const gguf_checkpoint from(file, access);
-    return detail::load_from<Network>(from, read_text(from), format, output_format, exits_file);
+    gguf_checkpoint from(file, options.access);
+    return detail::load_from<Network>(from, read_text(from), format, output_format, options);
 } catch (...) {
     earlyout::detail::rethrow_as_error(file.native());
 }

@@ -26,9 +26,10 @@ struct gguf_architecture;
 }  // namespace detail
 
 /// A GGUF file as a checkpoint with Hugging Face's configuration keys, tensor names and row order for its architecture:
-/// `gpt2`, `llama` (Mistral too), `qwen2`, `qwen3` or `starcoder2`. The file stays mapped during the lifetime of this
-/// object. GPT-2's matrices are [out, in] in GGUF, which `conv1d_layout` states; the divisors of Llama 3.1's rotary
-/// frequencies are the tensor `rope_freqs.weight`.
+/// `gpt2`, `llama` (Mistral too), `qwen2`, `qwen3` or `starcoder2`. A model in several files (NAME-00001-of-00003.gguf)
+/// is opened by the name of any of them. Files stay mapped during the lifetime of this object. GPT-2's matrices are
+/// [out, in] in GGUF, which `conv1d_layout` states; the divisors of Llama 3.1's rotary frequencies are the tensor
+/// `rope_freqs.weight`.
 class gguf_checkpoint final : public stored_checkpoint {
 public:
     /// @throws error (no_such_file, malformed_file), (unsupported) for another architecture
@@ -38,7 +39,7 @@ public:
     gguf_checkpoint(std::span<const std::byte> bytes, const std::string& source);
 
     [[nodiscard]] const std::filesystem::path& path() const noexcept override { return path_; }
-    /// Returns the file's own contents.
+    /// Returns the file's own contents; of several files, those of the first, which has the metadata.
     [[nodiscard]] const gguf& contents() const noexcept { return contents_; }
 
     [[nodiscard]] const flat_config& config() const noexcept override { return config_; }
@@ -50,7 +51,23 @@ public:
 
 private:
     gguf_checkpoint(std::optional<mapped_file> file, std::span<const std::byte> bytes,
-                    const std::filesystem::path& path);
+                    const std::filesystem::path& path, file_access access);
+
+    /// A further file of a model in several.
+    struct part {
+        mapped_file file;
+        gguf contents;
+    };
+    void open_parts(file_access access);
+    void discard(std::span<const std::byte> bytes) const noexcept override;
+    /// Calls visit(contents) with each file's.
+    template <class Visit>
+    void for_each_file(Visit visit) const {
+        visit(contents_);
+        for (const part& p : parts_) visit(p.contents);
+    }
+    /// Returns the tensor that a file stores under this name, or nullptr.
+    [[nodiscard]] const tensor_view* stored(std::string_view name) const;
 
     /// State made on demand.
     struct state {
@@ -89,6 +106,7 @@ private:
     std::filesystem::path path_;
     std::optional<mapped_file> file_;
     gguf contents_;
+    std::vector<part> parts_;
     const detail::gguf_architecture* of_;
     flat_config config_;
     std::map<std::string, std::string, std::less<>> places_;  ///< our name to the file's

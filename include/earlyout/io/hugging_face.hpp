@@ -6,7 +6,7 @@
 #include <earlyout/io/detail/load_from.hpp>
 #include <earlyout/io/hugging_face_checkpoint.hpp>
 #include <earlyout/io/hugging_face_text.hpp>
-#include <earlyout/io/mapped_file.hpp>
+#include <earlyout/io/load_options.hpp>
 #include <earlyout/io/pretrained.hpp>
 
 #include <filesystem>
@@ -20,10 +20,9 @@ template <class Network>
 [[nodiscard]] pretrained<Network> load_hugging_face(const std::filesystem::path& folder,
                                                     typename Network::format format,
                                                     typename Network::format output_format,
-                                                    const std::filesystem::path& exits_file = {},
-                                                    file_access access = file_access::mapped) try {
-    const hugging_face_checkpoint from(folder, access);
-    return detail::load_from<Network>(from, read_text(from), format, output_format, exits_file);
+                                                    const load_options& options = {}) try {
+    hugging_face_checkpoint from(folder, options.access);
+    return detail::load_from<Network>(from, read_text(from), format, output_format, options);
 } catch (...) {
     earlyout::detail::rethrow_as_error(folder.native());
 }

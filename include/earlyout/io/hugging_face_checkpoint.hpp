@@ -32,6 +32,9 @@ public:
     void for_each_tensor(function_ref<void(const tensor_view&)> visit) const override;
 
 private:
+    void discard(std::span<const std::byte> bytes) const noexcept override {
+        for (const auto& [name, file] : shards_) file.discard(bytes);
+    }
     [[noreturn]] void refuse_without(const std::filesystem::path& file, const char* beside) const;
 
     using shard_map = std::map<std::string, safetensors_file, std::less<>>;

@@ -6,6 +6,7 @@
 #include <earlyout/io/detail/model_path.hpp>
 #include <earlyout/io/gguf.hpp>
 #include <earlyout/io/hugging_face.hpp>
+#include <earlyout/io/load_options.hpp>
 #include <earlyout/io/packed.hpp>
 #include <earlyout/io/pretrained.hpp>
 #include <earlyout/io/stored_checkpoint.hpp>
@@ -25,22 +26,18 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 /// @tparam Network an architecture, such as gpt2<> or gpt2<bf16>
 /// @param format   of the weights, if the network chooses it at run time: any_format("int8")
 /// @param output_format of the output matrix, if different
-/// @param exits_file fitted exits to use in place of the model's; empty: the model's, if there are any
-/// @param access   mapped: a packed file's matrices are used in place, and it must not be overwritten while the model
-///                 lives (replacing it by rename is safe); copied: they are read into memory
+/// @param options how: threads, progress, the file of exits, whether files are mapped
 /// @throws error; the message names the file, the item, what was expected and what was found
 template <class Network>
 [[nodiscard]] pretrained<Network> load(const std::filesystem::path& model, typename Network::format format,
-                                       typename Network::format output_format,
-                                       const std::filesystem::path& exits_file = {},
-                                       file_access access = file_access::mapped) {
+                                       typename Network::format output_format, const load_options& options = {}) {
     if (!detail::is_file(model)) {
-        return load_hugging_face<Network>(model, format, output_format, exits_file, access);
+        return load_hugging_face<Network>(model, format, output_format, options);
     }
     bool packed = false;
     earlyout::detail::only_errors(model.native(), [&] { packed = is_packed_file(model); });
-    return packed ? load_packed<Network>(model, format, output_format, exits_file, access)
-                  : load_gguf<Network>(model, format, output_format, exits_file, access);
+    return packed ? load_packed<Network>(model, format, output_format, options)
+                  : load_gguf<Network>(model, format, output_format, options);
 }
 template <class Network>
 [[nodiscard]] pretrained<Network> load(const std::filesystem::path& model, typename Network::format format = {}) {

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstring>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -69,6 +70,17 @@ public:
     [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return {data_, size_}; }
     [[nodiscard]] std::string_view text() const noexcept {
         return size_ == 0 ? std::string_view() : std::string_view(reinterpret_cast<const char*>(data_), size_);
+    }
+
+    /// Gives back the memory of a part of a mapped file, which is read again if it is touched. Nothing for bytes of
+    /// other memory.
+    void discard(std::span<const std::byte> part) const noexcept {
+        const std::less<const std::byte*> before;
+        if (copy_ != nullptr || data_ == nullptr || part.empty() || before(part.data(), data_) ||
+            before(data_ + size_, part.data() + part.size())) {
+            return;
+        }
+        platform::discard(part.data(), part.size());
     }
 
 private:

@@ -5,7 +5,7 @@
 #include <earlyout/core/error.hpp>
 #include <earlyout/io/detail/load_from.hpp>
 #include <earlyout/io/detail/model_path.hpp>
-#include <earlyout/io/mapped_file.hpp>
+#include <earlyout/io/load_options.hpp>
 #include <earlyout/io/model_text.hpp>
 #include <earlyout/io/packed_checkpoint.hpp>
 #include <earlyout/io/pretrained.hpp>
@@ -24,11 +24,10 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 template <class Network>
 [[nodiscard]] pretrained<Network> load_packed(const std::filesystem::path& file, typename Network::format format,
                                               typename Network::format output_format,
-                                              const std::filesystem::path& exits_file = {},
-                                              file_access access = file_access::mapped) try {
+                                              const load_options& options = {}) try {
     detail::refuse_missing_model(file);
-    const packed_checkpoint from(file, access);
-    return detail::load_from<Network>(from, read_text(from), format, output_format, exits_file);
+    packed_checkpoint from(file, options.access);
+    return detail::load_from<Network>(from, read_text(from), format, output_format, options);
 } catch (...) {
     earlyout::detail::rethrow_as_error(file.native());
 }

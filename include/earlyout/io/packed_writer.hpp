@@ -3,7 +3,9 @@
 #define EARLYOUT_IO_PACKED_WRITER_HPP
 
 #include <earlyout/core/error.hpp>
+#include <earlyout/io/detail/load_from.hpp>
 #include <earlyout/io/load.hpp>
+#include <earlyout/io/load_options.hpp>
 #include <earlyout/io/stored_checkpoint.hpp>
 #include <earlyout/weights/checkpoint_record.hpp>
 #include <earlyout/weights/packed_weights.hpp>
@@ -54,16 +56,18 @@ std::size_t write_packed(const std::filesystem::path& path, const stored_checkpo
 /// Reads a model and writes it as one packed file, its matrices in the formats given.
 /// @tparam Network an architecture, or any_model
 /// @param model a Hugging Face folder or a GGUF file
+/// @param options how it is read
 /// @return bytes written
 /// @throws error as load(), and as write_packed() of a network
 template <class Network>
 std::size_t write_packed(const std::filesystem::path& path, const std::filesystem::path& model,
-                         typename Network::format format, typename Network::format output_format) try {
-    const std::unique_ptr<stored_checkpoint> from = open_checkpoint(model);
+                         typename Network::format format, typename Network::format output_format,
+                         const load_options& options = {}) try {
+    const std::unique_ptr<stored_checkpoint> from = open_checkpoint(model, options.access);
     if (from->is_packed()) {
         fail(errc::unsupported, from->source(), ": expected a Hugging Face folder or a GGUF file, found a packed file");
     }
-    return write_packed(path, *from, Network::from_checkpoint(*from, format, output_format));
+    return write_packed(path, *from, detail::read_network<Network>(*from, format, output_format, options));
 } catch (...) {
     earlyout::detail::rethrow_as_error(model.native());
 }

@@ -96,6 +96,8 @@ public:
 
     [[nodiscard]] const safetensors& contents() const noexcept { return contents_; }
     [[nodiscard]] const std::string& path() const noexcept { return file_.path(); }
+    /// Gives back the memory of tensors' bytes: mapped_file::discard().
+    void discard(std::span<const std::byte> part) const noexcept { file_.discard(part); }
 
 private:
     mapped_file file_;

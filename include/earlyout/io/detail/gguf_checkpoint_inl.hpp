@@ -5,6 +5,8 @@
 
 #include <earlyout/core/error.hpp>
 #include <earlyout/io/detail/gguf_names.hpp>
+#include <earlyout/io/detail/gguf_part_name.hpp>
+#include <earlyout/io/detail/model_path.hpp>
 #include <earlyout/io/gguf_checkpoint.hpp>
 #include <earlyout/io/gguf_file.hpp>
 #include <earlyout/io/mapped_file.hpp>
@@ -35,10 +37,10 @@ void gguf_checkpoint::unsupported(std::string_view key, std::string_view expecte
 }
 
 EARLYOUT_IO_INLINE gguf_checkpoint::gguf_checkpoint(const std::filesystem::path& path, file_access access)
-    : gguf_checkpoint(mapped_file(path, access), {}, path) {}
+    : gguf_checkpoint(mapped_file(detail::first_gguf_part(path), access), {}, detail::first_gguf_part(path), access) {}
 
 EARLYOUT_IO_INLINE gguf_checkpoint::gguf_checkpoint(std::span<const std::byte> bytes, const std::string& source)
-    : gguf_checkpoint(std::nullopt, bytes, source) {}
+    : gguf_checkpoint(std::nullopt, bytes, source, file_access::mapped) {}
 
 EARLYOUT_IO_INLINE const tensor_view* gguf_checkpoint::find(std::string_view name) const {
     const auto place = places_.find(name);
@@ -46,39 +48,105 @@ EARLYOUT_IO_INLINE const tensor_view* gguf_checkpoint::find(std::string_view nam
     const std::lock_guard lock(state_->guard);
     const auto known = state_->views.find(name);
     if (known != state_->views.end()) return &known->second;
-    tensor_view view = *contents().find(place->second);
+    tensor_view view = *stored(place->second);
     view.name = name;
     if (const std::size_t heads = turned_heads(name); heads != 0) {
+        const std::span<const std::byte> bytes = view.bytes;
         view.bytes = state_->owned.emplace_back(turned_back(view, heads));
+        discard(bytes);
     }
     return &state_->views.emplace(name, std::move(view)).first->second;
 }
 
 EARLYOUT_IO_INLINE void gguf_checkpoint::for_each_tensor(function_ref<void(const tensor_view&)> visit) const {
-    for (const auto& [name, view] : contents().tensors()) visit(view);
+    if (parts_.empty()) {
+        for (const auto& [name, view] : contents().tensors()) visit(view);
+        return;
+    }
+    std::map<std::string_view, const tensor_view*> all;
+    for_each_file([&](const gguf& file) {
+        for (const auto& [name, view] : file.tensors()) all.emplace(name, &view);
+    });
+    for (const auto& [name, view] : all) visit(*view);
+}
+
+EARLYOUT_IO_INLINE const tensor_view* gguf_checkpoint::stored(std::string_view name) const {
+    const tensor_view* found = contents().find(name);
+    for (const part& p : parts_) found = found == nullptr ? p.contents.find(name) : found;
+    return found;
+}
+
+EARLYOUT_IO_INLINE void gguf_checkpoint::discard(std::span<const std::byte> bytes) const noexcept {
+    if (file_) file_->discard(bytes);
+    for (const part& p : parts_) p.file.discard(bytes);
+}
+
+EARLYOUT_IO_INLINE void gguf_checkpoint::open_parts(file_access access) {
+    const std::int64_t count = contents().integer("split.count").value_or(1);
+    if (count <= 1) return;
+    const auto name = file_ ? detail::gguf_part_name::of(path_.filename().string()) : std::nullopt;
+    if (!name || static_cast<std::int64_t>(name->count) != count || contents().integer("split.no").value_or(0) != 0) {
+        fail(errc::unsupported, source(), ": key 'split.count': expected files named NAME-00001-of-",
+             detail::gguf_part_name::digits(static_cast<std::size_t>(count)), ".gguf and on for a model in ", count,
+             " files, found part ", contents().integer("split.no").value_or(0) + 1, " under this name");
+    }
+    const std::filesystem::path folder = path_.parent_path();
+    std::size_t missing = 0;
+    std::filesystem::path first_missing;
+    for (std::size_t number = 2; number <= name->count; ++number) {
+        if (detail::exists(folder / name->number(number))) continue;
+        if (missing++ == 0) first_missing = folder / name->number(number);
+    }
+    if (missing != 0) {
+        fail(errc::no_such_file, first_missing.string(), ": no such file, though ", path_.filename().string(),
+             " is part 1 of ", name->count, ": ", missing, missing == 1 ? " is missing" : " are missing");
+    }
+    std::uint64_t tensors = contents().tensors().size() + contents().others().size();
+    parts_.reserve(name->count - 1);
+    for (std::size_t number = 2; number <= name->count; ++number) {
+        mapped_file file(folder / name->number(number), access);
+        gguf own(file.bytes(), file.path());
+        const std::int64_t no = own.integer("split.no").value_or(-1), of = own.integer("split.count").value_or(0);
+        if (no + 1 != static_cast<std::int64_t>(number) || of != count) {
+            fail(errc::mismatch, file.path(), ": key 'split.no': expected part ", number, " of ", count,
+                 ", found part ", no + 1, " of ", of);
+        }
+        const auto refuse_twice = [&](const std::string& tensor) {
+            if (!has(tensor)) return;
+            fail(errc::malformed_file, file.path(), ": tensor '", tensor,
+                 "': expected once, found in another part too");
+        };
+        for (const auto& [tensor, view] : own.tensors()) refuse_twice(tensor);
+        for (const auto& [tensor, type] : own.others()) refuse_twice(tensor);
+        tensors += own.tensors().size() + own.others().size();
+        parts_.push_back({std::move(file), std::move(own)});
+    }
+    const auto expected = contents().integer("split.tensors.count");
+    if (expected && *expected != static_cast<std::int64_t>(tensors)) {
+        fail(errc::malformed_file, source(), ": key 'split.tensors.count': expected ", *expected,
+             " tensors in all parts, found ", tensors);
+    }
 }
 
 EARLYOUT_IO_INLINE gguf_checkpoint::gguf_checkpoint(std::optional<mapped_file> file, std::span<const std::byte> bytes,
-                                                    const std::filesystem::path& path) try
+                                                    const std::filesystem::path& path, file_access access) try
     : path_(path),
       file_(std::move(file)),
       contents_(file_ ? file_->bytes() : bytes, path_.string()),
       of_(&find_architecture()),
       config_(path_.string()),
       state_(std::make_unique<state>()) {
+    open_parts(access);
     read_config();
-    for (const auto& [name, view] : contents().tensors()) place(name);
-    for (const auto& [name, type] : contents().others()) place(name);
+    for_each_file([&](const gguf& one) {
+        for (const auto& [name, view] : one.tensors()) place(name);
+        for (const auto& [name, type] : one.others()) place(name);
+    });
 } catch (...) {
     earlyout::detail::rethrow_as_error(path.native());
 }
 
 EARLYOUT_IO_INLINE const detail::gguf_architecture& gguf_checkpoint::find_architecture() const {
-    if (const auto parts = contents().integer("split.count"); parts.value_or(1) > 1) {
-        fail(errc::unsupported, source(), ": key 'split.count': expected a model in one file, found part ",
-             contents().integer("split.no").value_or(0) + 1, " of ", *parts,
-             ": join them with `llama-gguf-split --merge`");
-    }
     const std::string_view name = contents().text("general.architecture").value_or("");
     std::string known;
     for (const detail::gguf_architecture& a : detail::gguf_architectures) {
@@ -110,7 +178,7 @@ EARLYOUT_IO_INLINE void gguf_checkpoint::read_config() {
     }
     read_scales();
     config_.set("model_type", type);
-    if (const tensor_view* tokens = contents().find("token_embd.weight"); tokens != nullptr) {
+    if (const tensor_view* tokens = stored("token_embd.weight"); tokens != nullptr) {
         if (!tokens->shape.empty()) config_.set("vocab_size", static_cast<std::int64_t>(tokens->shape.front()));
     }
     config_.set("tie_word_embeddings", !has("output.weight"));
@@ -182,7 +250,10 @@ EARLYOUT_IO_INLINE void gguf_checkpoint::read_rotary() {
 }
 
 EARLYOUT_IO_INLINE bool gguf_checkpoint::has(std::string_view tensor) const {
-    return contents().tensors().contains(tensor) || contents().others().contains(tensor);
+    bool found = false;
+    for_each_file(
+        [&](const gguf& file) { found = found || file.tensors().contains(tensor) || file.others().contains(tensor); });
+    return found;
 }
 
 EARLYOUT_IO_INLINE void gguf_checkpoint::place(const std::string& name) {
