@@ -93,6 +93,7 @@ int run(const std::string& folder, std::span<char*> files) {
                           {"q5_0, output int8", eo::q5_0{}, eo::int8{}, eo::f32{}},
                           {"q4_1, output int8", eo::q4_1{}, eo::int8{}, eo::f32{}},
                           {"iq4_nl, output int8", eo::iq4_nl{}, eo::int8{}, eo::f32{}},
+                          {"mxfp4, output int8", eo::mxfp4{}, eo::int8{}, eo::f32{}},
                           {"f32, kv f16", eo::f32{}, eo::f32{}, eo::f16{}},
                           {"f32, kv bf16", eo::f32{}, eo::f32{}, eo::bf16{}}};
     predictions exact;

@@ -43,18 +43,18 @@ double error_of_format() {
 
 TEST_CASE("the error of rounding weights matches the bits", "[kernels][quantize]") {
     CHECK(error_of_format<eo::int8>() < 0.005);
-    CHECK(error_of_format<eo::q6_k>() < 0.022);
-    CHECK(error_of_format<eo::q5_k>() < 0.042);
-    CHECK(error_of_format<eo::q5_1>() < 0.042);
-    CHECK(error_of_format<eo::q5_0>() < 0.048);
-    CHECK(error_of_format<eo::q4_1>() < 0.088);
-    CHECK(error_of_format<eo::q4_k>() < 0.09);
+    CHECK(error_of_format<eo::q6_k>() < 0.0175);
+    CHECK(error_of_format<eo::q5_k>() < 0.037);
+    CHECK(error_of_format<eo::q5_1>() < 0.035);
+    CHECK(error_of_format<eo::q5_0>() < 0.041);
+    CHECK(error_of_format<eo::q4_1>() < 0.074);
+    CHECK(error_of_format<eo::q4_k>() < 0.075);
     CHECK(error_of_format<eo::int4>() < 0.09);
-    CHECK(error_of_format<eo::iq4_nl>() < 0.11);
-    CHECK(error_of_format<eo::iq4_xs>() < 0.11);
-    CHECK(error_of_format<eo::mxfp4>() < 0.2);
-    CHECK(error_of_format<eo::q3_k>() < 0.24);
-    CHECK(error_of_format<eo::q2_k>() < 0.45);
+    CHECK(error_of_format<eo::iq4_nl>() < 0.078);
+    CHECK(error_of_format<eo::iq4_xs>() < 0.078);
+    CHECK(error_of_format<eo::mxfp4>() < 0.125);
+    CHECK(error_of_format<eo::q3_k>() < 0.15);
+    CHECK(error_of_format<eo::q2_k>() < 0.29);
 }
 
 TEMPLATE_LIST_TEST_CASE("zeros, subnormals and huge weights stay finite", "[kernels][quantize]",
