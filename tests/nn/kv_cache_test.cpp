@@ -215,8 +215,7 @@ TEMPLATE_TEST_CASE("a cache attends in the format that it stores", "[nn][kv_cach
         const eo::kernels::head_query queries[] = {to(expected), to(found), to(of_static_size)};
         const std::span<const eo::kernels::head_query> each(queries);
         eo::kernels::attend(TestType{}, each.subspan(0, 1), cache.keys<TestType>(1, head),
-                            cache.values<TestType>(1, head), cache.value_stride(), eo::extent<>(head_dim), 0.25f,
-                            scratch.data());
+                            cache.values<TestType>(1, head), eo::extent<>(head_dim), 0.25f, scratch.data());
         cache.attend(1, head, each.subspan(1, 1), eo::extent<>(head_dim), 0.25f, scratch.data());
         cache.attend(1, head, each.subspan(2, 1), eo::extent<head_dim>(), 0.25f, scratch.data());
         CHECK(found == expected);
