@@ -105,7 +105,8 @@ TEST_CASE("long caches are attended to by their definition, by any number of thr
     }
 }
 
-TEMPLATE_TEST_CASE("a very long cache is computed in rounds", "[nn][attention][arithmetic]", eo::f32, eo::f16) {
+TEMPLATE_TEST_CASE("a very long cache is computed in rounds", "[nn][attention][arithmetic]", eo::f32, eo::f16,
+                   eo::int8) {
     support::random_source random(2);
     const heads_of of{3, 1, 5};
     eo::kv_cache cache = filled(of, 40 * eo::kernels::score_stretch + 17, TestType{}, random);

@@ -3,6 +3,7 @@
 #define EARLYOUT_KERNELS_ATTENTION_HPP
 
 #include <earlyout/core/extent.hpp>
+#include <earlyout/kernels/attention_codes.hpp>
 #include <earlyout/kernels/attention_merge.hpp>
 #include <earlyout/kernels/attention_stretch.hpp>
 
@@ -29,7 +30,7 @@ template <class Arch = default_arch>
 /// @param keys    one head's keys, see kv_layout
 /// @param values  its values
 /// @param scratch [attention_scratch(head_dim)]
-template <class Arch = default_arch, class Format, class HeadDim>
+template <class Arch = default_arch, cached_format Format, class HeadDim>
 void attend(Format format, std::span<const head_query> queries, const typename kv_layout<Format>::element* keys,
             const typename kv_layout<Format>::element* values, HeadDim head_dim, float scale, float* scratch,
             Arch arch = {}) noexcept {
@@ -64,6 +65,7 @@ void attend(Format format, std::span<const head_query> queries, const typename k
 EARLYOUT_DETAIL_ATTEND(f32);
 EARLYOUT_DETAIL_ATTEND(bf16);
 EARLYOUT_DETAIL_ATTEND(f16);
+EARLYOUT_DETAIL_ATTEND(int8);
 #undef EARLYOUT_DETAIL_ATTEND
 
 }  // namespace kernels

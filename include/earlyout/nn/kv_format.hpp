@@ -73,8 +73,9 @@ struct kv_operations_on {
 
 }  // namespace detail
 
-/// Format in which a sequence stores its keys and values: f32{}, the default, exact; f16{} or bf16{}, each value
-/// rounded separately, in half the memory. A program compiles the kernels of the formats that it names, and of f32.
+/// Format in which a sequence stores its keys and values: f32{}, the default, exact; f16{} or bf16{}, each component
+/// rounded separately, in half the memory; int8{}, in little more than a quarter, codes with one scale for each head's
+/// key and value. A program compiles the kernels of the formats that it names, and of f32.
 class kv_format {
 public:
     kv_format() noexcept : kv_format(f32{}) {}
@@ -82,7 +83,7 @@ public:
     // NOLINTNEXTLINE(google-explicit-constructor): each format is one
     kv_format(Stored) noexcept : operations_(&detail::kv_operations_on<Stored>::all) {}
 
-    /// Returns "f32", "f16" or "bf16".
+    /// Returns "f32", "f16", "bf16" or "int8".
     [[nodiscard]] const char* name() const noexcept { return operations_->name; }
     /// Returns the bytes that a query reads of one head's key and value of an entry, scales and padding included.
     [[nodiscard]] std::size_t entry_bytes(std::size_t head_dim) const noexcept {
@@ -101,17 +102,17 @@ private:
 class any_kv_format : public kv_format {
 public:
     // Templates, so that programs that do not call them do not compile those kernels.
-    /// @param name "f32", "bf16" or "f16"
+    /// @param name "f32", "bf16", "f16" or "int8"
     /// @throws error (unsupported) for any other
     template <std::convertible_to<std::string_view> Name>
-    explicit any_kv_format(const Name& name) : kv_format(find<f32, bf16, f16>(std::string_view(name))) {}
-    /// @throws error (unsupported) for a type that is not one of those
+    explicit any_kv_format(const Name& name) : kv_format(find<f32, bf16, f16, int8>(std::string_view(name))) {}
+    /// @throws error (unsupported) for a type that is none of f32, bf16 and f16
     template <std::same_as<dtype> Type>
     explicit any_kv_format(Type type)
-        : kv_format(find<f32, bf16, f16>(type == dtype::f32    ? "f32"
-                                         : type == dtype::bf16 ? "bf16"
-                                         : type == dtype::f16  ? "f16"
-                                                               : to_string(type))) {}
+        : kv_format(find<f32, bf16, f16, int8>(type == dtype::f32    ? "f32"
+                                               : type == dtype::bf16 ? "bf16"
+                                               : type == dtype::f16  ? "f16"
+                                                                     : to_string(type))) {}
 
 private:
     template <class... Stored>
@@ -119,7 +120,8 @@ private:
         for (const kv_format format : {kv_format(Stored{})...}) {
             if (name == format.name()) return format;
         }
-        fail(errc::unsupported, "keys and values: expected one of f32, bf16, f16; found '", std::string(name), "'");
+        fail(errc::unsupported, "keys and values: expected one of f32, bf16, f16, int8; found '", std::string(name),
+             "'");
     }
 };
 
