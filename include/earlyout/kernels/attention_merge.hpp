@@ -47,7 +47,7 @@ void merge_attention(softmax_state& state, float* values, const softmax_state& p
     if (part.sum == 0.0f) return;
     if (state.sum == 0.0f) {
         state = part;
-        std::copy_n(sums, std::size_t{head_dim}, values);
+        detail::combine<Arch>(values, sums, head_dim, [](const batch&, const batch& y) { return y; });
     } else if (part.most > state.most) {
         const float factor = std::exp(state.most - part.most);
         state = {part.most, state.sum * factor + part.sum};
