@@ -95,7 +95,8 @@ int run(const std::string& folder, std::span<char*> files) {
                           {"iq4_nl, output int8", eo::iq4_nl{}, eo::int8{}, eo::f32{}},
                           {"mxfp4, output int8", eo::mxfp4{}, eo::int8{}, eo::f32{}},
                           {"f32, kv f16", eo::f32{}, eo::f32{}, eo::f16{}},
-                          {"f32, kv bf16", eo::f32{}, eo::f32{}, eo::bf16{}}};
+                          {"f32, kv bf16", eo::f32{}, eo::f32{}, eo::bf16{}},
+                          {"f32, kv int8", eo::f32{}, eo::f32{}, eo::int8{}}};
     predictions exact;
     for (const line& l : lines) {
         const auto model = eo::io::load<network>(folder, l.layers, l.output);

@@ -116,10 +116,13 @@ void require_memory_to_load(const model_options& from, const weight_formats& for
 
 void require_memory_to_run(const model& m, const run_options& run) {
     const memory_need need = memory_of(m, run);
-    require_memory(
-        m.source(), "KV cache of " + std::to_string(need.capacity) + " tokens and scratch",
-        need.kv_cache + need.scratch, eo::available_memory(),
-        std::string("a smaller --capacity") + (run.kv_dtype == "f32" ? " or --kv-dtype f16" : "") + " takes less");
+    require_memory(m.source(), "KV cache of " + std::to_string(need.capacity) + " tokens and scratch",
+                   need.kv_cache + need.scratch, eo::available_memory(),
+                   std::string("a smaller --capacity") +
+                       (run.kv_dtype == "f32"    ? " or --kv-dtype f16"
+                        : run.kv_dtype == "int8" ? ""
+                                                 : " or --kv-dtype int8") +
+                       " takes less");
 }
 
 }  // namespace cli

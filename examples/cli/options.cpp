@@ -300,8 +300,8 @@ void add_options(CLI::App& app, run_options& into) {
         ->default_str("");
     add_number(app, "--prefill-threads", into.prefill_threads, "Threads that compute the prompt; 0: as many");
     app.add_option("--kv-dtype", into.kv_dtype,
-                   "Format to keep keys and values in: f32, or f16 or bf16 for half the bytes")
-        ->check(one_of({"f32", "f16", "bf16"}))
+                   "Format to keep keys and values in: f32, f16 or bf16 (half the bytes), or int8 (a quarter)")
+        ->check(one_of({"f32", "f16", "bf16", "int8"}))
         ->type_name("FORMAT")
         ->capture_default_str();
     add_number(

@@ -347,7 +347,8 @@ TEST_CASE("weights and cached keys and values may be rounded", "[cli][complete]"
     for (const std::vector<std::string>& rounding : {std::vector<std::string>{"--dtype", "int8"},
                                                      {"--dtype", "int4", "--output-dtype", "int8"},
                                                      {"--kv-dtype", "f16"},
-                                                     {"--kv-dtype", "bf16", "--threads", "2"}}) {
+                                                     {"--kv-dtype", "bf16", "--threads", "2"},
+                                                     {"--kv-dtype", "int8"}}) {
         CAPTURE(rounding);
         std::vector<std::string> arguments{"--json"};
         arguments.insert(arguments.end(), rounding.begin(), rounding.end());

@@ -38,17 +38,17 @@ void edit(std::mt19937& engine, ids& prompt, const ids& completion) {
 }
 
 template <class Policy>
-void check_edits(const Policy& p, std::uint32_t seed) {
+void check_edits(const Policy& p, std::uint32_t seed, const eo::session_options& stored = {}) {
     std::mt19937 engine(seed);
     ids prompt = random_prompt(engine, 12);
-    eo::session kept{small_network(), p};
+    eo::session kept{small_network(), p, stored};
     std::size_t reused = 0;
     for (int round = 0; round < 80; ++round) {
         eo::generate_options options{.max_new_tokens = 1 + engine() % 12, .seed = engine()};
         if (engine() % 2 == 0) options.temperature = 0.8f;
         if (engine() % 3 == 0) options.repetition_penalty = 1.3f;
         const eo::completion made = kept.complete(prompt, options);
-        eo::session fresh{small_network(), p};
+        eo::session fresh{small_network(), p, stored};
         INFO("round " << round << ", prompt of " << prompt.size() << ", reused " << made.stats.reused_tokens);
         REQUIRE(same_output(made, fresh.complete(prompt, options)));
         reused += made.stats.reused_tokens;
@@ -58,14 +58,15 @@ void check_edits(const Policy& p, std::uint32_t seed) {
 }
 
 template <class Policy>
-void check_rollback(const Policy& p, const eo::generate_options& options, std::uint32_t seed) {
+void check_rollback(const Policy& p, const eo::generate_options& options, std::uint32_t seed,
+                    const eo::session_options& stored = {}) {
     std::mt19937 engine(seed);
     const ids prompt = random_prompt(engine, 10);
-    eo::session plain{small_network(), p};
+    eo::session plain{small_network(), p, stored};
     plain.start(prompt, options);
     const std::vector<recorded> expected = rest_of(plain);
     const std::vector<eo::token_id> ids_expected(plain.ids().begin(), plain.ids().end());
-    eo::session s{small_network(), p};
+    eo::session s{small_network(), p, stored};
     s.start(prompt, options);
     for (int round = 0; round < 20; ++round) {
         const std::size_t target = engine() % (expected.size() + 1);
@@ -94,6 +95,7 @@ TEST_CASE("a reused session produces what a fresh one does", "[generate][rollbac
         check_edits(policy(remembering_gate{}, eo::defer{.cap = 4}), seed);
         check_edits(eo::exit_policy{eo::exit_plan{every_layer, hash}, eo::shortlist{5}, eo::defer{}}, seed);
         check_edits(eo::full_depth(), seed);
+        check_edits(policy(hash, eo::defer{.cap = 2}), seed, {.threads = 2, .kv = eo::int8{}});
     }
 }
 
@@ -107,6 +109,7 @@ TEST_CASE("a rolled back completion continues as if the removed tokens had never
             check_rollback(policy(remembering_gate{.stop_percent = 2}, eo::defer{}), options, seed);
             check_rollback(policy(remembering_gate{}, eo::omit{}), options, seed);
             check_rollback(eo::full_depth(), options, seed);
+            check_rollback(policy(remembering_gate{}, eo::omit{}), options, seed, {.kv = eo::int8{}});
         }
     }
 }

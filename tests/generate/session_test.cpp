@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <limits>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "generate/fixtures.hpp"
@@ -265,7 +266,7 @@ TEST_CASE("the prompt may have its own threads, and an executor may be borrowed"
     CHECK_THROWS_AS(run({.prefill_threads = 5000}), eo::error);
 }
 
-TEST_CASE("keys and values in 16 bits: near, and the same whatever the threads and blocks",
+TEST_CASE("rounded keys and values: near, and the same whatever the threads and blocks",
           "[generate][session][arithmetic]") {
     std::mt19937 engine(13);
     const ids prompt = random_prompt(engine, 37, 3001);
@@ -274,7 +275,7 @@ TEST_CASE("keys and values in 16 bits: near, and the same whatever the threads a
         return s.complete(prompt, {.max_new_tokens = 6});
     };
     const float exact = run(eo::f32{}, 1, 128).log_probabilities.front();
-    for (const eo::kv_format kv : {eo::kv_format(eo::f16{}), eo::kv_format(eo::bf16{})}) {
+    for (const eo::kv_format kv : {eo::kv_format(eo::f16{}), eo::kv_format(eo::bf16{}), eo::kv_format(eo::int8{})}) {
         const eo::completion first = run(kv, 1, 128);
         const float off = std::abs(first.log_probabilities.front() - exact);
         CHECK(off > 0.0f);
@@ -282,6 +283,29 @@ TEST_CASE("keys and values in 16 bits: near, and the same whatever the threads a
         for (const std::size_t block : {std::size_t{1}, std::size_t{5}}) {
             const eo::completion made = run(kv, 3, block);
             CHECK(made.ids == first.ids);
+            CHECK(same_bits(made.log_probabilities, first.log_probabilities));
+        }
+    }
+}
+
+TEST_CASE("a long context has the same bits whatever the threads and blocks", "[generate][session][arithmetic]") {
+    const eo::gpt2<> network =
+        support::random_gpt2({.layers = 3, .d_model = 24, .heads = 2, .vocab = 97, .context = 1200}, 5);
+    std::mt19937 engine(17);
+    const ids prompt = random_prompt(engine, 1100);
+    for (const eo::kv_format kv : {eo::kv_format(eo::f32{}), eo::kv_format(eo::int8{})}) {
+        const auto run = [&](std::size_t threads, std::size_t block) {
+            const eo::exit_plan plan{eo::exit_layers({1, 2}), eo::margin{.threshold = 0.02f}};
+            eo::session s{network,
+                          eo::exit_policy{plan, eo::shared_head{}, eo::defer{.cap = 3}},
+                          {.threads = threads, .block = block, .kv = kv}};
+            return s.complete(prompt, {.max_new_tokens = 20});
+        };
+        const eo::completion first = run(1, 128);
+        for (const auto& [threads, block] : {std::pair<std::size_t, std::size_t>{2, 128}, {3, 7}, {2, 1}}) {
+            const eo::completion made = run(threads, block);
+            CHECK(made.ids == first.ids);
+            CHECK(made.exit_layers == first.exit_layers);
             CHECK(same_bits(made.log_probabilities, first.log_probabilities));
         }
     }

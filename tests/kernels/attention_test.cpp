@@ -74,8 +74,8 @@ struct cache {
     template <class Arch, class HeadDim>
     void attend(std::span<const eo::kernels::head_query> queries, HeadDim size, std::size_t head, float scale) const {
         misaligned scratch(eo::kernels::attention_scratch<Arch>(head_dim), -3.0f);
-        eo::kernels::attend(Format{}, queries, keys.data() + head * head_keys, values.data() + head * head_values,
-                            value_stride, size, scale, scratch.data(), Arch{});
+        eo::kernels::attend(Format{}, queries, keys.data() + head * head_keys, values.data() + head * head_values, size,
+                            scale, scratch.data(), Arch{});
         REQUIRE(scratch.intact());
     }
 

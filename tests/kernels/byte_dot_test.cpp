@@ -47,3 +47,21 @@ void check() {
 TEMPLATE_LIST_TEST_CASE("byte_dot: four products per lane", "[kernels][byte_dot]", support::archs) {
     check<TestType>();
 }
+
+TEMPLATE_LIST_TEST_CASE("pair_dot: two products of 16-bit halves per lane", "[kernels][byte_dot]", support::archs) {
+    constexpr std::size_t w = eo::kernels::lanes<TestType>;
+    support::random_source random(2);
+    std::int8_t bytes[2 * w];
+    alignas(64) std::int16_t halves[2 * w];
+    alignas(64) std::int32_t found[w];
+    for (int round = 0; round < 100; ++round) {
+        for (std::int8_t& byte : bytes) byte = static_cast<std::int8_t>(round == 0 ? 128 : random.index(256));
+        for (std::int16_t& half : halves) half = static_cast<std::int16_t>(round < 2 ? 32767 : random.index(65536));
+        const auto pairs = int_batch<TestType>::load_aligned(reinterpret_cast<const std::int32_t*>(halves));
+        eo::kernels::pair_dot<TestType>(eo::kernels::load_byte_pairs<TestType>(bytes), pairs, int_batch<TestType>(7))
+            .store_aligned(found);
+        for (std::size_t i = 0; i < w; ++i) {
+            CHECK(found[i] == 7 + bytes[2 * i] * halves[2 * i] + bytes[2 * i + 1] * halves[2 * i + 1]);
+        }
+    }
+}

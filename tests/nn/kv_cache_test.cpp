@@ -198,7 +198,31 @@ TEST_CASE("the cache reports the bytes that a query reads of an entry", "[nn][kv
     CHECK(eo::kv_cache(shape_of(1, 2, 5), 1).entry_bytes() == (10 + 2 * key_block) * sizeof(float));
 }
 
-TEMPLATE_TEST_CASE("a cache attends in the format that it stores", "[nn][kv_cache]", eo::f32, eo::f16, eo::bf16) {
+TEST_CASE("a removed entry's place is reused by the next in int8", "[nn][kv_cache][int8]") {
+    constexpr std::size_t heads = 2, head_dim = 5, d_kv = heads * head_dim, capacity = 40;
+    eo::kv_cache used(shape_of(1, heads, head_dim), capacity, eo::int8{});
+    eo::kv_cache fresh(shape_of(1, heads, head_dim), capacity, eo::int8{});
+    support::random_source random(4);
+    const auto entry = [&](std::size_t p) { return support::random_source(static_cast<unsigned>(p)).floats(2 * d_kv); };
+    for (std::size_t p = 0; p < capacity; ++p)
+        used.append(1, p, random.floats(d_kv).data(), random.floats(d_kv).data());
+    used.truncate(0);
+    for (std::size_t p = 0; p < capacity; ++p) {
+        for (eo::kv_cache* cache : {&used, &fresh}) cache->append(1, p, entry(p).data(), entry(p).data() + d_kv);
+    }
+    using layout = eo::kernels::kv_layout<eo::int8>;
+    for (std::size_t head = 0; head < heads; ++head) {
+        const std::size_t keys = layout::key_size(head_dim, 32), values = layout::value_size(head_dim, 32);
+        CHECK(std::equal(used.keys<eo::int8>(1, head), used.keys<eo::int8>(1, head) + keys,
+                         fresh.keys<eo::int8>(1, head)));
+        CHECK(std::equal(used.values<eo::int8>(1, head), used.values<eo::int8>(1, head) + values,
+                         fresh.values<eo::int8>(1, head)));
+    }
+    CHECK(used.entry_bytes() == heads * (6 + 16 + 8));
+}
+
+TEMPLATE_TEST_CASE("a cache attends in the format that it stores", "[nn][kv_cache]", eo::f32, eo::f16, eo::bf16,
+                   eo::int8) {
     constexpr std::size_t heads = 2, head_dim = 20, entries = 37;
     eo::kv_cache cache(shape_of(1, heads, head_dim), entries, TestType{});
     support::random_source random(5);
@@ -215,8 +239,7 @@ TEMPLATE_TEST_CASE("a cache attends in the format that it stores", "[nn][kv_cach
         const eo::kernels::head_query queries[] = {to(expected), to(found), to(of_static_size)};
         const std::span<const eo::kernels::head_query> each(queries);
         eo::kernels::attend(TestType{}, each.subspan(0, 1), cache.keys<TestType>(1, head),
-                            cache.values<TestType>(1, head), cache.value_stride(), eo::extent<>(head_dim), 0.25f,
-                            scratch.data());
+                            cache.values<TestType>(1, head), eo::extent<>(head_dim), 0.25f, scratch.data());
         cache.attend(1, head, each.subspan(1, 1), eo::extent<>(head_dim), 0.25f, scratch.data());
         cache.attend(1, head, each.subspan(2, 1), eo::extent<head_dim>(), 0.25f, scratch.data());
         CHECK(found == expected);

@@ -76,6 +76,18 @@ EARLYOUT_ALWAYS_INLINE void prefetch_to_write(const void* address) noexcept { __
 /// Keeps the compiler from moving writes past this place: for instructions that it does not know to read memory.
 EARLYOUT_ALWAYS_INLINE void write_all() noexcept { asm volatile("" ::: "memory"); }
 
+/// Returns a vector as the result of an instruction: GCC then keeps it in a register, where it otherwise loads it again
+/// for each of the instructions that use it.
+template <class Vector>
+[[nodiscard]] EARLYOUT_ALWAYS_INLINE Vector in_register(Vector value) noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+    asm("" : "+v"(value));
+#elif defined(__aarch64__)
+    asm("" : "+w"(value));
+#endif
+    return value;
+}
+
 /// Tells the processor that this thread spins.
 inline void relax() noexcept {
 #if defined(__x86_64__) || defined(__i386__)

@@ -72,7 +72,7 @@ struct session_options {
     std::size_t threads = 1;          ///< its own threads, including the caller's
     std::size_t prefill_threads = 0;  ///< the same for the prompt, where more may be faster; 0: as many
     std::size_t block = 128;          ///< max tokens that run through a layer together
-    kv_format kv{};                   ///< of keys and values; f16{}, bf16{}: half the bytes, rounded; any_kv_format
+    kv_format kv{};                   ///< of keys and values, rounded: f16{}, bf16{} half the bytes, int8{} a quarter
     executor* run_on = nullptr;       ///< external threads to use instead; must outlive the session
 };
 

@@ -3,15 +3,15 @@
 #define EARLYOUT_KERNELS_ATTENTION_TILE_HPP
 
 #include <earlyout/core/extent.hpp>
+#include <earlyout/core/platform.hpp>
 #include <earlyout/kernels/half.hpp>
-#include <earlyout/kernels/softmax.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
+#include <cstdint>
 
-/// @file A tile of queries over one tile of a cache's entries: scores, running softmax, weighted sums of values.
-/// attention.hpp loops over all queries and entries.
+/// @file A tile of queries over some of a cache's entries: scores, weighted sums of values. attention.hpp loops over
+/// all queries and entries.
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 
@@ -21,8 +21,8 @@ template <class Arch>
 inline constexpr std::size_t tile_queries =
     std::max<std::size_t>(1, sum_registers<Arch> / (2 * std::max<std::size_t>(2, key_block / lanes<Arch>)));
 
-/// Entries whose scores are kept at once, counted from the cache's first: the keys and values that several tiles of
-/// queries read stay in a core's L2 cache.
+/// Entries of a stretch, counted from the cache's first: a query has one softmax over each, merged in order. Threads
+/// share a long cache by stretches.
 inline constexpr std::size_t score_stretch = 512;
 
 /// Stride between queries' scores: rows start in different sets of a core's L1 cache.
@@ -30,18 +30,34 @@ inline constexpr std::size_t score_stride = score_stretch + key_block;
 
 namespace detail {
 
-/// A query's state for one tile of entries, which are counted from the tile's first.
-struct stretch_query {
-    const float* query = nullptr;  // [head_dim]
-    float* sums = nullptr;         // [2, head_dim rounded up to 16], over the tiles so far
-    std::size_t first = 0;
-    std::size_t last = 0;
+/// Memory to be read later, prefetched part by part during the work on what was read before: memory would be idle while
+/// further tiles of queries read the same keys and values from a core's caches.
+struct prefetch_range {
+    std::uintptr_t at = 0;
+    std::uintptr_t end = 0;
+
+    /// Prefetches the next `bytes`, or what is left.
+    EARLYOUT_ALWAYS_INLINE void next(std::size_t bytes) noexcept {
+        constexpr std::uintptr_t line = 64;
+        for (const std::uintptr_t to = std::min(end, at + bytes); at < to; at += line) platform::prefetch(at);
+    }
+    /// Returns the bytes of one of `parts` parts.
+    [[nodiscard]] std::size_t part(std::size_t parts) const noexcept { return (end - at + parts - 1) / parts; }
 };
 
-/// Softmax so far: the largest score, and the sum of exp(score - most).
-struct softmax_state {
-    float most;
-    float sum;
+/// Keeps what was loaded once for several queries in registers.
+template <class Arch, std::size_t Parts>
+EARLYOUT_ALWAYS_INLINE void keep_in_registers(float_batch<Arch> (&of)[Parts]) noexcept {
+    EARLYOUT_UNROLL(16)
+    for (auto& part : of) part = float_batch<Arch>(platform::in_register(part.data));
+}
+
+/// A query's state for one stretch of entries, which are counted from the stretch's first.
+struct stretch_query {
+    const float* query = nullptr;  // [head_dim]
+    float* sums = nullptr;         // [2, head_dim rounded up to 16], over the entries so far
+    std::size_t first = 0;
+    std::size_t last = 0;
 };
 
 /// Returns how many registers each query of a tile may use for one of its two sums: a power of two, at most `most`.
@@ -61,6 +77,7 @@ EARLYOUT_ALWAYS_INLINE void add_component(Format format, const typename Format::
     EARLYOUT_UNROLL(16)
     for (std::size_t b = 0; b < Blocks; ++b) {
         load_contiguous<Arch>(format, keys + (b * head_dim + k) * key_block, column[b]);
+        if constexpr (Queries > 1) keep_in_registers<Arch>(column[b]);
     }
     EARLYOUT_UNROLL(16)
     for (std::size_t q = 0; q < Queries; ++q) {
@@ -83,8 +100,8 @@ EARLYOUT_ALWAYS_INLINE void add_component(Format format, const typename Format::
 /// 16]
 template <class Arch, std::size_t Queries, element_format Format, class HeadDim>
 inline void attention_scores(Format format, const stretch_query* queries, const typename Format::element* keys,
-                             HeadDim head_dim, float scale, std::size_t first, std::size_t last,
-                             float* scores) noexcept {
+                             HeadDim head_dim, float scale, std::size_t first, std::size_t last, float* scores,
+                             prefetch_range ahead = {}) noexcept {
     using batch = float_batch<Arch>;
     constexpr std::size_t w = lanes<Arch>;
     constexpr std::size_t parts = key_block / w;
@@ -93,8 +110,13 @@ inline void attention_scores(Format format, const stretch_query* queries, const 
     const float* query[Queries];
     for (std::size_t q = 0; q < Queries; ++q) query[q] = queries[q].query;
 
-    const auto score_blocks = [&]<std::size_t Blocks>(std::size_t block, extent<Blocks>) {
-        const typename Format::element* key = keys + block * size * key_block;
+    std::size_t block = first / key_block;
+    const std::size_t end = round_up(last, key_block) / key_block;
+    constexpr std::size_t wide = std::max<std::size_t>(1, detail::parts_for<Arch>(Queries, 2 * parts) / parts);
+    constexpr std::size_t steps = 16;  // components from one prefetch to the next
+    const std::size_t ahead_bytes = ahead.part(((end - block) / wide + 1) * (size / steps + 1));
+    const auto score_blocks = [&]<std::size_t Blocks>(std::size_t from, extent<Blocks>) {
+        const typename Format::element* key = keys + from * size * key_block;
         batch sum[sums][Queries][Blocks][parts];  // in registers only if its loops are unrolled, see multiply_tile
         EARLYOUT_UNROLL(16)
         for (auto& half : sum) {
@@ -107,9 +129,12 @@ inline void attention_scores(Format format, const stretch_query* queries, const 
                 }
             }
         }
-        for (std::size_t k = 0; k + 1 < size; k += 2) {
-            detail::add_component<Arch>(format, key, size, query, k, sum[0]);
-            detail::add_component<Arch>(format, key, size, query, k + 1, sum[1]);
+        for (std::size_t k = 0; k + 1 < size;) {
+            ahead.next(ahead_bytes);
+            for (const std::size_t until = std::min(k + steps, size - 1); k < until; k += 2) {
+                detail::add_component<Arch>(format, key, size, query, k, sum[0]);
+                detail::add_component<Arch>(format, key, size, query, k + 1, sum[1]);
+            }
         }
         if (size % 2 != 0) detail::add_component<Arch>(format, key, size, query, size - 1, sum[0]);
         EARLYOUT_UNROLL(16)
@@ -119,14 +144,11 @@ inline void attention_scores(Format format, const stretch_query* queries, const 
                 EARLYOUT_UNROLL(16)
                 for (std::size_t p = 0; p < parts; ++p) {
                     const batch all = (sum[0][q][b][p] + sum[1][q][b][p]) * batch(scale);
-                    all.store_unaligned(scores + q * score_stride + (block + b) * key_block + p * w);
+                    all.store_unaligned(scores + q * score_stride + (from + b) * key_block + p * w);
                 }
             }
         }
     };
-    constexpr std::size_t wide = std::max<std::size_t>(1, detail::parts_for<Arch>(Queries, 2 * parts) / parts);
-    std::size_t block = first / key_block;
-    const std::size_t end = round_up(last, key_block) / key_block;
     for (; block + wide <= end; block += wide) score_blocks(block, extent<wide>{});
     if constexpr (wide > 1) {
         for (; block < end; ++block) score_blocks(block, extent<1>{});
@@ -141,7 +163,7 @@ inline void attention_scores(Format format, const stretch_query* queries, const 
 template <class Arch, std::size_t Queries, element_format Format, class HeadDim>
 inline void add_weighted(Format format, const stretch_query* queries, const float* weights,
                          const typename Format::element* values, std::size_t stride, HeadDim head_dim,
-                         std::size_t first, std::size_t last) noexcept {
+                         std::size_t first, std::size_t last, prefetch_range ahead = {}) noexcept {
     using batch = float_batch<Arch>;
     constexpr std::size_t w = lanes<Arch>;
     constexpr std::size_t sums = 2;
@@ -155,6 +177,11 @@ inline void add_weighted(Format format, const stretch_query* queries, const floa
     const std::size_t common = std::min(round_up(all_first, 2) / 2, pair_end);
     const std::size_t common_end = std::max(common, all_last / 2);
 
+    // The widest columns first, then halves of them for the rest of a head.
+    constexpr std::size_t narrow = key_block / w;
+    constexpr std::size_t wide = std::max(narrow, detail::parts_for<Arch>(Queries, 4));
+    constexpr std::size_t steps = 8;  // pairs from one prefetch to the next
+    const std::size_t ahead_bytes = ahead.part((width / (wide * w) + 1) * ((common_end - common) / steps + 1));
     const auto sum_columns = [&]<std::size_t Parts>(std::size_t column, extent<Parts>) {
         batch sum[sums][Queries][Parts];
         EARLYOUT_UNROLL(16)
@@ -187,18 +214,22 @@ inline void add_weighted(Format format, const stretch_query* queries, const floa
             }
         };
         add_where_seen(first / sums, common);
-        for (std::size_t pair = common; pair < common_end; ++pair) {
-            EARLYOUT_UNROLL(16)
-            for (std::size_t s = 0; s < sums; ++s) {
-                const std::size_t i = sums * pair + s;
-                batch row[Parts];
-                load_contiguous<Arch>(format, value + i * stride, row);
+        for (std::size_t pair = common; pair < common_end;) {
+            ahead.next(ahead_bytes);
+            for (const std::size_t until = std::min(pair + steps, common_end); pair < until; ++pair) {
                 EARLYOUT_UNROLL(16)
-                for (std::size_t q = 0; q < Queries; ++q) {
-                    const batch weight(weights[q * score_stride + i]);
+                for (std::size_t s = 0; s < sums; ++s) {
+                    const std::size_t i = sums * pair + s;
+                    batch row[Parts];
+                    load_contiguous<Arch>(format, value + i * stride, row);
+                    if constexpr (Queries > 1) keep_in_registers<Arch>(row);
                     EARLYOUT_UNROLL(16)
-                    for (std::size_t p = 0; p < Parts; ++p) {
-                        sum[s][q][p] = multiply_add<Arch>(weight, row[p], sum[s][q][p]);
+                    for (std::size_t q = 0; q < Queries; ++q) {
+                        const batch weight(weights[q * score_stride + i]);
+                        EARLYOUT_UNROLL(16)
+                        for (std::size_t p = 0; p < Parts; ++p) {
+                            sum[s][q][p] = multiply_add<Arch>(weight, row[p], sum[s][q][p]);
+                        }
                     }
                 }
             }
@@ -214,9 +245,6 @@ inline void add_weighted(Format format, const stretch_query* queries, const floa
             }
         }
     };
-    // The widest columns first, then halves of them for the rest of a head.
-    constexpr std::size_t narrow = key_block / w;
-    constexpr std::size_t wide = std::max(narrow, detail::parts_for<Arch>(Queries, 4));
     std::size_t column = 0;
     const auto sum_as_wide = [&]<std::size_t Parts>(extent<Parts> parts) {
         if constexpr (Parts >= narrow) {
@@ -226,32 +254,6 @@ inline void add_weighted(Format format, const stretch_query* queries, const floa
     sum_as_wide(extent<wide>{});
     sum_as_wide(extent<wide / 2>{});
     sum_as_wide(extent<wide / 4>{});
-}
-
-/// Processes a tile of queries over one tile of entries, some of which are visible in [first, last).
-/// @param queries, states [Queries]
-template <class Arch, std::size_t Queries, element_format Format, class HeadDim>
-void attend_stretch(Format format, const stretch_query* queries, softmax_state* states,
-                    const typename Format::element* keys, const typename Format::element* values, std::size_t stride,
-                    HeadDim head_dim, float scale, std::size_t first, std::size_t last, float* scores) noexcept {
-    attention_scores<Arch, Queries>(format, queries, keys, head_dim, scale, first, last, scores);
-    for (std::size_t q = 0; q < Queries; ++q) {
-        const std::size_t count = queries[q].last - queries[q].first;
-        if (count == 0) continue;
-        softmax_state& state = states[q];
-        float* const seen = scores + q * score_stride + queries[q].first;
-        const float most = std::max(state.most, max_value<Arch>(seen, count));
-        if (most > state.most && state.sum != 0.0f) {
-            const float factor = std::exp(state.most - most);
-            const std::size_t size = 2 * round_up(head_dim, key_block);
-            transform<Arch>(queries[q].sums, queries[q].sums, size,
-                            [factor](const float_batch<Arch>& v) { return v * float_batch<Arch>(factor); });
-            state.sum *= factor;
-        }
-        state.sum += exp_and_sum<Arch>(seen, count, most);
-        state.most = most;
-    }
-    add_weighted<Arch, Queries>(format, queries, scores, values, stride, head_dim, first, last);
 }
 
 }  // namespace detail

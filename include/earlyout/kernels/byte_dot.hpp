@@ -4,6 +4,8 @@
 
 #include <earlyout/kernels/simd.hpp>
 
+#include <cstdint>
+
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 
 /// Returns sum + the products of four unsigned bytes of `a` with four signed bytes of `b`, in each 32-bit lane: the
@@ -28,6 +30,19 @@ EARLYOUT_ALWAYS_INLINE int_batch<Arch> byte_dot(const int_batch<Arch>& a, const 
     } else {
         return arch::byte_dot(a, b, sum, arch::best<Arch>{});
     }
+}
+
+/// Returns sum + the products of the two signed 16-bit halves of `a` with those of `b`, in each 32-bit lane.
+template <class Arch>
+EARLYOUT_ALWAYS_INLINE int_batch<Arch> pair_dot(const int_batch<Arch>& a, const int_batch<Arch>& b,
+                                                const int_batch<Arch>& sum) noexcept {
+    return arch::pair_dot(a, b, sum, arch::best<Arch>{});
+}
+
+/// Loads two signed bytes per 32-bit lane as 16-bit halves, in order.
+template <class Arch>
+EARLYOUT_ALWAYS_INLINE int_batch<Arch> load_byte_pairs(const std::int8_t* from) noexcept {
+    return arch::load_byte_pairs<Arch>(from, arch::best<Arch>{});
 }
 
 }}}  // namespace earlyout::EARLYOUT_ABI::kernels

@@ -2,14 +2,13 @@
 #ifndef EARLYOUT_NN_ATTENTION_HPP
 #define EARLYOUT_NN_ATTENTION_HPP
 
-#include <earlyout/kernels/attention.hpp>
+#include <earlyout/nn/cached_attention.hpp>
 #include <earlyout/nn/layer_token.hpp>
 #include <earlyout/nn/linear.hpp>
 #include <earlyout/nn/run_context.hpp>
 
 #include <algorithm>
 #include <cstddef>
-#include <iterator>
 #include <span>
 #include <utility>
 
@@ -38,8 +37,7 @@ public:
           heads_(shape.heads),
           kv_heads_(shape.kv_heads),
           head_dim_(shape.head_dim, "head_dim"),
-          scale_(scale),
-          window_(window),
+          cached_(shape.heads, shape.kv_heads, head_dim_, scale, window),
           key_column_(round_up(shape.d_query(), kernels::panel_rows)),
           d_kv_(shape.d_kv()),
           query_key_value_(key_column_ + 2 * d_kv_, shape.d_model, "attention input", format, arena),
@@ -63,31 +61,7 @@ public:
         append(layer, tokens, projected, heads_, context);
 
         const matrix_view<float> attended = frame.matrix(tokens.size(), output_.in());
-        const std::size_t piece_scratch = kernels::attention_scratch<>(head_dim_);
-        float* const scratch = frame.take<float>(context.pieces() * piece_scratch).data();
-        const std::size_t group = heads_ / kv_heads_;
-        const std::size_t cached = tokens.back().cache->length(layer);
-        const std::size_t grain = 1 + (std::size_t{1} << 14) / (head_dim_ * (cached + 1));
-        // Queries in the order of the keys they share: by key-value head, then token, then head of the group.
-        const std::size_t of_head = tokens.size() * group;
-        parallel_for(
-            context.threads(), kv_heads_ * of_head, grain, [&](std::size_t piece, std::size_t begin, std::size_t end) {
-                kernels::head_query queries[kernels::max_queries<default_arch>];
-                for (std::size_t i = begin; i < end;) {
-                    const std::size_t kv_head = i / of_head, head_end = std::min(end, (kv_head + 1) * of_head);
-                    const kv_cache& cache = *tokens[i % of_head / group].cache;
-                    std::size_t count = 0;
-                    for (; i < head_end && count < std::size(queries); ++i, ++count) {
-                        const std::size_t t = i % of_head / group, column = (kv_head * group + i % group) * head_dim_;
-                        if (tokens[t].cache != &cache) break;
-                        queries[count] = {projected.row(t) + column, attended.row(t) + column,
-                                          cache.hidden(layer, tokens[t].position, window_),
-                                          cache.visible(layer, tokens[t].position)};
-                    }
-                    cache.attend(layer, kv_head, std::span(std::as_const(queries)).first(count), head_dim_, scale_,
-                                 scratch + piece * piece_scratch);
-                }
-            });
+        cached_(layer, tokens, projected, attended, context);
         output_(attended, update, context);
     }
 
@@ -106,8 +80,8 @@ public:
     [[nodiscard]] std::size_t scratch_bytes(std::size_t tokens, std::size_t pieces) const noexcept {
         return earlyout::scratch_bytes<float>(tokens * query_key_value_.out()) +
                earlyout::scratch_bytes<float>(tokens * output_.in()) +
-               earlyout::scratch_bytes<float>(pieces * kernels::attention_scratch<>(head_dim_)) +
-               std::max(query_key_value_.scratch_bytes(tokens), output_.scratch_bytes(tokens));
+               std::max({query_key_value_.scratch_bytes(tokens), cached_.scratch_bytes(pieces),
+                         output_.scratch_bytes(tokens)});
     }
     void visit_matrices(matrix_visitor visit) const {
         query_key_value_.visit_matrices(visit);
@@ -152,8 +126,7 @@ private:
     std::size_t heads_ = 0;
     std::size_t kv_heads_ = 0;
     [[no_unique_address]] extent<Shape.head_dim> head_dim_;
-    float scale_ = 1.0f;
-    std::size_t window_ = 0;
+    cached_attention<Shape.head_dim> cached_;
     std::size_t key_column_ = 0;
     std::size_t d_kv_ = 0;
     linear<Format, Shape.d_model> query_key_value_;

@@ -19,23 +19,21 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 /// order; a token that exited early may be missing from the deeper layers, so lengths never increase with depth. Layers
 /// are numbered from 1.
 ///
-/// Every head has its own contiguous memory. Its keys are stored transposed in blocks of 16 entries,
-/// [entries/16][head_dim][16], so that one query meets 16 keys without a horizontal sum; its values are stored by row,
-/// padded to 16. Both are read as one stream.
+/// Every head has its own contiguous memory for keys and for values, laid out for attention (kernels::kv_layout). Both
+/// are read as one stream.
 class kv_cache {
 public:
     kv_cache(const model_shape& shape, std::size_t capacity, kv_format format = {})
         : kv_heads_(shape.kv_heads),
           head_dim_(shape.head_dim),
-          value_stride_(round_up(shape.head_dim, kernels::key_block)),
           capacity_(capacity),
-          head_keys_(round_up(capacity, kernels::key_block) * shape.head_dim),
-          head_values_(capacity * value_stride_),
+          head_key_bytes_(format.operations_->key_bytes(head_dim_, capacity)),
+          head_value_bytes_(format.operations_->value_bytes(head_dim_, capacity)),
           format_(format),
           layers_(shape.layers) {
         for (layer_entries& l : layers_) {
-            l.keys = aligned_buffer<std::byte>(kv_heads_ * head_keys_ * format.element_bytes());
-            l.values = aligned_buffer<std::byte>(kv_heads_ * head_values_ * format.element_bytes());
+            l.keys = aligned_buffer<std::byte>(kv_heads_ * head_key_bytes_);
+            l.values = aligned_buffer<std::byte>(kv_heads_ * head_value_bytes_);
             l.positions.reserve(capacity);
         }
     }
@@ -82,9 +80,8 @@ public:
     /// @param key, value [head_dim]
     void set(std::size_t layer, std::size_t entry, std::size_t kv_head, const float* key, const float* value) noexcept {
         auto& l = layers_[layer - 1];
-        format_.operations_->set(l.keys.data() + kv_head * head_key_bytes(),
-                                 l.values.data() + kv_head * head_value_bytes(), value_stride_, head_dim_, entry, key,
-                                 value);
+        format_.operations_->store(l.keys.data() + kv_head * head_key_bytes_,
+                                   l.values.data() + kv_head * head_value_bytes_, head_dim_, entry, key, value);
     }
     /// Attends queries to one head's entries; see kernels::attend.
     template <std::size_t HeadDim>
@@ -93,14 +90,27 @@ public:
         if constexpr (HeadDim != dynamic) {
             // For the default format, a head size known at compile time has dedicated kernels.
             if (format_ == f32{}) {
-                kernels::attend(f32{}, queries, keys(layer, kv_head), values(layer, kv_head), value_stride_, head_dim,
-                                scale, scratch);
+                kernels::attend(f32{}, queries, keys(layer, kv_head), values(layer, kv_head), head_dim, scale, scratch);
                 return;
             }
         }
-        format_.operations_->attend(queries, at(layer).keys.data() + kv_head * head_key_bytes(),
-                                    at(layer).values.data() + kv_head * head_value_bytes(), value_stride_, head_dim,
-                                    scale, scratch);
+        format_.operations_->attend(queries, key_bytes(layer, kv_head), value_bytes(layer, kv_head), head_dim, scale,
+                                    scratch);
+    }
+    /// Attends queries to one stretch of one head's entries; see kernels::attend_stretch.
+    template <std::size_t HeadDim>
+    void attend_stretch(std::size_t layer, std::size_t kv_head, std::span<const kernels::head_query> queries,
+                        std::size_t stretch, extent<HeadDim> head_dim, float scale, kernels::softmax_state* states,
+                        float* sums, float* scratch) const noexcept {
+        if constexpr (HeadDim != dynamic) {
+            if (format_ == f32{}) {
+                kernels::attend_stretch(f32{}, queries, stretch, keys(layer, kv_head), values(layer, kv_head), head_dim,
+                                        scale, states, sums, scratch);
+                return;
+            }
+        }
+        format_.operations_->attend_stretch(queries, stretch, key_bytes(layer, kv_head), value_bytes(layer, kv_head),
+                                            head_dim, scale, states, sums, scratch);
     }
 
     /// Removes every entry at `position` or later from every layer.
@@ -112,22 +122,23 @@ public:
 
     /// Returns the format in which keys and values are stored.
     [[nodiscard]] kv_format format() const noexcept { return format_; }
-    /// Returns a head's keys, in the stored format; see kernels::attend for the layout.
-    template <element_format Stored = f32>
-    [[nodiscard]] const typename Stored::element* keys(std::size_t layer, std::size_t kv_head) const noexcept {
-        return reinterpret_cast<const typename Stored::element*>(at(layer).keys.data()) + kv_head * head_keys_;
+    /// Returns a head's keys, in the stored format; see kernels::kv_layout.
+    template <class Stored = f32>
+    [[nodiscard]] const auto* keys(std::size_t layer, std::size_t kv_head) const noexcept {
+        using element = typename kernels::kv_layout<Stored>::element;
+        return reinterpret_cast<const element*>(key_bytes(layer, kv_head));
     }
-    /// Returns a head's values, in the stored format; consecutive entries are value_stride() elements apart.
-    template <element_format Stored = f32>
-    [[nodiscard]] const typename Stored::element* values(std::size_t layer, std::size_t kv_head) const noexcept {
-        return reinterpret_cast<const typename Stored::element*>(at(layer).values.data()) + kv_head * head_values_;
+    /// Returns a head's values, in the stored format; see kernels::kv_layout.
+    template <class Stored = f32>
+    [[nodiscard]] const auto* values(std::size_t layer, std::size_t kv_head) const noexcept {
+        using element = typename kernels::kv_layout<Stored>::element;
+        return reinterpret_cast<const element*>(value_bytes(layer, kv_head));
     }
-    [[nodiscard]] std::size_t value_stride() const noexcept { return value_stride_; }
+    /// Returns the components of a value in memory.
+    [[nodiscard]] std::size_t value_stride() const noexcept { return kernels::value_width(head_dim_); }
 
     /// Returns the bytes that one query reads of one entry in one layer.
-    [[nodiscard]] std::size_t entry_bytes() const noexcept {
-        return kv_heads_ * (head_dim_ + value_stride_) * format_.element_bytes();
-    }
+    [[nodiscard]] std::size_t entry_bytes() const noexcept { return kv_heads_ * format_.entry_bytes(head_dim_); }
 
 private:
     struct layer_entries {
@@ -136,16 +147,19 @@ private:
         std::vector<std::size_t> positions;
     };
 
-    [[nodiscard]] std::size_t head_key_bytes() const noexcept { return head_keys_ * format_.element_bytes(); }
-    [[nodiscard]] std::size_t head_value_bytes() const noexcept { return head_values_ * format_.element_bytes(); }
+    [[nodiscard]] const std::byte* key_bytes(std::size_t layer, std::size_t kv_head) const noexcept {
+        return at(layer).keys.data() + kv_head * head_key_bytes_;
+    }
+    [[nodiscard]] const std::byte* value_bytes(std::size_t layer, std::size_t kv_head) const noexcept {
+        return at(layer).values.data() + kv_head * head_value_bytes_;
+    }
     [[nodiscard]] const layer_entries& at(std::size_t number) const noexcept { return layers_[number - 1]; }
 
     std::size_t kv_heads_;
     std::size_t head_dim_;
-    std::size_t value_stride_;
     std::size_t capacity_;
-    std::size_t head_keys_;    // elements from one head to the next
-    std::size_t head_values_;  // the same for values
+    std::size_t head_key_bytes_;    // from one head to the next
+    std::size_t head_value_bytes_;  // the same for values
     kv_format format_;
     std::vector<layer_entries> layers_;
 };

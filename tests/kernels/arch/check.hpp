@@ -126,6 +126,23 @@ private:
             REQUIRE(halves[1] == std::accumulate(values + parts * w / 2, values + parts * w, 0));
             REQUIRE(std::equal(values, values + parts * w, stored));
 
+            // 16-bit halves, of which the sum of two products fits 32 bits.
+            alignas(64) std::int16_t x[2 * w], y[2 * w];
+            for (std::size_t i = 0; i < 2 * w; ++i) {
+                x[i] = static_cast<std::int16_t>(static_cast<int>(random.index(255)) - 127);
+                y[i] = static_cast<std::int16_t>(static_cast<int>(random.index(65535)) - 32767);
+            }
+            arch::pair_dot(load(x), load(y), load(sum), tag_).store_aligned(found);
+            for (std::size_t i = 0; i < w; ++i) {
+                REQUIRE(found[i] == sum[i] + x[2 * i] * y[2 * i] + x[2 * i + 1] * y[2 * i + 1]);
+            }
+            std::int8_t pairs[2 * w + 1];  // a little more, to load unaligned bytes
+            for (std::int8_t& byte : pairs) byte = static_cast<std::int8_t>(random.index(256));
+            arch::load_byte_pairs<Arch>(pairs + 1, tag_).store_aligned(found);
+            std::int16_t halves_found[2 * w];
+            std::memcpy(halves_found, found, sizeof halves_found);
+            for (std::size_t i = 0; i < 2 * w; ++i) REQUIRE(halves_found[i] == pairs[i + 1]);
+
             arch::load_bytes<Arch>(a + 1, tag_).store_aligned(found);
             REQUIRE(std::equal(a + 1, a + 1 + w, found));
             std::uint8_t table[16];

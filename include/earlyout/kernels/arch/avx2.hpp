@@ -34,6 +34,18 @@ EARLYOUT_ALWAYS_INLINE int_batch<Arch> byte_dot_small(const int_batch<Arch>& a, 
 }
 
 template <class Arch>
+EARLYOUT_ALWAYS_INLINE int_batch<Arch> pair_dot(const int_batch<Arch>& a, const int_batch<Arch>& b,
+                                                const int_batch<Arch>& sum, requires_arch<xsimd::avx2>) noexcept {
+    const int_batch<Arch> both = _mm256_madd_epi16(a, b);
+    return sum + both;
+}
+
+template <class Arch>
+EARLYOUT_ALWAYS_INLINE int_batch<Arch> load_byte_pairs(const std::int8_t* from, requires_arch<xsimd::avx2>) noexcept {
+    return int_batch<Arch>(_mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
+}
+
+template <class Arch>
 EARLYOUT_ALWAYS_INLINE int_batch<Arch> load_bytes(const std::uint8_t* from, requires_arch<xsimd::avx2>) noexcept {
     return int_batch<Arch>(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from))));
 }

@@ -66,6 +66,19 @@ EARLYOUT_ALWAYS_INLINE int_batch<Arch> byte_dot(const int_batch<Arch>& a, const 
     return sum + first + second;
 }
 
+template <class Arch>
+EARLYOUT_ALWAYS_INLINE int_batch<Arch> pair_dot(const int_batch<Arch>& a, const int_batch<Arch>& b,
+                                                const int_batch<Arch>& sum, requires_arch<xsimd::avx512bw>) noexcept {
+    const int_batch<Arch> both = _mm512_madd_epi16(a, b);
+    return sum + both;
+}
+
+template <class Arch>
+EARLYOUT_ALWAYS_INLINE int_batch<Arch> load_byte_pairs(const std::int8_t* from,
+                                                       requires_arch<xsimd::avx512bw>) noexcept {
+    return int_batch<Arch>(_mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))));
+}
+
 /// Pairs of products in 16 bits, then pairs of those.
 template <class Arch>
 EARLYOUT_ALWAYS_INLINE int_batch<Arch> byte_dot_small(const int_batch<Arch>& a, const int_batch<Arch>& b,

@@ -113,6 +113,24 @@ template <class Arch>
 int_batch<Arch> byte_dot_small(const int_batch<Arch>& a, const int_batch<Arch>& b, const int_batch<Arch>& sum,
                                any_arch) noexcept = delete;
 
+/// Returns sum + the products of the two signed 16-bit halves of `a` with those of `b`, in each 32-bit lane.
+template <class Arch>
+EARLYOUT_ALWAYS_INLINE int_batch<Arch> pair_dot(const int_batch<Arch>& a, const int_batch<Arch>& b,
+                                                const int_batch<Arch>& sum, any_arch) noexcept {
+    return sum + ((a << 16) >> 16) * ((b << 16) >> 16) + (a >> 16) * (b >> 16);
+}
+
+/// Loads two signed bytes per 32-bit lane as 16-bit halves, in order.
+template <class Arch>
+EARLYOUT_ALWAYS_INLINE int_batch<Arch> load_byte_pairs(const std::int8_t* from, any_arch) noexcept {
+    alignas(64) std::int32_t values[lanes<Arch>];
+    for (std::size_t i = 0; i < lanes<Arch>; ++i) {
+        values[i] = static_cast<std::int32_t>(static_cast<std::uint16_t>(from[2 * i]) |
+                                              static_cast<std::uint32_t>(from[2 * i + 1]) << 16);
+    }
+    return int_batch<Arch>::load_aligned(values);
+}
+
 /// Loads a register's worth of unsigned bytes as 32-bit integers, in order.
 template <class Arch>
 EARLYOUT_ALWAYS_INLINE int_batch<Arch> load_bytes(const std::uint8_t* from, any_arch) noexcept {

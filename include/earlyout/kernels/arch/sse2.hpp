@@ -35,6 +35,19 @@ EARLYOUT_ALWAYS_INLINE int_batch<Arch> byte_dot(const int_batch<Arch>& a, const 
 }
 
 template <class Arch>
+EARLYOUT_ALWAYS_INLINE int_batch<Arch> pair_dot(const int_batch<Arch>& a, const int_batch<Arch>& b,
+                                                const int_batch<Arch>& sum, requires_arch<xsimd::sse2>) noexcept {
+    const int_batch<Arch> both = _mm_madd_epi16(a, b);
+    return sum + both;
+}
+
+template <class Arch>
+EARLYOUT_ALWAYS_INLINE int_batch<Arch> load_byte_pairs(const std::int8_t* from, requires_arch<xsimd::sse2>) noexcept {
+    const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(from));
+    return int_batch<Arch>(_mm_srai_epi16(_mm_unpacklo_epi8(bytes, bytes), 8));
+}
+
+template <class Arch>
 EARLYOUT_ALWAYS_INLINE int_batch<Arch> load_bytes(const std::uint8_t* from, requires_arch<xsimd::sse2>) noexcept {
     std::int32_t four;
     std::memcpy(&four, from, sizeof four);

@@ -6,7 +6,8 @@
 
 #include <concepts>
 
-/// @file Byte products in one instruction: AVX-512 VNNI and AVX-VNNI; xsimd has no tag for them.
+/// @file Products of bytes and of 16-bit integers in one instruction: AVX-512 VNNI and AVX-VNNI; xsimd has no tag for
+/// them.
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels::arch {
 
@@ -32,6 +33,13 @@ EARLYOUT_ALWAYS_INLINE int_batch<Arch> byte_dot(const int_batch<Arch>& a, const 
     return __m512i(_mm512_dpbusd_epi32(z, x, y));
 }
 
+template <class Arch, std::derived_from<xsimd::avx512bw> Base>
+EARLYOUT_ALWAYS_INLINE int_batch<Arch> pair_dot(const int_batch<Arch>& a, const int_batch<Arch>& b,
+                                                const int_batch<Arch>& sum, requires_arch<vnni<Base>>) noexcept {
+    const __m512i x = a, y = b, z = sum;
+    return __m512i(_mm512_dpwssd_epi32(z, x, y));
+}
+
 #endif
 #if defined(__AVXVNNI__) || (defined(__AVX512VNNI__) && defined(__AVX512VL__))
 
@@ -52,6 +60,17 @@ EARLYOUT_ALWAYS_INLINE int_batch<Arch> byte_dot(const int_batch<Arch>& a, const 
     return __m256i(_mm256_dpbusd_epi32(z, x, y));
 #else
     return __m256i(_mm256_dpbusd_avx_epi32(z, x, y));
+#endif
+}
+
+template <class Arch, std::derived_from<xsimd::avx2> Base>
+EARLYOUT_ALWAYS_INLINE int_batch<Arch> pair_dot(const int_batch<Arch>& a, const int_batch<Arch>& b,
+                                                const int_batch<Arch>& sum, requires_arch<vnni<Base>>) noexcept {
+    const __m256i x = a, y = b, z = sum;
+#if defined(__AVX512VNNI__) && defined(__AVX512VL__)
+    return __m256i(_mm256_dpwssd_epi32(z, x, y));
+#else
+    return __m256i(_mm256_dpwssd_avx_epi32(z, x, y));
 #endif
 }
 
