@@ -26,8 +26,8 @@ struct gguf_architecture;
 }  // namespace detail
 
 /// A GGUF file as a checkpoint with Hugging Face's configuration keys, tensor names and row order for its architecture:
-/// `gpt2`, `llama` (Mistral too), `qwen2`, `qwen3` or `starcoder2`. The file stays mapped during the lifetime of this
-/// object. GPT-2's matrices are [out, in] in GGUF, which `conv1d_layout` states; the divisors of Llama 3.1's rotary
+/// those of detail::gguf_architectures, such as `gpt2` and `llama` (Mistral too). The file stays mapped during the
+/// lifetime of this object. GPT-2's matrices are [out, in] in GGUF, which `conv1d_layout` states; the divisors of Llama 3.1's rotary
 /// frequencies are the tensor `rope_freqs.weight`.
 class gguf_checkpoint final : public stored_checkpoint {
 public:

@@ -14,6 +14,16 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
+/// Adds what a half computes to the residual stream unchanged.
+struct plain_residual {
+    [[nodiscard]] float operator()(float update) const noexcept { return update; }
+};
+/// Adds a multiple of it (Granite).
+struct scaled_residual {
+    float factor = 1.0f;
+    [[nodiscard]] float operator()(float update) const noexcept { return factor * update; }
+};
+
 namespace detail {
 
 /// Calls body(i) for each token, on all threads if there are many.
@@ -33,12 +43,14 @@ void normalize(const Norm& norm, std::span<const layer_token> tokens, matrix_vie
                    [&](std::size_t i) { norm(tokens[i].row, normed.row(i)); });
 }
 
-/// Computes rows += update. update: [tokens, d_model]
-inline void add(matrix_view<const float> update, std::span<const layer_token> tokens, run_context& context) {
+/// Computes rows += residual(update), element by element. update: [tokens, d_model]
+template <class Residual = plain_residual>
+void add(matrix_view<const float> update, std::span<const layer_token> tokens, run_context& context,
+         Residual residual = {}) {
     for_each_token(tokens.size(), update.cols(), context.threads(), [&](std::size_t i) {
         const float* from = update.row(i);
         float* row = tokens[i].row;
-        for (std::size_t k = 0; k < update.cols(); ++k) row[k] += from[k];
+        for (std::size_t k = 0; k < update.cols(); ++k) row[k] += residual(from[k]);
     });
 }
 
@@ -53,12 +65,14 @@ template <class Attention, class FeedForward>
 }  // namespace detail
 
 /// One layer with a norm before each half: h += attention(norm(h)); h += feed_forward(norm(h)).
-template <class Norm, class Attention, class FeedForward>
+/// @tparam Residual how the halves are added: plain_residual, scaled_residual
+template <class Norm, class Attention, class FeedForward, class Residual = plain_residual>
 struct pre_norm_block {
     Norm attention_norm;
     Attention attention;
     Norm feed_forward_norm;
     FeedForward feed_forward;
+    [[no_unique_address]] Residual residual = {};
 
     /// Runs the layer for at most context.chunk() tokens: updates their rows and appends their keys and values.
     void operator()(std::size_t layer, std::span<const layer_token> tokens, run_context& context) const {
@@ -67,10 +81,10 @@ struct pre_norm_block {
         const matrix_view<float> update = frame.matrix(tokens.size(), attention.d_model());
         detail::normalize(attention_norm, tokens, normed, context);
         attention(layer, tokens, normed, update, context);
-        detail::add(update, tokens, context);
+        detail::add(update, tokens, context, residual);
         detail::normalize(feed_forward_norm, tokens, normed, context);
         feed_forward(normed, update, context);
-        detail::add(update, tokens, context);
+        detail::add(update, tokens, context, residual);
     }
 
     /// Appends the tokens' keys and values computed from their current rows, which stay unchanged.

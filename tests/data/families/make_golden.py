@@ -7,6 +7,8 @@ Needs Debian's python3-torch and python3-numpy.
     make_golden.py           writes every folder beside this script
     make_golden.py --check   recomputes everything and compares with the files
 
+Names of folders after that select those alone.
+
 Each folder is a Hugging Face checkpoint (config.json, model.safetensors or shards) plus golden.safetensors:
 
     ids     [tokens]                 the token sequence, as F32 values
@@ -32,7 +34,14 @@ are divided by its square root. `rope_theta` is 10000 where the key is absent.
 Scaling. "linear" divides every frequency by `factor`. "llama3" compares the wavelength 2 pi / frequency with the
 original context C: shorter than C / high_freq_factor, the frequency stays; longer than C / low_freq_factor, it is
 divided by `factor`; in between, s = (C / wavelength - low) / (high - low) and the frequency is multiplied by
-(1 - s) / factor + s. It holds at every position, also below C. The kind is `rope_type`, in older files `type`.
+(1 - s) / factor + s. It holds at every position, also below C. "yarn" blends by the index i of a pair, not by its
+frequency: d(t) = n ln(C / (2 pi t)) / (2 ln theta) is the index that turns t times within C, low = floor(d(beta_fast))
+and high = ceil(d(beta_slow)) within 0 and n - 1; the frequency is multiplied by r / factor + 1 - r with
+r = (i - low) / (high - low) within 0 and 1. Cosines and sines are multiplied by `attention_factor`, by default
+0.1 ln(factor) + 1: q and k both grow, so scores grow by its square. "dynamic" changes theta once a text is longer than
+`max_position_embeddings`, and nothing before. "longrope" divides each frequency by its `short_factor`, and in a text
+longer than C, at all positions, by its `long_factor`; cosines and sines are multiplied by
+sqrt(1 + ln(max_position_embeddings / C) / ln C), short or long. The kind is `rope_type`, in older files `type`.
 Transformers 5 writes one `rope_parameters` with `rope_theta` inside, and `dtype` for `torch_dtype`.
 
 Biases. Llama's `attention_bias` is on q, k, v and o, its `mlp_bias` on all three matrices of the feed-forward. Qwen2
@@ -56,6 +65,18 @@ checkpoint may carry a copy of the embeddings as lm_head.weight (Qwen3-0.6B does
 StarCoder2. Norms are LayerNorms with biases whatever `use_bias` says; that key is about the linear layers, all of them.
 `hidden_act` and `norm_epsilon` count; public files also carry `activation_function` and `layer_norm_epsilon`, unread.
 "gelu_pytorch_tanh" is the same function as "gelu_new".
+
+SmolLM3. A 0 in `no_rope_layers` is a layer WITHOUT rotation; without the list, counting layers from 1, every fourth
+(`no_rope_layer_interval`) has none. `rope_theta` is 2000000 where the key is absent, and the embeddings are tied. A
+window needs `use_sliding_window` and is in the layers that `layer_types` lists, else in those without rotation.
+
+Granite. `embedding_multiplier` multiplies the embeddings, `residual_multiplier` what each half of a layer adds,
+`attention_multiplier` takes the place of 1 / sqrt(head_dim) (1 where the key is absent), and logits are DIVIDED by
+`logits_scaling`.
+
+Phi-3. qkv_proj is q, then k, then v; gate_up_proj is the gate, then up. `partial_rotary_factor` of each head is
+rotated, the first elements. `sliding_window` counts wherever it is a number. `original_max_position_embeddings` is at
+the top level, and "su" and "yarn" are older names of "longrope".
 
 CodeGen. One norm feeds attention and feed-forward, and both are added to the residual: x + attention(n) + mlp(n) with
 n = ln_1(x). Rotation turns the first `rotary_dim` elements of each head and pairs element 2i with 2i + 1; frequencies
@@ -184,6 +205,56 @@ VARIANTS = {
         family="starcoder2", seed=17, layers=2, d=16, heads=4, kv_heads=1, inner=36, vocab=50, tokens=30,
         theta=100000.0, activation="gelu_pytorch_tanh", windowed=[False, False],
     ),
+    # The list of layers contradicts the interval, and wins; the window is in the layer without rotation.
+    "smollm3": dict(
+        family="smollm3", seed=18, layers=3, d=24, heads=6, kv_heads=2, inner=34, vocab=53, tokens=32, tied=True,
+        epsilon=1e-3, theta=5000000.0, dtype="BF16", window=9, windowed=[False, True, False],
+        unturned=[False, True, False],
+        config=dict(no_rope_layers=[1, 0, 1], no_rope_layer_interval=3, use_sliding_window=True,
+                    tie_word_embeddings=ABSENT),
+    ),
+    "smollm3_interval": dict(
+        family="smollm3", seed=19, layers=4, d=16, heads=4, kv_heads=4, inner=26, vocab=50, tokens=28, theta=2000000.0,
+        windowed=[False] * 4, unturned=[False, False, False, True], config=dict(rope_theta=ABSENT),
+    ),
+    "granite": dict(
+        family="granite", seed=20, layers=3, d=24, heads=4, kv_heads=2, inner=34, vocab=53, tokens=30,
+        epsilon=1e-3, theta=50000.0, dtype="BF16",
+        multipliers=dict(embedding=3.0, attention=0.3, residual=0.22, logits=6.0),
+    ),
+    "llama_yarn": dict(
+        family="llama", seed=22, layers=2, d=24, heads=2, kv_heads=1, head_dim=16, inner=34, vocab=50, tokens=50,
+        context=1024, theta=10000.0, dtype="BF16", long=600,
+        scaling=dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=256),
+    ),
+    "qwen2_yarn": dict(
+        family="qwen2", seed=23, layers=2, d=16, heads=2, kv_heads=1, inner=28, vocab=50, tokens=40, context=512,
+        theta=500.0, attention_bias="qkv", windowed=[False, False], rope_parameters=True,
+        scaling=dict(rope_type="yarn", factor=8.0, original_max_position_embeddings=64, beta_fast=6.0, beta_slow=0.5,
+                     attention_factor=1.5, truncate=False),
+    ),
+    "llama_dynamic": dict(
+        family="llama", seed=24, layers=2, d=20, heads=5, inner=30, vocab=50, tokens=40, context=48,
+        scaling=dict(type="dynamic", factor=4.0),
+    ),
+    "phi3": dict(
+        family="phi3", seed=25, layers=2, d=24, heads=4, inner=34, vocab=53, tokens=40, dtype="BF16", context=4096,
+        window=9, windowed=[True, True], long=600,
+    ),
+    # Phi-4 mini: a part of each head; twice the original context, of which this text stays within.
+    "phi3_longrope": dict(
+        family="phi3", seed=26, layers=2, d=24, heads=3, kv_heads=1, rotary_dim=6, inner=30, vocab=50, tokens=40,
+        tied=True, epsilon=1e-3, context=384, dtype="BF16", windowed=[False, False],
+        scaling=dict(type="longrope", short_factor=[1.0, 1.3, 2.1], long_factor=[1.0, 4.5, 9.0]),
+        config=dict(original_max_position_embeddings=48, partial_rotary_factor=0.75),
+    ),
+    # Absent multipliers are 1, that of the scores too.
+    "granite_biases": dict(
+        family="granite", seed=21, layers=2, d=16, heads=2, inner=28, vocab=50, tokens=26, attention_bias="qkvo",
+        mlp_bias=True, multipliers=dict(embedding=1.0, attention=1.0, residual=1.0, logits=1.0),
+        config=dict(embedding_multiplier=ABSENT, attention_multiplier=ABSENT, residual_multiplier=ABSENT,
+                    logits_scaling=ABSENT),
+    ),
 }
 
 DEFAULTS = dict(
@@ -202,6 +273,8 @@ DEFAULTS = dict(
     mlp_bias=False,
     window=None,
     windowed=None,
+    unturned=None,
+    multipliers=None,
     activation="silu",
     frequency_buffers=False,
     mask_buffers=False,
@@ -217,6 +290,7 @@ def variant(name):
     v["kv_heads"] = v["kv_heads"] or v["heads"]
     v["own_head_dim"] = v["head_dim"] is not None
     v["head_dim"] = v["head_dim"] or v["d"] // v["heads"]
+    v["unturned"] = v["unturned"] or [False] * v["layers"]
     return v
 
 
@@ -269,6 +343,13 @@ def random_weights(v):
             continue
         attn, mlp = f"model.layers.{i}.self_attn.", f"model.layers.{i}.mlp."
         norm(f"model.layers.{i}.input_layernorm")
+        if v["family"] == "phi3":
+            linear(attn + "qkv_proj", d, queries + 2 * keys, 1.4)
+            linear(attn + "o_proj", queries, d, 1.0)
+            norm(f"model.layers.{i}.post_attention_layernorm")
+            linear(mlp + "gate_up_proj", d, 2 * v["inner"], 1.4)
+            linear(mlp + "down_proj", v["inner"], d, 1.0)
+            continue
         linear(attn + "q_proj", d, queries, 1.4, "q" in v["attention_bias"])
         linear(attn + "k_proj", d, keys, 1.4, "k" in v["attention_bias"])
         linear(attn + "v_proj", d, keys, 1.4, "v" in v["attention_bias"])
@@ -333,7 +414,27 @@ def pair_frequencies(v, mistake):
     plain = [theta ** (-2 * i / n) for i in range(n // 2)]
     if scaling is None or mistake == "no_scaling":
         return plain
-    if mistake == "linear_for_llama3" or scaling.get("type") == "linear":
+    kind = scaling.get("rope_type", scaling.get("type"))
+    if kind == "dynamic":  # the text is shorter than the context
+        if mistake == "scaled_at_once":
+            theta *= (2 * scaling["factor"] - (scaling["factor"] - 1)) ** (n / (n - 2))
+        return [theta ** (-2 * i / n) for i in range(n // 2)]
+    if kind == "longrope":
+        divisors = scaling["long_factor" if mistake == "long_factors" else "short_factor"]
+        return [f / c for f, c in zip(plain, divisors)]
+    if kind == "yarn" and mistake != "linear_for_yarn":
+        context = scaling["original_max_position_embeddings"]
+
+        def index_of(turns):
+            return n * math.log(context / (2 * math.pi * turns)) / (2 * math.log(theta))
+
+        low, high = index_of(scaling.get("beta_fast", 32)), index_of(scaling.get("beta_slow", 1))
+        if scaling.get("truncate", True) != (mistake == "other_truncation"):
+            low, high = math.floor(low), math.ceil(high)
+        low, high = max(low, 0), min(high, n - 1)
+        parts = [min(max((i - low) / (high - low), 0), 1) for i in range(n // 2)]
+        return [f * (r / scaling["factor"] + 1 - r) for f, r in zip(plain, parts)]
+    if mistake in ("linear_for_llama3", "linear_for_yarn") or kind == "linear":
         return [f / scaling["factor"] for f in plain]
     assert scaling["rope_type"] == "llama3"
     context = scaling["original_max_position_embeddings"]
@@ -351,13 +452,27 @@ def pair_frequencies(v, mistake):
     return scaled
 
 
-def rotate(x, frequencies, interleaved, first):
+def magnitude_of(v, mistake):
+    """The factor on rotated elements."""
+    scaling = v["scaling"] or {}
+    kind = scaling.get("rope_type", scaling.get("type"))
+    if mistake == "no_magnitude" or kind not in ("yarn", "longrope"):
+        return 1.0
+    if "attention_factor" in scaling:
+        return scaling["attention_factor"]
+    if kind == "yarn":
+        return 0.1 * math.log(scaling["factor"]) + 1
+    original = v["config"]["original_max_position_embeddings"]
+    return math.sqrt(1 + math.log(v["context"] / original) / math.log(original))
+
+
+def rotate(x, frequencies, interleaved, first, magnitude=1.0):
     """x: [tokens, heads, head_dim]; row t has position first + t. Elements beyond the rotated ones stay."""
     y, pairs = x.clone(), len(frequencies)
     for i, frequency in enumerate(frequencies):
         a, b = (2 * i, 2 * i + 1) if interleaved else (i, i + pairs)
         angle = frequency * (first + torch.arange(len(x), dtype=torch.float64))[:, None]
-        cosine, sine = torch.cos(angle).to(x.dtype), torch.sin(angle).to(x.dtype)
+        cosine, sine = (magnitude * f(angle).to(x.dtype) for f in (torch.cos, torch.sin))
         y[..., a] = x[..., a] * cosine - x[..., b] * sine
         y[..., b] = x[..., b] * cosine + x[..., a] * sine
     return y
@@ -374,6 +489,21 @@ def forward(v, weights, ids, mistake=None, dtype=torch.float64):
     epsilon = v["epsilon"]
     if mistake == "epsilon":
         epsilon = 1e-6 if epsilon == 1e-5 else 1e-5
+
+    score_scale = 1 / math.sqrt(v["d"] / heads if mistake == "scale" else head_dim)
+    times = dict(embedding=1.0, attention=score_scale, residual=1.0, logits=1.0)
+    times.update({part: value for part, value in (v["multipliers"] or {}).items() if mistake != "no_" + part})
+    score_scale = times["attention"]
+
+    if v["family"] == "phi3":  # from here on as if they were stored apart
+        queries, keys = heads * head_dim, kv_heads * head_dim
+        for i in range(v["layers"]):
+            attn, mlp = f"model.layers.{i}.self_attn.", f"model.layers.{i}.mlp."
+            rows = [queries, keys, keys]
+            names = ["q", "v", "k"] if mistake == "key_before_value" else ["q", "k", "v"]
+            for part, t in zip(names, torch.split(w[attn + "qkv_proj.weight"], rows)):
+                w[f"{attn}{part}_proj.weight"] = t
+            w[mlp + "gate_proj.weight"], w[mlp + "up_proj.weight"] = w[mlp + "gate_up_proj.weight"].chunk(2)
 
     def linear(x, name):
         y = x @ w[name + ".weight"].t()
@@ -399,9 +529,11 @@ def forward(v, weights, ids, mistake=None, dtype=torch.float64):
 
     def turn(x, first):
         interleaved = (v["family"] == "codegen") != (mistake == "pairing")
-        return x if mistake == "no_rotation" else rotate(x, frequencies, interleaved, first)
+        return x if mistake == "no_rotation" else rotate(x, frequencies, interleaved, first, magnitude_of(v, mistake))
 
-    def turned(q, k):
+    def turned(q, k, layer):
+        if v["unturned"][layer] != (mistake == "other_layers_turned") and mistake != "all_layers_turned":
+            return q, k
         return turn(q, 1 if mistake == "query_position" else 0), turn(k, 0)
 
     def window_of(layer):
@@ -423,7 +555,7 @@ def forward(v, weights, ids, mistake=None, dtype=torch.float64):
         mixed = torch.empty_like(q)
         for h in range(heads):
             g = h % kv_heads if mistake == "groups" else h * kv_heads // heads
-            scores = q[:, h] @ k[:, g].t() / math.sqrt(v["d"] / heads if mistake == "scale" else head_dim)
+            scores = q[:, h] @ k[:, g].t() * score_scale
             p = torch.where(visible, torch.exp(scores - scores.max()), torch.zeros_like(scores))
             mixed[:, h] = (p / p.sum(1, keepdim=True)) @ u[:, g]
         return mixed.reshape(tokens, heads * head_dim)
@@ -435,7 +567,7 @@ def forward(v, weights, ids, mistake=None, dtype=torch.float64):
         norm_last = mistake == "qk_norm_after_rotation"
         if not norm_last:
             q, k = head_norm(q, name + ".q_norm"), head_norm(k, name + ".k_norm")
-        q, k = turned(q, k)
+        q, k = turned(q, k, layer)
         if norm_last:
             q, k = head_norm(q, name + ".q_norm"), head_norm(k, name + ".k_norm")
         return linear(attend(q, k, u, layer), name + ".o_proj")
@@ -460,7 +592,7 @@ def forward(v, weights, ids, mistake=None, dtype=torch.float64):
         q, u, k = (blocks[:, :, part].reshape(tokens, heads, head_dim) for part in range(3))
         if mistake == "key_before_value":
             k, u = u, k
-        return linear(attend(*turned(q, k), u, layer), name + ".out_proj")
+        return linear(attend(*turned(q, k, layer), u, layer), name + ".out_proj")
 
     def plain_feed_forward(x, name, first, second):
         return linear(activate(linear(x, f"{name}.{first}")), f"{name}.{second}")
@@ -473,21 +605,22 @@ def forward(v, weights, ids, mistake=None, dtype=torch.float64):
         return x + mixed + plain_feed_forward(normed, f"transformer.h.{i}.mlp", "fc_in", "fc_out")
 
     def layer_of_the_others(x, i):
-        x = x + attention(norm(x, f"model.layers.{i}.input_layernorm"), f"model.layers.{i}.self_attn", i)
-        return x + feed_forward(norm(x, f"model.layers.{i}.post_attention_layernorm"), f"model.layers.{i}.mlp")
+        layer, r = f"model.layers.{i}", times["residual"]
+        x = x + r * attention(norm(x, f"{layer}.input_layernorm"), f"{layer}.self_attn", i)
+        return x + r * feed_forward(norm(x, f"{layer}.post_attention_layernorm"), f"{layer}.mlp")
 
-    x = w[embedding_of(v) + ".weight"][ids]
+    x = w[embedding_of(v) + ".weight"][ids] * times["embedding"]
     output = embedding_of(v) if v["tied"] or mistake == "tied" else "lm_head"
     hidden, logits = [], []
     for i in range(v["layers"]):
         x = layer_of_codegen(x, i) if v["family"] == "codegen" else layer_of_the_others(x, i)
         hidden.append(x)
-        logits.append(linear(x if mistake == "no_final_norm" else norm(x, final_norm_of(v)), output))
+        logits.append(linear(x if mistake == "no_final_norm" else norm(x, final_norm_of(v)), output) / times["logits"])
     return torch.stack(hidden), torch.stack(logits)
 
 
 FAR_MISTAKES = ["no_scaling", "no_smoothing", "linear_for_llama3", "no_window", "window_longer", "window_shorter"]
-FAR_MISTAKES += ["other_layers_windowed"]
+FAR_MISTAKES += ["other_layers_windowed", "linear_for_yarn", "no_magnitude"]
 
 
 def mistakes_of(v):
@@ -503,9 +636,17 @@ def mistakes_of(v):
         names += ["gate_up"]
     names += ["query_key"] if v["kv_heads"] == v["heads"] else []
     names += ["groups"] if 1 < v["kv_heads"] < v["heads"] else []
-    names += ["scale"] if v["head_dim"] * v["heads"] != v["d"] else []
-    names += ["no_scaling"] if v["scaling"] else []
-    names += ["no_smoothing", "linear_for_llama3"] if v["scaling"] and "rope_type" in v["scaling"] else []
+    names += ["scale"] if v["head_dim"] * v["heads"] != v["d"] and not v["multipliers"] else []
+    names += ["other_layers_turned", "all_layers_turned"] if any(v["unturned"]) else []
+    names += [f"no_{part}" for part, value in (v["multipliers"] or {}).items() if value != 1.0 or part == "attention"]
+    kind = (v["scaling"] or {}).get("rope_type", (v["scaling"] or {}).get("type"))
+    names += ["no_scaling"] if kind and kind != "dynamic" else []
+    names += ["no_smoothing", "linear_for_llama3"] if kind == "llama3" else []
+    names += ["linear_for_yarn", "no_magnitude", "other_truncation"] if kind == "yarn" else []
+    names += ["scaled_at_once"] if kind == "dynamic" else []
+    names += ["long_factors", "no_magnitude"] if kind == "longrope" else []
+    names += ["key_before_value"] if v["family"] == "phi3" else []
+    names += ["whole_head_rotated"] if v["rotary_dim"] and v["family"] != "codegen" else []
     names += [] if v["tied"] else ["tied"]
     if v["family"] == "qwen3":
         names += ["no_qk_norm", "qk_norm_of_all_heads", "qk_norm_after_rotation"]
@@ -545,9 +686,10 @@ def turning(config, head_dim, tokens):
     """Unit complex numbers [tokens, 1, head_dim / 2] by which pairs of elements are multiplied."""
     rope = config.get("rope_parameters")
     if not rope:
-        rope = {"rope_theta": config.get("rope_theta", 10000.0), **(config.get("rope_scaling") or {})}
+        absent = {"smollm3": 2e6}.get(config.get("model_type"), 10000.0)
+        rope = {"rope_theta": config.get("rope_theta", absent), **(config.get("rope_scaling") or {})}
     kind = rope.get("rope_type", rope.get("type", "default"))
-    position = torch.arange(tokens, dtype=torch.float64)
+    position, length = torch.arange(tokens, dtype=torch.float64), 1.0
     frequency = torch.exp(-math.log(rope["rope_theta"]) * torch.arange(0, head_dim, 2, dtype=torch.float64) / head_dim)
     if kind == "linear":
         position = position / rope["factor"]
@@ -556,15 +698,38 @@ def turning(config, head_dim, tokens):
         turns = rope["original_max_position_embeddings"] * frequency / (2 * math.pi)
         kept = ((turns - low) / (high - low)).clamp(0, 1)
         frequency = torch.lerp(frequency / rope["factor"], frequency, kept)
+    elif kind == "yarn":
+        original, factor, planes = rope["original_max_position_embeddings"], rope["factor"], head_dim // 2
+        turns = torch.tensor([rope.get("beta_fast", 32), rope.get("beta_slow", 1)], dtype=torch.float64)
+        ends = head_dim / 2 * torch.log(original / (turns * 2 * math.pi)) / math.log(rope["rope_theta"])
+        if rope.get("truncate", True):
+            ends = torch.stack([ends[0].floor(), ends[1].ceil()])
+        ends = ends.clamp(0, head_dim - 1)
+        slowed = ((torch.arange(planes) - ends[0]) / (ends[1] - ends[0])).clamp(0, 1)
+        frequency = torch.lerp(frequency, frequency / factor, slowed)
+        length = rope.get("attention_factor", 0.1 * math.log(factor) + 1)
+    elif kind == "dynamic":
+        limit, factor = config["max_position_embeddings"], rope["factor"]
+        longer = factor * max(tokens, limit) / limit - (factor - 1)
+        frequency = frequency * longer ** (-torch.arange(0, head_dim, 2, dtype=torch.float64) / (head_dim - 2))
+    elif kind == "longrope":
+        original = config["original_max_position_embeddings"]
+        divisors = rope["long_factor" if tokens > original else "short_factor"]
+        frequency = frequency / torch.tensor(divisors, dtype=torch.float64)
+        length = math.sqrt(1 + math.log(config["max_position_embeddings"] / original) / math.log(original))
     else:
         assert kind == "default"
     angle = torch.outer(position, frequency)[:, None]
-    return torch.polar(torch.ones_like(angle), angle)
+    return torch.polar(length * torch.ones_like(angle), angle)
 
 
 def seen_keys(config, layer, tokens):
     """[tokens, tokens], bool: the band of a mask, by the keys of the file."""
     window = config.get("sliding_window", 4096 if config["model_type"] == "mistral" else None)
+    if config["model_type"] == "smollm3":
+        listed = config.get("layer_types")
+        sliding = listed[layer] == "sliding_attention" if listed else not turns_in(config, layer)
+        window = window if config.get("use_sliding_window", False) and sliding else None
     if config["model_type"] in ("qwen2", "qwen3"):
         listed = config.get("layer_types")
         sliding = listed[layer] == "sliding_attention" if listed else layer >= config.get("max_window_layers", 28)
@@ -573,12 +738,20 @@ def seen_keys(config, layer, tokens):
     return causal.triu(-(window - 1)) if window else causal
 
 
-def sdpa(q, k, u, seen):
+def turns_in(config, layer):
+    if config["model_type"] != "smollm3":
+        return True
+    return config.get("no_rope_layers", [(i + 1) % config.get("no_rope_layer_interval", 4) for i in range(99)])[layer]
+
+
+def sdpa(q, k, u, seen, scale=None):
     """q: [tokens, heads, head_dim]; k, u: [tokens, kv_heads, head_dim]; seen: [tokens, tokens], bool"""
     repeats = q.shape[1] // k.shape[1]
     k, u = (t.repeat_interleave(repeats, dim=1) for t in (k, u))
     function = getattr(F, "scaled_dot_product_attention", None) or F._scaled_dot_product_attention  # before torch 2
     mask = torch.zeros(seen.shape, dtype=torch.float64).masked_fill(~seen, -math.inf)
+    if scale is not None:  # the function's own is 1 / sqrt(head_dim)
+        q = q * (scale * math.sqrt(q.shape[-1]))
     mixed = function(*(t.transpose(0, 1)[None].contiguous() for t in (q, k, u)), attn_mask=mask[None])
     mixed = (mixed[0] if isinstance(mixed, tuple) else mixed)[0]
     return mixed.transpose(0, 1).flatten(1)
@@ -625,9 +798,13 @@ def forward_from_files(files, ids):
     d, heads = config["hidden_size"], config["num_attention_heads"]
     kv_heads = config.get("num_key_value_heads", heads)
     head_dim = config.get("head_dim") or d // heads
-    tokens, half = len(ids), head_dim // 2
-    turn = turning(config, head_dim, tokens)
-    tied = config.get("tie_word_embeddings", starcoder2)
+    tokens = len(ids)
+    rotated = int(head_dim * config.get("partial_rotary_factor", 1.0))
+    half = rotated // 2
+    turn = turning(config, rotated, tokens)
+    tied = config.get("tie_word_embeddings", config["model_type"] in ("starcoder2", "smollm3"))
+    granite = config["model_type"] == "granite"
+    residual = config.get("residual_multiplier", 1.0)
     output = w["model.embed_tokens.weight" if tied else "lm_head.weight"]
 
     def linear(x, name):
@@ -639,27 +816,38 @@ def forward_from_files(files, ids):
         return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + config["rms_norm_eps"]) * w[name + ".weight"]
 
     def turned(x):
-        y = torch.complex(x[..., :half].contiguous(), x[..., half:].contiguous()) * turn
-        return torch.cat([y.real, y.imag], dim=-1)
+        y = torch.complex(x[..., :half].contiguous(), x[..., half:rotated].contiguous()) * turn
+        return torch.cat([y.real, y.imag, x[..., rotated:]], dim=-1)
 
     assert config["hidden_act"] == ("gelu_pytorch_tanh" if starcoder2 else "silu")
-    x = F.embedding(ids, w["model.embed_tokens.weight"])
+    x = F.embedding(ids, w["model.embed_tokens.weight"]) * config.get("embedding_multiplier", 1.0)
     hidden, logits = [], []
     for i in range(config["num_hidden_layers"]):
         attn, mlp = f"model.layers.{i}.self_attn.", f"model.layers.{i}.mlp."
         y = norm(x, f"model.layers.{i}.input_layernorm")
-        q, k, u = (linear(y, attn + part + "_proj").unflatten(1, (-1, head_dim)) for part in "qkv")
+        if attn + "qkv_proj.weight" in w:
+            q, k, u = linear(y, attn + "qkv_proj").unflatten(1, (-1, head_dim)).split([heads, kv_heads, kv_heads], 1)
+        else:
+            q, k, u = (linear(y, attn + part + "_proj").unflatten(1, (-1, head_dim)) for part in "qkv")
         assert (q.shape[1], k.shape[1], u.shape[1]) == (heads, kv_heads, kv_heads)
         if config["model_type"] == "qwen3":
             q, k = norm(q, attn + "q_norm"), norm(k, attn + "k_norm")
-        x = x + linear(sdpa(turned(q), turned(k), u, seen_keys(config, i, tokens)), attn + "o_proj")
+        if turns_in(config, i):
+            q, k = turned(q), turned(k)
+        scale = config.get("attention_multiplier", 1.0) if granite else None
+        x = torch.add(x, linear(sdpa(q, k, u, seen_keys(config, i, tokens), scale), attn + "o_proj"), alpha=residual)
         y = norm(x, f"model.layers.{i}.post_attention_layernorm")
         if starcoder2:
             x = x + linear(F.gelu(linear(y, mlp + "c_fc"), approximate="tanh"), mlp + "c_proj")
         else:
-            x = x + linear(F.silu(linear(y, mlp + "gate_proj")) * linear(y, mlp + "up_proj"), mlp + "down_proj")
+            if mlp + "gate_up_proj.weight" in w:
+                up, gate = linear(y, mlp + "gate_up_proj").view(tokens, 2, -1).flip(1).unbind(1)
+            else:
+                up, gate = linear(y, mlp + "up_proj"), linear(y, mlp + "gate_proj")
+            inner = F.silu(gate) * up
+            x = torch.add(x, linear(inner, mlp + "down_proj"), alpha=residual)
         hidden.append(x)
-        logits.append(F.linear(norm(x, "model.norm"), output))
+        logits.append(F.linear(norm(x, "model.norm"), output) / config.get("logits_scaling", 1.0))
     return torch.stack(hidden), torch.stack(logits)
 
 
@@ -792,6 +980,48 @@ def qwen3_config(v):
     }
 
 
+def smollm3_config(v):
+    return {
+        **llama_config(v),
+        "architectures": ["SmolLM3ForCausalLM"],
+        "max_window_layers": 28,
+        "model_type": "smollm3",
+        "sliding_window": v["window"],
+        "use_sliding_window": False,
+    }
+
+
+def granite_config(v):
+    times = v["multipliers"]
+    return {
+        **llama_config(v),
+        "architectures": ["GraniteForCausalLM"],
+        "attention_multiplier": times["attention"],
+        "embedding_multiplier": times["embedding"],
+        "logits_scaling": times["logits"],
+        "model_type": "granite",
+        "residual_multiplier": times["residual"],
+    }
+
+
+def phi3_config(v):
+    return {
+        "architectures": ["Phi3ForCausalLM"],
+        "attention_bias": False,
+        "attention_dropout": 0.0,
+        "bos_token_id": 1,
+        "embd_pdrop": 0.0,
+        "eos_token_id": 2,
+        "hidden_act": "silu",
+        "initializer_range": 0.02,
+        "model_type": "phi3",
+        "original_max_position_embeddings": v["context"],
+        "resid_pdrop": 0.0,
+        "rms_norm_eps": v["epsilon"],
+        "sliding_window": v["window"],
+    }
+
+
 def starcoder2_config(v):
     return {
         "activation_function": "gelu",
@@ -880,6 +1110,9 @@ CONFIGS = {
     "mistral": mistral_config,
     "qwen2": qwen2_config,
     "qwen3": qwen3_config,
+    "smollm3": smollm3_config,
+    "granite": granite_config,
+    "phi3": phi3_config,
     "starcoder2": starcoder2_config,
 }
 
@@ -910,10 +1143,11 @@ def checkpoint_files(v, weights):
 
 
 def main():
-    check = sys.argv[1:] == ["--check"]
+    check = sys.argv[1:2] == ["--check"]
+    chosen = sys.argv[1 + check :] or list(VARIANTS)
     torch.set_num_threads(1)
     total = 0
-    for name in VARIANTS:
+    for name in chosen:
         v = variant(name)
         weights = random_weights(v)
         files, folder = checkpoint_files(v, weights), HERE / name

@@ -12,6 +12,7 @@
 #include <earlyout/weights/flat_config.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -97,7 +98,10 @@ EARLYOUT_IO_INLINE void gguf_checkpoint::read_config() {
         if (const auto found = contents().integer(key(n.gguf))) config_.set(std::string(n.hugging_face), *found);
     }
     for (const detail::gguf_name& n : of_->reals) {
-        if (const auto found = contents().real(key(n.gguf))) config_.set(std::string(n.hugging_face), *found);
+        const auto found = contents().real(key(n.gguf));
+        if (found && !(*found == 0.0 && n.gguf.ends_with("scale"))) {  // a scale of 0 is none
+            config_.set(std::string(n.hugging_face), *found);
+        }
     }
     if (const auto found = contents().integer(key("expert_count")); found.value_or(0) != 0) {
         unsupported(key("expert_count"), "a model without experts", *found);
@@ -136,6 +140,7 @@ EARLYOUT_IO_INLINE void gguf_checkpoint::read_scales() {
                                                   {"attn_logit_softcapping", "attn_logit_softcapping"},
                                                   {"final_logit_softcapping", "final_logit_softcapping"}};
     for (const detail::gguf_name& n : names) {  // 0 is none
+        if (std::ranges::find(of_->reals, n.gguf, &detail::gguf_name::gguf) != of_->reals.end()) continue;
         const auto found = contents().real(key(n.gguf));
         if (found.value_or(0.0) != 0.0) config_.set(std::string(n.hugging_face), *found);
     }
@@ -157,6 +162,10 @@ EARLYOUT_IO_INLINE void gguf_checkpoint::complete_sizes() {
     if (heads <= 0) return;
     if (!integer("num_key_value_heads")) config_.set("num_key_value_heads", heads);
     if (!integer("head_dim") && width > 0 && width % heads == 0) config_.set("head_dim", width / heads);
+    const std::int64_t head_dim = integer("head_dim").value_or(0);
+    if (of_->name == "granite" && !real("attention_multiplier") && head_dim > 0) {
+        config_.set("attention_multiplier", 1.0 / std::sqrt(static_cast<double>(head_dim)));
+    }
 }
 
 EARLYOUT_IO_INLINE void gguf_checkpoint::read_rotary() {
@@ -165,11 +174,17 @@ EARLYOUT_IO_INLINE void gguf_checkpoint::read_rotary() {
         config_.set("partial_rotary_factor",
                     static_cast<double>(*turned) / static_cast<double>(std::max<std::int64_t>(head_dim, 1)));
     }
-    if (const auto factor = contents().real(key("rope.scaling.attn_factor")); factor.value_or(1.0) != 1.0) {
-        unsupported(key("rope.scaling.attn_factor"), "1", *factor);
+    const auto attention_factor = contents().real(key("rope.scaling.attn_factor"));
+    if (const auto original = contents().integer(key("rope.scaling.original_context_length"))) {
+        config_.set("rope_scaling.original_max_position_embeddings", *original);
     }
-    if (has("rope_factors_long.weight") || has("rope_factors_short.weight")) {
-        fail(errc::unsupported, source(), ": tensor 'rope_factors_long.weight': LongRoPE is not supported");
+    if (has("rope_factors_short.weight") || has("rope_factors_long.weight")) {
+        config_.set("rope_scaling.rope_type", "longrope");
+        config_.set("rope_scaling.attention_factor", attention_factor.value_or(1.0));
+        return;
+    }
+    if (attention_factor.value_or(1.0) != 1.0) {
+        unsupported(key("rope.scaling.attn_factor"), "1", *attention_factor);
     }
     // As in llama.cpp: a factor without a type is linear; files of 2023 store it under a different key; 0 is none.
     auto factor = contents().real(key("rope.scaling.factor"));
@@ -179,6 +194,20 @@ EARLYOUT_IO_INLINE void gguf_checkpoint::read_rotary() {
     if (type == "none" || (type == "linear" && factor.value_or(1.0) == 1.0)) return;
     config_.set("rope_scaling.rope_type", type);
     if (factor) config_.set("rope_scaling.factor", *factor);
+    for (const auto& [theirs, ours] :
+         {std::pair{"beta_fast", "rope_scaling.beta_fast"}, std::pair{"beta_slow", "rope_scaling.beta_slow"}}) {
+        if (const auto beta = contents().real(key(std::string("rope.scaling.yarn_").append(theirs)))) {
+            config_.set(ours, *beta);
+        }
+    }
+    for (const char* name : {"rope.scaling.yarn_ext_factor", "rope.scaling.yarn_attn_factor"}) {
+        if (const auto found = contents().real(key(name)); found.value_or(1.0) != 1.0) {
+            unsupported(key(name), "1", *found);
+        }
+    }
+    if (const auto found = contents().real(key("rope.scaling.yarn_log_multiplier")); found.value_or(0.0) != 0.0) {
+        unsupported(key("rope.scaling.yarn_log_multiplier"), "0", *found);
+    }
 }
 
 EARLYOUT_IO_INLINE bool gguf_checkpoint::has(std::string_view tensor) const {
@@ -190,7 +219,7 @@ EARLYOUT_IO_INLINE void gguf_checkpoint::place(const std::string& name) {
 }
 
 EARLYOUT_IO_INLINE std::size_t gguf_checkpoint::turned_heads(std::string_view name) const {
-    if (of_->name != "llama") return 0;
+    if (!of_->turned) return 0;
     const auto count = [&](std::string_view key) {
         return static_cast<std::size_t>(std::max<std::int64_t>(integer(key).value_or(0), 0));
     };

@@ -27,6 +27,7 @@ struct gguf_architecture {
     std::span<const gguf_name> reals;
     std::span<const gguf_name> tensors;
     std::span<const gguf_name> layer_tensors;
+    bool turned = false;  ///< rows of queries and keys are in the order of llama.cpp's pairs
 };
 
 inline constexpr gguf_name llama_sizes[] = {{"block_count", "num_hidden_layers"},
@@ -38,6 +39,12 @@ inline constexpr gguf_name llama_sizes[] = {{"block_count", "num_hidden_layers"}
                                             {"context_length", "max_position_embeddings"}};
 inline constexpr gguf_name llama_reals[] = {{"attention.layer_norm_rms_epsilon", "rms_norm_eps"},
                                             {"rope.freq_base", "rope_theta"}};
+inline constexpr gguf_name granite_reals[] = {{"attention.layer_norm_rms_epsilon", "rms_norm_eps"},
+                                              {"rope.freq_base", "rope_theta"},
+                                              {"embedding_scale", "embedding_multiplier"},
+                                              {"residual_scale", "residual_multiplier"},
+                                              {"logit_scale", "logits_scaling"},
+                                              {"attention.scale", "attention_multiplier"}};
 inline constexpr gguf_name starcoder2_reals[] = {{"attention.layer_norm_epsilon", "norm_epsilon"},
                                                  {"rope.freq_base", "rope_theta"}};
 inline constexpr gguf_name llama_tensors[] = {
@@ -49,6 +56,9 @@ inline constexpr gguf_name llama_layer_tensors[] = {
     {"attn_k_norm", "self_attn.k_norm"}, {"ffn_norm", "post_attention_layernorm"},
     {"ffn_gate", "mlp.gate_proj"},       {"ffn_up", "mlp.up_proj"},
     {"ffn_down", "mlp.down_proj"}};
+inline constexpr gguf_name phi3_layer_tensors[] = {
+    {"attn_norm", "input_layernorm"},         {"attn_qkv", "self_attn.qkv_proj"}, {"attn_output", "self_attn.o_proj"},
+    {"ffn_norm", "post_attention_layernorm"}, {"ffn_up", "mlp.gate_up_proj"},     {"ffn_down", "mlp.down_proj"}};
 inline constexpr gguf_name starcoder2_layer_tensors[] = {
     {"attn_norm", "input_layernorm"}, {"attn_q", "self_attn.q_proj"},      {"attn_k", "self_attn.k_proj"},
     {"attn_v", "self_attn.v_proj"},   {"attn_output", "self_attn.o_proj"}, {"ffn_norm", "post_attention_layernorm"},
@@ -68,9 +78,12 @@ inline constexpr gguf_name gpt2_layer_tensors[] = {{"attn_norm", "ln_1"},       
                                                    {"attn_output", "attn.c_proj"}, {"ffn_norm", "ln_2"},
                                                    {"ffn_up", "mlp.c_fc"},         {"ffn_down", "mlp.c_proj"}};
 
-inline constexpr std::array<gguf_architecture, 5> gguf_architectures{
+inline constexpr std::array<gguf_architecture, 8> gguf_architectures{
     {{"gpt2", "transformer.h.", gpt2_sizes, gpt2_reals, gpt2_tensors, gpt2_layer_tensors},
-     {"llama", "model.layers.", llama_sizes, llama_reals, llama_tensors, llama_layer_tensors},
+     {"llama", "model.layers.", llama_sizes, llama_reals, llama_tensors, llama_layer_tensors, true},
+     {"granite", "model.layers.", llama_sizes, granite_reals, llama_tensors, llama_layer_tensors, true},
+     {"smollm3", "model.layers.", llama_sizes, llama_reals, llama_tensors, llama_layer_tensors, true},
+     {"phi3", "model.layers.", llama_sizes, llama_reals, llama_tensors, phi3_layer_tensors},
      {"qwen2", "model.layers.", llama_sizes, llama_reals, llama_tensors, llama_layer_tensors},
      {"qwen3", "model.layers.", llama_sizes, llama_reals, llama_tensors, llama_layer_tensors},
      {"starcoder2", "model.layers.", llama_sizes, starcoder2_reals, llama_tensors, starcoder2_layer_tensors}}};

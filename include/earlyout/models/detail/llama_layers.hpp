@@ -71,14 +71,16 @@ struct llama_layers {
     /// frequency scaling as divisors in `rope_freqs.weight`.
     /// @param layer  numbered from 1
     /// @param window positions visible to it, 0: all
-    static rotary read_rotary(const reader& from, const model_shape& s, std::size_t layer, std::size_t window) {
+    static rotary read_rotary(const reader& from, const model_shape& s, std::size_t layer, std::size_t window,
+                              const rotary_defaults& defaults = {}) {
         const std::string type = layer_type(from, s, layer, window);
-        std::vector<double> frequencies = rotary_settings_reader(from, s.context, type).read().frequencies(s.head_dim);
+        const rotary_settings settings = rotary_settings_reader(from, s, type, defaults).read();
+        std::vector<double> frequencies = settings.frequencies(s.head_dim);
         if (from.has("rope_freqs.weight")) {
-            const std::vector<float> divisors = from.positive_tensor("rope_freqs.weight", {s.head_dim / 2});
+            const std::vector<float> divisors = from.positive_tensor("rope_freqs.weight", {frequencies.size()});
             for (std::size_t i = 0; i < divisors.size(); ++i) frequencies[i] /= static_cast<double>(divisors[i]);
         }
-        return rotary(frequencies, s.context);
+        return rotary(frequencies, s.context, settings.magnitude);
     }
 
     struct biases {
@@ -163,30 +165,45 @@ struct gated_llama_layers : llama_layers {
 
     template <model_shape Shape>
     static norm<Shape> read_norm(const reader& from, const std::string& name, const model_shape& s) {
-        return from.read_rms_norm<Shape.d_model>(name, s.d_model, from.epsilon("rms_norm_eps", 1e-6));
+        return from.read_rms_norm<Shape.d_model>(name, s.d_model,
+                                                 from.epsilon("rms_norm_eps", Derived::absent_epsilon));
     }
 
     template <class Format, model_shape Shape>
-    static block<Format, Shape> read_block(const reader& from, const model_shape& s, std::size_t layer, Format format,
-                                           weight_arena& arena) {
+    static auto read_block(const reader& from, const model_shape& s, std::size_t layer, Format format,
+                           weight_arena& arena) {
         const std::string name = "layers." + std::to_string(layer - 1);
-        require_attention(from, name + ".self_attn", s);
-        require_gated(from, name + ".mlp", s);
+        Derived::require_matrices(from, name, s);
         const std::size_t window = Derived::window(from, layer);
-        block<Format, Shape> b{
-            read_norm<Shape>(from, name + ".input_layernorm", s),
-            {s, scale(s), format, &arena,
-             Derived::template read_positions<Shape>(from, name + ".self_attn", s, read_rotary(from, s, layer, window)),
+        typename Derived::template block<Format, Shape> b{
+            Derived::template read_norm<Shape>(from, name + ".input_layernorm", s),
+            {s, Derived::scale(from, s), format, &arena,
+             Derived::template read_positions<Shape>(from, name + ".self_attn", s,
+                                                     Derived::read_turns(from, s, layer, window)),
              window},
-            read_norm<Shape>(from, name + ".post_attention_layernorm", s),
+            Derived::template read_norm<Shape>(from, name + ".post_attention_layernorm", s),
             {s, from.hidden_activation("silu"), format, &arena}};
-        read_attention(from, name + ".self_attn", s, Derived::attention_biases(from), b.attention);
-        read_gated(from, name + ".mlp", s, Derived::feed_forward_bias(from), b.feed_forward);
+        Derived::read_matrices(from, name, s, b);
         return b;
     }
 
     // Defaults that most architectures share.
     static constexpr absent_sizes absent{};
+    static constexpr rotary_defaults rotary_absent{};
+    static constexpr double absent_epsilon = 1e-6;
+    static void require_matrices(const reader& from, const std::string& name, const model_shape& s) {
+        require_attention(from, name + ".self_attn", s);
+        require_gated(from, name + ".mlp", s);
+    }
+    template <class Block>
+    static void read_matrices(const reader& from, const std::string& name, const model_shape& s, Block& into) {
+        read_attention(from, name + ".self_attn", s, Derived::attention_biases(from), into.attention);
+        read_gated(from, name + ".mlp", s, Derived::feed_forward_bias(from), into.feed_forward);
+    }
+    static float scale(const reader&, const model_shape& s) { return llama_layers::scale(s); }
+    static rotary read_turns(const reader& from, const model_shape& s, std::size_t layer, std::size_t window) {
+        return read_rotary(from, s, layer, window, Derived::rotary_absent);
+    }
     template <model_shape>
     static rotary read_positions(const reader&, const std::string&, const model_shape&, rotary turns) {
         return turns;

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT
+// Golden models as GGUF files, with the names, keys and row orders of llama.cpp's converter.
+#include <earlyout/io/gguf.hpp>
+#include <earlyout/models/granite.hpp>
+#include <earlyout/models/llama.hpp>
+#include <earlyout/models/phi3.hpp>
+#include <earlyout/models/smollm3.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "support/catch.hpp"
+#include "support/errors.hpp"
+#include "support/gguf.hpp"
+#include "support/golden.hpp"
+#include "support/golden_pass.hpp"
+#include "support/temporary_folder.hpp"
+
+namespace eo = earlyout;
+using eo::errc;
+using support::error_of;
+using support::gguf_builder;
+using support::temporary_folder;
+using support::thrown;
+
+namespace {
+
+using name_pair = std::pair<std::string_view, std::string_view>;  // Hugging Face's and llama.cpp's
+
+struct family {
+    std::string_view architecture;  ///< in GGUF
+    std::vector<name_pair> sizes;
+    std::vector<name_pair> reals;
+    std::vector<name_pair> tensors;
+    bool turned = false;  ///< queries and keys are stored as pairs
+};
+
+const std::vector<name_pair> llama_sizes{{"num_hidden_layers", "block_count"},
+                                         {"hidden_size", "embedding_length"},
+                                         {"intermediate_size", "feed_forward_length"},
+                                         {"num_attention_heads", "attention.head_count"},
+                                         {"num_key_value_heads", "attention.head_count_kv"},
+                                         {"head_dim", "attention.key_length"},
+                                         {"max_position_embeddings", "context_length"}};
+const std::vector<name_pair> llama_tensors{
+    {"model.embed_tokens", "token_embd"}, {"model.norm", "output_norm"},    {"lm_head", "output"},
+    {"self_attn.q_proj", "attn_q"},       {"self_attn.k_proj", "attn_k"},   {"self_attn.v_proj", "attn_v"},
+    {"self_attn.o_proj", "attn_output"},  {"mlp.gate_proj", "ffn_gate"},    {"mlp.up_proj", "ffn_up"},
+    {"mlp.down_proj", "ffn_down"},        {"input_layernorm", "attn_norm"}, {"post_attention_layernorm", "ffn_norm"}};
+
+/// Rows [heads][2][n] as llama.cpp's converter writes them for some architectures: [heads][n][2].
+std::vector<float> turned(const std::vector<float>& values, std::size_t rows, std::size_t heads) {
+    const std::size_t half = rows / heads / 2, size = values.size() / rows;
+    std::vector<float> made;
+    for (std::size_t r = 0; r < rows; ++r) {
+        const std::size_t head = r / (2 * half), pair = r % (2 * half) / 2, side = r % 2;
+        const auto row = values.begin() + static_cast<std::ptrdiff_t>(((head * 2 + side) * half + pair) * size);
+        made.insert(made.end(), row, row + static_cast<std::ptrdiff_t>(size));
+    }
+    return made;
+}
+
+/// A golden model as a GGUF file in f32.
+gguf_builder gguf_of(const std::string& name, const family& of) {
+    const eo::memory_checkpoint from = support::editable_copy(name);
+    gguf_builder made;
+    const std::string prefix = std::string(of.architecture) + ".";
+    made.set("general.architecture", std::string(of.architecture).c_str());
+    for (const auto& [ours, theirs] : of.sizes) {
+        if (const auto found = from.integer(ours)) {
+            made.set(prefix + std::string(theirs), static_cast<std::uint32_t>(*found));
+        }
+    }
+    for (const auto& [ours, theirs] : of.reals) {
+        if (const auto found = from.real(ours)) made.set(prefix + std::string(theirs), static_cast<float>(*found));
+    }
+    support::golden_tensors(name, [&](const eo::tensor_view& view) {
+        const std::size_t last = view.name.rfind('.');
+        std::string layer, part = view.name.substr(0, last);
+        if (const std::size_t at = view.name.find(".layers."); at != view.name.npos) {
+            const std::size_t number = at + 8, dot = view.name.find('.', number);
+            layer = "blk." + view.name.substr(number, dot - number) + ".";
+            part = view.name.substr(dot + 1, last - dot - 1);
+        }
+        const auto found = std::ranges::find(of.tensors, std::string_view(part), &name_pair::first);
+        REQUIRE(found != of.tensors.end());
+        std::vector<float> values = support::values_of(from, view.name);
+        const auto heads = static_cast<std::size_t>(*from.integer("num_attention_heads"));
+        const auto kv_heads = static_cast<std::size_t>(
+            from.integer("num_key_value_heads").value_or(*from.integer("num_attention_heads")));
+        if (of.turned && found->second == "attn_q") values = turned(values, view.shape[0], heads);
+        if (of.turned && found->second == "attn_k") values = turned(values, view.shape[0], kv_heads);
+        made.floats(layer + std::string(found->second) + view.name.substr(last), view.shape, values);
+    });
+    return made;
+}
+
+template <class Network>
+float worst_of(const gguf_builder& file, const std::string& name) {
+    const temporary_folder folder;
+    folder.write("m.gguf", file.bytes());
+    const auto model = eo::io::load_gguf<Network>(folder / "m.gguf");
+    const support::golden expected(name);
+    return support::worst(model.network(), expected, {expected.ids.size()}, 64);
+}
+
+}  // namespace
+
+TEST_CASE("Granite in a gguf file computes what PyTorch computes", "[io][gguf][granite]") {
+    const family granite{.architecture = "granite",
+                         .sizes = llama_sizes,
+                         .reals = {{"rms_norm_eps", "attention.layer_norm_rms_epsilon"},
+                                   {"rope_theta", "rope.freq_base"},
+                                   {"embedding_multiplier", "embedding_scale"},
+                                   {"residual_multiplier", "residual_scale"},
+                                   {"attention_multiplier", "attention.scale"},
+                                   {"logits_scaling", "logit_scale"}},
+                         .tensors = llama_tensors,
+                         .turned = true};
+    CHECK(worst_of<eo::granite<>>(gguf_of("granite", granite), "granite") < support::tolerance);
+    // Unlike in a config.json, an absent factor on the scores is 1 / sqrt(head_dim).
+    CHECK(worst_of<eo::granite<>>(gguf_of("granite_biases", granite).set("granite.attention.scale", 1.0f),
+                                  "granite_biases") < support::tolerance);
+    CHECK(worst_of<eo::granite<>>(gguf_of("granite_biases", granite), "granite_biases") > 0.01f);
+}
+
+TEST_CASE("SmolLM3 in a gguf file computes what PyTorch computes", "[io][gguf][smollm3]") {
+    const family smollm3{
+        .architecture = "smollm3",
+        .sizes = llama_sizes,
+        .reals = {{"rms_norm_eps", "attention.layer_norm_rms_epsilon"}, {"rope_theta", "rope.freq_base"}},
+        .tensors = llama_tensors,
+        .turned = true};
+    // llama.cpp has no key for layers without positions: every fourth one.
+    CHECK(worst_of<eo::smollm3<>>(gguf_of("smollm3_interval", smollm3), "smollm3_interval") < support::tolerance);
+}
+
+TEST_CASE("Phi-3 in a gguf file computes what PyTorch computes", "[io][gguf][phi3]") {
+    const family phi3{.architecture = "phi3",
+                      .sizes = llama_sizes,
+                      .reals = {{"rms_norm_eps", "attention.layer_norm_rms_epsilon"}, {"rope_theta", "rope.freq_base"}},
+                      .tensors = {{"model.embed_tokens", "token_embd"},
+                                  {"model.norm", "output_norm"},
+                                  {"lm_head", "output"},
+                                  {"self_attn.qkv_proj", "attn_qkv"},
+                                  {"self_attn.o_proj", "attn_output"},
+                                  {"mlp.gate_up_proj", "ffn_up"},
+                                  {"mlp.down_proj", "ffn_down"},
+                                  {"input_layernorm", "attn_norm"},
+                                  {"post_attention_layernorm", "ffn_norm"}}};
+    CHECK(worst_of<eo::phi3<>>(gguf_of("phi3", phi3).set("phi3.attention.sliding_window", 9u), "phi3") <
+          support::tolerance);
+    gguf_builder longrope = gguf_of("phi3_longrope", phi3).set("phi3.rope.dimension_count", 6u);
+    longrope.set("phi3.rope.scaling.original_context_length", 48u).set("phi3.rope.scaling.attn_factor", 1.2398212f);
+    longrope.floats("rope_factors_short.weight", {3}, {1.0f, 1.3f, 2.1f});
+    longrope.floats("rope_factors_long.weight", {3}, {1.0f, 4.5f, 9.0f});
+    CHECK(worst_of<eo::phi3<>>(longrope, "phi3_longrope") < support::tolerance);
+}
+
+TEST_CASE("YaRN in a gguf file is transformers' YaRN", "[io][gguf][rotary]") {
+    const family llama{
+        .architecture = "llama",
+        .sizes = llama_sizes,
+        .reals = {{"rms_norm_eps", "attention.layer_norm_rms_epsilon"}, {"rope_theta", "rope.freq_base"}},
+        .tensors = llama_tensors,
+        .turned = true};
+    gguf_builder yarn = gguf_of("llama_yarn", llama).set("llama.rope.scaling.type", "yarn");
+    yarn.set("llama.rope.scaling.factor", 4.0f).set("llama.rope.scaling.original_context_length", 256u);
+    CHECK(worst_of<eo::llama<>>(yarn, "llama_yarn") < support::tolerance);
+    CHECK(worst_of<eo::llama<>>(yarn.set("llama.rope.scaling.yarn_beta_fast", 9.0f), "llama_yarn") > 0.01f);
+    CHECK(error_of([&] {
+              (void)worst_of<eo::llama<>>(yarn.set("llama.rope.scaling.yarn_ext_factor", 0.5f), "llama_yarn");
+          }) == thrown(errc::unsupported, {"'llama.rope.scaling.yarn_ext_factor'", "0.5"}));
+}
