@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Golden models as GGUF files, with the names, keys and row orders of llama.cpp's converter.
 #include <earlyout/io/gguf.hpp>
+#include <earlyout/models/gpt_neox.hpp>
 #include <earlyout/models/granite.hpp>
 #include <earlyout/models/llama.hpp>
+#include <earlyout/models/phi.hpp>
 #include <earlyout/models/phi3.hpp>
 #include <earlyout/models/smollm3.hpp>
+#include <earlyout/models/stablelm.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -36,7 +39,8 @@ struct family {
     std::vector<name_pair> sizes;
     std::vector<name_pair> reals;
     std::vector<name_pair> tensors;
-    bool turned = false;  ///< queries and keys are stored as pairs
+    bool by_kind = false;  ///< fused queries, keys and values are no longer head by head
+    bool turned = false;   ///< queries and keys are stored as pairs
 };
 
 const std::vector<name_pair> llama_sizes{{"num_hidden_layers", "block_count"},
@@ -64,6 +68,17 @@ std::vector<float> turned(const std::vector<float>& values, std::size_t rows, st
     return made;
 }
 
+/// Rows [heads][3][n] as [3][heads][n].
+std::vector<float> by_kind(const std::vector<float>& values, std::size_t heads) {
+    const std::size_t size = values.size() / heads / 3;
+    std::vector<float> made;
+    for (std::size_t i = 0; i < 3 * heads; ++i) {
+        const auto part = values.begin() + static_cast<std::ptrdiff_t>((i % heads * 3 + i / heads) * size);
+        made.insert(made.end(), part, part + static_cast<std::ptrdiff_t>(size));
+    }
+    return made;
+}
+
 /// A golden model as a GGUF file in f32.
 gguf_builder gguf_of(const std::string& name, const family& of) {
     const eo::memory_checkpoint from = support::editable_copy(name);
@@ -86,6 +101,7 @@ gguf_builder gguf_of(const std::string& name, const family& of) {
             layer = "blk." + view.name.substr(number, dot - number) + ".";
             part = view.name.substr(dot + 1, last - dot - 1);
         }
+        if (part.ends_with("attention") || part.ends_with("rotary_emb")) return;  // buffers, which are not converted
         const auto found = std::ranges::find(of.tensors, std::string_view(part), &name_pair::first);
         REQUIRE(found != of.tensors.end());
         std::vector<float> values = support::values_of(from, view.name);
@@ -94,6 +110,7 @@ gguf_builder gguf_of(const std::string& name, const family& of) {
             from.integer("num_key_value_heads").value_or(*from.integer("num_attention_heads")));
         if (of.turned && found->second == "attn_q") values = turned(values, view.shape[0], heads);
         if (of.turned && found->second == "attn_k") values = turned(values, view.shape[0], kv_heads);
+        if (of.by_kind && found->second == "attn_qkv") values = by_kind(values, heads);
         made.floats(layer + std::string(found->second) + view.name.substr(last), view.shape, values);
     });
     return made;
@@ -175,4 +192,65 @@ TEST_CASE("YaRN in a gguf file is transformers' YaRN", "[io][gguf][rotary]") {
     CHECK(error_of([&] {
               (void)worst_of<eo::llama<>>(yarn.set("llama.rope.scaling.yarn_ext_factor", 0.5f), "llama_yarn");
           }) == thrown(errc::unsupported, {"'llama.rope.scaling.yarn_ext_factor'", "0.5"}));
+}
+
+TEST_CASE("StableLM in a gguf file computes what PyTorch computes", "[io][gguf][stablelm]") {
+    const family stablelm{
+        .architecture = "stablelm",
+        .sizes = llama_sizes,
+        .reals = {{"layer_norm_eps", "attention.layer_norm_epsilon"}, {"rope_theta", "rope.freq_base"}},
+        .tensors = llama_tensors};
+    for (const std::string name : {"stablelm", "stablelm_biases"}) {
+        INFO(name);
+        gguf_builder file = gguf_of(name, stablelm).set("stablelm.rope.dimension_count", 4u);
+        if (name == "stablelm_biases") file.set("stablelm.rope.freq_base", 40000.0f);
+        CHECK(worst_of<eo::stablelm<>>(file.set("stablelm.use_parallel_residual", false), name) < support::tolerance);
+    }
+    CHECK(error_of([&] {
+              (void)worst_of<eo::stablelm<>>(gguf_of("stablelm", stablelm).set("stablelm.use_parallel_residual", true),
+                                             "stablelm");
+          }) == thrown(errc::unsupported, {"'use_parallel_residual'"}));
+}
+
+TEST_CASE("Phi-2 in a gguf file computes what PyTorch computes", "[io][gguf][phi]") {
+    const family phi{.architecture = "phi2",
+                     .sizes = llama_sizes,
+                     .reals = {{"layer_norm_eps", "attention.layer_norm_epsilon"}, {"rope_theta", "rope.freq_base"}},
+                     .tensors = {{"model.embed_tokens", "token_embd"},
+                                 {"model.final_layernorm", "output_norm"},
+                                 {"lm_head", "output"},
+                                 {"self_attn.q_proj", "attn_q"},
+                                 {"self_attn.k_proj", "attn_k"},
+                                 {"self_attn.v_proj", "attn_v"},
+                                 {"self_attn.dense", "attn_output"},
+                                 {"mlp.fc1", "ffn_up"},
+                                 {"mlp.fc2", "ffn_down"},
+                                 {"input_layernorm", "attn_norm"}}};
+    for (const std::string name : {"phi", "phi_grouped"}) {
+        INFO(name);
+        CHECK(worst_of<eo::phi<>>(gguf_of(name, phi).set("phi2.rope.dimension_count", 4u), name) < support::tolerance);
+    }
+}
+
+TEST_CASE("GPT-NeoX in a gguf file computes what PyTorch computes", "[io][gguf][gpt_neox]") {
+    const family neox{
+        .architecture = "gptneox",
+        .sizes = llama_sizes,
+        .reals = {{"layer_norm_eps", "attention.layer_norm_epsilon"}, {"rotary_emb_base", "rope.freq_base"}},
+        .tensors = {{"gpt_neox.embed_in", "token_embd"},
+                    {"gpt_neox.final_layer_norm", "output_norm"},
+                    {"embed_out", "output"},
+                    {"attention.query_key_value", "attn_qkv"},
+                    {"attention.dense", "attn_output"},
+                    {"mlp.dense_h_to_4h", "ffn_up"},
+                    {"mlp.dense_4h_to_h", "ffn_down"},
+                    {"input_layernorm", "attn_norm"},
+                    {"post_attention_layernorm", "ffn_norm"}},
+        .by_kind = true};
+    for (const std::string name : {"gpt_neox", "gpt_neox_sequential"}) {
+        INFO(name);
+        gguf_builder file = gguf_of(name, neox).set("gptneox.rope.dimension_count", name == "gpt_neox" ? 4u : 6u);
+        file.set("gptneox.use_parallel_residual", name == "gpt_neox");
+        CHECK(worst_of<eo::gpt_neox<>>(file, name) < support::tolerance);
+    }
 }

@@ -5,13 +5,16 @@
 #include <earlyout/kernels/any_format.hpp>
 #include <earlyout/models/codegen.hpp>
 #include <earlyout/models/gpt2.hpp>
+#include <earlyout/models/gpt_neox.hpp>
 #include <earlyout/models/granite.hpp>
 #include <earlyout/models/llama.hpp>
 #include <earlyout/models/mistral.hpp>
+#include <earlyout/models/phi.hpp>
 #include <earlyout/models/phi3.hpp>
 #include <earlyout/models/qwen2.hpp>
 #include <earlyout/models/qwen3.hpp>
 #include <earlyout/models/smollm3.hpp>
+#include <earlyout/models/stablelm.hpp>
 #include <earlyout/models/starcoder2.hpp>
 
 #include <algorithm>
@@ -164,9 +167,10 @@ private:
 };
 
 /// Any architecture that the library provides.
-using any_model = any_model_of<gpt2_architecture, llama_architecture, mistral_architecture, qwen2_architecture,
-                               qwen3_architecture, smollm3_architecture, granite_architecture, phi3_architecture,
-                               codegen_architecture, starcoder2_architecture>;
+using any_model =
+    any_model_of<gpt2_architecture, llama_architecture, mistral_architecture, qwen2_architecture, qwen3_architecture,
+                 smollm3_architecture, granite_architecture, phi3_architecture, stablelm_architecture, phi_architecture,
+                 gpt_neox_architecture, codegen_architecture, starcoder2_architecture>;
 
 }}  // namespace earlyout::EARLYOUT_ABI
 

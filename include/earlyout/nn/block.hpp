@@ -117,6 +117,27 @@ struct pre_norm_block {
     [[nodiscard]] const char* format_name() const noexcept { return feed_forward.format_name(); }
 };
 
+/// One layer with a norm for each half, both of the layer's input (GPT-NeoX):
+/// h += attention(norm_1(h)) + feed_forward(norm_2(h)); as pre_norm_block if not `parallel`.
+template <class Norm, class Attention, class FeedForward>
+struct two_norm_block : pre_norm_block<Norm, Attention, FeedForward> {
+    bool parallel = true;
+
+    /// See pre_norm_block.
+    void operator()(std::size_t layer, std::span<const layer_token> tokens, run_context& context) const {
+        scratch_frame frame(context.scratch());
+        const matrix_view<float> normed = frame.matrix(tokens.size(), this->attention.d_model());
+        const matrix_view<float> update = frame.matrix(tokens.size(), this->attention.d_model());
+        detail::normalize(this->attention_norm, tokens, normed, context);
+        this->attention(layer, tokens, normed, update, context);
+        if (!parallel) detail::add(update, tokens, context);
+        detail::normalize(this->feed_forward_norm, tokens, normed, context);
+        if (parallel) detail::add(update, tokens, context);
+        this->feed_forward(normed, update, context);
+        detail::add(update, tokens, context);
+    }
+};
+
 /// One layer whose halves read the same norm and are added together (GPT-J, CodeGen):
 /// h += attention(norm(h)) + feed_forward(norm(h)).
 template <class Norm, class Attention, class FeedForward>

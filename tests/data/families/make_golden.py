@@ -78,6 +78,18 @@ Phi-3. qkv_proj is q, then k, then v; gate_up_proj is the gate, then up. `partia
 rotated, the first elements. `sliding_window` counts wherever it is a number. `original_max_position_embeddings` is at
 the top level, and "su" and "yarn" are older names of "longrope".
 
+StableLM. Norms are LayerNorms (`layer_norm_eps`), the feed-forward is gated; a quarter of each head is rotated where
+`partial_rotary_factor` is absent, and pairs are element i and i + n/2 with n the ROTATED elements, as in all that
+follow. `use_qkv_bias` is about q, k and v alone.
+
+Phi-1 and 2. One norm feeds both halves, which are added to the residual together; all matrices have biases, lm_head
+too. Half of each head is rotated where the key is absent.
+
+GPT-NeoX. Each half has its own norm, of the layer's INPUT if `use_parallel_residual` (true where absent), else one
+after the other. The rows of query_key_value are head by head: its q, its k, its v. `rotary_pct` (0.25 where absent) and
+`rotary_emb_base` are its names for the part that is rotated and for theta. "gelu" is that of erf. The output matrix is
+embed_out.weight; public files carry attention.bias, attention.masked_bias and attention.rotary_emb.inv_freq.
+
 CodeGen. One norm feeds attention and feed-forward, and both are added to the residual: x + attention(n) + mlp(n) with
 n = ln_1(x). Rotation turns the first `rotary_dim` elements of each head and pairs element 2i with 2i + 1; frequencies
 are 10000^(-2i/rotary_dim), and no key changes them. The rows of qkv_proj are four blocks whatever the number of heads
@@ -248,6 +260,31 @@ VARIANTS = {
         scaling=dict(type="longrope", short_factor=[1.0, 1.3, 2.1], long_factor=[1.0, 4.5, 9.0]),
         config=dict(original_max_position_embeddings=48, partial_rotary_factor=0.75),
     ),
+    "stablelm": dict(
+        family="stablelm", seed=27, layers=2, d=32, heads=2, kv_heads=1, rotary_dim=4, inner=38, vocab=53, tokens=30,
+        dtype="F16", epsilon=1e-3, config=dict(partial_rotary_factor=ABSENT),
+    ),
+    "stablelm_biases": dict(
+        family="stablelm", seed=28, layers=2, d=24, heads=3, rotary_dim=4, inner=30, vocab=50, tokens=28,
+        attention_bias="qkv", theta=40000.0, rope_parameters=True,
+    ),
+    "phi": dict(
+        family="phi", seed=29, layers=2, d=24, heads=3, rotary_dim=4, inner=40, vocab=53, tokens=30, dtype="F16",
+        epsilon=1e-3, attention_bias="qkv", activation="gelu_new", config=dict(partial_rotary_factor=ABSENT),
+    ),
+    "phi_grouped": dict(
+        family="phi", seed=30, layers=2, d=32, heads=4, kv_heads=2, rotary_dim=4, inner=32, vocab=50, tokens=26,
+        attention_bias="qkv", activation="gelu_new", theta=20000.0,
+    ),
+    "gpt_neox": dict(
+        family="gpt_neox", seed=31, layers=2, d=32, heads=2, rotary_dim=4, inner=40, vocab=53, tokens=30, dtype="F16",
+        epsilon=1e-3, activation="gelu", frequency_buffers=True, config=dict(rotary_pct=ABSENT, rotary_emb_base=ABSENT),
+    ),
+    # One half after the other, and without biases of the attention.
+    "gpt_neox_sequential": dict(
+        family="gpt_neox", seed=32, layers=2, d=24, heads=3, rotary_dim=6, inner=36, vocab=50, tokens=28,
+        activation="gelu", theta=30000.0, parallel=False, config=dict(attention_bias=False),
+    ),
     # Absent multipliers are 1, that of the scores too.
     "granite_biases": dict(
         family="granite", seed=21, layers=2, d=16, heads=2, inner=28, vocab=50, tokens=26, attention_bias="qkvo",
@@ -275,6 +312,7 @@ DEFAULTS = dict(
     windowed=None,
     unturned=None,
     multipliers=None,
+    parallel=True,
     activation="silu",
     frequency_buffers=False,
     mask_buffers=False,
@@ -294,12 +332,21 @@ def variant(name):
     return v
 
 
+LAYER_NORMED = ("codegen", "starcoder2", "stablelm", "phi", "gpt_neox")
+UNGATED = ("codegen", "starcoder2", "phi", "gpt_neox")
+
+
 def embedding_of(v):
-    return "transformer.wte" if v["family"] == "codegen" else "model.embed_tokens"
+    return {"codegen": "transformer.wte", "gpt_neox": "gpt_neox.embed_in"}.get(v["family"], "model.embed_tokens")
 
 
 def final_norm_of(v):
-    return "transformer.ln_f" if v["family"] == "codegen" else "model.norm"
+    names = {"codegen": "transformer.ln_f", "gpt_neox": "gpt_neox.final_layer_norm", "phi": "model.final_layernorm"}
+    return names.get(v["family"], "model.norm")
+
+
+def output_of(v):
+    return "embed_out" if v["family"] == "gpt_neox" else "lm_head"
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -322,7 +369,7 @@ def random_weights(v):
 
     def norm(name, size=d):
         w[name + ".weight"] = 1.0 + normal(0.3, size)
-        if v["family"] in ("codegen", "starcoder2"):
+        if v["family"] in LAYER_NORMED:
             w[name + ".bias"] = normal(0.2, size)
 
     def linear(name, fan_in, fan_out, gain, bias=False):
@@ -341,6 +388,15 @@ def random_weights(v):
             linear(f"transformer.h.{i}.mlp.fc_in", d, v["inner"] or 4 * d, 1.4, True)
             linear(f"transformer.h.{i}.mlp.fc_out", v["inner"] or 4 * d, d, 1.0, True)
             continue
+        if v["family"] == "gpt_neox":
+            layer, bias = f"gpt_neox.layers.{i}.", v["config"].get("attention_bias", True)
+            norm(layer + "input_layernorm")
+            linear(layer + "attention.query_key_value", d, 3 * d, 1.4, bias)
+            linear(layer + "attention.dense", d, d, 1.0, bias)
+            norm(layer + "post_attention_layernorm")
+            linear(layer + "mlp.dense_h_to_4h", d, v["inner"], 1.4, True)
+            linear(layer + "mlp.dense_4h_to_h", v["inner"], d, 1.0, True)
+            continue
         attn, mlp = f"model.layers.{i}.self_attn.", f"model.layers.{i}.mlp."
         norm(f"model.layers.{i}.input_layernorm")
         if v["family"] == "phi3":
@@ -353,6 +409,11 @@ def random_weights(v):
         linear(attn + "q_proj", d, queries, 1.4, "q" in v["attention_bias"])
         linear(attn + "k_proj", d, keys, 1.4, "k" in v["attention_bias"])
         linear(attn + "v_proj", d, keys, 1.4, "v" in v["attention_bias"])
+        if v["family"] == "phi":
+            linear(attn + "dense", queries, d, 1.0, True)
+            linear(mlp + "fc1", d, v["inner"], 1.4, True)
+            linear(mlp + "fc2", v["inner"], d, 1.0, True)
+            continue
         linear(attn + "o_proj", queries, d, 1.0, "o" in v["attention_bias"])
         if v["family"] == "qwen3":
             norm(attn + "q_norm", v["head_dim"])
@@ -367,7 +428,7 @@ def random_weights(v):
             linear(mlp + "down_proj", v["inner"], d, 1.0, v["mlp_bias"])
     norm(final_norm_of(v))
     if not v["tied"]:
-        linear("lm_head", d, v["vocab"], 2.0, codegen)
+        linear(output_of(v), d, v["vocab"], 2.0, v["family"] in ("codegen", "phi"))
     return {name: t.to(TORCH_TYPES[v["dtype"]]) for name, t in w.items()}
 
 
@@ -570,11 +631,13 @@ def forward(v, weights, ids, mistake=None, dtype=torch.float64):
         q, k = turned(q, k, layer)
         if norm_last:
             q, k = head_norm(q, name + ".q_norm"), head_norm(k, name + ".k_norm")
-        return linear(attend(q, k, u, layer), name + ".o_proj")
+        return linear(attend(q, k, u, layer), name + (".dense" if v["family"] == "phi" else ".o_proj"))
 
     def activate(x):
         if v["activation"] == "silu":
             return gelu(x) if mistake == "activation" else silu(x)
+        if v["activation"] == "gelu":
+            return gelu_by_tanh(x) if mistake == "activation" else gelu(x)
         return gelu(x) if mistake == "activation" else gelu_by_tanh(x)
 
     def feed_forward(x, name):
@@ -604,16 +667,38 @@ def forward(v, weights, ids, mistake=None, dtype=torch.float64):
             normed = norm(x + mixed, f"transformer.h.{i}.ln_1")
         return x + mixed + plain_feed_forward(normed, f"transformer.h.{i}.mlp", "fc_in", "fc_out")
 
+    def layer_of_phi(x, i):
+        normed = norm(x, f"model.layers.{i}.input_layernorm")
+        mixed = attention(normed, f"model.layers.{i}.self_attn", i)
+        if mistake == "sequential":
+            normed = norm(x + mixed, f"model.layers.{i}.input_layernorm")
+        return x + mixed + plain_feed_forward(normed, f"model.layers.{i}.mlp", "fc1", "fc2")
+
+    def layer_of_gpt_neox(x, i):
+        layer = f"gpt_neox.layers.{i}."
+        rows = linear(norm(x, layer + "input_layernorm"), layer + "attention.query_key_value")
+        if mistake == "kind_by_kind":
+            q, k, u = rows.view(tokens, 3, heads, head_dim).unbind(1)
+        else:
+            q, k, u = rows.view(tokens, heads, 3, head_dim).unbind(2)
+        mixed = linear(attend(*turned(q, k, i), u, i), layer + "attention.dense")
+        parallel = v["parallel"] != (mistake == "other_order")
+        second = layer + ("input_layernorm" if mistake == "one_norm" else "post_attention_layernorm")
+        normed = norm(x if parallel else x + mixed, second)
+        return x + mixed + plain_feed_forward(normed, layer + "mlp", "dense_h_to_4h", "dense_4h_to_h")
+
     def layer_of_the_others(x, i):
         layer, r = f"model.layers.{i}", times["residual"]
         x = x + r * attention(norm(x, f"{layer}.input_layernorm"), f"{layer}.self_attn", i)
         return x + r * feed_forward(norm(x, f"{layer}.post_attention_layernorm"), f"{layer}.mlp")
 
     x = w[embedding_of(v) + ".weight"][ids] * times["embedding"]
-    output = embedding_of(v) if v["tied"] or mistake == "tied" else "lm_head"
+    output = embedding_of(v) if v["tied"] or mistake == "tied" else output_of(v)
+    layers = {"codegen": layer_of_codegen, "phi": layer_of_phi, "gpt_neox": layer_of_gpt_neox}
+    layer = layers.get(v["family"], layer_of_the_others)
     hidden, logits = [], []
     for i in range(v["layers"]):
-        x = layer_of_codegen(x, i) if v["family"] == "codegen" else layer_of_the_others(x, i)
+        x = layer(x, i)
         hidden.append(x)
         logits.append(linear(x if mistake == "no_final_norm" else norm(x, final_norm_of(v)), output) / times["logits"])
     return torch.stack(hidden), torch.stack(logits)
@@ -630,10 +715,16 @@ def mistakes_of(v):
         names += ["whole_head_rotated"] if v["head_dim"] // 2 * 2 != v["rotary_dim"] else []
         names += ["one_block", "key_before_value", "sequential"]
         names += ["no_bias_fc_in", "no_bias_fc_out", "no_bias_lm_head"]
-    if v["family"] in ("codegen", "starcoder2"):
+    if v["family"] in LAYER_NORMED:
         names += ["mean_kept", "no_norm_bias"]
-    else:
+    if v["family"] not in UNGATED:
         names += ["gate_up"]
+    if v["family"] == "phi":
+        names += ["sequential", "no_bias_dense", "no_bias_fc1", "no_bias_fc2", "no_bias_lm_head"]
+    if v["family"] == "gpt_neox":
+        names += ["kind_by_kind", "other_order", "one_norm", "no_bias_dense_h_to_4h", "no_bias_dense_4h_to_h"]
+        biased = v["config"].get("attention_bias", True)
+        names += ["no_bias_query_key_value", "no_bias_dense"] if biased else []
     names += ["query_key"] if v["kv_heads"] == v["heads"] else []
     names += ["groups"] if 1 < v["kv_heads"] < v["heads"] else []
     names += ["scale"] if v["head_dim"] * v["heads"] != v["d"] and not v["multipliers"] else []
@@ -790,16 +881,53 @@ def codegen_from_files(config, w, ids):
     return torch.stack(hidden), torch.stack(logits)
 
 
+def gpt_neox_from_files(config, w, ids):
+    d, heads, tokens = config["hidden_size"], config["num_attention_heads"], len(ids)
+    head_dim = d // heads
+    rotated = int(head_dim * config.get("rotary_pct", 0.25))
+    turn = turning({"rope_theta": config.get("rotary_emb_base", 10000.0)}, rotated, tokens)
+
+    def norm(x, name):
+        return F.layer_norm(x, (d,), w[name + ".weight"], w[name + ".bias"], config["layer_norm_eps"])
+
+    def linear(x, name):
+        return F.linear(x, w[name + ".weight"], w.get(name + ".bias"))
+
+    def turned(x):
+        y = torch.complex(x[..., : rotated // 2].contiguous(), x[..., rotated // 2 : rotated].contiguous()) * turn
+        return torch.cat([y.real, y.imag, x[..., rotated:]], dim=-1)
+
+    assert config["hidden_act"] == "gelu" and not config["tie_word_embeddings"]
+    x = F.embedding(ids, w["gpt_neox.embed_in.weight"])
+    hidden, logits = [], []
+    for i in range(config["num_hidden_layers"]):
+        h = f"gpt_neox.layers.{i}."
+        rows = linear(norm(x, h + "input_layernorm"), h + "attention.query_key_value").unflatten(1, (heads, -1))
+        q, k, u = rows.chunk(3, dim=-1)
+        mixed = linear(sdpa(turned(q), turned(k), u, seen_keys(config, i, tokens)), h + "attention.dense")
+        between = x if config["use_parallel_residual"] else x + mixed
+        inner = F.gelu(linear(norm(between, h + "post_attention_layernorm"), h + "mlp.dense_h_to_4h"))
+        x = linear(inner, h + "mlp.dense_4h_to_h") + mixed + x
+        hidden.append(x)
+        logits.append(F.linear(norm(x, "gpt_neox.final_layer_norm"), w["embed_out.weight"]))
+    return torch.stack(hidden), torch.stack(logits)
+
+
 def forward_from_files(files, ids):
     config, w = read_checkpoint(files)
     if config["model_type"] == "codegen":
         return codegen_from_files(config, w, ids)
+    if config["model_type"] == "gpt_neox":
+        return gpt_neox_from_files(config, w, ids)
     starcoder2 = config["model_type"] == "starcoder2"
+    phi = config["model_type"] == "phi"
     d, heads = config["hidden_size"], config["num_attention_heads"]
     kv_heads = config.get("num_key_value_heads", heads)
     head_dim = config.get("head_dim") or d // heads
     tokens = len(ids)
-    rotated = int(head_dim * config.get("partial_rotary_factor", 1.0))
+    absent = {"stablelm": 0.25, "phi": 0.5}.get(config["model_type"], 1.0)
+    inside = config.get("rope_parameters") or config
+    rotated = int(head_dim * inside.get("partial_rotary_factor", config.get("partial_rotary_factor", absent)))
     half = rotated // 2
     turn = turning(config, rotated, tokens)
     tied = config.get("tie_word_embeddings", config["model_type"] in ("starcoder2", "smollm3"))
@@ -811,15 +939,16 @@ def forward_from_files(files, ids):
         return F.linear(x, w[name + ".weight"], w.get(name + ".bias"))
 
     def norm(x, name):
-        if starcoder2:
-            return F.layer_norm(x, (d,), w[name + ".weight"], w[name + ".bias"], config["norm_epsilon"])
+        if name + ".bias" in w:
+            epsilon = config["norm_epsilon" if starcoder2 else "layer_norm_eps"]
+            return F.layer_norm(x, (d,), w[name + ".weight"], w[name + ".bias"], epsilon)
         return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + config["rms_norm_eps"]) * w[name + ".weight"]
 
     def turned(x):
         y = torch.complex(x[..., :half].contiguous(), x[..., half:rotated].contiguous()) * turn
         return torch.cat([y.real, y.imag, x[..., rotated:]], dim=-1)
 
-    assert config["hidden_act"] == ("gelu_pytorch_tanh" if starcoder2 else "silu")
+    assert config["hidden_act"] == ("gelu_pytorch_tanh" if starcoder2 else "gelu_new" if phi else "silu")
     x = F.embedding(ids, w["model.embed_tokens.weight"]) * config.get("embedding_multiplier", 1.0)
     hidden, logits = [], []
     for i in range(config["num_hidden_layers"]):
@@ -835,7 +964,14 @@ def forward_from_files(files, ids):
         if turns_in(config, i):
             q, k = turned(q), turned(k)
         scale = config.get("attention_multiplier", 1.0) if granite else None
-        x = torch.add(x, linear(sdpa(q, k, u, seen_keys(config, i, tokens), scale), attn + "o_proj"), alpha=residual)
+        mixed = sdpa(q, k, u, seen_keys(config, i, tokens), scale)
+        if phi:
+            inner = F.gelu(linear(y, mlp + "fc1"), approximate="tanh")
+            x = torch.stack([linear(mixed, attn + "dense"), x, linear(inner, mlp + "fc2")]).sum(0)
+            hidden.append(x)
+            logits.append(linear(norm(x, "model.final_layernorm"), "lm_head"))
+            continue
+        x = torch.add(x, linear(mixed, attn + "o_proj"), alpha=residual)
         y = norm(x, f"model.layers.{i}.post_attention_layernorm")
         if starcoder2:
             x = x + linear(F.gelu(linear(y, mlp + "c_fc"), approximate="tanh"), mlp + "c_proj")
@@ -920,6 +1056,12 @@ def checkpoint_tensors(v, weights):
     if v["frequency_buffers"]:
         inverse = torch.tensor(pair_frequencies(v, None), dtype=torch.float32)
         for i in range(v["layers"]):
+            if v["family"] == "gpt_neox":
+                attention, causal = f"gpt_neox.layers.{i}.attention.", np.tril(np.ones((4, 4), dtype=np.uint8))
+                tensors[attention + "bias"] = ("BOOL", [1, 1, 4, 4], causal.tobytes())
+                tensors[attention + "masked_bias"] = stored(torch.tensor(-1e9))
+                tensors[attention + "rotary_emb.inv_freq"] = stored(inverse)
+                continue
             tensors[f"model.layers.{i}.self_attn.rotary_emb.inv_freq"] = stored(inverse)
     return dict(sorted(tensors.items()))
 
@@ -1022,6 +1164,65 @@ def phi3_config(v):
     }
 
 
+def stablelm_config(v):
+    return {
+        "architectures": ["StableLmForCausalLM"],
+        "attention_dropout": 0.0,
+        "bos_token_id": 0,
+        "eos_token_id": 0,
+        "hidden_act": "silu",
+        "hidden_dropout": 0.0,
+        "initializer_range": 0.02,
+        "layer_norm_eps": v["epsilon"],
+        "model_type": "stablelm",
+        "partial_rotary_factor": v["rotary_dim"] / v["head_dim"],
+        "qk_layernorm": False,
+        "use_parallel_residual": False,
+        "use_qkv_bias": bool(v["attention_bias"]),
+    }
+
+
+def phi_config(v):
+    return {
+        "architectures": ["PhiForCausalLM"],
+        "attention_dropout": 0.0,
+        "bos_token_id": None,
+        "embd_pdrop": 0.0,
+        "eos_token_id": None,
+        "hidden_act": v["activation"],
+        "initializer_range": 0.02,
+        "layer_norm_eps": v["epsilon"],
+        "model_type": "phi",
+        "partial_rotary_factor": v["rotary_dim"] / v["head_dim"],
+        "qk_layernorm": False,
+        "resid_pdrop": 0.1,
+    }
+
+
+def gpt_neox_config(v):
+    return {
+        "architectures": ["GPTNeoXForCausalLM"],
+        "bos_token_id": 0,
+        "eos_token_id": 0,
+        "hidden_act": v["activation"],
+        "hidden_size": v["d"],
+        "initializer_range": 0.02,
+        "intermediate_size": v["inner"],
+        "layer_norm_eps": v["epsilon"],
+        "max_position_embeddings": v["context"],
+        "model_type": "gpt_neox",
+        "num_attention_heads": v["heads"],
+        "num_hidden_layers": v["layers"],
+        "rotary_emb_base": v["theta"],
+        "rotary_pct": v["rotary_dim"] / v["head_dim"],
+        "tie_word_embeddings": v["tied"],
+        "torch_dtype": CONFIG_TYPES[v["dtype"]],
+        "use_cache": True,
+        "use_parallel_residual": v["parallel"],
+        "vocab_size": v["vocab"],
+    }
+
+
 def starcoder2_config(v):
     return {
         "activation_function": "gelu",
@@ -1081,7 +1282,7 @@ def codegen_config(v):
 
 
 def shape_config(v):
-    """The keys that all but CodeGen share."""
+    """The keys that all but CodeGen and GPT-NeoX share."""
     config = {
         "hidden_size": v["d"],
         "intermediate_size": v["inner"],
@@ -1113,12 +1314,17 @@ CONFIGS = {
     "smollm3": smollm3_config,
     "granite": granite_config,
     "phi3": phi3_config,
+    "stablelm": stablelm_config,
+    "phi": phi_config,
     "starcoder2": starcoder2_config,
 }
 
 
 def config_json(v):
-    config = codegen_config(v) if v["family"] == "codegen" else {**CONFIGS[v["family"]](v), **shape_config(v)}
+    if v["family"] in CONFIGS:
+        config = {**CONFIGS[v["family"]](v), **shape_config(v)}
+    else:
+        config = codegen_config(v) if v["family"] == "codegen" else gpt_neox_config(v)
     config.update(v["config"])
     config = {key: value for key, value in sorted(config.items()) if value is not ABSENT}
     return (json.dumps(config, indent=2) + "\n").encode()

@@ -106,7 +106,7 @@ EARLYOUT_IO_INLINE void gguf_checkpoint::read_config() {
     if (const auto found = contents().integer(key("expert_count")); found.value_or(0) != 0) {
         unsupported(key("expert_count"), "a model without experts", *found);
     }
-    std::string type(of_->name);
+    std::string type(of_->model_type.empty() ? of_->name : of_->model_type);
     if (const auto window = contents().integer(key("attention.sliding_window")); window.value_or(0) != 0) {
         if (of_->name.starts_with("qwen")) unsupported(key("attention.sliding_window"), "no window", *window);
         if (of_->name == "llama") type = "mistral";  // which is Llama with a window
@@ -123,9 +123,10 @@ EARLYOUT_IO_INLINE void gguf_checkpoint::read_config() {
         return;
     }
     complete_sizes();
-    const bool biases = has("blk.0.attn_q.bias") || has("blk.0.attn_k.bias") || has("blk.0.attn_v.bias") ||
-                        has("blk.0.attn_output.bias");
-    config_.set(of_->name == "starcoder2" ? "use_bias" : "attention_bias", biases);
+    const bool biases = has("blk.0.attn_qkv.bias") || has("blk.0.attn_q.bias") || has("blk.0.attn_k.bias") ||
+                        has("blk.0.attn_v.bias") || has("blk.0.attn_output.bias");
+    config_.set(std::string(of_->bias_key), biases);
+    if (of_->name == "gptneox") config_.set("query_key_value_layout", "by_kind");
     config_.set("mlp_bias", has("blk.0.ffn_down.bias"));
     read_rotary();
 }
@@ -145,8 +146,8 @@ EARLYOUT_IO_INLINE void gguf_checkpoint::read_scales() {
         if (found.value_or(0.0) != 0.0) config_.set(std::string(n.hugging_face), *found);
     }
     if (!contents().boolean(key("attention.causal")).value_or(true)) config_.set("is_causal", false);
-    if (contents().boolean(key("use_parallel_residual")).value_or(false)) {
-        config_.set("use_parallel_residual", true);
+    if (const auto parallel = contents().boolean(key("use_parallel_residual"))) {
+        config_.set("use_parallel_residual", *parallel);
     }
     const auto keys = contents().integer(key("attention.key_length"));
     const auto values = contents().integer(key("attention.value_length"));
@@ -171,8 +172,10 @@ EARLYOUT_IO_INLINE void gguf_checkpoint::complete_sizes() {
 EARLYOUT_IO_INLINE void gguf_checkpoint::read_rotary() {
     const std::int64_t head_dim = integer("head_dim").value_or(0);
     if (const auto turned = contents().integer(key("rope.dimension_count")); turned && *turned != head_dim) {
-        config_.set("partial_rotary_factor",
-                    static_cast<double>(*turned) / static_cast<double>(std::max<std::int64_t>(head_dim, 1)));
+        const auto whole = static_cast<double>(std::max<std::int64_t>(head_dim, 1));
+        double part = static_cast<double>(*turned) / whole;
+        if (part * whole < static_cast<double>(*turned)) part = std::nextafter(part, 2.0);  // it is truncated
+        config_.set("partial_rotary_factor", part);
     }
     const auto attention_factor = contents().real(key("rope.scaling.attn_factor"));
     if (const auto original = contents().integer(key("rope.scaling.original_context_length"))) {

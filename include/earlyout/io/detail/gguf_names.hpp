@@ -27,7 +27,9 @@ struct gguf_architecture {
     std::span<const gguf_name> reals;
     std::span<const gguf_name> tensors;
     std::span<const gguf_name> layer_tensors;
-    bool turned = false;  ///< rows of queries and keys are in the order of llama.cpp's pairs
+    bool turned = false;               ///< rows of queries and keys are in the order of llama.cpp's pairs
+    std::string_view model_type = {};  ///< empty: as the name
+    std::string_view bias_key = "attention_bias";
 };
 
 inline constexpr gguf_name llama_sizes[] = {{"block_count", "num_hidden_layers"},
@@ -39,6 +41,8 @@ inline constexpr gguf_name llama_sizes[] = {{"block_count", "num_hidden_layers"}
                                             {"context_length", "max_position_embeddings"}};
 inline constexpr gguf_name llama_reals[] = {{"attention.layer_norm_rms_epsilon", "rms_norm_eps"},
                                             {"rope.freq_base", "rope_theta"}};
+inline constexpr gguf_name layer_norm_reals[] = {{"attention.layer_norm_epsilon", "layer_norm_eps"},
+                                                 {"rope.freq_base", "rope_theta"}};
 inline constexpr gguf_name granite_reals[] = {{"attention.layer_norm_rms_epsilon", "rms_norm_eps"},
                                               {"rope.freq_base", "rope_theta"},
                                               {"embedding_scale", "embedding_multiplier"},
@@ -64,6 +68,19 @@ inline constexpr gguf_name starcoder2_layer_tensors[] = {
     {"attn_v", "self_attn.v_proj"},   {"attn_output", "self_attn.o_proj"}, {"ffn_norm", "post_attention_layernorm"},
     {"ffn_up", "mlp.c_fc"},           {"ffn_down", "mlp.c_proj"}};
 
+inline constexpr gguf_name phi_tensors[] = {
+    {"token_embd", "model.embed_tokens"}, {"output_norm", "model.final_layernorm"}, {"output", "lm_head"}};
+inline constexpr gguf_name phi_layer_tensors[] = {
+    {"attn_norm", "input_layernorm"}, {"attn_q", "self_attn.q_proj"},     {"attn_k", "self_attn.k_proj"},
+    {"attn_v", "self_attn.v_proj"},   {"attn_output", "self_attn.dense"}, {"ffn_up", "mlp.fc1"},
+    {"ffn_down", "mlp.fc2"}};
+inline constexpr gguf_name gpt_neox_tensors[] = {
+    {"token_embd", "gpt_neox.embed_in"}, {"output_norm", "gpt_neox.final_layer_norm"}, {"output", "embed_out"}};
+inline constexpr gguf_name gpt_neox_layer_tensors[] = {
+    {"attn_norm", "input_layernorm"},   {"attn_qkv", "attention.query_key_value"},
+    {"attn_output", "attention.dense"}, {"ffn_norm", "post_attention_layernorm"},
+    {"ffn_up", "mlp.dense_h_to_4h"},    {"ffn_down", "mlp.dense_4h_to_h"}};
+
 inline constexpr gguf_name gpt2_sizes[] = {{"block_count", "n_layer"},
                                            {"embedding_length", "n_embd"},
                                            {"feed_forward_length", "n_inner"},
@@ -78,15 +95,21 @@ inline constexpr gguf_name gpt2_layer_tensors[] = {{"attn_norm", "ln_1"},       
                                                    {"attn_output", "attn.c_proj"}, {"ffn_norm", "ln_2"},
                                                    {"ffn_up", "mlp.c_fc"},         {"ffn_down", "mlp.c_proj"}};
 
-inline constexpr std::array<gguf_architecture, 8> gguf_architectures{
+inline constexpr std::array<gguf_architecture, 11> gguf_architectures{
     {{"gpt2", "transformer.h.", gpt2_sizes, gpt2_reals, gpt2_tensors, gpt2_layer_tensors},
      {"llama", "model.layers.", llama_sizes, llama_reals, llama_tensors, llama_layer_tensors, true},
      {"granite", "model.layers.", llama_sizes, granite_reals, llama_tensors, llama_layer_tensors, true},
      {"smollm3", "model.layers.", llama_sizes, llama_reals, llama_tensors, llama_layer_tensors, true},
      {"phi3", "model.layers.", llama_sizes, llama_reals, llama_tensors, phi3_layer_tensors},
+     {"stablelm", "model.layers.", llama_sizes, layer_norm_reals, llama_tensors, llama_layer_tensors, false, "",
+      "use_qkv_bias"},
+     {"phi2", "model.layers.", llama_sizes, layer_norm_reals, phi_tensors, phi_layer_tensors, false, "phi"},
+     {"gptneox", "gpt_neox.layers.", llama_sizes, layer_norm_reals, gpt_neox_tensors, gpt_neox_layer_tensors, false,
+      "gpt_neox"},
      {"qwen2", "model.layers.", llama_sizes, llama_reals, llama_tensors, llama_layer_tensors},
      {"qwen3", "model.layers.", llama_sizes, llama_reals, llama_tensors, llama_layer_tensors},
-     {"starcoder2", "model.layers.", llama_sizes, starcoder2_reals, llama_tensors, starcoder2_layer_tensors}}};
+     {"starcoder2", "model.layers.", llama_sizes, starcoder2_reals, llama_tensors, starcoder2_layer_tensors, false, "",
+      "use_bias"}}};
 
 /// Returns the Hugging Face name of a tensor; its GGUF name if there is no other.
 [[nodiscard]] inline std::string hugging_face_tensor(const gguf_architecture& of, std::string_view name) {

@@ -95,31 +95,33 @@ struct llama_layers {
     }
 
     /// Refuses attention matrices that are missing or mis-shaped before anything of their size is allocated.
-    static void require_attention(const reader& from, const std::string& name, const model_shape& s) {
+    /// @param output what the output matrix is called
+    static void require_attention(const reader& from, const std::string& name, const model_shape& s,
+                                  const char* output = ".o_proj") {
         (void)from.require(name + ".q_proj.weight", {s.d_query(), s.d_model});
         (void)from.require(name + ".k_proj.weight", {s.d_kv(), s.d_model});
-        (void)from.require(name + ".o_proj.weight", {s.d_model, s.d_query()});
+        (void)from.require(name + output + ".weight", {s.d_model, s.d_query()});
     }
     template <class Attention>
     static void read_attention(const reader& from, const std::string& name, const model_shape& s, biases have,
-                               Attention& into) {
+                               Attention& into, const char* output = ".o_proj") {
         auto& projected = into.query_key_value();
         const auto part = [&](const char* matrix, std::size_t rows, std::size_t to) {
             return matrix_part{.tensor = name + matrix + ".weight", .stored_rows = rows, .count = rows, .to = to};
         };
         from.fill(projected, {part(".q_proj", s.d_query(), 0), part(".k_proj", s.d_kv(), into.key_row()),
                               part(".v_proj", s.d_kv(), into.value_row())});
-        from.fill(into.output(), name + ".o_proj");
+        from.fill(into.output(), name + output);
         const auto stored = [&](const char* matrix) { return from.has(name + matrix + ".bias"); };
         const bool choose =
-            have.any_of_them && (stored(".q_proj") || stored(".k_proj") || stored(".v_proj") || stored(".o_proj"));
+            have.any_of_them && (stored(".q_proj") || stored(".k_proj") || stored(".v_proj") || stored(output));
         const auto bias = [&](const char* matrix, std::size_t rows, bool has, auto& layer, std::size_t to) {
             if (has && (!choose || stored(matrix))) from.bias_rows(name + matrix, rows, layer, to);
         };
         bias(".q_proj", s.d_query(), have.query_key_value, projected, 0);
         bias(".k_proj", s.d_kv(), have.query_key_value, projected, into.key_row());
         bias(".v_proj", s.d_kv(), have.query_key_value, projected, into.value_row());
-        bias(".o_proj", s.d_model, have.output, into.output(), 0);
+        bias(output, s.d_model, have.output, into.output(), 0);
     }
 
     static void require_gated(const reader& from, const std::string& name, const model_shape& s) {

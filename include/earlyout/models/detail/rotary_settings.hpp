@@ -137,8 +137,16 @@ private:
         return at.append(layer_type_).append(".");
     }
 
+    /// Returns the key of a setting at the top level: the architecture's own name, or the usual one. With both, their
+    /// values must agree.
+    [[nodiscard]] std::string outer_key(std::string_view own, std::string_view usual) const {
+        const auto a = from_.real(own), b = from_.real(usual);
+        if (a && b && *a != *b) unsupported("'", usual, "': expected the same as '", own, "', ", *a, ", found ", *b);
+        return std::string(a || !b ? own : usual);
+    }
     [[nodiscard]] double outer_theta() const {
-        return from_.real(defaults_.theta_key) ? from_.real(defaults_.theta_key, 1.0, largest) : defaults_.theta;
+        const std::string key = outer_key(defaults_.theta_key, "rope_theta");
+        return from_.real(key) ? from_.real(key, 1.0, largest) : defaults_.theta;
     }
     [[nodiscard]] std::optional<double> theta_at(const std::string& at) const {
         if (!from_.real(at + "rope_theta")) return std::nullopt;
@@ -240,7 +248,7 @@ private:
     /// Returns the part of a head that is rotated: as the object has it, or else the top level.
     [[nodiscard]] double part_at(const std::string& at) const {
         const std::string inner = at + "partial_rotary_factor";
-        const std::string outer(defaults_.part_key);
+        const std::string outer = outer_key(defaults_.part_key, "partial_rotary_factor");
         const std::string& key = !at.empty() && from_.real(inner) ? inner : outer;
         const double found = from_.real(key, defaults_.part.value_or(1.0), 2.0);
         if (found > 1.0 || (!defaults_.part && found != 1.0)) {
