@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Golden models as GGUF files, with the names, keys and row orders of llama.cpp's converter.
 #include <earlyout/io/gguf.hpp>
+#include <earlyout/models/gemma.hpp>
+#include <earlyout/models/gemma2.hpp>
+#include <earlyout/models/gemma3.hpp>
 #include <earlyout/models/gpt_neox.hpp>
 #include <earlyout/models/granite.hpp>
 #include <earlyout/models/llama.hpp>
+#include <earlyout/models/olmo2.hpp>
 #include <earlyout/models/phi.hpp>
 #include <earlyout/models/phi3.hpp>
 #include <earlyout/models/smollm3.hpp>
@@ -39,6 +43,7 @@ struct family {
     std::vector<name_pair> sizes;
     std::vector<name_pair> reals;
     std::vector<name_pair> tensors;
+    bool norms_plus_one = false;
     bool by_kind = false;  ///< fused queries, keys and values are no longer head by head
     bool turned = false;   ///< queries and keys are stored as pairs
 };
@@ -110,6 +115,9 @@ gguf_builder gguf_of(const std::string& name, const family& of) {
             from.integer("num_key_value_heads").value_or(*from.integer("num_attention_heads")));
         if (of.turned && found->second == "attn_q") values = turned(values, view.shape[0], heads);
         if (of.turned && found->second == "attn_k") values = turned(values, view.shape[0], kv_heads);
+        if (of.norms_plus_one && found->second.ends_with("norm")) {
+            for (float& value : values) value += 1.0f;
+        }
         if (of.by_kind && found->second == "attn_qkv") values = by_kind(values, heads);
         made.floats(layer + std::string(found->second) + view.name.substr(last), view.shape, values);
     });
@@ -252,5 +260,66 @@ TEST_CASE("GPT-NeoX in a gguf file computes what PyTorch computes", "[io][gguf][
         gguf_builder file = gguf_of(name, neox).set("gptneox.rope.dimension_count", name == "gpt_neox" ? 4u : 6u);
         file.set("gptneox.use_parallel_residual", name == "gpt_neox");
         CHECK(worst_of<eo::gpt_neox<>>(file, name) < support::tolerance);
+    }
+}
+
+namespace {
+
+const std::vector<name_pair> rms_reals{{"rms_norm_eps", "attention.layer_norm_rms_epsilon"},
+                                       {"rope_theta", "rope.freq_base"},
+                                       {"attn_logit_softcapping", "attn_logit_softcapping"},
+                                       {"final_logit_softcapping", "final_logit_softcapping"}};
+const std::vector<name_pair> post_normed_tensors{{"model.embed_tokens", "token_embd"},
+                                                 {"model.norm", "output_norm"},
+                                                 {"lm_head", "output"},
+                                                 {"self_attn.q_proj", "attn_q"},
+                                                 {"self_attn.k_proj", "attn_k"},
+                                                 {"self_attn.v_proj", "attn_v"},
+                                                 {"self_attn.o_proj", "attn_output"},
+                                                 {"self_attn.q_norm", "attn_q_norm"},
+                                                 {"self_attn.k_norm", "attn_k_norm"},
+                                                 {"mlp.gate_proj", "ffn_gate"},
+                                                 {"mlp.up_proj", "ffn_up"},
+                                                 {"mlp.down_proj", "ffn_down"},
+                                                 {"input_layernorm", "attn_norm"},
+                                                 {"post_attention_layernorm", "post_attention_norm"},
+                                                 {"pre_feedforward_layernorm", "ffn_norm"},
+                                                 {"post_feedforward_layernorm", "post_ffw_norm"}};
+
+}  // namespace
+
+TEST_CASE("Gemma in a gguf file computes what PyTorch computes", "[io][gguf][gemma]") {
+    const family gemma{.architecture = "gemma",
+                       .sizes = llama_sizes,
+                       .reals = rms_reals,
+                       .tensors = llama_tensors,
+                       .norms_plus_one = true};
+    CHECK(worst_of<eo::gemma<>>(gguf_of("gemma", gemma), "gemma") < support::tolerance);
+}
+
+TEST_CASE("Gemma 2 and 3 in a gguf file compute what PyTorch computes", "[io][gguf][gemma2][gemma3]") {
+    // llama.cpp has no key for the divisor of scores: a head's width, as in this one.
+    const family gemma3{.architecture = "gemma3",
+                        .sizes = llama_sizes,
+                        .reals = rms_reals,
+                        .tensors = post_normed_tensors,
+                        .norms_plus_one = true};
+    gguf_builder third = gguf_of("gemma3_six", gemma3).set("gemma3.attention.sliding_window", 4u);
+    CHECK(worst_of<eo::gemma3<>>(third.set("gemma3.rope.freq_base_swa", 500.0f), "gemma3_six") < support::tolerance);
+    const family gemma2{.architecture = "gemma2",
+                        .sizes = llama_sizes,
+                        .reals = rms_reals,
+                        .tensors = post_normed_tensors,
+                        .norms_plus_one = true};
+    gguf_builder second = gguf_of("gemma2_head_width", gemma2).set("gemma2.attention.sliding_window", 5u);
+    CHECK(worst_of<eo::gemma2<>>(second, "gemma2_head_width") < support::tolerance);
+}
+
+TEST_CASE("OLMo 2 in a gguf file computes what PyTorch computes", "[io][gguf][olmo2]") {
+    const family olmo2{
+        .architecture = "olmo2", .sizes = llama_sizes, .reals = rms_reals, .tensors = post_normed_tensors};
+    for (const std::string name : {"olmo2", "olmo2_biases"}) {
+        INFO(name);
+        CHECK(worst_of<eo::olmo2<>>(gguf_of(name, olmo2), name) < support::tolerance);
     }
 }

@@ -71,6 +71,9 @@ private:
     /// Derives sizes that follow from others in GGUF, where Hugging Face has defaults of the architecture.
     void complete_sizes();
 
+    /// Sets what llama.cpp knows of Gemma without a key.
+    void read_gemma();
+
     void read_rotary();
 
     [[nodiscard]] bool has(std::string_view tensor) const;

@@ -19,6 +19,7 @@ struct head_query {
     float* out = nullptr;          ///< [head_dim]
     std::size_t first = 0;
     std::size_t last = 0;
+    float cap = 0.0f;  ///< limits scores, see soft_cap; 0: does not
 };
 
 /// Max queries per call of attend().
@@ -73,7 +74,7 @@ void attend(Format format, std::span<const head_query> queries, const typename F
             std::size_t begin = score_stretch, end = 0;
             for (std::size_t q = 0; q < count; ++q) {
                 const head_query& whole = queries[at + q];
-                here[q] = {.query = whole.query, .sums = sums + (at + q) * 2 * width};
+                here[q] = {.query = whole.query, .sums = sums + (at + q) * 2 * width, .cap = whole.cap};
                 const std::size_t seen_first = std::max(whole.first, from);
                 const std::size_t seen_last = std::min(whole.last, from + score_stretch);
                 if (seen_first >= seen_last) continue;

@@ -3,6 +3,7 @@
 #define EARLYOUT_KERNELS_ATTENTION_TILE_HPP
 
 #include <earlyout/core/extent.hpp>
+#include <earlyout/kernels/activations.hpp>
 #include <earlyout/kernels/half.hpp>
 #include <earlyout/kernels/softmax.hpp>
 
@@ -36,6 +37,7 @@ struct stretch_query {
     float* sums = nullptr;         // [2, head_dim rounded up to 16], over the tiles so far
     std::size_t first = 0;
     std::size_t last = 0;
+    float cap = 0.0f;  // limits scores; 0: does not
 };
 
 /// Softmax so far: the largest score, and the sum of exp(score - most).
@@ -240,6 +242,7 @@ void attend_stretch(Format format, const stretch_query* queries, softmax_state* 
         if (count == 0) continue;
         softmax_state& state = states[q];
         float* const seen = scores + q * score_stride + queries[q].first;
+        if (queries[q].cap != 0.0f) soft_cap<Arch>(seen, count, queries[q].cap);
         const float most = std::max(state.most, max_value<Arch>(seen, count));
         if (most > state.most && state.sum != 0.0f) {
             const float factor = std::exp(state.most - most);

@@ -4,11 +4,15 @@
 
 #include <earlyout/kernels/any_format.hpp>
 #include <earlyout/models/codegen.hpp>
+#include <earlyout/models/gemma.hpp>
+#include <earlyout/models/gemma2.hpp>
+#include <earlyout/models/gemma3.hpp>
 #include <earlyout/models/gpt2.hpp>
 #include <earlyout/models/gpt_neox.hpp>
 #include <earlyout/models/granite.hpp>
 #include <earlyout/models/llama.hpp>
 #include <earlyout/models/mistral.hpp>
+#include <earlyout/models/olmo2.hpp>
 #include <earlyout/models/phi.hpp>
 #include <earlyout/models/phi3.hpp>
 #include <earlyout/models/qwen2.hpp>
@@ -170,7 +174,8 @@ private:
 using any_model =
     any_model_of<gpt2_architecture, llama_architecture, mistral_architecture, qwen2_architecture, qwen3_architecture,
                  smollm3_architecture, granite_architecture, phi3_architecture, stablelm_architecture, phi_architecture,
-                 gpt_neox_architecture, codegen_architecture, starcoder2_architecture>;
+                 gpt_neox_architecture, gemma_architecture, gemma2_architecture, gemma3_architecture,
+                 olmo2_architecture, codegen_architecture, starcoder2_architecture>;
 
 }}  // namespace earlyout::EARLYOUT_ABI
 

@@ -21,11 +21,24 @@ struct no_positions {
     [[nodiscard]] std::size_t bytes() const noexcept { return 0; }
 };
 
+/// Leaves the scores before the softmax as they are.
+struct plain_scores {
+    [[nodiscard]] static constexpr float cap() noexcept { return 0.0f; }
+};
+/// Limits them: limit * tanh(score / limit); 0 does not (Gemma 2).
+struct capped_scores {
+    float limit = 0.0f;
+    [[nodiscard]] float cap() const noexcept { return limit; }
+};
+
 /// Causal self-attention: every query sees the cache entries at its own position and before, or the last `window` of
 /// them. Query heads share key-value heads in groups of heads / kv_heads.
-/// @tparam Positions transforms a token's queries and keys before they are used: no_positions, rotary, normed_heads;
+/// @tparam Positions transforms a token's queries and keys before they are used: no_positions, rotary, normed_heads,
+///                   normed_projections;
 ///                   called as positions(position, queries, heads, keys, kv_heads, head_dim)
-template <class Format = f32, model_shape Shape = model_shape{}, class Positions = no_positions>
+/// @tparam Scores    plain_scores, capped_scores
+template <class Format = f32, model_shape Shape = model_shape{}, class Positions = no_positions,
+          class Scores = plain_scores>
 class self_attention {
 public:
     self_attention() = default;
@@ -33,8 +46,9 @@ public:
     /// @param scale  factor on the scores before the softmax, usually 1 / sqrt(head_dim)
     /// @param window max positions visible to a query, its own included; 0: all
     self_attention(const model_shape& shape, float scale, Format format = {}, weight_arena* arena = nullptr,
-                   Positions positions = {}, std::size_t window = 0)
+                   Positions positions = {}, std::size_t window = 0, Scores scores = {})
         : positions_(std::move(positions)),
+          scores_(scores),
           heads_(shape.heads),
           kv_heads_(shape.kv_heads),
           head_dim_(shape.head_dim, "head_dim"),
@@ -82,7 +96,7 @@ public:
                         if (tokens[t].cache != &cache) break;
                         queries[count] = {projected.row(t) + column, attended.row(t) + column,
                                           cache.hidden(layer, tokens[t].position, window_),
-                                          cache.visible(layer, tokens[t].position)};
+                                          cache.visible(layer, tokens[t].position), scores_.cap()};
                     }
                     cache.attend(layer, kv_head, std::span(std::as_const(queries)).first(count), head_dim_, scale_,
                                  scratch + piece * piece_scratch);
@@ -149,6 +163,7 @@ private:
     }
 
     [[no_unique_address]] Positions positions_;
+    [[no_unique_address]] Scores scores_;
     std::size_t heads_ = 0;
     std::size_t kv_heads_ = 0;
     [[no_unique_address]] extent<Shape.head_dim> head_dim_;

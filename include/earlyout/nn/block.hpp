@@ -54,6 +54,16 @@ void add(matrix_view<const float> update, std::span<const layer_token> tokens, r
     });
 }
 
+/// Computes rows += norm(update); `update` is overwritten. update: [tokens, d_model]
+template <class Norm>
+void add_normed(const Norm& norm, matrix_view<float> update, std::span<const layer_token> tokens,
+                run_context& context) {
+    context.count_bytes(norm.bytes());
+    for_each_token(tokens.size(), update.cols(), context.threads(),
+                   [&](std::size_t i) { norm(update.row(i), update.row(i)); });
+    add(update, tokens, context);
+}
+
 /// Returns the scratch of the normed input, the update, and the larger half.
 template <class Attention, class FeedForward>
 [[nodiscard]] std::size_t block_scratch_bytes(const Attention& attention, const FeedForward& feed_forward,
@@ -114,6 +124,53 @@ struct pre_norm_block {
         return attention_norm.bytes() + attention.update_kv_bytes();
     }
     /// Returns the format of the weight matrices.
+    [[nodiscard]] const char* format_name() const noexcept { return feed_forward.format_name(); }
+};
+
+/// One layer whose halves are normalised before they are added: h += norm_2(attention(norm_1(h)));
+/// h += norm_4(feed_forward(norm_3(h))) (Gemma 2); without the norms before the halves if PreNorm is no_norm (OLMo 2).
+template <class PreNorm, class Attention, class FeedForward, class PostNorm>
+struct post_norm_block {
+    [[no_unique_address]] PreNorm attention_norm;
+    Attention attention;
+    PostNorm attention_post_norm;
+    [[no_unique_address]] PreNorm feed_forward_norm;
+    FeedForward feed_forward;
+    PostNorm feed_forward_post_norm;
+
+    /// See pre_norm_block.
+    void operator()(std::size_t layer, std::span<const layer_token> tokens, run_context& context) const {
+        scratch_frame frame(context.scratch());
+        const matrix_view<float> normed = frame.matrix(tokens.size(), attention.d_model());
+        const matrix_view<float> update = frame.matrix(tokens.size(), attention.d_model());
+        detail::normalize(attention_norm, tokens, normed, context);
+        attention(layer, tokens, normed, update, context);
+        detail::add_normed(attention_post_norm, update, tokens, context);
+        detail::normalize(feed_forward_norm, tokens, normed, context);
+        feed_forward(normed, update, context);
+        detail::add_normed(feed_forward_post_norm, update, tokens, context);
+    }
+    void update_kv_only(std::size_t layer, std::span<const layer_token> tokens, run_context& context) const {
+        scratch_frame frame(context.scratch());
+        const matrix_view<float> normed = frame.matrix(tokens.size(), attention.d_model());
+        detail::normalize(attention_norm, tokens, normed, context);
+        attention.update_kv_only(layer, tokens, normed, context);
+    }
+
+    [[nodiscard]] std::size_t scratch_bytes(std::size_t tokens, std::size_t pieces) const noexcept {
+        return detail::block_scratch_bytes(attention, feed_forward, tokens, pieces);
+    }
+    void visit_matrices(matrix_visitor visit) const {
+        attention.visit_matrices(visit);
+        feed_forward.visit_matrices(visit);
+    }
+    [[nodiscard]] std::size_t bytes() const noexcept {
+        return attention_norm.bytes() + attention.bytes() + attention_post_norm.bytes() + feed_forward_norm.bytes() +
+               feed_forward.bytes() + feed_forward_post_norm.bytes();
+    }
+    [[nodiscard]] std::size_t update_kv_bytes() const noexcept {
+        return attention_norm.bytes() + attention.update_kv_bytes();
+    }
     [[nodiscard]] const char* format_name() const noexcept { return feed_forward.format_name(); }
 };
 

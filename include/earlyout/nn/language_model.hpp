@@ -121,6 +121,14 @@ public:
                         earlyout::scratch_bytes<float>(tokens * shape_.d_model) + output_.scratch_bytes(tokens));
     }
 
+    /// Returns what limits the logits, as scaled_ends has it; 0: nothing.
+    [[nodiscard]] float logit_cap() const noexcept {
+        if constexpr (requires { ends_.cap; }) {
+            return ends_.cap;
+        } else {
+            return 0.0f;
+        }
+    }
     [[nodiscard]] const Norm& final_norm() const noexcept { return final_norm_; }
     [[nodiscard]] const linear<Format>& output() const noexcept { return output_; }
 

@@ -78,6 +78,24 @@ Phi-3. qkv_proj is q, then k, then v; gate_up_proj is the gate, then up. `partia
 rotated, the first elements. `sliding_window` counts wherever it is a number. `original_max_position_embeddings` is at
 the top level, and "su" and "yarn" are older names of "longrope".
 
+Gemma. Embeddings are multiplied by sqrt(d), which the tied output matrix is not. Norms are RMS norms whose stored weight
+is less by one: x / rms * (1 + w). The feed-forward is gated, by the tanh form of GELU whatever `hidden_act` says;
+`hidden_activation` counts. The heads are `head_dim` wide (256 where the key is absent), not d / heads.
+
+Gemma 2. Each half has a norm before it and one after it, before the sum: post_attention_layernorm is of what attention
+adds, not of the feed-forward's input as elsewhere. Scores are divided by sqrt(`query_pre_attn_scalar`), then limited,
+c tanh(s / c) with c `attn_logit_softcapping`, then masked; logits are limited by `final_logit_softcapping` likewise
+(50 and 30 where the keys are absent, no limit where they are null). Layers 0, 2, 4 ... have the window, or those that
+`layer_types` lists.
+
+Gemma 3. As Gemma 2, without limits where the keys are absent, and with norms of each head of q and k (again 1 + w). Of
+six layers the first five have the window (`sliding_window_pattern`), or those listed. Layers with the window rotate
+with `rope_local_base_freq` (10000), without any scaling; the others with `rope_theta` (1000000 where absent) and
+`rope_scaling`. Transformers 5 writes `rope_parameters` with an object for each type of layer.
+
+OLMo 2. No norm before a half: post_attention_layernorm and post_feedforward_layernorm are of what is added. q_norm and
+k_norm are over all heads together, before the rotation, with one weight for each element.
+
 StableLM. Norms are LayerNorms (`layer_norm_eps`), the feed-forward is gated; a quarter of each head is rotated where
 `partial_rotary_factor` is absent, and pairs are element i and i + n/2 with n the ROTATED elements, as in all that
 follow. `use_qkv_bias` is about q, k and v alone.
@@ -285,6 +303,55 @@ VARIANTS = {
         family="gpt_neox", seed=32, layers=2, d=24, heads=3, rotary_dim=6, inner=36, vocab=50, tokens=28,
         activation="gelu", theta=30000.0, parallel=False, config=dict(attention_bias=False),
     ),
+    "gemma": dict(
+        family="gemma", seed=33, layers=2, d=24, heads=3, kv_heads=1, head_dim=10, inner=30, vocab=53, tokens=30,
+        tied=True, epsilon=5e-2, dtype="BF16", activation="gelu_pytorch_tanh",
+        config=dict(hidden_act="gelu", hidden_activation=None, tie_word_embeddings=ABSENT),
+    ),
+    "gemma2": dict(
+        family="gemma2", seed=34, layers=3, d=24, heads=4, kv_heads=2, head_dim=8, inner=30, vocab=53, tokens=30,
+        tied=True, epsilon=5e-2, dtype="BF16", activation="gelu_pytorch_tanh", query_scalar=3, score_cap=2.0,
+        logit_cap=3.0, window=6, windowed=[True, False, True], context=4096, long=600,
+    ),
+    # The list of layers contradicts the pattern, and wins.
+    "gemma2_layer_types": dict(
+        family="gemma2", seed=35, layers=2, d=16, heads=2, kv_heads=2, head_dim=10, inner=28, vocab=50, tokens=28,
+        tied=True, epsilon=5e-2, activation="gelu_pytorch_tanh", query_scalar=10, window=5, windowed=[False, True],
+        rope_parameters=True, config=dict(attn_logit_softcapping=None, final_logit_softcapping=None,
+                                          layer_types=["full_attention", "sliding_attention"]),
+    ),
+    "gemma3": dict(
+        family="gemma3_text", seed=36, layers=3, d=24, heads=4, kv_heads=2, head_dim=8, inner=30, vocab=53, tokens=30,
+        tied=True, epsilon=5e-2, dtype="BF16", activation="gelu_pytorch_tanh", query_scalar=8, window=6,
+        windowed=[True, True, False], theta=1000000.0, local_theta=500.0, scaling=dict(rope_type="linear", factor=4.0),
+        config=dict(sliding_window_pattern=3, rope_theta=ABSENT), context=4096, long=600,
+    ),
+    "gemma3_rope_parameters": dict(
+        family="gemma3_text", seed=37, layers=2, d=16, heads=2, kv_heads=1, head_dim=12, inner=28, vocab=50, tokens=28,
+        tied=True, epsilon=5e-2, activation="gelu_pytorch_tanh", query_scalar=5, window=7, windowed=[True, False],
+        theta=200000.0, local_theta=800.0, rope_parameters=True, score_cap=3.0, logit_cap=4.0,
+        config=dict(layer_types=["sliding_attention", "full_attention"]),
+    ),
+    # As GGUF files can have them: one layer of six without a window, scores divided by a head's width.
+    "gemma3_six": dict(
+        family="gemma3_text", seed=40, layers=6, d=16, heads=2, kv_heads=1, head_dim=8, inner=18, vocab=50, tokens=24,
+        tied=True, epsilon=5e-2, dtype="BF16", activation="gelu_pytorch_tanh", query_scalar=8, window=4,
+        windowed=[True] * 5 + [False], theta=1000000.0, local_theta=500.0,
+    ),
+    "gemma2_head_width": dict(
+        family="gemma2", seed=41, layers=2, d=16, heads=4, kv_heads=2, head_dim=6, inner=26, vocab=50, tokens=24,
+        tied=True, epsilon=5e-2, activation="gelu_pytorch_tanh", query_scalar=6, window=5, windowed=[True, False],
+        score_cap=50.0, logit_cap=30.0,
+        config=dict(attn_logit_softcapping=ABSENT, final_logit_softcapping=ABSENT),
+    ),
+    "olmo2": dict(
+        family="olmo2", seed=38, layers=2, d=24, heads=4, kv_heads=2, inner=34, vocab=53, tokens=30, epsilon=1e-5,
+        theta=500000.0, dtype="BF16",
+    ),
+    "olmo2_biases": dict(
+        family="olmo2", seed=39, layers=2, d=16, heads=2, inner=28, vocab=50, tokens=28, epsilon=1e-3,
+        attention_bias="qkvo", config=dict(rope_theta=ABSENT),
+    ),
     # Absent multipliers are 1, that of the scores too.
     "granite_biases": dict(
         family="granite", seed=21, layers=2, d=16, heads=2, inner=28, vocab=50, tokens=26, attention_bias="qkvo",
@@ -313,6 +380,10 @@ DEFAULTS = dict(
     unturned=None,
     multipliers=None,
     parallel=True,
+    query_scalar=None,
+    score_cap=None,
+    logit_cap=None,
+    local_theta=None,
     activation="silu",
     frequency_buffers=False,
     mask_buffers=False,
@@ -328,10 +399,16 @@ def variant(name):
     v["kv_heads"] = v["kv_heads"] or v["heads"]
     v["own_head_dim"] = v["head_dim"] is not None
     v["head_dim"] = v["head_dim"] or v["d"] // v["heads"]
+    if v["family"] in GEMMA:
+        v["multipliers"] = dict(embedding=math.sqrt(v["d"]))
+        if v["query_scalar"]:
+            v["multipliers"]["attention"] = v["query_scalar"] ** -0.5
     v["unturned"] = v["unturned"] or [False] * v["layers"]
     return v
 
 
+GEMMA = ("gemma", "gemma2", "gemma3_text")
+POST_NORMED = ("gemma2", "gemma3_text", "olmo2")
 LAYER_NORMED = ("codegen", "starcoder2", "stablelm", "phi", "gpt_neox")
 UNGATED = ("codegen", "starcoder2", "phi", "gpt_neox")
 
@@ -368,7 +445,7 @@ def random_weights(v):
         return torch.from_numpy(std * rng.standard_normal(shape))
 
     def norm(name, size=d):
-        w[name + ".weight"] = 1.0 + normal(0.3, size)
+        w[name + ".weight"] = (0.0 if v["family"] in GEMMA else 1.0) + normal(0.3, size)
         if v["family"] in LAYER_NORMED:
             w[name + ".bias"] = normal(0.2, size)
 
@@ -398,7 +475,8 @@ def random_weights(v):
             linear(layer + "mlp.dense_4h_to_h", v["inner"], d, 1.0, True)
             continue
         attn, mlp = f"model.layers.{i}.self_attn.", f"model.layers.{i}.mlp."
-        norm(f"model.layers.{i}.input_layernorm")
+        if v["family"] != "olmo2":
+            norm(f"model.layers.{i}.input_layernorm")
         if v["family"] == "phi3":
             linear(attn + "qkv_proj", d, queries + 2 * keys, 1.4)
             linear(attn + "o_proj", queries, d, 1.0)
@@ -415,10 +493,17 @@ def random_weights(v):
             linear(mlp + "fc2", v["inner"], d, 1.0, True)
             continue
         linear(attn + "o_proj", queries, d, 1.0, "o" in v["attention_bias"])
-        if v["family"] == "qwen3":
+        if v["family"] in ("qwen3", "gemma3_text"):
             norm(attn + "q_norm", v["head_dim"])
             norm(attn + "k_norm", v["head_dim"])
+        if v["family"] == "olmo2":
+            norm(attn + "q_norm", queries)
+            norm(attn + "k_norm", keys)
         norm(f"model.layers.{i}.post_attention_layernorm")
+        if v["family"] in POST_NORMED:
+            if v["family"] != "olmo2":
+                norm(f"model.layers.{i}.pre_feedforward_layernorm")
+            norm(f"model.layers.{i}.post_feedforward_layernorm")
         if v["family"] == "starcoder2":
             linear(mlp + "c_fc", d, v["inner"], 1.4, v["mlp_bias"])
             linear(mlp + "c_proj", v["inner"], d, 1.0, v["mlp_bias"])
@@ -574,7 +659,8 @@ def forward(v, weights, ids, mistake=None, dtype=torch.float64):
 
     def norm(x, name):
         if name + ".bias" not in w:
-            return rms_norm(x, w[name + ".weight"], epsilon)
+            more = 1 if v["family"] in GEMMA and mistake != "norm_weights_whole" else 0
+            return rms_norm(x, w[name + ".weight"] + more, epsilon)
         bias = 0 if mistake == "no_norm_bias" else w[name + ".bias"]
         if mistake == "mean_kept":
             return rms_norm(x, w[name + ".weight"], epsilon) + bias
@@ -584,18 +670,27 @@ def forward(v, weights, ids, mistake=None, dtype=torch.float64):
         """x: [tokens, heads, head_dim]"""
         if name + ".weight" not in w or mistake == "no_qk_norm":
             return x
+        if v["family"] == "olmo2":
+            if mistake == "qk_norm_by_head":
+                weight = w[name + ".weight"].view(x.shape[1:])
+                return x / torch.sqrt((x * x).mean(-1, keepdim=True) + epsilon) * weight
+            return norm(x.flatten(1), name).view(x.shape)
         if mistake == "qk_norm_of_all_heads":
             return x / torch.sqrt((x * x).mean((1, 2), keepdim=True) + epsilon) * w[name + ".weight"]
         return norm(x, name)
 
-    def turn(x, first):
+    def turn(x, first, layer):
         interleaved = (v["family"] == "codegen") != (mistake == "pairing")
-        return x if mistake == "no_rotation" else rotate(x, frequencies, interleaved, first, magnitude_of(v, mistake))
+        used = frequencies
+        if v["local_theta"] and v["windowed"][layer] and mistake not in ("one_theta", "theta"):
+            scaled = v["scaling"] if mistake == "all_layers_scaled" else None
+            used = pair_frequencies({**v, "theta": v["local_theta"], "scaling": scaled}, None)
+        return x if mistake == "no_rotation" else rotate(x, used, interleaved, first, magnitude_of(v, mistake))
 
     def turned(q, k, layer):
         if v["unturned"][layer] != (mistake == "other_layers_turned") and mistake != "all_layers_turned":
             return q, k
-        return turn(q, 1 if mistake == "query_position" else 0), turn(k, 0)
+        return turn(q, 1 if mistake == "query_position" else 0, layer), turn(k, 0, layer)
 
     def window_of(layer):
         used = v["windowed"] and v["windowed"][layer]
@@ -617,6 +712,8 @@ def forward(v, weights, ids, mistake=None, dtype=torch.float64):
         for h in range(heads):
             g = h % kv_heads if mistake == "groups" else h * kv_heads // heads
             scores = q[:, h] @ k[:, g].t() * score_scale
+            if v["score_cap"] and mistake != "no_score_cap":
+                scores = v["score_cap"] * torch.tanh(scores / v["score_cap"])
             p = torch.where(visible, torch.exp(scores - scores.max()), torch.zeros_like(scores))
             mixed[:, h] = (p / p.sum(1, keepdim=True)) @ u[:, g]
         return mixed.reshape(tokens, heads * head_dim)
@@ -689,6 +786,15 @@ def forward(v, weights, ids, mistake=None, dtype=torch.float64):
 
     def layer_of_the_others(x, i):
         layer, r = f"model.layers.{i}", times["residual"]
+        if v["family"] in POST_NORMED:
+            olmo2, post = v["family"] == "olmo2", lambda y, name: y if mistake == "no_post_norm" else norm(y, name)
+            y = attention(x if olmo2 else norm(x, f"{layer}.input_layernorm"), f"{layer}.self_attn", i)
+            if mistake == "norm_of_the_sum":
+                x = norm(x + y, f"{layer}.post_attention_layernorm")
+            else:
+                x = x + post(y, f"{layer}.post_attention_layernorm")
+            y = feed_forward(x if olmo2 else norm(x, f"{layer}.pre_feedforward_layernorm"), f"{layer}.mlp")
+            return x + post(y, f"{layer}.post_feedforward_layernorm")
         x = x + r * attention(norm(x, f"{layer}.input_layernorm"), f"{layer}.self_attn", i)
         return x + r * feed_forward(norm(x, f"{layer}.post_attention_layernorm"), f"{layer}.mlp")
 
@@ -700,7 +806,9 @@ def forward(v, weights, ids, mistake=None, dtype=torch.float64):
     for i in range(v["layers"]):
         x = layer(x, i)
         hidden.append(x)
-        logits.append(linear(x if mistake == "no_final_norm" else norm(x, final_norm_of(v)), output) / times["logits"])
+        y = linear(x if mistake == "no_final_norm" else norm(x, final_norm_of(v)), output) / times["logits"]
+        capped = v["logit_cap"] and mistake != "no_logit_cap"
+        logits.append(v["logit_cap"] * torch.tanh(y / v["logit_cap"]) if capped else y)
     return torch.stack(hidden), torch.stack(logits)
 
 
@@ -730,16 +838,25 @@ def mistakes_of(v):
     names += ["scale"] if v["head_dim"] * v["heads"] != v["d"] and not v["multipliers"] else []
     names += ["other_layers_turned", "all_layers_turned"] if any(v["unturned"]) else []
     names += [f"no_{part}" for part, value in (v["multipliers"] or {}).items() if value != 1.0 or part == "attention"]
+    if v["query_scalar"] == v["head_dim"]:
+        names.remove("no_attention")
     kind = (v["scaling"] or {}).get("rope_type", (v["scaling"] or {}).get("type"))
     names += ["no_scaling"] if kind and kind != "dynamic" else []
     names += ["no_smoothing", "linear_for_llama3"] if kind == "llama3" else []
     names += ["linear_for_yarn", "no_magnitude", "other_truncation"] if kind == "yarn" else []
     names += ["scaled_at_once"] if kind == "dynamic" else []
     names += ["long_factors", "no_magnitude"] if kind == "longrope" else []
+    names += ["norm_weights_whole"] if v["family"] in GEMMA else []
+    names += ["no_post_norm", "norm_of_the_sum"] if v["family"] in POST_NORMED else []
+    names += ["no_score_cap"] if v["score_cap"] else []
+    names += ["no_logit_cap"] if v["logit_cap"] else []
+    names += ["one_theta"] if v["local_theta"] else []
+    names += ["all_layers_scaled"] if v["local_theta"] and v["scaling"] else []
+    names += ["no_qk_norm", "qk_norm_by_head", "qk_norm_after_rotation"] if v["family"] == "olmo2" else []
     names += ["key_before_value"] if v["family"] == "phi3" else []
     names += ["whole_head_rotated"] if v["rotary_dim"] and v["family"] != "codegen" else []
     names += [] if v["tied"] else ["tied"]
-    if v["family"] == "qwen3":
+    if v["family"] in ("qwen3", "gemma3_text"):
         names += ["no_qk_norm", "qk_norm_of_all_heads", "qk_norm_after_rotation"]
     if v["window"]:
         names += [] if all(v["windowed"]) else ["all_layers_windowed"]
@@ -773,9 +890,17 @@ def read_checkpoint(files):
     return json.loads(files["config.json"]), tensors
 
 
-def turning(config, head_dim, tokens):
+def gemma3_rope(config, layer_type):
+    if layer_type == "sliding_attention":
+        return {"rope_theta": config.get("rope_local_base_freq", 1e4)}
+    return {"rope_theta": config.get("rope_theta", 1e6), **(config.get("rope_scaling") or {})}
+
+
+def turning(config, head_dim, tokens, layer_type=None):
     """Unit complex numbers [tokens, 1, head_dim / 2] by which pairs of elements are multiplied."""
     rope = config.get("rope_parameters")
+    if config.get("model_type") == "gemma3_text":
+        rope = dict(rope[layer_type]) if rope else gemma3_rope(config, layer_type)
     if not rope:
         absent = {"smollm3": 2e6}.get(config.get("model_type"), 10000.0)
         rope = {"rope_theta": config.get("rope_theta", absent), **(config.get("rope_scaling") or {})}
@@ -817,6 +942,11 @@ def turning(config, head_dim, tokens):
 def seen_keys(config, layer, tokens):
     """[tokens, tokens], bool: the band of a mask, by the keys of the file."""
     window = config.get("sliding_window", 4096 if config["model_type"] == "mistral" else None)
+    if config["model_type"] in ("gemma2", "gemma3_text"):
+        listed = config.get("layer_types")
+        period = config.get("sliding_window_pattern", 6) if config["model_type"] == "gemma3_text" else 2
+        full = listed[layer] == "full_attention" if listed else layer % period == period - 1
+        window = None if full else window
     if config["model_type"] == "smollm3":
         listed = config.get("layer_types")
         sliding = listed[layer] == "sliding_attention" if listed else not turns_in(config, layer)
@@ -833,6 +963,17 @@ def turns_in(config, layer):
     if config["model_type"] != "smollm3":
         return True
     return config.get("no_rope_layers", [(i + 1) % config.get("no_rope_layer_interval", 4) for i in range(99)])[layer]
+
+
+def capped(x, cap):
+    return torch.tanh(x / cap) * cap if cap else x
+
+
+def capped_attention(q, k, u, seen, scale, cap):
+    """As sdpa, whose function knows of no limit."""
+    groups = q.unflatten(1, (k.shape[1], -1))
+    scores = capped(torch.einsum("tgrk,sgk->grts", groups, k) * scale, cap).masked_fill(~seen, -math.inf)
+    return torch.einsum("grts,sgk->tgrk", scores.softmax(-1), u).flatten(1)
 
 
 def sdpa(q, k, u, seen, scale=None):
@@ -929,8 +1070,12 @@ def forward_from_files(files, ids):
     inside = config.get("rope_parameters") or config
     rotated = int(head_dim * inside.get("partial_rotary_factor", config.get("partial_rotary_factor", absent)))
     half = rotated // 2
-    turn = turning(config, rotated, tokens)
-    tied = config.get("tie_word_embeddings", config["model_type"] in ("starcoder2", "smollm3"))
+    gemma = config["model_type"] in ("gemma", "gemma2", "gemma3_text")
+    if config["model_type"] == "gemma3_text":
+        turns = [turning(config, rotated, tokens, kind) for kind in ("full_attention", "sliding_attention")]
+    else:
+        turns = [turning(config, rotated, tokens)] * 2
+    tied = config.get("tie_word_embeddings", gemma or config["model_type"] in ("starcoder2", "smollm3"))
     granite = config["model_type"] == "granite"
     residual = config.get("residual_multiplier", 1.0)
     output = w["model.embed_tokens.weight" if tied else "lm_head.weight"]
@@ -942,37 +1087,55 @@ def forward_from_files(files, ids):
         if name + ".bias" in w:
             epsilon = config["norm_epsilon" if starcoder2 else "layer_norm_eps"]
             return F.layer_norm(x, (d,), w[name + ".weight"], w[name + ".bias"], epsilon)
-        return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + config["rms_norm_eps"]) * w[name + ".weight"]
+        y = x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + config["rms_norm_eps"])
+        return torch.addcmul(y if gemma else torch.zeros_like(y), y, w[name + ".weight"])
 
-    def turned(x):
+    def turned(x, turn):
         y = torch.complex(x[..., :half].contiguous(), x[..., half:rotated].contiguous()) * turn
         return torch.cat([y.real, y.imag, x[..., rotated:]], dim=-1)
 
-    assert config["hidden_act"] == ("gelu_pytorch_tanh" if starcoder2 else "gelu_new" if phi else "silu")
-    x = F.embedding(ids, w["model.embed_tokens.weight"]) * config.get("embedding_multiplier", 1.0)
+    if not gemma:
+        assert config["hidden_act"] == ("gelu_pytorch_tanh" if starcoder2 else "gelu_new" if phi else "silu")
+    assert config.get("hidden_activation") in (None, "gelu_pytorch_tanh")
+    limits = dict(attn_logit_softcapping=50.0, final_logit_softcapping=30.0) if config["model_type"] == "gemma2" else {}
+    score_cap, logit_cap = (config.get(f"{kind}_logit_softcapping", limits.get(f"{kind}_logit_softcapping"))
+                            for kind in ("attn", "final"))
+    x = F.embedding(ids, w["model.embed_tokens.weight"]) * config.get("embedding_multiplier", d**0.5 if gemma else 1.0)
     hidden, logits = [], []
     for i in range(config["num_hidden_layers"]):
         attn, mlp = f"model.layers.{i}.self_attn.", f"model.layers.{i}.mlp."
-        y = norm(x, f"model.layers.{i}.input_layernorm")
+        y = x if config["model_type"] == "olmo2" else norm(x, f"model.layers.{i}.input_layernorm")
         if attn + "qkv_proj.weight" in w:
             q, k, u = linear(y, attn + "qkv_proj").unflatten(1, (-1, head_dim)).split([heads, kv_heads, kv_heads], 1)
         else:
             q, k, u = (linear(y, attn + part + "_proj").unflatten(1, (-1, head_dim)) for part in "qkv")
         assert (q.shape[1], k.shape[1], u.shape[1]) == (heads, kv_heads, kv_heads)
-        if config["model_type"] == "qwen3":
+        if config["model_type"] == "olmo2":
+            q, k = (norm(t.flatten(1), attn + n).view_as(t) for t, n in ((q, "q_norm"), (k, "k_norm")))
+        elif attn + "q_norm.weight" in w:
             q, k = norm(q, attn + "q_norm"), norm(k, attn + "k_norm")
+        seen = seen_keys(config, i, tokens)
         if turns_in(config, i):
-            q, k = turned(q), turned(k)
+            turn = turns[0 if seen[-1, 0] else 1]
+            q, k = turned(q, turn), turned(k, turn)
         scale = config.get("attention_multiplier", 1.0) if granite else None
-        mixed = sdpa(q, k, u, seen_keys(config, i, tokens), scale)
+        if "query_pre_attn_scalar" in config:
+            mixed = capped_attention(q, k, u, seen, config["query_pre_attn_scalar"] ** -0.5, score_cap)
+        else:
+            mixed = sdpa(q, k, u, seen, scale)
         if phi:
             inner = F.gelu(linear(y, mlp + "fc1"), approximate="tanh")
             x = torch.stack([linear(mixed, attn + "dense"), x, linear(inner, mlp + "fc2")]).sum(0)
             hidden.append(x)
             logits.append(linear(norm(x, "model.final_layernorm"), "lm_head"))
             continue
-        x = torch.add(x, linear(mixed, attn + "o_proj"), alpha=residual)
-        y = norm(x, f"model.layers.{i}.post_attention_layernorm")
+        mixed, last = linear(mixed, attn + "o_proj"), f"model.layers.{i}.post_feedforward_layernorm"
+        if last + ".weight" in w:
+            x = x + norm(mixed, f"model.layers.{i}.post_attention_layernorm")
+            y = x if config["model_type"] == "olmo2" else norm(x, f"model.layers.{i}.pre_feedforward_layernorm")
+        else:
+            x = torch.add(x, mixed, alpha=residual)
+            y = norm(x, f"model.layers.{i}.post_attention_layernorm")
         if starcoder2:
             x = x + linear(F.gelu(linear(y, mlp + "c_fc"), approximate="tanh"), mlp + "c_proj")
         else:
@@ -980,10 +1143,11 @@ def forward_from_files(files, ids):
                 up, gate = linear(y, mlp + "gate_up_proj").view(tokens, 2, -1).flip(1).unbind(1)
             else:
                 up, gate = linear(y, mlp + "up_proj"), linear(y, mlp + "gate_proj")
-            inner = F.silu(gate) * up
-            x = torch.add(x, linear(inner, mlp + "down_proj"), alpha=residual)
+            inner = (F.gelu(gate, approximate="tanh") if gemma else F.silu(gate)) * up
+            y = linear(inner, mlp + "down_proj")
+            x = torch.add(x, norm(y, last) if last + ".weight" in w else y, alpha=residual)
         hidden.append(x)
-        logits.append(F.linear(norm(x, "model.norm"), output) / config.get("logits_scaling", 1.0))
+        logits.append(capped(F.linear(norm(x, "model.norm"), output) / config.get("logits_scaling", 1.0), logit_cap))
     return torch.stack(hidden), torch.stack(logits)
 
 
@@ -1164,6 +1328,66 @@ def phi3_config(v):
     }
 
 
+def gemma_config(v):
+    return {
+        "architectures": ["GemmaForCausalLM"],
+        "attention_bias": False,
+        "attention_dropout": 0.0,
+        "bos_token_id": 2,
+        "eos_token_id": 1,
+        "hidden_act": v["activation"],
+        "hidden_activation": v["activation"],
+        "initializer_range": 0.02,
+        "model_type": "gemma",
+        "pad_token_id": 0,
+        "rms_norm_eps": v["epsilon"],
+    }
+
+
+def gemma2_config(v):
+    return {
+        **gemma_config(v),
+        "architectures": ["Gemma2ForCausalLM"],
+        "attn_logit_softcapping": v["score_cap"],
+        "cache_implementation": "hybrid",
+        "final_logit_softcapping": v["logit_cap"],
+        "model_type": "gemma2",
+        "query_pre_attn_scalar": v["query_scalar"],
+        "sliding_window": v["window"],
+    }
+
+
+def gemma3_config(v):
+    config = {
+        **gemma2_config(v),
+        "architectures": ["Gemma3ForCausalLM"],
+        "model_type": "gemma3_text",
+    }
+    if v["rope_parameters"]:
+        config["rope_parameters"] = {
+            "full_attention": {"rope_theta": v["theta"], **(v["scaling"] or {"rope_type": "default"})},
+            "sliding_attention": {"rope_theta": v["local_theta"], "rope_type": "default"},
+        }
+    else:
+        config["rope_local_base_freq"] = v["local_theta"]
+        config["sliding_window_pattern"] = 6
+    return config
+
+
+def olmo2_config(v):
+    return {
+        "architectures": ["Olmo2ForCausalLM"],
+        "attention_bias": bool(v["attention_bias"]),
+        "attention_dropout": 0.0,
+        "eos_token_id": 2,
+        "hidden_act": "silu",
+        "initializer_range": 0.02,
+        "model_type": "olmo2",
+        "pad_token_id": 1,
+        "rms_norm_eps": v["epsilon"],
+    }
+
+
 def stablelm_config(v):
     return {
         "architectures": ["StableLmForCausalLM"],
@@ -1314,6 +1538,10 @@ CONFIGS = {
     "smollm3": smollm3_config,
     "granite": granite_config,
     "phi3": phi3_config,
+    "gemma": gemma_config,
+    "gemma2": gemma2_config,
+    "gemma3_text": gemma3_config,
+    "olmo2": olmo2_config,
     "stablelm": stablelm_config,
     "phi": phi_config,
     "starcoder2": starcoder2_config,
@@ -1322,7 +1550,7 @@ CONFIGS = {
 
 def config_json(v):
     if v["family"] in CONFIGS:
-        config = {**CONFIGS[v["family"]](v), **shape_config(v)}
+        config = {**shape_config(v), **CONFIGS[v["family"]](v)}
     else:
         config = codegen_config(v) if v["family"] == "codegen" else gpt_neox_config(v)
     config.update(v["config"])

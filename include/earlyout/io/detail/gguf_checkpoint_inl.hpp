@@ -108,7 +108,7 @@ EARLYOUT_IO_INLINE void gguf_checkpoint::read_config() {
     }
     std::string type(of_->model_type.empty() ? of_->name : of_->model_type);
     if (const auto window = contents().integer(key("attention.sliding_window")); window.value_or(0) != 0) {
-        if (of_->name.starts_with("qwen")) unsupported(key("attention.sliding_window"), "no window", *window);
+        if (!of_->windows) unsupported(key("attention.sliding_window"), "no window", *window);
         if (of_->name == "llama") type = "mistral";  // which is Llama with a window
         config_.set("sliding_window", *window);
     }
@@ -127,6 +127,7 @@ EARLYOUT_IO_INLINE void gguf_checkpoint::read_config() {
                         has("blk.0.attn_v.bias") || has("blk.0.attn_output.bias");
     config_.set(std::string(of_->bias_key), biases);
     if (of_->name == "gptneox") config_.set("query_key_value_layout", "by_kind");
+    if (of_->name.starts_with("gemma")) read_gemma();
     config_.set("mlp_bias", has("blk.0.ffn_down.bias"));
     read_rotary();
 }
@@ -166,6 +167,23 @@ EARLYOUT_IO_INLINE void gguf_checkpoint::complete_sizes() {
     const std::int64_t head_dim = integer("head_dim").value_or(0);
     if (of_->name == "granite" && !real("attention_multiplier") && head_dim > 0) {
         config_.set("attention_multiplier", 1.0 / std::sqrt(static_cast<double>(head_dim)));
+    }
+}
+
+EARLYOUT_IO_INLINE void gguf_checkpoint::read_gemma() {
+    config_.set("norm_weights", "whole");
+    if (of_->name == "gemma") return;
+    // As in llama.cpp, whose files lack it: the largest models divide scores by another width than a head's.
+    const std::int64_t layers = integer("num_hidden_layers").value_or(0);
+    const std::int64_t heads = std::max<std::int64_t>(integer("num_attention_heads").value_or(1), 1);
+    const bool largest = layers == (of_->name == "gemma2" ? 46 : 62);
+    const std::int64_t width = integer(largest ? "hidden_size" : "head_dim").value_or(0);
+    if (width > 0) config_.set("query_pre_attn_scalar", largest ? width / heads : width);
+    if (const auto period = contents().value(key("attention.sliding_window_pattern")); period != nullptr) {
+        unsupported(key("attention.sliding_window_pattern"), "the architecture's own pattern", "one in the file");
+    }
+    if (of_->name == "gemma3" && !integer("sliding_window")) {
+        unsupported(key("attention.sliding_window"), "a window", "none");
     }
 }
 
