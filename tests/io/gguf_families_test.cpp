@@ -4,6 +4,7 @@
 #include <earlyout/models/gemma.hpp>
 #include <earlyout/models/gemma2.hpp>
 #include <earlyout/models/gemma3.hpp>
+#include <earlyout/models/gpt_bigcode.hpp>
 #include <earlyout/models/gpt_neox.hpp>
 #include <earlyout/models/granite.hpp>
 #include <earlyout/models/llama.hpp>
@@ -101,8 +102,9 @@ gguf_builder gguf_of(const std::string& name, const family& of) {
     support::golden_tensors(name, [&](const eo::tensor_view& view) {
         const std::size_t last = view.name.rfind('.');
         std::string layer, part = view.name.substr(0, last);
-        if (const std::size_t at = view.name.find(".layers."); at != view.name.npos) {
-            const std::size_t number = at + 8, dot = view.name.find('.', number);
+        const std::string before = view.name.starts_with("transformer.") ? ".h." : ".layers.";
+        if (const std::size_t at = view.name.find(before); at != view.name.npos) {
+            const std::size_t number = at + before.size(), dot = view.name.find('.', number);
             layer = "blk." + view.name.substr(number, dot - number) + ".";
             part = view.name.substr(dot + 1, last - dot - 1);
         }
@@ -110,9 +112,9 @@ gguf_builder gguf_of(const std::string& name, const family& of) {
         const auto found = std::ranges::find(of.tensors, std::string_view(part), &name_pair::first);
         REQUIRE(found != of.tensors.end());
         std::vector<float> values = support::values_of(from, view.name);
-        const auto heads = static_cast<std::size_t>(*from.integer("num_attention_heads"));
-        const auto kv_heads = static_cast<std::size_t>(
-            from.integer("num_key_value_heads").value_or(*from.integer("num_attention_heads")));
+        const auto heads = static_cast<std::size_t>(from.integer("num_attention_heads").value_or(1));
+        const auto kv_heads =
+            static_cast<std::size_t>(from.integer("num_key_value_heads").value_or(static_cast<std::int64_t>(heads)));
         if (of.turned && found->second == "attn_q") values = turned(values, view.shape[0], heads);
         if (of.turned && found->second == "attn_k") values = turned(values, view.shape[0], kv_heads);
         if (of.norms_plus_one && found->second.ends_with("norm")) {
@@ -322,4 +324,28 @@ TEST_CASE("OLMo 2 in a gguf file computes what PyTorch computes", "[io][gguf][ol
         INFO(name);
         CHECK(worst_of<eo::olmo2<>>(gguf_of(name, olmo2), name) < support::tolerance);
     }
+}
+
+TEST_CASE("StarCoder in a gguf file computes what PyTorch computes", "[io][gguf][gpt_bigcode]") {
+    const family starcoder{.architecture = "starcoder",
+                           .sizes = {{"n_layer", "block_count"},
+                                     {"n_embd", "embedding_length"},
+                                     {"n_inner", "feed_forward_length"},
+                                     {"n_head", "attention.head_count"},
+                                     {"n_positions", "context_length"}},
+                           .reals = {{"layer_norm_epsilon", "attention.layer_norm_epsilon"}},
+                           .tensors = {{"transformer.wte", "token_embd"},
+                                       {"transformer.wpe", "position_embd"},
+                                       {"transformer.ln_f", "output_norm"},
+                                       {"ln_1", "attn_norm"},
+                                       {"attn.c_attn", "attn_qkv"},
+                                       {"attn.c_proj", "attn_output"},
+                                       {"ln_2", "ffn_norm"},
+                                       {"mlp.c_fc", "ffn_up"},
+                                       {"mlp.c_proj", "ffn_down"}}};
+    gguf_builder file = gguf_of("gpt_bigcode", starcoder);
+    CHECK(error_of([&] { (void)worst_of<eo::gpt_bigcode<>>(file, "gpt_bigcode"); }) ==
+          thrown(errc::unsupported, {"'starcoder.attention.head_count_kv'", "expected 1", "none"}));
+    file.set("starcoder.attention.head_count_kv", 1u);
+    CHECK(worst_of<eo::gpt_bigcode<>>(file, "gpt_bigcode") < support::tolerance);
 }

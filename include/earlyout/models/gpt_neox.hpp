@@ -2,14 +2,12 @@
 #ifndef EARLYOUT_MODELS_GPT_NEOX_HPP
 #define EARLYOUT_MODELS_GPT_NEOX_HPP
 
+#include <earlyout/models/detail/fused_projection.hpp>
 #include <earlyout/models/detail/llama_layers.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
@@ -51,35 +49,15 @@ struct gpt_neox_architecture : detail::llama_layers {
                                 {s, from.hidden_activation("gelu"), format, &arena}},
                                from.boolean("use_parallel_residual", true)};
         const bool bias = from.boolean("attention_bias", true);
-        read_query_key_value(from, name + ".attention.query_key_value", s, bias, b.attention);
+        // In a GGUF file, all queries come first, then all keys.
+        const bool by_head = from.text("query_key_value_layout", {"by_head", "by_kind"}, "by_head") == "by_head";
+        detail::read_fused_projection(from, name + ".attention.query_key_value", s,
+                                      by_head ? detail::fused_order::by_head : detail::fused_order::by_kind, bias,
+                                      b.attention);
         from.fill_linear(name + ".attention.dense", bias, b.attention.output());
         from.fill_linear(name + ".mlp.dense_h_to_4h", true, b.feed_forward.up());
         from.fill_linear(name + ".mlp.dense_4h_to_h", true, b.feed_forward.down());
         return b;
-    }
-
-private:
-    /// The rows of each head are its query, key and value; in a GGUF file, all queries come first, then all keys.
-    template <class Attention>
-    static void read_query_key_value(const reader& from, const std::string& name, const model_shape& s, bool bias,
-                                     Attention& into) {
-        const bool by_head =
-            from.text("query_key_value_layout", {"by_head", "by_kind"}, "by_head") == std::string_view("by_head");
-        const std::size_t width = s.head_dim, rows = 3 * s.d_query();
-        const std::vector<float> stored = bias ? from.tensor(name + ".bias", {rows}) : std::vector<float>();
-        std::vector<matrix_part> parts;
-        const std::size_t kinds[]{0, into.key_row(), into.value_row()};
-        for (std::size_t kind = 0; kind < 3; ++kind) {
-            for (std::size_t head = 0; head < s.heads; ++head) {
-                const std::size_t first = (by_head ? 3 * head + kind : kind * s.heads + head) * width;
-                const std::size_t to = kinds[kind] + head * width;
-                parts.push_back({name + ".weight", rows, first, width, to});
-                if (!bias) continue;
-                std::copy_n(stored.begin() + static_cast<std::ptrdiff_t>(first), width,
-                            into.query_key_value().bias().begin() + static_cast<std::ptrdiff_t>(to));
-            }
-        }
-        from.fill(into.query_key_value(), std::move(parts));
     }
 };
 

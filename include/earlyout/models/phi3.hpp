@@ -2,6 +2,7 @@
 #ifndef EARLYOUT_MODELS_PHI3_HPP
 #define EARLYOUT_MODELS_PHI3_HPP
 
+#include <earlyout/models/detail/fused_projection.hpp>
 #include <earlyout/models/detail/llama_layers.hpp>
 
 #include <algorithm>
@@ -38,20 +39,13 @@ struct phi3_architecture : detail::gated_llama_layers<phi3_architecture> {
     }
     template <class Block>
     static void read_matrices(const reader& from, const std::string& name, const model_shape& s, Block& into) {
-        const auto part = [&](const char* matrix, std::size_t rows, std::size_t first, std::size_t count,
-                              std::size_t to) {
-            return matrix_part{name + matrix + ".weight", rows, first, count, to};
-        };
-        auto& attention = into.attention;
-        const std::size_t q = s.d_query(), k = s.d_kv(), rows = q + 2 * k;
-        from.fill(attention.query_key_value(), {part(".self_attn.qkv_proj", rows, 0, q, 0),
-                                                part(".self_attn.qkv_proj", rows, q, k, attention.key_row()),
-                                                part(".self_attn.qkv_proj", rows, q + k, k, attention.value_row())});
-        from.fill(attention.output(), name + ".self_attn.o_proj");
+        detail::read_fused_projection(from, name + ".self_attn.qkv_proj", s, detail::fused_order::by_kind, false,
+                                      into.attention);
+        from.fill(into.attention.output(), name + ".self_attn.o_proj");
         auto& feed_forward = into.feed_forward;
+        const std::string gate_up = name + ".mlp.gate_up_proj.weight";
         from.fill(feed_forward.gate_up(),
-                  {part(".mlp.gate_up_proj", 2 * s.d_ff, 0, s.d_ff, 0),
-                   part(".mlp.gate_up_proj", 2 * s.d_ff, s.d_ff, s.d_ff, feed_forward.up_row())});
+                  {{gate_up, 2 * s.d_ff, 0, s.d_ff, 0}, {gate_up, 2 * s.d_ff, s.d_ff, s.d_ff, feed_forward.up_row()}});
         from.fill(feed_forward.down(), name + ".mlp.down_proj");
     }
 };

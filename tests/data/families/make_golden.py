@@ -114,6 +114,10 @@ are 10000^(-2i/rotary_dim), and no key changes them. The rows of qkv_proj are fo
 (a trace of the machine it was trained on): each block holds q, then v (not k), then k, of a quarter of the heads.
 lm_head has a bias; attention has none, fc_in and fc_out have. `n_inner` null means 4 n_embd. Public files carry
 attn.causal_mask.
+
+GPT-BigCode. GPT-2's layers and names, but matrices are [out, in]. With `multi_query` (true where absent) c_attn is q, then
+one k, then one v, which all heads share; without, it is head by head, unlike GPT-2's: its q, its k, its v. Keys about
+the softmax in float32 change nothing but rounding. Tied where the key is absent.
 """
 
 import importlib.util
@@ -352,6 +356,15 @@ VARIANTS = {
         family="olmo2", seed=39, layers=2, d=16, heads=2, inner=28, vocab=50, tokens=28, epsilon=1e-3,
         attention_bias="qkvo", config=dict(rope_theta=ABSENT),
     ),
+    "gpt_bigcode": dict(
+        family="gpt_bigcode", seed=42, layers=2, d=24, heads=4, kv_heads=1, inner=36, vocab=53, tokens=30, context=32,
+        tied=True, dtype="F16", epsilon=1e-3, activation="gelu_pytorch_tanh",
+        config=dict(multi_query=ABSENT, tie_word_embeddings=ABSENT),
+    ),
+    "gpt_bigcode_heads": dict(
+        family="gpt_bigcode", seed=43, layers=2, d=18, heads=3, vocab=50, tokens=26, context=32,
+        activation="gelu_pytorch_tanh", config=dict(multi_query=False),
+    ),
     # Absent multipliers are 1, that of the scores too.
     "granite_biases": dict(
         family="granite", seed=21, layers=2, d=16, heads=2, inner=28, vocab=50, tokens=26, attention_bias="qkvo",
@@ -409,16 +422,18 @@ def variant(name):
 
 GEMMA = ("gemma", "gemma2", "gemma3_text")
 POST_NORMED = ("gemma2", "gemma3_text", "olmo2")
-LAYER_NORMED = ("codegen", "starcoder2", "stablelm", "phi", "gpt_neox")
-UNGATED = ("codegen", "starcoder2", "phi", "gpt_neox")
+LAYER_NORMED = ("codegen", "gpt_bigcode", "starcoder2", "stablelm", "phi", "gpt_neox")
+UNGATED = ("codegen", "gpt_bigcode", "starcoder2", "phi", "gpt_neox")
 
 
 def embedding_of(v):
-    return {"codegen": "transformer.wte", "gpt_neox": "gpt_neox.embed_in"}.get(v["family"], "model.embed_tokens")
+    names = {"codegen": "transformer.wte", "gpt_bigcode": "transformer.wte", "gpt_neox": "gpt_neox.embed_in"}
+    return names.get(v["family"], "model.embed_tokens")
 
 
 def final_norm_of(v):
-    names = {"codegen": "transformer.ln_f", "gpt_neox": "gpt_neox.final_layer_norm", "phi": "model.final_layernorm"}
+    names = {"codegen": "transformer.ln_f", "gpt_bigcode": "transformer.ln_f", "phi": "model.final_layernorm"}
+    names["gpt_neox"] = "gpt_neox.final_layer_norm"
     return names.get(v["family"], "model.norm")
 
 
@@ -457,7 +472,18 @@ def random_weights(v):
     queries, keys = v["heads"] * v["head_dim"], v["kv_heads"] * v["head_dim"]
     codegen = v["family"] == "codegen"
     w[embedding_of(v) + ".weight"] = normal(2.0 / math.sqrt(d) if v["tied"] else 0.04, v["vocab"], d)
+    if v["family"] == "gpt_bigcode":
+        w["transformer.wpe.weight"] = normal(1.0 / math.sqrt(d) if v["tied"] else 0.04, v["context"], d)
     for i in range(v["layers"]):
+        if v["family"] == "gpt_bigcode":
+            layer = f"transformer.h.{i}."
+            norm(layer + "ln_1")
+            linear(layer + "attn.c_attn", d, d + 2 * keys, 1.4, True)
+            linear(layer + "attn.c_proj", d, d, 1.0, True)
+            norm(layer + "ln_2")
+            linear(layer + "mlp.c_fc", d, v["inner"] or 4 * d, 1.4, True)
+            linear(layer + "mlp.c_proj", v["inner"] or 4 * d, d, 1.0, True)
+            continue
         if codegen:
             norm(f"transformer.h.{i}.ln_1")
             linear(f"transformer.h.{i}.attn.qkv_proj", d, 3 * d, 1.4)
@@ -784,6 +810,20 @@ def forward(v, weights, ids, mistake=None, dtype=torch.float64):
         normed = norm(x if parallel else x + mixed, second)
         return x + mixed + plain_feed_forward(normed, layer + "mlp", "dense_h_to_4h", "dense_4h_to_h")
 
+    def layer_of_gpt_bigcode(x, i):
+        layer = f"transformer.h.{i}."
+        rows = linear(norm(x, layer + "ln_1"), layer + "attn.c_attn")
+        if kv_heads == 1:
+            q, k, u = torch.split(rows.view(tokens, heads + 2, head_dim), [heads, 1, 1], dim=1)
+        elif mistake == "kind_by_kind":
+            q, k, u = rows.view(tokens, 3, heads, head_dim).unbind(1)
+        else:
+            q, k, u = rows.view(tokens, heads, 3, head_dim).unbind(2)
+        if mistake == "key_before_value":
+            k, u = u, k
+        x = x + linear(attend(q, k, u, i), layer + "attn.c_proj")
+        return x + plain_feed_forward(norm(x, layer + "ln_2"), layer + "mlp", "c_fc", "c_proj")
+
     def layer_of_the_others(x, i):
         layer, r = f"model.layers.{i}", times["residual"]
         if v["family"] in POST_NORMED:
@@ -800,7 +840,9 @@ def forward(v, weights, ids, mistake=None, dtype=torch.float64):
 
     x = w[embedding_of(v) + ".weight"][ids] * times["embedding"]
     output = embedding_of(v) if v["tied"] or mistake == "tied" else output_of(v)
-    layers = {"codegen": layer_of_codegen, "phi": layer_of_phi, "gpt_neox": layer_of_gpt_neox}
+    if v["family"] == "gpt_bigcode" and mistake != "no_positions":
+        x = x + w["transformer.wpe.weight"][: len(ids)]
+    layers = {"codegen": layer_of_codegen, "gpt_bigcode": layer_of_gpt_bigcode, "phi": layer_of_phi, "gpt_neox": layer_of_gpt_neox}
     layer = layers.get(v["family"], layer_of_the_others)
     hidden, logits = [], []
     for i in range(v["layers"]):
@@ -823,6 +865,11 @@ def mistakes_of(v):
         names += ["whole_head_rotated"] if v["head_dim"] // 2 * 2 != v["rotary_dim"] else []
         names += ["one_block", "key_before_value", "sequential"]
         names += ["no_bias_fc_in", "no_bias_fc_out", "no_bias_lm_head"]
+    if v["family"] == "gpt_bigcode":
+        for rotation in ("no_rotation", "pairing", "query_position", "theta"):
+            names.remove(rotation)
+        names += ["no_positions", "key_before_value", "no_bias_c_attn", "no_bias_c_proj", "no_bias_c_fc"]
+        names += ["kind_by_kind"] if v["kv_heads"] > 1 else []
     if v["family"] in LAYER_NORMED:
         names += ["mean_kept", "no_norm_bias"]
     if v["family"] not in UNGATED:
@@ -1022,6 +1069,36 @@ def codegen_from_files(config, w, ids):
     return torch.stack(hidden), torch.stack(logits)
 
 
+def gpt_bigcode_from_files(config, w, ids):
+    d, heads, tokens = config["n_embd"], config["n_head"], len(ids)
+
+    def norm(x, name):
+        return F.layer_norm(x, (d,), w[name + ".weight"], w[name + ".bias"], config["layer_norm_epsilon"])
+
+    def linear(x, name):
+        return F.linear(x, w[name + ".weight"], w[name + ".bias"])
+
+    assert config["activation_function"] == "gelu_pytorch_tanh"
+    output = w["transformer.wte.weight" if config.get("tie_word_embeddings", True) else "lm_head.weight"]
+    x = F.embedding(ids, w["transformer.wte.weight"]) + F.embedding(torch.arange(tokens), w["transformer.wpe.weight"])
+    hidden, logits = [], []
+    for i in range(config["n_layer"]):
+        h = f"transformer.h.{i}."
+        rows = linear(norm(x, h + "ln_1"), h + "attn.c_attn")
+        if config.get("multi_query", True):
+            q = rows[:, :d].unflatten(1, (heads, -1))
+            k, u = rows[:, d:].unflatten(1, (2, 1, -1)).unbind(1)
+        else:
+            q, k, u = rows.unflatten(1, (heads, -1)).chunk(3, dim=-1)
+        x = x + linear(sdpa(q, k, u, seen_keys(config, i, tokens)), h + "attn.c_proj")
+        inner = F.gelu(linear(norm(x, h + "ln_2"), h + "mlp.c_fc"), approximate="tanh")
+        assert inner.shape[1] == (config["n_inner"] or 4 * d)
+        x = linear(inner, h + "mlp.c_proj") + x
+        hidden.append(x)
+        logits.append(F.linear(norm(x, "transformer.ln_f"), output))
+    return torch.stack(hidden), torch.stack(logits)
+
+
 def gpt_neox_from_files(config, w, ids):
     d, heads, tokens = config["hidden_size"], config["num_attention_heads"], len(ids)
     head_dim = d // heads
@@ -1058,6 +1135,8 @@ def forward_from_files(files, ids):
     config, w = read_checkpoint(files)
     if config["model_type"] == "codegen":
         return codegen_from_files(config, w, ids)
+    if config["model_type"] == "gpt_bigcode":
+        return gpt_bigcode_from_files(config, w, ids)
     if config["model_type"] == "gpt_neox":
         return gpt_neox_from_files(config, w, ids)
     starcoder2 = config["model_type"] == "starcoder2"
@@ -1447,6 +1526,35 @@ def gpt_neox_config(v):
     }
 
 
+def gpt_bigcode_config(v):
+    return {
+        "activation_function": v["activation"],
+        "architectures": ["GPTBigCodeForCausalLM"],
+        "attention_softmax_in_fp32": True,
+        "attn_pdrop": 0.1,
+        "bos_token_id": 0,
+        "embd_pdrop": 0.1,
+        "eos_token_id": 0,
+        "initializer_range": 0.02,
+        "layer_norm_epsilon": v["epsilon"],
+        "model_type": "gpt_bigcode",
+        "multi_query": True,
+        "n_embd": v["d"],
+        "n_head": v["heads"],
+        "n_inner": v["inner"],
+        "n_layer": v["layers"],
+        "n_positions": v["context"],
+        "resid_pdrop": 0.1,
+        "scale_attention_softmax_in_fp32": True,
+        "scale_attn_weights": True,
+        "summary_type": "cls_index",
+        "tie_word_embeddings": v["tied"],
+        "torch_dtype": CONFIG_TYPES[v["dtype"]],
+        "use_cache": True,
+        "vocab_size": v["vocab"],
+    }
+
+
 def starcoder2_config(v):
     return {
         "activation_function": "gelu",
@@ -1506,7 +1614,7 @@ def codegen_config(v):
 
 
 def shape_config(v):
-    """The keys that all but CodeGen and GPT-NeoX share."""
+    """The keys that most of them share."""
     config = {
         "hidden_size": v["d"],
         "intermediate_size": v["inner"],
@@ -1552,7 +1660,8 @@ def config_json(v):
     if v["family"] in CONFIGS:
         config = {**shape_config(v), **CONFIGS[v["family"]](v)}
     else:
-        config = codegen_config(v) if v["family"] == "codegen" else gpt_neox_config(v)
+        whole = {"codegen": codegen_config, "gpt_bigcode": gpt_bigcode_config, "gpt_neox": gpt_neox_config}
+        config = whole[v["family"]](v)
     config.update(v["config"])
     config = {key: value for key, value in sorted(config.items()) if value is not ABSENT}
     return (json.dumps(config, indent=2) + "\n").encode()

@@ -122,6 +122,12 @@ EARLYOUT_IO_INLINE void gguf_checkpoint::read_config() {
         config_.set("conv1d_layout", "out_in");
         return;
     }
+    if (of_->name == "starcoder") {
+        const auto kv_heads = contents().integer(key("attention.head_count_kv"));
+        if (kv_heads != 1)
+            unsupported(key("attention.head_count_kv"), "1", kv_heads ? std::to_string(*kv_heads) : "none");
+        return;
+    }
     complete_sizes();
     const bool biases = has("blk.0.attn_qkv.bias") || has("blk.0.attn_q.bias") || has("blk.0.attn_k.bias") ||
                         has("blk.0.attn_v.bias") || has("blk.0.attn_output.bias");
