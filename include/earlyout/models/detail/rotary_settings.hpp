@@ -226,7 +226,7 @@ private:
     }
     /// Returns `max_position_embeddings`, of which the model may use less.
     [[nodiscard]] double context() const {
-        return from_.real("max_position_embeddings", static_cast<double>(shape_.context), largest);
+        return static_cast<double>(from_.optional_size("max_position_embeddings").value_or(shape_.context));
     }
     /// Returns the value of the object or of the top level; without either, the model's context.
     [[nodiscard]] double original_context(const std::string& at) const {
