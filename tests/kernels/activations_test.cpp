@@ -68,12 +68,18 @@ TEMPLATE_LIST_TEST_CASE("activations equal their definitions", "[kernels][activa
     const auto gelu_erf = [](float* x, std::size_t n) { eo::kernels::gelu_erf(x, n, TestType{}); };
     const auto silu = [](float* x, std::size_t n) { eo::kernels::silu(x, n, TestType{}); };
     const auto relu = [](float* x, std::size_t n) { eo::kernels::relu(x, n, TestType{}); };
+    const auto soft_cap = [](float* x, std::size_t n) { eo::kernels::soft_cap(x, n, 3.0f, TestType{}); };
+    SECTION("soft_cap") {
+        check(
+            soft_cap, [](double x) { return 3.0 * std::tanh(x / 3.0); }, 1e-6);
+    }
     SECTION("gelu_tanh") { check(gelu_tanh, exact_gelu_tanh, 1e-7); }
     SECTION("gelu_erf") { check(gelu_erf, exact_gelu_erf, 5e-7); }
     SECTION("silu") { check(silu, exact_silu, 1e-7); }
     SECTION("relu") { check(relu, exact_relu, 0); }
     SECTION("places") {
         check_places(gelu_tanh);
+        check_places(soft_cap);
         check_places(gelu_erf);
         check_places(silu);
         check_places(relu);

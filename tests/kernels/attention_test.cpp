@@ -80,7 +80,7 @@ struct cache {
     }
 
     std::vector<double> exact(const misaligned& query, std::size_t head, double scale, std::size_t first,
-                              std::size_t last) const {
+                              std::size_t last, double cap = 0.0) const {
         std::vector<double> weights(entries);
         double most = -HUGE_VAL;
         for (std::size_t i = first; i < last; ++i) {
@@ -88,6 +88,7 @@ struct cache {
                 weights[i] += static_cast<double>(query[k]) * plain_keys[i * d_kv + head * head_dim + k];
             }
             weights[i] *= scale;
+            if (cap != 0.0) weights[i] = cap * std::tanh(weights[i] / cap);
             most = std::max(most, weights[i]);
         }
         double sum = 0;
@@ -283,5 +284,20 @@ TEMPLATE_LIST_TEST_CASE("attend: extremes", "[kernels][attention]", support::arc
             for (std::size_t i = 5; i < 30; ++i) mean += c.plain_values[i * 20 + k] / 25.0;
             REQUIRE_THAT(out[k], Catch::Matchers::WithinAbs(mean, 1e-6));
         }
+    }
+}
+
+TEMPLATE_LIST_TEST_CASE("a cap limits scores before the softmax", "[kernels][attention]", support::archs) {
+    support::random_source random(11);
+    const std::size_t head_dim = 7, entries = 1100;
+    const cache<> c(1, head_dim, entries, random);
+    const misaligned query(random.floats(head_dim, 3.0f));
+    for (const float cap : {0.5f, 2.0f, 50.0f}) {
+        INFO(cap);
+        misaligned out(head_dim, -9.0f);
+        const eo::kernels::head_query one{query.data(), out.data(), 5, entries, cap};
+        c.attend<TestType>(std::span(&one, 1), eo::extent<>(head_dim), 0, 1.5f);
+        const std::vector<double> expected = c.exact(query, 0, 1.5, 5, entries, double{cap});
+        for (std::size_t k = 0; k < head_dim; ++k) CHECK_THAT(out[k], Catch::Matchers::WithinAbs(expected[k], 2e-5));
     }
 }

@@ -87,8 +87,9 @@ TEST_CASE("Llama refuses unsupported settings by name", "[models][llama][errors]
         return read_error<eo::llama<>>(editable_copy("llama3_scaled").set(key, v));
     };
     CHECK(read_error<eo::llama<>>(editable_copy("llama3_scaled")).code == "none");
-    CHECK(with("rope_scaling.rope_type", std::string("yarn")) ==
-          thrown(errc::unsupported, {"'rope_scaling.rope_type'", "default, linear, llama3", "'yarn'"}));
+    CHECK(with("rope_scaling.rope_type", std::string("longrope")) ==
+          thrown(errc::unsupported,
+                 {"'rope_scaling.rope_type'", "default, linear, dynamic, llama3, yarn", "'longrope'"}));
     CHECK(with("rope_scaling.factor", 0.0) == thrown(errc::wrong_value, {"'rope_scaling.factor'", "found 0"}));
     CHECK(with("rope_scaling.high_freq_factor", 0.5) ==
           thrown(errc::wrong_value, {"'rope_scaling.high_freq_factor'", "more than 1", "0.5"}));

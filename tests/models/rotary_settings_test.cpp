@@ -133,10 +133,10 @@ TEST_CASE("rotary parameters mean the same wherever a config.json stores them", 
                 CHECK(found.logits == expected.logits);
             }
             // Each requires something else as well, and none may be ignored.
-            const json yarn{{"rope_type", "yarn"}, {"factor", 2.0}};
+            const json other_kind{{"rope_type", "longrope"}, {"factor", 2.0}};
             for (const json& places : std::vector<json>{
-                     {{"rope_parameters", with_theta}, {"rope_scaling", yarn}},
-                     {{"rope_scaling", with_theta}, {"rope_parameters", yarn}},
+                     {{"rope_parameters", with_theta}, {"rope_scaling", other_kind}},
+                     {{"rope_scaling", with_theta}, {"rope_parameters", other_kind}},
                      {{"rope_parameters", merged(with_theta, {{"type", "yarn"}})}},
                      {{"rope_parameters", {{"rope_theta", theta}}}, {"rope_scaling", {{"type", "dynamic"}}}},
                      {{"rope_parameters", with_theta}, {"rope_scaling", merged(of_object, {{"rope_theta", 7.0}})}},
@@ -146,7 +146,7 @@ TEST_CASE("rotary parameters mean the same wherever a config.json stores them", 
                      {{"rope_scaling", merged(with_theta, {{"partial_rotary_factor", 0.5}})}},
                      {{"rope_parameters", merged(by_type, {{"rope_type", "default"}})}},
                      {{"rope_parameters", {{"sliding_attention", with_theta}}}},
-                     {{"rope_parameters", {{"full_attention", yarn}}}},
+                     {{"rope_parameters", {{"full_attention", other_kind}}}},
                      {{"rope_parameters", "yarn"}},
                      {{"rope_scaling", {{"factor", 2.0}}}, {"rope_theta", theta}},
                      {{"rope_theta", json{{"full_attention", theta}}}},
@@ -162,8 +162,8 @@ TEST_CASE("rotary parameters mean the same wherever a config.json stores them", 
 
 TEST_CASE("a refused rotary parameter is named with its place", "[models][rotary][errors]") {
     const auto problem = [](const json& places) { return run(merged(plain(), places)).problem; };
-    CHECK(problem({{"rope_scaling", {{"type", "yarn"}}}, {"rope_parameters", {{"rope_theta", 5e5}}}}) ==
-          thrown(errc::unsupported, {"'rope_scaling.type'", "default, linear, llama3", "'yarn'"}));
+    CHECK(problem({{"rope_scaling", {{"type", "longrope"}}}, {"rope_parameters", {{"rope_theta", 5e5}}}}) ==
+          thrown(errc::unsupported, {"'rope_scaling.type'", "default, linear, dynamic, llama3, yarn", "'longrope'"}));
     CHECK(problem({{"rope_parameters", {{"rope_type", "linear"}, {"factor", 2.0}}},
                    {"rope_scaling", {{"type", "linear"}, {"factor", 4.0}}}}) ==
           thrown(errc::unsupported, {"'rope_scaling.factor'", "'rope_parameters.factor', 2", "found 4"}));
@@ -184,6 +184,48 @@ TEST_CASE("the original context of Llama 3's scaling may be at the top level, or
           expected.logits);
     CHECK(run(merged(plain(), {{"rope_scaling", without}, {"max_position_embeddings", 64}})).logits ==
           run(merged(plain(), {{"rope_scaling", llama3}, {"max_position_embeddings", 64}})).logits);
+}
+
+TEST_CASE("YaRN's parameters count, and have transformers' defaults", "[models][rotary]") {
+    const json yarn{{"rope_type", "yarn"}, {"factor", 4.0}, {"original_max_position_embeddings", 500}};
+    const auto logits = [&](const json& changed) {
+        return run(merged(plain(), {{"rope_scaling", merged(yarn, changed)}, {"rope_theta", 1000.0}})).logits;
+    };
+    const auto expected = logits(json::object());
+    REQUIRE(!expected.empty());
+    CHECK(logits({{"type", "yarn"}, {"beta_fast", 32}, {"beta_slow", 1.0}, {"truncate", true}}) == expected);
+    CHECK(logits({{"beta_fast", nullptr}, {"attention_factor", nullptr}, {"mscale", 1.0}}) == expected);
+    CHECK(logits({{"mscale", 0.7}, {"mscale_all_dim", 0.7}}) == logits({{"attention_factor", 1.0}}));
+    for (const json& changed : std::vector<json>{{{"factor", 8.0}},
+                                                 {{"original_max_position_embeddings", 250}},
+                                                 {{"beta_fast", 3.0}},
+                                                 {{"beta_slow", 0.3}},
+                                                 {{"attention_factor", 1.0}},
+                                                 {{"truncate", false}},
+                                                 {{"mscale", 2.0}, {"mscale_all_dim", 1.0}}}) {
+        INFO(changed.dump());
+        CHECK(logits(changed) != expected);
+    }
+    const auto problem = [&](const json& changed) {
+        return run(merged(plain(), {{"rope_scaling", merged(yarn, changed)}})).problem;
+    };
+    CHECK(problem({{"beta_fast", 0.5}}) ==
+          thrown(errc::wrong_value, {"'rope_scaling.beta_fast'", "at least 1", "0.5"}));
+    CHECK(problem({{"factor", -1.0}}) == thrown(errc::wrong_value, {"'rope_scaling.factor'", "-1"}));
+    CHECK(run(merged(plain(), {{"rope_scaling", {{"type", "yarn"}}}})).problem ==
+          thrown(errc::malformed_file, {"'rope_scaling.factor' is missing"}));
+    const json places{{"rope_scaling", yarn}, {"rope_parameters", merged(yarn, {{"beta_fast", 3.0}})}};
+    CHECK(run(merged(plain(), places)).problem ==
+          thrown(errc::unsupported, {"'rope_scaling.'", "the same frequencies"}));
+}
+
+TEST_CASE("dynamic scaling changes nothing within the model's context", "[models][rotary]") {
+    const json dynamic{{"rope_type", "dynamic"}, {"factor", 4.0}};
+    CHECK(run(merged(plain(), {{"rope_scaling", dynamic}})).logits == run(plain()).logits);
+    CHECK(run(merged(plain(), {{"rope_scaling", merged(dynamic, {{"alpha", 1000.0}})}})).problem ==
+          thrown(errc::unsupported, {"'rope_scaling.alpha'", "1000"}));
+    CHECK(run(merged(plain(), {{"rope_scaling", {{"rope_type", "dynamic"}}}})).problem ==
+          thrown(errc::malformed_file, {"'rope_scaling.factor' is missing"}));
 }
 
 TEST_CASE("layers of each type have their own rotary parameters", "[models][rotary]") {

@@ -103,3 +103,45 @@ TEST_CASE("a block counts all its parts", "[nn][block]") {
     CHECK(summing_block.bytes() == 112);
     CHECK(summing_block.update_kv_bytes() == 4);
 }
+
+TEST_CASE("a scaled residual multiplies what both halves add", "[nn][block]") {
+    const eo::pre_norm_block<add_one, times, times, eo::scaled_residual> scaled{{}, {10.0f}, {}, {100.0f}, {0.5f}};
+    float row[] = {1, 2};
+    const std::vector<eo::layer_token> tokens{{nullptr, 0, row}};
+    eo::run_context context(scaled, 1, support::one_thread());
+    scaled(1, tokens, context);
+    // h = 1: h += 0.5 * 10 (h + 1) gives 11; h += 0.5 * 100 (h + 1) gives 611.
+    CHECK(row[0] == 611.0f);
+    STATIC_REQUIRE(sizeof(eo::pre_norm_block<add_one, times, times>) < sizeof scaled);
+}
+
+TEST_CASE("the halves of a two-norm block read the layer's input, or follow each other", "[nn][block]") {
+    eo::two_norm_block<add_one, times, times> block{{{}, {10.0f}, {}, {100.0f}}, true};
+    const auto run = [&] {
+        std::vector<float> row{1, 2};
+        const std::vector<eo::layer_token> tokens{{nullptr, 0, row.data()}};
+        eo::run_context context(block, 1, support::one_thread());
+        block(1, tokens, context);
+        return row;
+    };
+    CHECK(run()[0] == 1.0f + 20.0f + 200.0f);
+    block.parallel = false;
+    CHECK(run()[0] == 2221.0f);
+    CHECK(block.bytes() == 112);
+}
+
+TEST_CASE("a post-norm block normalises what its halves add", "[nn][block]") {
+    calls.clear();
+    const eo::post_norm_block<add_one, times, times, add_one> block{{}, {10.0f}, {}, {}, {100.0f}, {}};
+    float row[] = {1, 2};
+    const std::vector<eo::layer_token> tokens{{nullptr, 0, row}};
+    eo::run_context context(block, 1, support::one_thread());
+    block(1, tokens, context);
+    // h = 1: h += 10 (h + 1) + 1 gives 22; h += 100 (h + 1) + 1 gives 2323.
+    CHECK(row[0] == 2323.0f);
+    block.update_kv_only(3, std::vector<eo::layer_token>{{nullptr, 0, row}, {nullptr, 1, row}}, context);
+    CHECK(calls.back() == "keys and values at layer 3 from 2324");
+    CHECK(row[0] == 2323.0f);
+    CHECK(block.bytes() == 114);
+    CHECK(block.update_kv_bytes() == 4);
+}

@@ -72,3 +72,12 @@ TEST_CASE("RMS norm has mean square 1 before its weight", "[nn][normalization]")
               (void)eo::rms_norm<4>({1.0f, 2.0f}, 1e-5f);
           }) == support::thrown(eo::errc::wrong_shape, {"RMS norm", "compiled for 4", "found 2"}));
 }
+
+TEST_CASE("no norm copies its input", "[nn][normalization]") {
+    const eo::no_norm norm(3);
+    const std::vector<float> x{3.0f, -3.0f, 5.0f};
+    std::vector<float> out(3);
+    norm(x.data(), out.data());
+    CHECK(out == x);
+    CHECK(norm.bytes() == 0);
+}

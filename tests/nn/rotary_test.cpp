@@ -89,3 +89,23 @@ TEST_CASE("a context of any length has small tables, and the same angles", "[nn]
     long_context(last, nullptr, 0, x.data(), 1, 8);
     CHECK(std::fabs(x[0] - static_cast<float>(std::cos(static_cast<double>(last)))) < 1e-5f);
 }
+
+TEST_CASE("a magnitude multiplies rotated elements alone", "[nn][rotary]") {
+    const std::vector<double> frequencies = eo::rotary_frequencies(4, 100.0);
+    const eo::rotary plain(frequencies, 2000), larger(frequencies, 2000, 1.5);
+    for (const std::size_t position : {0u, 7u, 511u, 1700u}) {
+        std::vector<float> a{1, 2, 3, 4, 5, 6}, b = a;
+        plain(position, a.data(), 1, nullptr, 0, 6);
+        larger(position, b.data(), 1, nullptr, 0, 6);
+        for (std::size_t i = 0; i < 4; ++i) CHECK(std::fabs(b[i] - 1.5f * a[i]) < 1e-5f);
+        CHECK(b[4] == 5.0f);
+        CHECK(b[5] == 6.0f);
+    }
+}
+
+TEST_CASE("without frequencies positions change nothing", "[nn][rotary]") {
+    const eo::rotary none(std::vector<double>(), 100);
+    std::vector<float> x{1, 2, 3, 4};
+    none(77, x.data(), 1, x.data() + 2, 1, 2);
+    CHECK(x == std::vector<float>{1, 2, 3, 4});
+}

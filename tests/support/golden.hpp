@@ -110,6 +110,12 @@ inline earlyout::memory_checkpoint editable_copy(const std::string& name, std::s
     return made;
 }
 
+/// Calls visit(tensor) for each tensor of a golden model.
+template <class Visit>
+void golden_tensors(const std::string& name, Visit visit) {
+    earlyout::io::hugging_face_checkpoint(golden_folder(name)).for_each_tensor(visit);
+}
+
 /// Returns one of its tensors as numbers.
 inline std::vector<float> values_of(const earlyout::checkpoint& from, std::string_view name) {
     const earlyout::tensor_view& tensor = *from.find(name);

@@ -26,10 +26,10 @@ struct gguf_architecture;
 }  // namespace detail
 
 /// A GGUF file as a checkpoint with Hugging Face's configuration keys, tensor names and row order for its architecture:
-/// `gpt2`, `llama` (Mistral too), `qwen2`, `qwen3` or `starcoder2`. A model in several files (NAME-00001-of-00003.gguf)
-/// is opened by the name of any of them. Files stay mapped during the lifetime of this object. GPT-2's matrices are
-/// [out, in] in GGUF, which `conv1d_layout` states; the divisors of Llama 3.1's rotary frequencies are the tensor
-/// `rope_freqs.weight`.
+/// those of detail::gguf_architectures, such as `gpt2` and `llama` (Mistral too). A model in several files
+/// (NAME-00001-of-00003.gguf) is opened by the name of any of them. Files stay mapped during the lifetime of this
+/// object. GPT-2's matrices are [out, in] in GGUF, which `conv1d_layout` states; the divisors of Llama 3.1's rotary
+/// frequencies are the tensor `rope_freqs.weight`.
 class gguf_checkpoint final : public stored_checkpoint {
 public:
     /// @throws error (no_such_file, malformed_file), (unsupported) for another architecture
@@ -87,6 +87,9 @@ private:
 
     /// Derives sizes that follow from others in GGUF, where Hugging Face has defaults of the architecture.
     void complete_sizes();
+
+    /// Sets what llama.cpp knows of Gemma without a key.
+    void read_gemma();
 
     void read_rotary();
 

@@ -39,6 +39,13 @@ void relu(float* x, std::size_t n, Arch = {}) noexcept {
     transform<Arch>(x, x, n, [](const batch& v) { return xsimd::max(v, batch(0.0f)); });
 }
 
+/// Computes cap * tanh(x / cap), which is near x for small x and stays within cap (Gemma 2).
+template <class Arch = default_arch>
+void soft_cap(float* x, std::size_t n, float cap, Arch = {}) noexcept {
+    using batch = float_batch<Arch>;
+    transform<Arch>(x, x, n, [cap](const batch& v) { return batch(cap) * xsimd::tanh(v / batch(cap)); });
+}
+
 /// Computes x[i] *= y[i]: the gating of a gated feed-forward.
 template <class Arch = default_arch>
 void multiply_elements(float* x, const float* y, std::size_t n, Arch = {}) noexcept {

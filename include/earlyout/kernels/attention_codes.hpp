@@ -3,6 +3,7 @@
 #define EARLYOUT_KERNELS_ATTENTION_CODES_HPP
 
 #include <earlyout/core/extent.hpp>
+#include <earlyout/kernels/activations.hpp>
 #include <earlyout/kernels/attention_merge.hpp>
 #include <earlyout/kernels/attention_stretch.hpp>
 #include <earlyout/kernels/attention_tile.hpp>
@@ -262,6 +263,7 @@ void attend_stretch(int8, std::span<const head_query> queries, std::size_t stret
         const std::size_t count = here[q].last - here[q].first;
         float* const row = scores + q * score_stride;
         if (count != 0) {
+            if (queries[q].cap != 0.0f) soft_cap<Arch>(row + here[q].first, count, queries[q].cap);
             states[q].most = max_value<Arch>(row + here[q].first, count);
             states[q].sum = exp_and_sum<Arch>(row + here[q].first, count, states[q].most);
         }

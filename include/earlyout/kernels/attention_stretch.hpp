@@ -3,6 +3,7 @@
 #define EARLYOUT_KERNELS_ATTENTION_STRETCH_HPP
 
 #include <earlyout/core/extent.hpp>
+#include <earlyout/kernels/activations.hpp>
 #include <earlyout/kernels/attention_merge.hpp>
 #include <earlyout/kernels/attention_tile.hpp>
 #include <earlyout/kernels/kv_layout.hpp>
@@ -24,6 +25,7 @@ struct head_query {
     float* out = nullptr;          ///< [head_dim]
     std::size_t first = 0;
     std::size_t last = 0;
+    float cap = 0.0f;  ///< limits scores, see soft_cap; 0: does not
 };
 
 /// Max queries of a stretch at a time: at least 8, in whole tiles.
@@ -147,6 +149,7 @@ void attend_stretch(Format format, std::span<const head_query> queries, std::siz
         const std::size_t count = here[q].last - here[q].first;
         if (count == 0) continue;
         float* const visible = scores + q * score_stride + here[q].first;
+        if (queries[q].cap != 0.0f) soft_cap<Arch>(visible, count, queries[q].cap);
         states[q].most = max_value<Arch>(visible, count);
         states[q].sum = exp_and_sum<Arch>(visible, count, states[q].most);
     }

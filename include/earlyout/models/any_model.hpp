@@ -4,11 +4,22 @@
 
 #include <earlyout/kernels/any_format.hpp>
 #include <earlyout/models/codegen.hpp>
+#include <earlyout/models/gemma.hpp>
+#include <earlyout/models/gemma2.hpp>
+#include <earlyout/models/gemma3.hpp>
 #include <earlyout/models/gpt2.hpp>
+#include <earlyout/models/gpt_bigcode.hpp>
+#include <earlyout/models/gpt_neox.hpp>
+#include <earlyout/models/granite.hpp>
 #include <earlyout/models/llama.hpp>
 #include <earlyout/models/mistral.hpp>
+#include <earlyout/models/olmo2.hpp>
+#include <earlyout/models/phi.hpp>
+#include <earlyout/models/phi3.hpp>
 #include <earlyout/models/qwen2.hpp>
 #include <earlyout/models/qwen3.hpp>
+#include <earlyout/models/smollm3.hpp>
+#include <earlyout/models/stablelm.hpp>
 #include <earlyout/models/starcoder2.hpp>
 
 #include <algorithm>
@@ -112,8 +123,8 @@ private:
 /// run time: for programs that accept any model. A program that knows its architecture names that instead, and compiles
 /// no other.
 template <architecture... Architectures>
-class any_model_of : public language_model<detail::any_block, detail::any_norm, any_format> {
-    using base = language_model<detail::any_block, detail::any_norm, any_format>;
+class any_model_of : public language_model<detail::any_block, detail::any_norm, any_format, scaled_ends> {
+    using base = language_model<detail::any_block, detail::any_norm, any_format, scaled_ends>;
 
 public:
     /// Returns the name of the architecture.
@@ -151,6 +162,7 @@ private:
         made.output = std::move(parts_of.output);
         made.read_from = std::move(parts_of.read_from);
         made.final_norm = detail::any_norm(std::move(parts_of.final_norm));
+        made.ends = scaled_ends(parts_of.ends);
         made.blocks.reserve(parts_of.blocks.size());
         for (auto& block : parts_of.blocks) made.blocks.emplace_back(std::move(block));
         return std::unique_ptr<any_model_of>(new any_model_of(shape, std::move(made), Architecture::model_type));
@@ -160,8 +172,11 @@ private:
 };
 
 /// Any architecture that the library provides.
-using any_model = any_model_of<gpt2_architecture, llama_architecture, mistral_architecture, qwen2_architecture,
-                               qwen3_architecture, codegen_architecture, starcoder2_architecture>;
+using any_model = any_model_of<gpt2_architecture, gpt_bigcode_architecture, llama_architecture, mistral_architecture,
+                               qwen2_architecture, qwen3_architecture, smollm3_architecture, granite_architecture,
+                               phi3_architecture, stablelm_architecture, phi_architecture, gpt_neox_architecture,
+                               gemma_architecture, gemma2_architecture, gemma3_architecture, olmo2_architecture,
+                               codegen_architecture, starcoder2_architecture>;
 
 }}  // namespace earlyout::EARLYOUT_ABI
 

@@ -22,6 +22,7 @@ using normed_rotary = normed_heads<rotary, Shape.head_dim>;
 /// Qwen3 (Yang et al., 2025): Llama whose queries and keys are normalised head by head.
 struct qwen3_architecture : detail::gated_llama_layers<qwen3_architecture, detail::normed_rotary> {
     static constexpr std::string_view model_type = "qwen3";
+    static constexpr std::string_view applied[]{"use_qk_norm", "qk_norm"};
 
     static constexpr absent_sizes absent{.kv_heads = 32, .head_dim = 128};
     template <model_shape Shape>

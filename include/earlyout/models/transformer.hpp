@@ -23,6 +23,7 @@ struct decoder_names {
     std::string_view norm;       ///< the final norm
     bool tied = false;           ///< default of `tie_word_embeddings`
     bool output_bias = false;
+    std::string_view output = "lm_head";  ///< an output matrix of its own
 };
 
 /// An architecture is a list of types and the functions that fill them from a checkpoint: see architecture.md.
@@ -34,16 +35,42 @@ concept architecture = requires(const detail::checkpoint_reader& reader, const m
     { A::shape(reader) } -> std::same_as<model_shape>;
 };
 
+namespace detail {
+
+/// The type of an architecture's `ends`, plain ones if it has none.
+template <class A>
+struct ends_of {
+    using type = plain_ends;
+};
+template <class A>
+    requires requires { typename A::ends; }
+struct ends_of<A> {
+    using type = typename A::ends;
+};
+
+/// The keys that only some architectures implement and A does, its `applied`.
+template <class A>
+[[nodiscard]] constexpr std::span<const std::string_view> applied_settings() noexcept {
+    if constexpr (requires { A::applied; }) {
+        return A::applied;
+    } else {
+        return {};
+    }
+}
+
+}  // namespace detail
+
 /// A language model of an architecture, read from a checkpoint.
 /// @tparam Format weight format: f32, bf16, f16, int8, int4, or any_format to choose at run time
 /// @tparam Shape  sizes fixed at compile time; those left 0 come from the checkpoint
 template <architecture Architecture, class Format = f32, model_shape Shape = model_shape{}>
 class transformer : public language_model<typename Architecture::template block<Format, Architecture::complete(Shape)>,
-                                          typename Architecture::template norm<Architecture::complete(Shape)>, Format> {
+                                          typename Architecture::template norm<Architecture::complete(Shape)>, Format,
+                                          typename detail::ends_of<Architecture>::type> {
     static constexpr model_shape fixed = Architecture::complete(Shape);
     using block = typename Architecture::template block<Format, fixed>;
     using norm = typename Architecture::template norm<fixed>;
-    using base = language_model<block, norm, Format>;
+    using base = language_model<block, norm, Format, typename detail::ends_of<Architecture>::type>;
 
 public:
     /// Sizes known at compile time (0 if not), for plans that check their layers against them.
@@ -72,16 +99,17 @@ public:
         }
         const model_shape s = Architecture::shape(reader);
         check_shape(s, from.source());
-        detail::unsupported_settings::refuse(reader, s, Architecture::model_type);
+        detail::unsupported_settings::refuse(reader, s, detail::applied_settings<Architecture>());
         check_fixed(s, from.source());
 
         // The size of each matrix is checked before anything of that size is allocated.
         const std::string tokens = std::string(names.tokens) + ".weight";
         const bool tied = reader.boolean("tie_word_embeddings", names.tied);
         // A tied matrix may be stored under either name.
-        const bool as_output = tied && !reader.has(tokens) && reader.find("lm_head.weight") != nullptr;
+        const std::string untied = std::string(names.output) + ".weight";
+        const bool as_output = tied && !reader.has(tokens) && reader.find(untied) != nullptr;
         if (!as_output) (void)reader.require(tokens, {s.vocab, s.d_model});
-        if (as_output || !tied) (void)reader.require_exactly("lm_head.weight", {s.vocab, s.d_model});
+        if (as_output || !tied) (void)reader.require_exactly(untied, {s.vocab, s.d_model});
 
         weight_arena arena = from.is_packed() ? weight_arena::without_memory() : weight_arena();
         if (!names.positions.empty()) {
@@ -89,15 +117,21 @@ public:
         }
         if (!tied) made.tokens = read_table(reader, tokens, s.vocab, s.d_model);
         made.output = linear<Format>(s.vocab, s.d_model, "output", output_format, &arena);
-        const std::string output = tied && !as_output ? reader.stored_name(tokens) : "lm_head.weight";
+        const std::string output = tied && !as_output ? reader.stored_name(tokens) : untied;
         const matrix_part whole{.tensor = output, .stored_rows = s.vocab, .count = s.vocab};
         fill_matrix(from, std::span(&whole, 1), made.output);
         if (names.output_bias) {
-            (void)reader.require_exactly("lm_head.bias", {s.vocab});
-            const std::vector<float> bias = read_tensor(from, "lm_head.bias", {s.vocab});
+            const std::string name = std::string(names.output) + ".bias";
+            (void)reader.require_exactly(name, {s.vocab});
+            const std::vector<float> bias = read_tensor(from, name, {s.vocab});
             std::copy(bias.begin(), bias.end(), made.output.bias().begin());
         }
-        made.final_norm = Architecture::template read_norm<fixed>(reader, std::string(names.norm), s);
+        if constexpr (requires { Architecture::template read_final_norm<fixed>(reader, s); }) {
+            made.final_norm = Architecture::template read_final_norm<fixed>(reader, s);
+        } else {
+            made.final_norm = Architecture::template read_norm<fixed>(reader, std::string(names.norm), s);
+        }
+        if constexpr (requires { Architecture::read_ends(reader, s); }) made.ends = Architecture::read_ends(reader, s);
         made.blocks.reserve(s.layers);
         for (std::size_t layer = 1; layer <= s.layers; ++layer) {
             made.blocks.push_back(Architecture::template read_block<Format, fixed>(reader, s, layer, format, arena));

@@ -20,11 +20,24 @@ struct no_positions {
     [[nodiscard]] std::size_t bytes() const noexcept { return 0; }
 };
 
+/// Leaves the scores before the softmax as they are.
+struct plain_scores {
+    [[nodiscard]] static constexpr float cap() noexcept { return 0.0f; }
+};
+/// Limits them: limit * tanh(score / limit); 0 does not (Gemma 2).
+struct capped_scores {
+    float limit = 0.0f;
+    [[nodiscard]] float cap() const noexcept { return limit; }
+};
+
 /// Causal self-attention: every query sees the cache entries at its own position and before, or the last `window` of
 /// them. Query heads share key-value heads in groups of heads / kv_heads.
-/// @tparam Positions transforms a token's queries and keys before they are used: no_positions, rotary, normed_heads;
+/// @tparam Positions transforms a token's queries and keys before they are used: no_positions, rotary, normed_heads,
+///                   normed_projections;
 ///                   called as positions(position, queries, heads, keys, kv_heads, head_dim)
-template <class Format = f32, model_shape Shape = model_shape{}, class Positions = no_positions>
+/// @tparam Scores    plain_scores, capped_scores
+template <class Format = f32, model_shape Shape = model_shape{}, class Positions = no_positions,
+          class Scores = plain_scores>
 class self_attention {
 public:
     self_attention() = default;
@@ -32,12 +45,12 @@ public:
     /// @param scale  factor on the scores before the softmax, usually 1 / sqrt(head_dim)
     /// @param window max positions visible to a query, its own included; 0: all
     self_attention(const model_shape& shape, float scale, Format format = {}, weight_arena* arena = nullptr,
-                   Positions positions = {}, std::size_t window = 0)
+                   Positions positions = {}, std::size_t window = 0, Scores scores = {})
         : positions_(std::move(positions)),
           heads_(shape.heads),
           kv_heads_(shape.kv_heads),
           head_dim_(shape.head_dim, "head_dim"),
-          cached_(shape.heads, shape.kv_heads, head_dim_, scale, window),
+          cached_(shape.heads, shape.kv_heads, head_dim_, scale, window, scores.cap()),
           key_column_(round_up(shape.d_query(), kernels::panel_rows)),
           d_kv_(shape.d_kv()),
           query_key_value_(key_column_ + 2 * d_kv_, shape.d_model, "attention input", format, arena),

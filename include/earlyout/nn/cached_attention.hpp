@@ -27,8 +27,10 @@ public:
     /// @param heads    query heads, which share key-value heads in groups of heads / kv_heads
     /// @param scale    factor on the scores before the softmax
     /// @param window   max positions visible to a query, its own included; 0: all
-    cached_attention(std::size_t heads, std::size_t kv_heads, extent<HeadDim> head_dim, float scale, std::size_t window)
-        : heads_(heads), kv_heads_(kv_heads), head_dim_(head_dim), scale_(scale), window_(window) {}
+    /// @param cap      limits the scores, see soft_cap; 0: does not
+    cached_attention(std::size_t heads, std::size_t kv_heads, extent<HeadDim> head_dim, float scale, std::size_t window,
+                     float cap = 0.0f)
+        : heads_(heads), kv_heads_(kv_heads), head_dim_(head_dim), scale_(scale), window_(window), cap_(cap) {}
 
     /// Computes out from the entries that each token sees, its own included.
     /// @param queries [tokens, heads * head_dim], a row may be longer
@@ -99,7 +101,7 @@ private:
     [[nodiscard]] kernels::head_query query_of(std::size_t layer, const layer_token& token, std::size_t head,
                                                const float* query, float* out) const noexcept {
         return {query + head * head_dim_, out + head * head_dim_, token.cache->hidden(layer, token.position, window_),
-                token.cache->visible(layer, token.position)};
+                token.cache->visible(layer, token.position), cap_};
     }
 
     /// Computes each stretch of each head by itself, then merges them in order.
@@ -170,6 +172,7 @@ private:
     [[no_unique_address]] extent<HeadDim> head_dim_;
     float scale_ = 1.0f;
     std::size_t window_ = 0;
+    float cap_ = 0.0f;
 };
 
 }}  // namespace earlyout::EARLYOUT_ABI

@@ -5,6 +5,7 @@
 #include <earlyout/core/shape.hpp>
 #include <earlyout/core/token.hpp>
 #include <earlyout/nn/embedding.hpp>
+#include <earlyout/nn/ends.hpp>
 #include <earlyout/nn/layer_stack.hpp>
 #include <earlyout/nn/linear.hpp>
 #include <earlyout/nn/run_context.hpp>
@@ -21,7 +22,7 @@
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// The parts of a language model; an architecture fills them in.
-template <class Block, class Norm, class Format>
+template <class Block, class Norm, class Format, class Ends = plain_ends>
 struct language_model_parts {
     embedding tokens;     ///< [vocab, d_model]; empty when tied to the output matrix
     embedding positions;  ///< [context, d_model]; empty when attention applies positions itself
@@ -29,15 +30,17 @@ struct language_model_parts {
     Norm final_norm;
     linear<Format> output;             ///< [vocab, d_model]
     checkpoint_record read_from = {};  ///< what was read of its checkpoint
+    [[no_unique_address]] Ends ends = {};
 };
 
 /// Token embedding, layers, final norm and output matrix: immutable once made and shared by any number of sequences.
-template <class Block, class Norm, class Format>
+/// @tparam Ends what else becomes of embeddings and logits: plain_ends, scaled_ends
+template <class Block, class Norm, class Format, class Ends = plain_ends>
 class language_model {
 public:
     using format = Format;
     using output_matrix = linear<Format>;
-    using parts = language_model_parts<Block, Norm, Format>;
+    using parts = language_model_parts<Block, Norm, Format, Ends>;
 
     language_model(const model_shape& shape, parts made_of)
         : shape_(shape),
@@ -46,7 +49,8 @@ public:
           layers_(std::move(made_of.blocks)),
           final_norm_(std::move(made_of.final_norm)),
           output_(std::move(made_of.output)),
-          read_from_(std::move(made_of.read_from)) {}
+          read_from_(std::move(made_of.read_from)),
+          ends_(made_of.ends) {}
     language_model(language_model&&) = default;
     language_model& operator=(language_model&&) = default;
     language_model(const language_model&) = delete;
@@ -70,6 +74,7 @@ public:
         } else {
             tokens_.copy_row(index, row);
         }
+        ends_.embedding(row, shape_.d_model);
         if (!positions_.empty()) positions_.add_row(position, row);
     }
 
@@ -94,7 +99,7 @@ public:
         scratch_frame frame(context.scratch());
         const matrix_view<float> normed = frame.matrix(1, shape_.d_model);
         normalize({row, 1, shape_.d_model}, normed, context);
-        return output_.summarize(normed, context);
+        return output_.summarize(normed, context, [this](float* y, std::size_t n) { ends_.logits(y, n); });
     }
 
     /// Allocates room for `count` rows of the output matrix.
@@ -116,6 +121,14 @@ public:
                         earlyout::scratch_bytes<float>(tokens * shape_.d_model) + output_.scratch_bytes(tokens));
     }
 
+    /// Returns what limits the logits, as scaled_ends has it; 0: nothing.
+    [[nodiscard]] float logit_cap() const noexcept {
+        if constexpr (requires { ends_.cap; }) {
+            return ends_.cap;
+        } else {
+            return 0.0f;
+        }
+    }
     [[nodiscard]] const Norm& final_norm() const noexcept { return final_norm_; }
     [[nodiscard]] const linear<Format>& output() const noexcept { return output_; }
 
@@ -142,8 +155,13 @@ public:
 
     /// Releases its parts.
     [[nodiscard]] parts release() && noexcept {
-        return {std::move(tokens_),     std::move(positions_), std::move(layers_).release(),
-                std::move(final_norm_), std::move(output_),    std::move(read_from_)};
+        return {std::move(tokens_),
+                std::move(positions_),
+                std::move(layers_).release(),
+                std::move(final_norm_),
+                std::move(output_),
+                std::move(read_from_),
+                ends_};
     }
 
 private:
@@ -159,6 +177,7 @@ private:
             const matrix_view<float> normed = frame.matrix(count, shape_.d_model);
             normalize(rows.rows(at, count), normed, context);
             matrix(normed, logits.rows(at, count), context);
+            for (std::size_t i = at; i < at + count; ++i) ends_.logits(logits.row(i), logits.cols());
             at += count;
         }
     }
@@ -170,6 +189,7 @@ private:
     Norm final_norm_;
     output_matrix output_;
     checkpoint_record read_from_;
+    [[no_unique_address]] Ends ends_;
 };
 
 }}  // namespace earlyout::EARLYOUT_ABI

@@ -92,9 +92,11 @@ public:
         });
     }
 
-    /// Summarises y block by block as it is computed, without storing y.
+    /// Summarises f(y) block by block as y is computed, without storing it.
     /// @param x [1, in]
-    [[nodiscard]] kernels::logit_summary summarize(matrix_view<const float> x, run_context& context) const {
+    /// @param f changes elements in place: f(elements, count)
+    template <class F>
+    [[nodiscard]] kernels::logit_summary summarize(matrix_view<const float> x, run_context& context, F f) const {
         constexpr std::size_t products_worth_a_piece = 1 << 17;
         constexpr std::size_t block = kernels::summary_block, panels = block / kernels::panel_rows;
         const std::size_t count = summary_blocks();
@@ -111,10 +113,14 @@ public:
                              const std::size_t first = b * block, rows = std::min(block, out() - first);
                              kernels::multiply(weight_, input, in_, bias_.data(), {values, 1, rows}, b * panels,
                                                std::min((b + 1) * panels, weight_.panels()), default_arch{}, first);
+                             f(values, rows);
                              blocks[b] = kernels::summarize_block(values, rows, first);
                          }
                      });
         return kernels::merge(blocks);
+    }
+    [[nodiscard]] kernels::logit_summary summarize(matrix_view<const float> x, run_context& context) const {
+        return summarize(x, context, [](float*, std::size_t) {});
     }
 
     /// Allocates a matrix for `rows` rows of this one, in its format; see gather().

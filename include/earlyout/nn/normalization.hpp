@@ -5,6 +5,7 @@
 #include <earlyout/core/extent.hpp>
 #include <earlyout/kernels/norms.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <span>
 #include <utility>
@@ -58,6 +59,20 @@ private:
     [[no_unique_address]] extent<DModel> size_;
     std::vector<float> weight_;
     float epsilon_ = 1e-5f;
+};
+
+/// Copies its input.
+class no_norm {
+public:
+    no_norm() = default;
+    explicit no_norm(std::size_t d_model) noexcept : size_(d_model) {}
+
+    /// Copies x. x, out: [d_model]
+    void operator()(const float* x, float* out) const noexcept { std::copy_n(x, size_, out); }
+    [[nodiscard]] std::size_t bytes() const noexcept { return 0; }
+
+private:
+    std::size_t size_ = 0;
 };
 
 }}  // namespace earlyout::EARLYOUT_ABI

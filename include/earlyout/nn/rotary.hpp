@@ -52,10 +52,11 @@ public:
     static constexpr std::size_t max_dim = 1024;
 
     rotary() = default;
-    /// @param frequencies radians per position, one for each plane
+    /// @param frequencies radians per position, one for each plane; none: positions change nothing
     /// @param context     upper bound of positions
+    /// @param magnitude   factor on the rotated elements
     /// @throws error (unsupported) for more than max_dim / 2 planes, (wrong_value) for a frequency that is not finite
-    rotary(std::span<const double> frequencies, std::size_t context) {
+    rotary(std::span<const double> frequencies, std::size_t context, double magnitude = 1.0) {
         const std::size_t half = frequencies.size();
         if (2 * half > max_dim) {
             fail(errc::unsupported, "rotary positions: expected at most ", max_dim, " elements of a head, found ",
@@ -68,16 +69,16 @@ public:
         }
         table made{half, step_shift(context), {}, {}};
         const std::size_t step = std::size_t{1} << made.shift;
-        const auto add_row = [&](std::vector<float>& rows, std::size_t position) {
+        const auto add_row = [&](std::vector<float>& rows, std::size_t position, double scale) {
             for (const double frequency : frequencies) {
-                rows.push_back(static_cast<float>(std::cos(static_cast<double>(position) * frequency)));
+                rows.push_back(static_cast<float>(scale * std::cos(static_cast<double>(position) * frequency)));
             }
             for (const double frequency : frequencies) {
-                rows.push_back(static_cast<float>(std::sin(static_cast<double>(position) * frequency)));
+                rows.push_back(static_cast<float>(scale * std::sin(static_cast<double>(position) * frequency)));
             }
         };
-        for (std::size_t position = 0; position < context; position += step) add_row(made.coarse, position);
-        for (std::size_t position = 0; position < step; ++position) add_row(made.fine, position);
+        for (std::size_t position = 0; position < context; position += step) add_row(made.coarse, position, magnitude);
+        for (std::size_t position = 0; position < step; ++position) add_row(made.fine, position, 1.0);
         table_ = std::make_shared<const table>(std::move(made));
     }
 

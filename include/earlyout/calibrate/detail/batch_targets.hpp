@@ -3,6 +3,7 @@
 #define EARLYOUT_CALIBRATE_DETAIL_BATCH_TARGETS_HPP
 
 #include <earlyout/calibrate/calibration_set.hpp>
+#include <earlyout/core/error.hpp>
 #include <earlyout/core/executor.hpp>
 #include <earlyout/nn/normalization.hpp>
 
@@ -49,6 +50,12 @@ template <class Network>
 class dense_output {
 public:
     explicit dense_output(const Network& network) : network_(&network) {
+        if constexpr (requires { network.logit_cap(); }) {
+            if (network.logit_cap() != 0.0f) {
+                fail(errc::unsupported, "fitting heads: expected a model whose logits are not limited, found a cap of ",
+                     network.logit_cap());
+            }
+        }
         const auto& weight = network.output().weight();
         matrix_.resize(static_cast<Eigen::Index>(weight.out()), static_cast<Eigen::Index>(weight.in()));
         for (std::size_t r = 0; r < weight.out(); ++r)

@@ -71,14 +71,16 @@ struct llama_layers {
     /// frequency scaling as divisors in `rope_freqs.weight`.
     /// @param layer  numbered from 1
     /// @param window positions visible to it, 0: all
-    static rotary read_rotary(const reader& from, const model_shape& s, std::size_t layer, std::size_t window) {
+    static rotary read_rotary(const reader& from, const model_shape& s, std::size_t layer, std::size_t window,
+                              const rotary_defaults& defaults = {}) {
         const std::string type = layer_type(from, s, layer, window);
-        std::vector<double> frequencies = rotary_settings_reader(from, s.context, type).read().frequencies(s.head_dim);
+        const rotary_settings settings = rotary_settings_reader(from, s, type, defaults).read();
+        std::vector<double> frequencies = settings.frequencies(s.head_dim);
         if (from.has("rope_freqs.weight")) {
-            const std::vector<float> divisors = from.positive_tensor("rope_freqs.weight", {s.head_dim / 2});
+            const std::vector<float> divisors = from.positive_tensor("rope_freqs.weight", {frequencies.size()});
             for (std::size_t i = 0; i < divisors.size(); ++i) frequencies[i] /= static_cast<double>(divisors[i]);
         }
-        return rotary(frequencies, s.context);
+        return rotary(frequencies, s.context, settings.magnitude);
     }
 
     struct biases {
@@ -93,31 +95,33 @@ struct llama_layers {
     }
 
     /// Refuses attention matrices that are missing or mis-shaped before anything of their size is allocated.
-    static void require_attention(const reader& from, const std::string& name, const model_shape& s) {
+    /// @param output what the output matrix is called
+    static void require_attention(const reader& from, const std::string& name, const model_shape& s,
+                                  const char* output = ".o_proj") {
         (void)from.require(name + ".q_proj.weight", {s.d_query(), s.d_model});
         (void)from.require(name + ".k_proj.weight", {s.d_kv(), s.d_model});
-        (void)from.require(name + ".o_proj.weight", {s.d_model, s.d_query()});
+        (void)from.require(name + output + ".weight", {s.d_model, s.d_query()});
     }
     template <class Attention>
     static void read_attention(const reader& from, const std::string& name, const model_shape& s, biases have,
-                               Attention& into) {
+                               Attention& into, const char* output = ".o_proj") {
         auto& projected = into.query_key_value();
         const auto part = [&](const char* matrix, std::size_t rows, std::size_t to) {
             return matrix_part{.tensor = name + matrix + ".weight", .stored_rows = rows, .count = rows, .to = to};
         };
         from.fill(projected, {part(".q_proj", s.d_query(), 0), part(".k_proj", s.d_kv(), into.key_row()),
                               part(".v_proj", s.d_kv(), into.value_row())});
-        from.fill(into.output(), name + ".o_proj");
+        from.fill(into.output(), name + output);
         const auto stored = [&](const char* matrix) { return from.has(name + matrix + ".bias"); };
         const bool choose =
-            have.any_of_them && (stored(".q_proj") || stored(".k_proj") || stored(".v_proj") || stored(".o_proj"));
+            have.any_of_them && (stored(".q_proj") || stored(".k_proj") || stored(".v_proj") || stored(output));
         const auto bias = [&](const char* matrix, std::size_t rows, bool has, auto& layer, std::size_t to) {
             if (has && (!choose || stored(matrix))) from.bias_rows(name + matrix, rows, layer, to);
         };
         bias(".q_proj", s.d_query(), have.query_key_value, projected, 0);
         bias(".k_proj", s.d_kv(), have.query_key_value, projected, into.key_row());
         bias(".v_proj", s.d_kv(), have.query_key_value, projected, into.value_row());
-        bias(".o_proj", s.d_model, have.output, into.output(), 0);
+        bias(output, s.d_model, have.output, into.output(), 0);
     }
 
     static void require_gated(const reader& from, const std::string& name, const model_shape& s) {
@@ -163,30 +167,45 @@ struct gated_llama_layers : llama_layers {
 
     template <model_shape Shape>
     static norm<Shape> read_norm(const reader& from, const std::string& name, const model_shape& s) {
-        return from.read_rms_norm<Shape.d_model>(name, s.d_model, from.epsilon("rms_norm_eps", 1e-6));
+        return from.read_rms_norm<Shape.d_model>(name, s.d_model,
+                                                 from.epsilon("rms_norm_eps", Derived::absent_epsilon));
     }
 
     template <class Format, model_shape Shape>
-    static block<Format, Shape> read_block(const reader& from, const model_shape& s, std::size_t layer, Format format,
-                                           weight_arena& arena) {
+    static auto read_block(const reader& from, const model_shape& s, std::size_t layer, Format format,
+                           weight_arena& arena) {
         const std::string name = "layers." + std::to_string(layer - 1);
-        require_attention(from, name + ".self_attn", s);
-        require_gated(from, name + ".mlp", s);
+        Derived::require_matrices(from, name, s);
         const std::size_t window = Derived::window(from, layer);
-        block<Format, Shape> b{
-            read_norm<Shape>(from, name + ".input_layernorm", s),
-            {s, scale(s), format, &arena,
-             Derived::template read_positions<Shape>(from, name + ".self_attn", s, read_rotary(from, s, layer, window)),
+        typename Derived::template block<Format, Shape> b{
+            Derived::template read_norm<Shape>(from, name + ".input_layernorm", s),
+            {s, Derived::scale(from, s), format, &arena,
+             Derived::template read_positions<Shape>(from, name + ".self_attn", s,
+                                                     Derived::read_turns(from, s, layer, window)),
              window},
-            read_norm<Shape>(from, name + ".post_attention_layernorm", s),
+            Derived::template read_norm<Shape>(from, name + ".post_attention_layernorm", s),
             {s, from.hidden_activation("silu"), format, &arena}};
-        read_attention(from, name + ".self_attn", s, Derived::attention_biases(from), b.attention);
-        read_gated(from, name + ".mlp", s, Derived::feed_forward_bias(from), b.feed_forward);
+        Derived::read_matrices(from, name, s, b);
         return b;
     }
 
     // Defaults that most architectures share.
     static constexpr absent_sizes absent{};
+    static constexpr rotary_defaults rotary_absent{};
+    static constexpr double absent_epsilon = 1e-6;
+    static void require_matrices(const reader& from, const std::string& name, const model_shape& s) {
+        require_attention(from, name + ".self_attn", s);
+        require_gated(from, name + ".mlp", s);
+    }
+    template <class Block>
+    static void read_matrices(const reader& from, const std::string& name, const model_shape& s, Block& into) {
+        read_attention(from, name + ".self_attn", s, Derived::attention_biases(from), into.attention);
+        read_gated(from, name + ".mlp", s, Derived::feed_forward_bias(from), into.feed_forward);
+    }
+    static float scale(const reader&, const model_shape& s) { return llama_layers::scale(s); }
+    static rotary read_turns(const reader& from, const model_shape& s, std::size_t layer, std::size_t window) {
+        return read_rotary(from, s, layer, window, Derived::rotary_absent);
+    }
     template <model_shape>
     static rotary read_positions(const reader&, const std::string&, const model_shape&, rotary turns) {
         return turns;

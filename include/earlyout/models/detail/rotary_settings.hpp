@@ -4,7 +4,9 @@
 
 #include <earlyout/models/detail/checkpoint_reader.hpp>
 #include <earlyout/nn/rotary.hpp>
+#include <earlyout/nn/rotary_scaling.hpp>
 
+#include <cmath>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -14,18 +16,40 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace detail {
 
+/// What an architecture has where a configuration lacks a key.
+struct rotary_defaults {
+    double theta = 10000.0;
+    std::string_view theta_key = "rope_theta";  ///< at the top level
+    std::optional<double> part = {};            ///< of a head that is rotated; none: always the whole
+    std::string_view part_key = "partial_rotary_factor";
+    bool longrope = false;        ///< has LongRoPE's scaling alone, for which `yarn` and `su` are older names
+    double original_context = 0;  ///< 0: the model's
+};
+
 /// A configuration's rotary settings. io/README.md, "Where settings come from", states the rule.
 struct rotary_settings {
-    std::string type = "default";  ///< default, linear or llama3
+    std::string type = "default";  ///< default, linear, dynamic, llama3, yarn or longrope
     double theta = 10000.0;
-    llama3_scaling scaling{.factor = 1.0};  ///< linear: its factor alone
+    double part = 1.0;                      ///< of a head that is rotated
+    llama3_scaling scaling{.factor = 1.0};  ///< linear, dynamic: its factor alone
+    yarn_scaling yarn = {};
+    std::vector<double> divisors = {};  ///< longrope: of the frequencies, up to the original context
+    double magnitude = 1.0;             ///< factor on rotated queries and keys
+    std::size_t limit = 0;              ///< longrope: positions for which these divisors hold
 
-    [[nodiscard]] std::vector<double> frequencies(std::size_t dim) const {
+    /// Returns the elements of a head that are rotated.
+    [[nodiscard]] std::size_t rotated(std::size_t head_dim) const noexcept {
+        return static_cast<std::size_t>(static_cast<double>(head_dim) * part);
+    }
+    [[nodiscard]] std::vector<double> frequencies(std::size_t head_dim) const {
+        const std::size_t dim = rotated(head_dim);
         std::vector<double> made = rotary_frequencies(dim, theta);
         if (type == "llama3") scaling(made);
+        if (type == "yarn") yarn(made, dim, theta);
         if (type == "linear") {
             for (double& frequency : made) frequency /= scaling.factor;
         }
+        for (std::size_t i = 0; i < divisors.size() && i < made.size(); ++i) made[i] /= divisors[i];
         return made;
     }
 };
@@ -35,18 +59,18 @@ struct rotary_settings {
 class rotary_settings_reader {
 public:
     /// @param layer_type selects one of the objects by layer type, if they are given that way: "full_attention"
-    rotary_settings_reader(const checkpoint_reader& from, std::size_t context, std::string_view layer_type)
-        : from_(from), context_(context), layer_type_(layer_type) {}
+    rotary_settings_reader(const checkpoint_reader& from, const model_shape& s, std::string_view layer_type,
+                           const rotary_defaults& defaults = {})
+        : from_(from), shape_(s), layer_type_(layer_type), defaults_(defaults) {}
 
     /// @throws error (unsupported) for an unknown scaling, and for places that contradict each other
     [[nodiscard]] rotary_settings read() const {
-        require_whole_heads("");
-        const std::optional<place> parameters = find("rope_parameters");
-        const std::optional<place> scaling = find("rope_scaling");
-        if (parameters && scaling) require_agreement(*parameters, *scaling);
-        if (parameters) return parameters->settings;
-        if (scaling) return scaling->settings;
-        return {.theta = theta_at("").value_or(rotary_settings().theta)};
+        rotary_settings found = find_settings();
+        if (const std::size_t dim = found.rotated(shape_.head_dim); dim % 2 != 0) {
+            fail(errc::unsupported, from_.source(), ": '", defaults_.part_key,
+                 "': expected an even number of rotated elements, found ", dim, " of ", shape_.head_dim);
+        }
+        return found;
     }
 
 private:
@@ -56,6 +80,15 @@ private:
         rotary_settings settings;
         bool has_theta = false;
     };
+
+    [[nodiscard]] rotary_settings find_settings() const {
+        const std::optional<place> parameters = find("rope_parameters");
+        const std::optional<place> scaling = find("rope_scaling");
+        if (parameters && scaling) require_agreement(*parameters, *scaling);
+        if (parameters) return parameters->settings;
+        if (scaling) return scaling->settings;
+        return {.theta = outer_theta(), .part = part_at("")};
+    }
 
     template <class... What>
     [[noreturn]] void unsupported(const What&... what) const {
@@ -68,15 +101,15 @@ private:
         if (!members && from_.text(name)) unsupported("'", name, "': expected an object");
         const std::string at = object_of_layer(name, members.value_or(std::vector<std::string>()));
         place found{.at = at, .settings = {}, .has_theta = false};
-        require_whole_heads(at);
+        found.settings.part = part_at(at);
         const std::optional<double> theta = theta_at(at);
         const std::optional<std::string> type = type_at(at);
-        if (!theta && !type) {
+        if (!theta && !type && !from_.real(at + "partial_rotary_factor")) {
             if (from_.real(at + "factor")) unsupported("'", at, "rope_type' is missing, though a 'factor' is there");
             return std::nullopt;
         }
         found.has_theta = theta.has_value();
-        found.settings.theta = theta ? *theta : theta_at("").value_or(found.settings.theta);
+        found.settings.theta = theta ? *theta : outer_theta();
         found.settings.type = type.value_or("default");
         read_scaling(at, found.settings);
         return found;
@@ -88,7 +121,8 @@ private:
         std::string types;
         bool has_own = false;
         for (const std::string& member : members) {
-            if (!from_.members(at + member)) continue;
+            const bool list = member == "short_factor" || member == "long_factor";
+            if (list || !from_.members(at + member)) continue;
             types.append(types.empty() ? "" : ", ").append(member);
             has_own = has_own || member == layer_type_;
         }
@@ -103,6 +137,17 @@ private:
         return at.append(layer_type_).append(".");
     }
 
+    /// Returns the key of a setting at the top level: the architecture's own name, or the usual one. With both, their
+    /// values must agree.
+    [[nodiscard]] std::string outer_key(std::string_view own, std::string_view usual) const {
+        const auto a = from_.real(own), b = from_.real(usual);
+        if (a && b && *a != *b) unsupported("'", usual, "': expected the same as '", own, "', ", *a, ", found ", *b);
+        return std::string(a || !b ? own : usual);
+    }
+    [[nodiscard]] double outer_theta() const {
+        const std::string key = outer_key(defaults_.theta_key, "rope_theta");
+        return from_.real(key) ? from_.real(key, 1.0, largest) : defaults_.theta;
+    }
     [[nodiscard]] std::optional<double> theta_at(const std::string& at) const {
         if (!from_.real(at + "rope_theta")) return std::nullopt;
         return from_.real(at + "rope_theta", 1.0, largest);
@@ -115,13 +160,21 @@ private:
             unsupported("'", at, "rope_type': expected the same as 'type', '", *old, "', found '", *type, "'");
         }
         if (!type && !old) return std::nullopt;
-        return from_.text(at + (type ? "rope_type" : "type"), {"default", "linear", "llama3"}, "");
+        const std::string key = at + (type ? "rope_type" : "type");
+        if (!defaults_.longrope) return from_.text(key, {"default", "linear", "dynamic", "llama3", "yarn"}, "");
+        return from_.text(key, {"default", "longrope", "su", "yarn"}, "") == "default" ? "default" : "longrope";
     }
 
     void read_scaling(const std::string& at, rotary_settings& into) const {
         if (into.type == "default") return;
+        if (into.type == "longrope") return read_longrope(at, into);
+        if (into.type == "yarn") return read_yarn(at, into);
         into.scaling.factor = required(at + "factor");
-        if (into.type == "linear") return;
+        // Dynamic scaling begins where the text is longer than the context.
+        if (into.type == "dynamic" && from_.real(at + "alpha")) {
+            unsupported("'", at, "alpha': expected 'factor' alone, found ", *from_.real(at + "alpha"));
+        }
+        if (into.type != "llama3") return;
         into.scaling.low_frequency_factor = required(at + "low_freq_factor");
         into.scaling.high_frequency_factor = required(at + "high_freq_factor");
         if (into.scaling.high_frequency_factor <= into.scaling.low_frequency_factor) {
@@ -129,6 +182,51 @@ private:
                  into.scaling.low_frequency_factor, ", found ", into.scaling.high_frequency_factor);
         }
         into.scaling.original_context = original_context(at);
+    }
+    void read_yarn(const std::string& at, rotary_settings& into) const {
+        yarn_scaling& yarn = into.yarn;
+        yarn.original_context = original_context(at);
+        yarn.factor = from_.is_null(at + "factor") ? context() / yarn.original_context : required(at + "factor");
+        const auto or_default = [&](const char* key, double otherwise) {  // 0: the default
+            const double found = from_.real(at + key).value_or(0.0);
+            return found == 0.0 ? otherwise : from_.real(at + key, otherwise, largest);
+        };
+        yarn.beta_fast = or_default("beta_fast", 32.0);
+        yarn.beta_slow = or_default("beta_slow", 1.0);
+        if (yarn.beta_fast < yarn.beta_slow) {
+            fail(errc::wrong_value, from_.source(), ": '", at, "beta_fast': expected at least ", yarn.beta_slow,
+                 ", found ", yarn.beta_fast);
+        }
+        yarn.truncate = from_.boolean(at + "truncate", true);
+        const double some = or_default("mscale", 0.0), all = or_default("mscale_all_dim", 0.0);
+        const double own = some != 0.0 && all != 0.0 ? yarn.magnitude(some) / yarn.magnitude(all) : yarn.magnitude();
+        into.magnitude = from_.real(at + "attention_factor", own, largest);
+    }
+    /// LongRoPE's factors for texts beyond the original context change those of all positions; the model's context ends
+    /// there, as phi3_architecture has it.
+    void read_longrope(const std::string& at, rotary_settings& into) const {
+        const double original = original_context(at);
+        into.limit = static_cast<std::size_t>(original);
+        const double factor = from_.real(at + "factor", context() / original, largest);
+        into.magnitude = from_.real(at + "attention_factor", longrope_magnitude(factor, original), largest);
+        const std::size_t planes = into.rotated(shape_.head_dim) / 2;
+        if (from_.has("rope_factors_short.weight")) {  // in a GGUF file
+            const std::vector<float> divisors = from_.positive_tensor("rope_factors_short.weight", {planes});
+            into.divisors.assign(divisors.begin(), divisors.end());
+            return;
+        }
+        const std::string key = at + "short_factor.";
+        while (from_.real(key + std::to_string(into.divisors.size()))) {
+            into.divisors.push_back(from_.real(key + std::to_string(into.divisors.size()), 1.0, largest));
+        }
+        if (into.divisors.size() != planes) {
+            fail(errc::wrong_value, from_.source(), ": '", at, "short_factor': expected ", planes, " numbers, found ",
+                 into.divisors.size());
+        }
+    }
+    /// Returns `max_position_embeddings`, of which the model may use less.
+    [[nodiscard]] double context() const {
+        return static_cast<double>(from_.optional_size("max_position_embeddings").value_or(shape_.context));
     }
     /// Returns the value of the object or of the top level; without either, the model's context.
     [[nodiscard]] double original_context(const std::string& at) const {
@@ -139,7 +237,7 @@ private:
             unsupported("'", at, key, "': expected the same as '", key, "' at the top level, ", *outer, ", found ",
                         *own);
         }
-        if (!own && !outer) return static_cast<double>(context_);
+        if (!own && !outer) return defaults_.original_context == 0 ? context() : defaults_.original_context;
         return from_.real(own ? at + key : key, 0.0, largest);
     }
     /// Returns a scaling parameter that has no default.
@@ -147,11 +245,16 @@ private:
         if (!from_.real(key)) fail(errc::malformed_file, from_.source(), ": '", key, "' is missing");
         return from_.real(key, 0.0, largest);
     }
-    void require_whole_heads(const std::string& at) const {
-        const std::string key = at + "partial_rotary_factor";
-        if (const double found = from_.real(key, 1.0, 2.0); found != 1.0) {
-            unsupported("'", key, "': expected 1, found ", found);
+    /// Returns the part of a head that is rotated: as the object has it, or else the top level.
+    [[nodiscard]] double part_at(const std::string& at) const {
+        const std::string inner = at + "partial_rotary_factor";
+        const std::string outer = outer_key(defaults_.part_key, "partial_rotary_factor");
+        const std::string& key = !at.empty() && from_.real(inner) ? inner : outer;
+        const double found = from_.real(key, defaults_.part.value_or(1.0), 2.0);
+        if (found > 1.0 || (!defaults_.part && found != 1.0)) {
+            unsupported("'", key, "': expected ", defaults_.part ? "at most 1" : "1", ", found ", found);
         }
+        return found;
     }
 
     /// `rope_parameters` takes precedence; settings in `rope_scaling` must agree with it.
@@ -166,7 +269,13 @@ private:
         if (scaling.has_theta) require("rope_theta", a.theta, b.theta);
         if (b.type == "default") return;  // nothing to check
         require("rope_type", a.type, b.type);
+        require("partial_rotary_factor", a.part, b.part);
         require("factor", a.scaling.factor, b.scaling.factor);
+        if (b.type == "yarn" || b.type == "longrope") {
+            require("attention_factor", a.magnitude, b.magnitude);
+            if (a.frequencies(shape_.head_dim) == b.frequencies(shape_.head_dim)) return;
+            unsupported("'", scaling.at, "': expected the same frequencies as '", parameters.at, "' gives");
+        }
         if (b.type != "llama3") return;
         require("low_freq_factor", a.scaling.low_frequency_factor, b.scaling.low_frequency_factor);
         require("high_freq_factor", a.scaling.high_frequency_factor, b.scaling.high_frequency_factor);
@@ -176,8 +285,9 @@ private:
     static constexpr double largest = 1e12;
 
     const checkpoint_reader& from_;
-    std::size_t context_;
+    const model_shape& shape_;
     std::string_view layer_type_;
+    rotary_defaults defaults_;
 };
 
 }  // namespace detail

@@ -4,20 +4,23 @@
 
 #include <earlyout/models/detail/checkpoint_reader.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace detail {
 
-/// Refuses settings that change what a model computes and that no architecture here implements: they belong to related
-/// models, and a file may have them under a known `model_type`. A neutral value is accepted.
+/// Refuses settings that change what a model computes and that its architecture does not implement: they belong to
+/// related models, and a file may have them under a known `model_type`. A neutral value is accepted.
 class unsupported_settings {
 public:
+    /// @param applied keys that the architecture reads itself
     /// @throws error (unsupported) naming the key
-    static void refuse(const checkpoint_reader& from, const model_shape& s, std::string_view architecture) {
-        const unsupported_settings settings(from);
+    static void refuse(const checkpoint_reader& from, const model_shape& s, std::span<const std::string_view> applied) {
+        const unsupported_settings settings(from, applied);
         // Multipliers of activations (Granite, MiniCPM, Cohere, Falcon-H1).
         for (const char* key : {"logit_scale", "logits_scaling", "residual_multiplier", "embedding_multiplier",
                                 "scale_emb", "lm_head_multiplier", "key_multiplier", "attention_in_multiplier",
@@ -44,21 +47,25 @@ public:
               "apply_residual_connection_post_layernorm", "attn_output_gate", "attn_temperature_tuning"}) {
             settings.require(key, false);
         }
-        if (architecture != "qwen3") {
-            for (const char* key : {"use_qk_norm", "qk_norm"}) settings.require(key, false);
-        }
+        for (const char* key : {"use_qk_norm", "qk_norm"}) settings.require(key, false);
         settings.require("is_causal", true);
+        if (settings.applies("no_rope_layers")) return;
         for (std::size_t layer = 0; layer < s.layers; ++layer) {  // 0: one without positions
             if (!settings.require("no_rope_layers." + std::to_string(layer), 1.0)) break;
         }
     }
 
 private:
-    explicit unsupported_settings(const checkpoint_reader& from) : from_(from) {}
+    unsupported_settings(const checkpoint_reader& from, std::span<const std::string_view> applied)
+        : from_(from), applied_(applied) {}
 
+    [[nodiscard]] bool applies(std::string_view key) const {
+        return std::ranges::find(applied_, key) != applied_.end();
+    }
     /// Accepts any type: some files write false for an absent number.
     /// @return whether it is present
     bool require(const std::string& key, double neutral) const {
+        if (applies(key)) return true;
         const auto number = read([&] { return from_.real(key); });
         if (number) {
             if (std::abs(*number - neutral) > 1e-6 * std::abs(neutral)) refuse(key, neutral, *number);
@@ -73,6 +80,7 @@ private:
         return flag.has_value();
     }
     void require(const std::string& key, bool neutral) const {
+        if (applies(key)) return;
         const auto found = read([&] { return from_.boolean(key); });
         if (found) {
             if (*found != neutral) refuse(key, neutral ? "true" : "false", *found ? "true" : "false");
@@ -97,6 +105,7 @@ private:
     }
 
     const checkpoint_reader& from_;
+    std::span<const std::string_view> applied_;
 };
 
 }  // namespace detail
