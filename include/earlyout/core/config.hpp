@@ -119,6 +119,15 @@
 #define EARLYOUT_DETAIL_KERNEL(...)
 #endif
 
+/// Declares what a library of models holds that programs link.
+#if defined(EARLYOUT_DETAIL_COMPILE_MODELS)
+#define EARLYOUT_DETAIL_MODEL(...) template __VA_ARGS__
+#elif defined(EARLYOUT_MODELS_COMPILED)
+#define EARLYOUT_DETAIL_MODEL(...) extern template __VA_ARGS__
+#else
+#define EARLYOUT_DETAIL_MODEL(...) static_assert(true)
+#endif
+
 // text/ and io/ may be linked from a library, the target earlyout::io_compiled: then their headers only declare, and
 // its sources define, what is inline otherwise.
 #ifdef EARLYOUT_IO_COMPILED

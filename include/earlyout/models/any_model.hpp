@@ -136,16 +136,7 @@ public:
         return from_checkpoint(from, format, format);
     }
     [[nodiscard]] static any_model_of from_checkpoint(const checkpoint& from, any_format format,
-                                                      any_format output_format) try {
-        const detail::checkpoint_reader reader(from, "");
-        const std::string type = reader.text("model_type", {Architectures::model_type...}, "");
-        std::unique_ptr<any_model_of> made;
-        (void)((type == Architectures::model_type && (made = read<Architectures>(from, format, output_format), true)) ||
-               ...);
-        return std::move(*made);
-    } catch (...) {
-        detail::rethrow_as_error(from.source());
-    }
+                                                      any_format output_format);
 
 private:
     any_model_of(const model_shape& shape, parts made_of, std::string_view name)
@@ -171,12 +162,29 @@ private:
     std::string_view architecture_;
 };
 
+// Not inline, so that it can be compiled once: below.
+template <architecture... Architectures>
+any_model_of<Architectures...> any_model_of<Architectures...>::from_checkpoint(const checkpoint& from,
+                                                                               any_format format,
+                                                                               any_format output_format) try {
+    const detail::checkpoint_reader reader(from, "");
+    const std::string type = reader.text("model_type", {Architectures::model_type...}, "");
+    std::unique_ptr<any_model_of> made;
+    (void)((type == Architectures::model_type && (made = read<Architectures>(from, format, output_format), true)) ||
+           ...);
+    return std::move(*made);
+} catch (...) {
+    detail::rethrow_as_error(from.source());
+}
+
 /// Any architecture that the library provides.
 using any_model = any_model_of<gpt2_architecture, gpt_bigcode_architecture, llama_architecture, mistral_architecture,
                                qwen2_architecture, qwen3_architecture, smollm3_architecture, granite_architecture,
                                phi3_architecture, stablelm_architecture, phi_architecture, gpt_neox_architecture,
                                gemma_architecture, gemma2_architecture, gemma3_architecture, olmo2_architecture,
                                codegen_architecture, starcoder2_architecture>;
+
+EARLYOUT_DETAIL_MODEL(any_model any_model::from_checkpoint(const checkpoint&, any_format, any_format));
 
 }}  // namespace earlyout::EARLYOUT_ABI
 
