@@ -93,9 +93,11 @@ void attend(benchmark::State& state, eo::kv_format stored) {
 void attend_f32(benchmark::State& state) { attend<eo::f32>(state, eo::f32{}); }
 void attend_f16(benchmark::State& state) { attend<eo::f16>(state, eo::f16{}); }
 void attend_bf16(benchmark::State& state) { attend<eo::bf16>(state, eo::bf16{}); }
+void attend_int8(benchmark::State& state) { attend<eo::int8>(state, eo::int8{}); }
 BENCHMARK(attend_f32)->ArgName("entries")->Arg(64)->Arg(512)->Arg(1024);
 BENCHMARK(attend_f16)->ArgName("entries")->Arg(64)->Arg(512)->Arg(1024);
 BENCHMARK(attend_bf16)->ArgName("entries")->Arg(64)->Arg(512)->Arg(1024);
+BENCHMARK(attend_int8)->ArgName("entries")->Arg(64)->Arg(512)->Arg(1024);
 
 template <class Stored>
 void attend_block(benchmark::State& state, eo::kv_format stored) {
@@ -107,6 +109,7 @@ void attend_block(benchmark::State& state, eo::kv_format stored) {
 void attend_block_f32(benchmark::State& state) { attend_block<eo::f32>(state, eo::f32{}); }
 void attend_block_f16(benchmark::State& state) { attend_block<eo::f16>(state, eo::f16{}); }
 void attend_block_bf16(benchmark::State& state) { attend_block<eo::bf16>(state, eo::bf16{}); }
+void attend_block_int8(benchmark::State& state) { attend_block<eo::int8>(state, eo::int8{}); }
 BENCHMARK(attend_block_f32)
     ->ArgNames({"tokens", "entries"})
     ->Args({1, 1000})
@@ -116,6 +119,7 @@ BENCHMARK(attend_block_f32)
     ->Args({128, 8000});
 BENCHMARK(attend_block_f16)->ArgNames({"tokens", "entries"})->Args({128, 1000});
 BENCHMARK(attend_block_bf16)->ArgNames({"tokens", "entries"})->Args({128, 1000});
+BENCHMARK(attend_block_int8)->ArgNames({"tokens", "entries"})->Args({128, 1000});
 
 /// Runs `kernel` on n floats.
 template <class Kernel>

@@ -41,8 +41,9 @@ public:
             tokens.size() <= max_split_tokens) {
             std::size_t first = std::numeric_limits<std::size_t>::max(), last = 0;
             for (const layer_token& token : tokens) {
-                first = std::min(first, token.cache->hidden(layer, token.position, window_) / kernels::score_stretch);
-                last = std::max(last, (token.cache->visible(layer, token.position) - 1) / kernels::score_stretch + 1);
+                const seen_entries seen = entries_of(layer, token);
+                first = std::min(first, seen.first / kernels::score_stretch);
+                last = std::max(last, (seen.last - 1) / kernels::score_stretch + 1);
             }
             if (last - first > 1) return attend_stretches(layer, tokens, queries, out, context, first, last);
         }
@@ -60,12 +61,13 @@ public:
                              const std::size_t kv_head = i / of_head;
                              const std::size_t head_end = std::min(end * step, (kv_head + 1) * of_head);
                              const kv_cache& cache = *tokens[i % of_head / group].cache;
+                             seen_entries seen;
                              std::size_t count = 0;
                              for (; i < head_end && count < std::size(each); ++i, ++count) {
                                  const std::size_t t = i % of_head / group;
                                  if (tokens[t].cache != &cache) break;
-                                 each[count] = query_of(layer, tokens[t], kv_head * group + i % group, queries.row(t),
-                                                        out.row(t));
+                                 if (count == 0 || i % group == 0) seen = entries_of(layer, tokens[t]);
+                                 each[count] = query_of(kv_head * group + i % group, queries.row(t), out.row(t), seen);
                              }
                              cache.attend(layer, kv_head, std::span(std::as_const(each)).first(count), head_dim_,
                                           scale_, scratch + piece * piece_scratch);
@@ -98,10 +100,18 @@ private:
                earlyout::scratch_bytes<kernels::softmax_state>(heads_ * round_stretches) +
                earlyout::scratch_bytes<float>(heads_ * round_stretches * width);
     }
-    [[nodiscard]] kernels::head_query query_of(std::size_t layer, const layer_token& token, std::size_t head,
-                                               const float* query, float* out) const noexcept {
-        return {query + head * head_dim_, out + head * head_dim_, token.cache->hidden(layer, token.position, window_),
-                token.cache->visible(layer, token.position), cap_};
+    /// Entries of a cache, [first, last).
+    struct seen_entries {
+        std::size_t first = 0;
+        std::size_t last = 0;
+    };
+    /// Returns the entries that a token sees.
+    [[nodiscard]] seen_entries entries_of(std::size_t layer, const layer_token& token) const noexcept {
+        return {token.cache->hidden(layer, token.position, window_), token.cache->visible(layer, token.position)};
+    }
+    [[nodiscard]] kernels::head_query query_of(std::size_t head, const float* queries, float* out,
+                                               const seen_entries& seen) const noexcept {
+        return {queries + head * head_dim_, out + head * head_dim_, seen.first, seen.last, cap_};
     }
 
     /// Computes each stretch of each head by itself, then merges them in order.
@@ -156,11 +166,12 @@ private:
                      float* scratch) const {
         constexpr std::size_t most = kernels::shared_queries<default_arch>;
         const std::size_t group = heads_ / kv_heads_, width = kernels::value_width(head_dim_);
+        const seen_entries seen = entries_of(layer, token);
         for (std::size_t at = 0; at < group; at += most) {
             kernels::head_query each[most];
             const std::size_t count = std::min(most, group - at);
             for (std::size_t q = 0; q < count; ++q) {
-                each[q] = query_of(layer, token, kv_head * group + at + q, queries, out);
+                each[q] = query_of(kv_head * group + at + q, queries, out, seen);
             }
             token.cache->attend_stretch(layer, kv_head, std::span(std::as_const(each)).first(count), stretch, head_dim_,
                                         scale_, parts + at, sums + at * width, scratch);

@@ -23,6 +23,10 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 /// are read as one stream.
 class kv_cache {
 public:
+    /// Type in which memory holds a format's keys and values.
+    template <kernels::cached_format Stored>
+    using stored_element = typename kernels::kv_layout<Stored>::element;
+
     kv_cache(const model_shape& shape, std::size_t capacity, kv_format format = {})
         : kv_heads_(shape.kv_heads),
           head_dim_(shape.head_dim),
@@ -123,16 +127,14 @@ public:
     /// Returns the format in which keys and values are stored.
     [[nodiscard]] kv_format format() const noexcept { return format_; }
     /// Returns a head's keys, in the stored format; see kernels::kv_layout.
-    template <class Stored = f32>
-    [[nodiscard]] const auto* keys(std::size_t layer, std::size_t kv_head) const noexcept {
-        using element = typename kernels::kv_layout<Stored>::element;
-        return reinterpret_cast<const element*>(key_bytes(layer, kv_head));
+    template <kernels::cached_format Stored = f32>
+    [[nodiscard]] const stored_element<Stored>* keys(std::size_t layer, std::size_t kv_head) const noexcept {
+        return reinterpret_cast<const stored_element<Stored>*>(key_bytes(layer, kv_head));
     }
     /// Returns a head's values, in the stored format; see kernels::kv_layout.
-    template <class Stored = f32>
-    [[nodiscard]] const auto* values(std::size_t layer, std::size_t kv_head) const noexcept {
-        using element = typename kernels::kv_layout<Stored>::element;
-        return reinterpret_cast<const element*>(value_bytes(layer, kv_head));
+    template <kernels::cached_format Stored = f32>
+    [[nodiscard]] const stored_element<Stored>* values(std::size_t layer, std::size_t kv_head) const noexcept {
+        return reinterpret_cast<const stored_element<Stored>*>(value_bytes(layer, kv_head));
     }
     /// Returns the components of a value in memory.
     [[nodiscard]] std::size_t value_stride() const noexcept { return kernels::value_width(head_dim_); }
