@@ -27,8 +27,8 @@ struct gguf_architecture;
 
 /// A GGUF file as a checkpoint with Hugging Face's configuration keys, tensor names and row order for its architecture:
 /// those of detail::gguf_architectures, such as `gpt2` and `llama` (Mistral too). The file stays mapped during the
-/// lifetime of this object. GPT-2's matrices are [out, in] in GGUF, which `conv1d_layout` states; the divisors of Llama 3.1's rotary
-/// frequencies are the tensor `rope_freqs.weight`.
+/// lifetime of this object. GPT-2's matrices are [out, in] in GGUF, which `conv1d_layout` states; the divisors of Llama
+/// 3.1's rotary frequencies are the tensor `rope_freqs.weight`, and those of LongRoPE `rope_factors_short.weight`.
 class gguf_checkpoint final : public stored_checkpoint {
 public:
     /// @throws error (no_such_file, malformed_file), (unsupported) for another architecture

@@ -123,8 +123,8 @@ private:
 /// run time: for programs that accept any model. A program that knows its architecture names that instead, and compiles
 /// no other.
 template <architecture... Architectures>
-class any_model_of : public language_model<detail::any_block, detail::any_norm, any_format, scaled_ends> {
-    using base = language_model<detail::any_block, detail::any_norm, any_format, scaled_ends>;
+class any_model_of : public language_model<detail::any_block, detail::any_norm, any_format, model_scaling> {
+    using base = language_model<detail::any_block, detail::any_norm, any_format, model_scaling>;
 
 public:
     /// Returns the name of the architecture.
@@ -162,7 +162,7 @@ private:
         made.output = std::move(parts_of.output);
         made.read_from = std::move(parts_of.read_from);
         made.final_norm = detail::any_norm(std::move(parts_of.final_norm));
-        made.ends = scaled_ends(parts_of.ends);
+        made.scaling = model_scaling(parts_of.scaling);
         made.blocks.reserve(parts_of.blocks.size());
         for (auto& block : parts_of.blocks) made.blocks.emplace_back(std::move(block));
         return std::unique_ptr<any_model_of>(new any_model_of(shape, std::move(made), Architecture::model_type));

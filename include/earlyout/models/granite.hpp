@@ -22,7 +22,7 @@ struct granite_architecture : detail::gated_llama_layers<granite_architecture> {
     template <class Format, model_shape Shape>
     using block = pre_norm_block<norm<Shape>, self_attention<Format, Shape, rotary>, gated_feed_forward<Format, Shape>,
                                  scaled_residual>;
-    using ends = scaled_ends;
+    using scaling = model_scaling;
 
     static biases attention_biases(const reader& from) { return biases_of_key(from); }
     static bool feed_forward_bias(const reader& from) { return from.boolean("mlp_bias", false); }
@@ -44,8 +44,8 @@ struct granite_architecture : detail::gated_llama_layers<granite_architecture> {
         for (float& w : weight) w /= divisor;
         return {std::move(weight), from.epsilon("rms_norm_eps", 1e-6)};
     }
-    static scaled_ends read_ends(const reader& from, const model_shape&) {
-        return scaled_ends(multiplier(from, "embedding_multiplier"));
+    static model_scaling read_scaling(const reader& from, const model_shape&) {
+        return model_scaling(multiplier(from, "embedding_multiplier"));
     }
 
 private:

@@ -18,7 +18,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace detail {
 struct gemma_layers : llama_layers {
     static constexpr decoder_names names{
         .prefix = "model.", .tokens = "embed_tokens", .positions = "", .norm = "norm", .tied = true};
-    using ends = scaled_ends;
+    using scaling = model_scaling;
 
     static model_shape shape(const reader& from, const absent_sizes& absent) {
         model_shape s = llama_layers::shape(from, absent);
@@ -68,8 +68,8 @@ struct windowed_gemma_layers : gemma_layers {
     static norm<Shape> read_norm(const reader& from, const std::string& name, const model_shape& s) {
         return read_norm_of<Shape.d_model>(from, name, s.d_model);
     }
-    static scaled_ends read_ends(const reader& from, const model_shape& s) {
-        return scaled_ends(embedding_factor(s), cap(from, "final_logit_softcapping", Derived::absent_logit_cap));
+    static model_scaling read_scaling(const reader& from, const model_shape& s) {
+        return model_scaling(embedding_factor(s), cap(from, "final_logit_softcapping", Derived::absent_logit_cap));
     }
 
     template <class Format, model_shape Shape>
