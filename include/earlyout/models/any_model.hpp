@@ -172,11 +172,11 @@ private:
 };
 
 /// Any architecture that the library provides.
-using any_model = any_model_of<gpt2_architecture, gpt_bigcode_architecture, llama_architecture, mistral_architecture,
-                               qwen2_architecture, qwen3_architecture, smollm3_architecture, granite_architecture,
-                               phi3_architecture, stablelm_architecture, phi_architecture, gpt_neox_architecture,
-                               gemma_architecture, gemma2_architecture, gemma3_architecture, olmo2_architecture,
-                               codegen_architecture, starcoder2_architecture>;
+using any_model =
+    any_model_of<gpt2_architecture, llama_architecture, mistral_architecture, qwen2_architecture, qwen3_architecture,
+                 smollm3_architecture, granite_architecture, phi3_architecture, stablelm_architecture, phi_architecture,
+                 gpt_neox_architecture, gemma_architecture, gemma2_architecture, gemma3_architecture,
+                 olmo2_architecture, codegen_architecture, gpt_bigcode_architecture, starcoder2_architecture>;
 
 }}  // namespace earlyout::EARLYOUT_ABI
 
