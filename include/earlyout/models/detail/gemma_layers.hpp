@@ -47,7 +47,7 @@ struct gemma_layers : llama_layers {
     /// Returns a limit, 0 if it is null.
     static float cap(const reader& from, std::string_view key, double absent) {
         if (!from.real(key)) return from.is_null(key) ? 0.0f : static_cast<float>(absent);
-        return static_cast<float>(from.real(key, 1.0, 1e6));
+        return from.factor(key, absent);
     }
 };
 
@@ -79,7 +79,7 @@ struct windowed_gemma_layers : gemma_layers {
         require_attention(from, name + ".self_attn", s);
         require_gated(from, name + ".mlp", s);
         const std::size_t window = Derived::window(from, layer);
-        const auto scale = static_cast<float>(1.0 / std::sqrt(from.real("query_pre_attn_scalar", 256.0, 1e6)));
+        const float scale = 1.0f / std::sqrt(from.factor("query_pre_attn_scalar", 256.0));
         const auto norm_of = [&](const char* which) { return read_norm<Shape>(from, name + which, s); };
         block<Format, Shape> b{norm_of(".input_layernorm"),
                                {s, scale, format, &arena,
