@@ -3,6 +3,7 @@
 #include <earlyout/exit/check_exits.hpp>
 
 #include <earlyout/core/thread_pool.hpp>
+#include <earlyout/models/gemma2.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -11,6 +12,7 @@
 #include "generate/fixtures.hpp"
 #include "support/catch.hpp"
 #include "support/errors.hpp"
+#include "support/golden.hpp"
 #include "support/random.hpp"
 
 namespace eo = earlyout;
@@ -256,4 +258,10 @@ TEST_CASE("fitting heads can be cancelled, and refuses invalid options", "[calib
     CHECK(support::error_of([&] {
               (void)calibrate::fit_heads(network(), calibrate::calibration_set(), head_kind::own, {}, on);
           }) == support::thrown(eo::errc::invalid_argument, {"none"}));
+}
+
+TEST_CASE("heads of a model whose logits are limited are not fitted", "[calibrate][fit_heads][errors]") {
+    const auto limited = eo::gemma2<>::from_checkpoint(support::editable_copy("gemma2"));
+    CHECK(support::error_of([&] { const calibrate::detail::dense_output<eo::gemma2<>> output(limited); }) ==
+          support::thrown(eo::errc::unsupported, {"logits are not limited", "found a cap of 3"}));
 }

@@ -32,6 +32,7 @@ TEST_CASE("each of Granite's multipliers changes the result", "[models][granite]
         from.set(key, 2.0);
         CHECK(worst(eo::granite<>::from_checkpoint(from), golden("granite"), {100}, 8) > 0.01f);
         CHECK(read_error<eo::granite<>>(from.set(key, 0.0)) == thrown(errc::wrong_value, {key, "found 0"}));
+        CHECK(read_error<eo::granite<>>(from.set(key, 1e-30)) == thrown(errc::wrong_value, {key, "1e-6", "1e-30"}));
     }
     CHECK(read_error<eo::granite<>>(editable_copy("granite").set("logit_scale", 2.0)) ==
           thrown(errc::unsupported, {"'logit_scale'", "2"}));

@@ -54,6 +54,9 @@ TEST_CASE("Phi-3 refuses unsupported settings by name", "[models][phi3][errors]"
     CHECK(with("rope_scaling.short_factor.3", 1.0) ==
           thrown(errc::wrong_value, {"'rope_scaling.short_factor'", "expected 3 numbers", "found 4"}));
     CHECK(with("rope_scaling.short_factor.1", 0.0) == thrown(errc::wrong_value, {"short_factor.1'", "found 0"}));
+    CHECK(with("original_max_position_embeddings", std::int64_t{1}) ==
+          thrown(errc::wrong_value, {"'original_max_position_embeddings'", "more than 1"}));
+    CHECK(with("rope_scaling.attention_factor", 1e9) == thrown(errc::wrong_value, {"magnitude"}));
     CHECK(with("partial_rotary_factor", 1.5) == thrown(errc::unsupported, {"'partial_rotary_factor'", "1.5"}));
     CHECK(with("partial_rotary_factor", 0.9) == thrown(errc::unsupported, {"an even number", "found 7 of 8"}));
     CHECK(with("num_key_value_heads", std::int64_t{3}) == thrown(errc::wrong_shape, {"qkv_proj.weight", "[72, 24]"}));

@@ -103,6 +103,13 @@ TEST_CASE("a magnitude multiplies rotated elements alone", "[nn][rotary]") {
     }
 }
 
+TEST_CASE("a magnitude that is not finite is refused", "[nn][rotary]") {
+    for (const double bad : {0.0, -1.0, 1e9, std::numeric_limits<double>::quiet_NaN()}) {
+        CHECK(support::error_of([&] { (void)eo::rotary(std::vector<double>{1.0}, 4, bad); }) ==
+              support::thrown(eo::errc::wrong_value, {"magnitude"}));
+    }
+}
+
 TEST_CASE("without frequencies positions change nothing", "[nn][rotary]") {
     const eo::rotary none(std::vector<double>(), 100);
     std::vector<float> x{1, 2, 3, 4};

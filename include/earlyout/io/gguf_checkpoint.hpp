@@ -29,7 +29,7 @@ struct gguf_architecture;
 /// those of detail::gguf_architectures, such as `gpt2` and `llama` (Mistral too). A model in several files
 /// (NAME-00001-of-00003.gguf) is opened by the name of any of them. Files stay mapped during the lifetime of this
 /// object. GPT-2's matrices are [out, in] in GGUF, which `conv1d_layout` states; the divisors of Llama 3.1's rotary
-/// frequencies are the tensor `rope_freqs.weight`.
+/// frequencies are the tensor `rope_freqs.weight`, and those of LongRoPE `rope_factors_short.weight`.
 class gguf_checkpoint final : public stored_checkpoint {
 public:
     /// @throws error (no_such_file, malformed_file), (unsupported) for another architecture

@@ -123,8 +123,8 @@ private:
 /// run time: for programs that accept any model. A program that knows its architecture names that instead, and compiles
 /// no other.
 template <architecture... Architectures>
-class any_model_of : public language_model<detail::any_block, detail::any_norm, any_format, scaled_ends> {
-    using base = language_model<detail::any_block, detail::any_norm, any_format, scaled_ends>;
+class any_model_of : public language_model<detail::any_block, detail::any_norm, any_format, model_scaling> {
+    using base = language_model<detail::any_block, detail::any_norm, any_format, model_scaling>;
 
 public:
     /// Returns the name of the architecture.
@@ -153,7 +153,7 @@ private:
         made.output = std::move(parts_of.output);
         made.read_from = std::move(parts_of.read_from);
         made.final_norm = detail::any_norm(std::move(parts_of.final_norm));
-        made.ends = scaled_ends(parts_of.ends);
+        made.scaling = model_scaling(parts_of.scaling);
         made.blocks.reserve(parts_of.blocks.size());
         for (auto& block : parts_of.blocks) made.blocks.emplace_back(std::move(block));
         return std::unique_ptr<any_model_of>(new any_model_of(shape, std::move(made), Architecture::model_type));
@@ -178,11 +178,11 @@ any_model_of<Architectures...> any_model_of<Architectures...>::from_checkpoint(c
 }
 
 /// Any architecture that the library provides.
-using any_model = any_model_of<gpt2_architecture, gpt_bigcode_architecture, llama_architecture, mistral_architecture,
-                               qwen2_architecture, qwen3_architecture, smollm3_architecture, granite_architecture,
-                               phi3_architecture, stablelm_architecture, phi_architecture, gpt_neox_architecture,
-                               gemma_architecture, gemma2_architecture, gemma3_architecture, olmo2_architecture,
-                               codegen_architecture, starcoder2_architecture>;
+using any_model =
+    any_model_of<gpt2_architecture, llama_architecture, mistral_architecture, qwen2_architecture, qwen3_architecture,
+                 smollm3_architecture, granite_architecture, phi3_architecture, stablelm_architecture, phi_architecture,
+                 gpt_neox_architecture, gemma_architecture, gemma2_architecture, gemma3_architecture,
+                 olmo2_architecture, codegen_architecture, gpt_bigcode_architecture, starcoder2_architecture>;
 
 EARLYOUT_DETAIL_MODEL(any_model any_model::from_checkpoint(const checkpoint&, any_format, any_format));
 

@@ -26,7 +26,9 @@ struct gemma_architecture : detail::gemma_layers {
     static norm<Shape> read_norm(const reader& from, const std::string& name, const model_shape& s) {
         return read_norm_of<Shape.d_model>(from, name, s.d_model);
     }
-    static scaled_ends read_ends(const reader&, const model_shape& s) { return scaled_ends(embedding_factor(s)); }
+    static model_scaling read_scaling(const reader&, const model_shape& s) {
+        return model_scaling(embedding_factor(s));
+    }
 
     template <class Format, model_shape Shape>
     static block<Format, Shape> read_block(const reader& from, const model_shape& s, std::size_t layer, Format format,

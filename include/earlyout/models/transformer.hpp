@@ -37,15 +37,15 @@ concept architecture = requires(const detail::checkpoint_reader& reader, const m
 
 namespace detail {
 
-/// The type of an architecture's `ends`, plain ones if it has none.
+/// The type of an architecture's `scaling`, plain ones if it has none.
 template <class A>
-struct ends_of {
-    using type = plain_ends;
+struct scaling_of {
+    using type = no_scaling;
 };
 template <class A>
-    requires requires { typename A::ends; }
-struct ends_of<A> {
-    using type = typename A::ends;
+    requires requires { typename A::scaling; }
+struct scaling_of<A> {
+    using type = typename A::scaling;
 };
 
 /// The keys that only some architectures implement and A does, its `applied`.
@@ -66,11 +66,11 @@ template <class A>
 template <architecture Architecture, class Format = f32, model_shape Shape = model_shape{}>
 class transformer : public language_model<typename Architecture::template block<Format, Architecture::complete(Shape)>,
                                           typename Architecture::template norm<Architecture::complete(Shape)>, Format,
-                                          typename detail::ends_of<Architecture>::type> {
+                                          typename detail::scaling_of<Architecture>::type> {
     static constexpr model_shape fixed = Architecture::complete(Shape);
     using block = typename Architecture::template block<Format, fixed>;
     using norm = typename Architecture::template norm<fixed>;
-    using base = language_model<block, norm, Format, typename detail::ends_of<Architecture>::type>;
+    using base = language_model<block, norm, Format, typename detail::scaling_of<Architecture>::type>;
 
 public:
     /// Sizes known at compile time (0 if not), for plans that check their layers against them.
@@ -131,7 +131,8 @@ public:
         } else {
             made.final_norm = Architecture::template read_norm<fixed>(reader, std::string(names.norm), s);
         }
-        if constexpr (requires { Architecture::read_ends(reader, s); }) made.ends = Architecture::read_ends(reader, s);
+        if constexpr (requires { Architecture::read_scaling(reader, s); })
+            made.scaling = Architecture::read_scaling(reader, s);
         made.blocks.reserve(s.layers);
         for (std::size_t layer = 1; layer <= s.layers; ++layer) {
             made.blocks.push_back(Architecture::template read_block<Format, fixed>(reader, s, layer, format, arena));

@@ -5,10 +5,10 @@
 #include <earlyout/core/shape.hpp>
 #include <earlyout/core/token.hpp>
 #include <earlyout/nn/embedding.hpp>
-#include <earlyout/nn/ends.hpp>
 #include <earlyout/nn/layer_stack.hpp>
 #include <earlyout/nn/linear.hpp>
 #include <earlyout/nn/run_context.hpp>
+#include <earlyout/nn/scaling.hpp>
 #include <earlyout/weights/checkpoint_record.hpp>
 
 #include <algorithm>
@@ -22,7 +22,7 @@
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// The parts of a language model; an architecture fills them in.
-template <class Block, class Norm, class Format, class Ends = plain_ends>
+template <class Block, class Norm, class Format, class Scaling = no_scaling>
 struct language_model_parts {
     embedding tokens;     ///< [vocab, d_model]; empty when tied to the output matrix
     embedding positions;  ///< [context, d_model]; empty when attention applies positions itself
@@ -30,17 +30,17 @@ struct language_model_parts {
     Norm final_norm;
     linear<Format> output;             ///< [vocab, d_model]
     checkpoint_record read_from = {};  ///< what was read of its checkpoint
-    [[no_unique_address]] Ends ends = {};
+    [[no_unique_address]] Scaling scaling = {};
 };
 
 /// Token embedding, layers, final norm and output matrix: immutable once made and shared by any number of sequences.
-/// @tparam Ends what else becomes of embeddings and logits: plain_ends, scaled_ends
-template <class Block, class Norm, class Format, class Ends = plain_ends>
+/// @tparam Scaling what else becomes of embeddings and logits: no_scaling, model_scaling
+template <class Block, class Norm, class Format, class Scaling = no_scaling>
 class language_model {
 public:
     using format = Format;
     using output_matrix = linear<Format>;
-    using parts = language_model_parts<Block, Norm, Format, Ends>;
+    using parts = language_model_parts<Block, Norm, Format, Scaling>;
 
     language_model(const model_shape& shape, parts made_of)
         : shape_(shape),
@@ -50,7 +50,7 @@ public:
           final_norm_(std::move(made_of.final_norm)),
           output_(std::move(made_of.output)),
           read_from_(std::move(made_of.read_from)),
-          ends_(made_of.ends) {}
+          scaling_(made_of.scaling) {}
     language_model(language_model&&) = default;
     language_model& operator=(language_model&&) = default;
     language_model(const language_model&) = delete;
@@ -74,7 +74,7 @@ public:
         } else {
             tokens_.copy_row(index, row);
         }
-        ends_.embedding(row, shape_.d_model);
+        scaling_.embedding(row, shape_.d_model);
         if (!positions_.empty()) positions_.add_row(position, row);
     }
 
@@ -99,7 +99,7 @@ public:
         scratch_frame frame(context.scratch());
         const matrix_view<float> normed = frame.matrix(1, shape_.d_model);
         normalize({row, 1, shape_.d_model}, normed, context);
-        return output_.summarize(normed, context, [this](float* y, std::size_t n) { ends_.logits(y, n); });
+        return output_.summarize(normed, context, [this](float* y, std::size_t n) { scaling_.logits(y, n); });
     }
 
     /// Allocates room for `count` rows of the output matrix.
@@ -121,10 +121,10 @@ public:
                         earlyout::scratch_bytes<float>(tokens * shape_.d_model) + output_.scratch_bytes(tokens));
     }
 
-    /// Returns what limits the logits, as scaled_ends has it; 0: nothing.
+    /// Returns what limits the logits, as model_scaling has it; 0: nothing.
     [[nodiscard]] float logit_cap() const noexcept {
-        if constexpr (requires { ends_.cap; }) {
-            return ends_.cap;
+        if constexpr (requires { scaling_.cap; }) {
+            return scaling_.cap;
         } else {
             return 0.0f;
         }
@@ -161,7 +161,7 @@ public:
                 std::move(final_norm_),
                 std::move(output_),
                 std::move(read_from_),
-                ends_};
+                scaling_};
     }
 
 private:
@@ -177,7 +177,7 @@ private:
             const matrix_view<float> normed = frame.matrix(count, shape_.d_model);
             normalize(rows.rows(at, count), normed, context);
             matrix(normed, logits.rows(at, count), context);
-            for (std::size_t i = at; i < at + count; ++i) ends_.logits(logits.row(i), logits.cols());
+            for (std::size_t i = at; i < at + count; ++i) scaling_.logits(logits.row(i), logits.cols());
             at += count;
         }
     }
@@ -189,7 +189,7 @@ private:
     Norm final_norm_;
     output_matrix output_;
     checkpoint_record read_from_;
-    [[no_unique_address]] Ends ends_;
+    [[no_unique_address]] Scaling scaling_;
 };
 
 }}  // namespace earlyout::EARLYOUT_ABI

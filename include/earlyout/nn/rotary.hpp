@@ -55,7 +55,7 @@ public:
     /// @param frequencies radians per position, one for each plane; none: positions change nothing
     /// @param context     upper bound of positions
     /// @param magnitude   factor on the rotated elements
-    /// @throws error (unsupported) for more than max_dim / 2 planes, (wrong_value) for a frequency that is not finite
+    /// @throws error (unsupported) for more than max_dim / 2 planes, (wrong_value) for values that are not finite
     rotary(std::span<const double> frequencies, std::size_t context, double magnitude = 1.0) {
         const std::size_t half = frequencies.size();
         if (2 * half > max_dim) {
@@ -66,6 +66,9 @@ public:
             if (!std::isfinite(frequency)) {
                 fail(errc::wrong_value, "rotary positions: expected finite frequencies, found ", frequency);
             }
+        }
+        if (!(magnitude > 0.0 && magnitude < 1e6)) {
+            fail(errc::wrong_value, "rotary positions: expected a magnitude between 0 and 1e6, found ", magnitude);
         }
         table made{half, step_shift(context), {}, {}};
         const std::size_t step = std::size_t{1} << made.shift;

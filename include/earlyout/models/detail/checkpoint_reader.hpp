@@ -92,6 +92,14 @@ public:
         }
         return value;
     }
+    /// Returns a factor or a limit that is far from the smallest and the largest float.
+    [[nodiscard]] float factor(std::string_view key, double otherwise) const {
+        const double value = real(key).value_or(otherwise);
+        if (!(value >= 1e-6 && value <= 1e6)) {
+            fail(errc::wrong_value, source(), ": '", key, "': expected a number from 1e-6 to 1e6, found ", value);
+        }
+        return static_cast<float>(value);
+    }
     /// Returns the constant that keeps a norm from dividing by zero.
     [[nodiscard]] float epsilon(std::string_view key, double otherwise) const {
         const auto value = static_cast<float>(real(key, otherwise, 1.0));

@@ -18,7 +18,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace detail {
 struct gemma_layers : llama_layers {
     static constexpr decoder_names names{
         .prefix = "model.", .tokens = "embed_tokens", .positions = "", .norm = "norm", .tied = true};
-    using ends = scaled_ends;
+    using scaling = model_scaling;
 
     static model_shape shape(const reader& from, const absent_sizes& absent) {
         model_shape s = llama_layers::shape(from, absent);
@@ -47,7 +47,7 @@ struct gemma_layers : llama_layers {
     /// Returns a limit, 0 if it is null.
     static float cap(const reader& from, std::string_view key, double absent) {
         if (!from.real(key)) return from.is_null(key) ? 0.0f : static_cast<float>(absent);
-        return static_cast<float>(from.real(key, 1.0, 1e6));
+        return from.factor(key, absent);
     }
 };
 
@@ -68,8 +68,8 @@ struct windowed_gemma_layers : gemma_layers {
     static norm<Shape> read_norm(const reader& from, const std::string& name, const model_shape& s) {
         return read_norm_of<Shape.d_model>(from, name, s.d_model);
     }
-    static scaled_ends read_ends(const reader& from, const model_shape& s) {
-        return scaled_ends(embedding_factor(s), cap(from, "final_logit_softcapping", Derived::absent_logit_cap));
+    static model_scaling read_scaling(const reader& from, const model_shape& s) {
+        return model_scaling(embedding_factor(s), cap(from, "final_logit_softcapping", Derived::absent_logit_cap));
     }
 
     template <class Format, model_shape Shape>
@@ -79,7 +79,7 @@ struct windowed_gemma_layers : gemma_layers {
         require_attention(from, name + ".self_attn", s);
         require_gated(from, name + ".mlp", s);
         const std::size_t window = Derived::window(from, layer);
-        const auto scale = static_cast<float>(1.0 / std::sqrt(from.real("query_pre_attn_scalar", 256.0, 1e6)));
+        const float scale = 1.0f / std::sqrt(from.factor("query_pre_attn_scalar", 256.0));
         const auto norm_of = [&](const char* which) { return read_norm<Shape>(from, name + which, s); };
         block<Format, Shape> b{norm_of(".input_layernorm"),
                                {s, scale, format, &arena,

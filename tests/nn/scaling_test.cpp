@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <earlyout/nn/ends.hpp>
+#include <earlyout/nn/scaling.hpp>
 
 #include <cmath>
 #include <type_traits>
@@ -9,32 +9,32 @@
 
 namespace eo = earlyout;
 
-TEST_CASE("plain ends take no memory and change nothing", "[nn][ends]") {
-    STATIC_REQUIRE(std::is_empty_v<eo::plain_ends>);
+TEST_CASE("no scaling takes no memory and changes nothing", "[nn][scaling]") {
+    STATIC_REQUIRE(std::is_empty_v<eo::no_scaling>);
     std::vector<float> row{1, -2, 3};
-    eo::plain_ends().embedding(row.data(), row.size());
-    eo::plain_ends().logits(row.data(), row.size());
-    eo::scaled_ends(eo::plain_ends()).embedding(row.data(), row.size());
-    eo::scaled_ends(eo::plain_ends()).logits(row.data(), row.size());
+    eo::no_scaling().embedding(row.data(), row.size());
+    eo::no_scaling().logits(row.data(), row.size());
+    eo::model_scaling(eo::no_scaling()).embedding(row.data(), row.size());
+    eo::model_scaling(eo::no_scaling()).logits(row.data(), row.size());
     CHECK(row == std::vector<float>{1, -2, 3});
 }
 
-TEST_CASE("scaled ends multiply embeddings and limit logits", "[nn][ends]") {
-    const eo::scaled_ends ends(3.0f, 5.0f);
+TEST_CASE("model scaling multiplies embeddings and limits logits", "[nn][scaling]") {
+    const eo::model_scaling scaling(3.0f, 5.0f);
     std::vector<float> row{1, -2, 3};
-    ends.embedding(row.data(), row.size());
+    scaling.embedding(row.data(), row.size());
     CHECK(row == std::vector<float>{3, -6, 9});
     std::vector<float> logits;
     for (int i = -40; i < 40; ++i) logits.push_back(0.6f * static_cast<float>(i));
     std::vector<float> limited = logits;
-    ends.logits(limited.data(), limited.size());
+    scaling.logits(limited.data(), limited.size());
     for (std::size_t i = 0; i < logits.size(); ++i) {
         INFO(logits[i]);
         CHECK(std::abs(limited[i] - 5.0f * std::tanh(logits[i] / 5.0f)) < 2e-6f);
     }
     // An element's bits do not depend on its place.
     for (std::size_t i = 0; i < logits.size(); ++i) {
-        ends.logits(&logits[i], 1);
+        scaling.logits(&logits[i], 1);
         CHECK(logits[i] == limited[i]);
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#ifndef EARLYOUT_NN_ENDS_HPP
-#define EARLYOUT_NN_ENDS_HPP
+#ifndef EARLYOUT_NN_SCALING_HPP
+#define EARLYOUT_NN_SCALING_HPP
 
 #include <earlyout/core/config.hpp>
 #include <earlyout/kernels/activations.hpp>
@@ -10,19 +10,19 @@
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// Leaves token embeddings and logits as the matrices give them.
-struct plain_ends {
+struct no_scaling {
     void embedding(float*, std::size_t) const noexcept {}
     void logits(float*, std::size_t) const noexcept {}
 };
 
 /// Multiplies token embeddings by a factor (Granite, Gemma) and limits logits: cap * tanh(x / cap) (Gemma 2).
-struct scaled_ends {
+struct model_scaling {
     float factor = 1.0f;
     float cap = 0.0f;  ///< 0: none
 
-    scaled_ends() = default;
-    explicit scaled_ends(plain_ends) noexcept {}
-    explicit scaled_ends(float embedding_factor, float logit_cap = 0.0f) noexcept
+    model_scaling() = default;
+    explicit model_scaling(no_scaling) noexcept {}
+    explicit model_scaling(float embedding_factor, float logit_cap = 0.0f) noexcept
         : factor(embedding_factor), cap(logit_cap) {}
 
     /// Scales a token's embedding in place. row: [n]
