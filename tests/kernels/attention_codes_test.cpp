@@ -24,12 +24,12 @@ namespace {
 using layout = eo::kernels::kv_layout<eo::int8>;
 
 /// One head's keys and values in int8, beside what was stored and what the codes stand for.
-struct cache {
+struct coded_cache {
     std::size_t head_dim, entries;
     std::vector<float> keys, values, decoded_keys, decoded_values;  // [entries, head_dim]
     eo::aligned_buffer<std::int8_t> key_codes, value_codes;
 
-    cache(std::size_t head_dim_, std::size_t entries_, support::random_source& random)
+    coded_cache(std::size_t head_dim_, std::size_t entries_, support::random_source& random)
         : head_dim(head_dim_),
           entries(entries_),
           keys(random.floats(entries * head_dim)),
@@ -111,7 +111,7 @@ TEMPLATE_LIST_TEST_CASE("attention in int8 is that of the decoded keys and value
     support::random_source random(1);
     for (const std::size_t head_dim : {1u, 4u, 7u, 16u, 31u, 64u, 80u}) {
         for (const std::size_t entries : {1u, 2u, 16u, 17u, 33u, 100u, 1100u}) {
-            const cache c(head_dim, entries, random);
+            const coded_cache c(head_dim, entries, random);
             const misaligned query(random.floats(head_dim));
             for (const std::size_t first : {0u, 1u, 15u, 31u, 32u, 600u}) {
                 if (first >= entries) continue;
@@ -131,7 +131,7 @@ TEMPLATE_LIST_TEST_CASE("attention in int8 is that of the decoded keys and value
 TEMPLATE_LIST_TEST_CASE("attention in int8 stays near where values differ by orders of magnitude",
                         "[kernels][attention][int8]", support::archs) {
     support::random_source random(2);
-    cache c(20, 700, random);
+    coded_cache c(20, 700, random);
     for (std::size_t i = 0; i < c.entries; ++i) {
         for (std::size_t k = 0; k < c.head_dim; ++k) c.values[i * 20 + k] *= std::pow(10.0f, random.real(-4, 1));
         c.set(i);
@@ -145,7 +145,7 @@ TEMPLATE_LIST_TEST_CASE("attention in int8: a query does not depend on the other
     support::random_source random(3);
     for (const std::size_t head_dim : {1u, 7u, 20u, 64u}) {
         for (const std::size_t entries : {1u, 17u, 515u, 1100u}) {
-            const cache c(head_dim, entries, random);
+            const coded_cache c(head_dim, entries, random);
             for (const std::size_t count : {2u, 3u, 5u, 7u, 8u}) {
                 std::vector<misaligned> inputs, together;
                 std::vector<eo::kernels::head_query> queries;
@@ -173,7 +173,7 @@ TEMPLATE_LIST_TEST_CASE("attention in int8: a query does not depend on the other
 TEMPLATE_LIST_TEST_CASE("attention in int8: a head size known at compile time gives the same bits",
                         "[kernels][attention][int8][arithmetic]", support::exact_archs) {
     support::random_source random(4);
-    const cache c(20, 600, random);
+    const coded_cache c(20, 600, random);
     const misaligned query(random.floats(20));
     misaligned out(20);
     const eo::kernels::head_query one{query.data(), out.data(), 3, 600};
@@ -183,7 +183,7 @@ TEMPLATE_LIST_TEST_CASE("attention in int8: a head size known at compile time gi
 
 TEMPLATE_LIST_TEST_CASE("attention in int8: extremes", "[kernels][attention][int8]", support::archs) {
     support::random_source random(5);
-    cache c(20, 70, random);
+    coded_cache c(20, 70, random);
     const misaligned query(random.floats(20));
     SECTION("an empty range yields zero") {
         const misaligned out = c.attend<TestType>(query, 1.0f, 5, 5);
