@@ -308,6 +308,9 @@ TEST_CASE("Gemma 2 and 3 in a gguf file compute what PyTorch computes", "[io][gg
                         .norms_plus_one = true};
     gguf_builder third = gguf_of("gemma3_six", gemma3).set("gemma3.attention.sliding_window", 4u);
     CHECK(worst_of<eo::gemma3<>>(third.set("gemma3.rope.freq_base_swa", 500.0f), "gemma3_six") < support::tolerance);
+    CHECK(worst_of<eo::gemma3<>>(third.set("gemma3.attention.sliding_window_pattern", 2u), "gemma3_six") > 0.01f);
+    CHECK(error_of([&] { (void)worst_of<eo::gemma3<>>(gguf_of("gemma3_six", gemma3), "gemma3_six"); }) ==
+          thrown(errc::unsupported, {"'gemma3.attention.sliding_window'", "a window", "none"}));
     const family gemma2{.architecture = "gemma2",
                         .sizes = llama_sizes,
                         .reals = rms_reals,

@@ -2,6 +2,7 @@
 #include <earlyout/core/thread_pool.hpp>
 #include <earlyout/models/any_model.hpp>
 
+#include <cstddef>
 #include <string>
 #include <utility>
 
@@ -9,6 +10,7 @@
 #include "support/errors.hpp"
 #include "support/golden.hpp"
 #include "support/golden_pass.hpp"
+#include "support/lacking.hpp"
 
 namespace eo = earlyout;
 using support::golden;
@@ -59,4 +61,19 @@ TEST_CASE("a model of an unsupported architecture is refused by name", "[models]
     using some = eo::any_model_of<eo::llama_architecture, eo::qwen3_architecture>;
     CHECK(support::error_of([&] { (void)some::from_checkpoint(support::editable_copy("odd_untied")); }) ==
           support::thrown(eo::errc::unsupported, {"one of llama, qwen3", "'gpt2'"}));
+}
+
+TEST_CASE("a checkpoint that lacks a tensor is refused by its name, or does not need it", "[models][errors]") {
+    for (const std::string& name : support::golden_families()) {
+        const auto whole = support::editable_copy(name);
+        std::size_t refused = 0;
+        support::golden_tensors(name, [&](const eo::tensor_view& tensor) {
+            INFO(name << ": " << tensor.name);
+            const auto problem = support::read_error<eo::any_model>(support::lacking(whole, {tensor.name}));
+            if (problem.code == "none") return;
+            CHECK(problem.code == "missing_tensor");
+            ++refused;
+        });
+        CHECK(refused > 8);
+    }
 }

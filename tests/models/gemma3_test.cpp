@@ -44,6 +44,8 @@ TEST_CASE("one layer of six has no window by default", "[models][gemma3]") {
     CHECK(window(1) == 4096);
     CHECK(window(5) == 4096);
     CHECK(window(6) == 0);
+    from.set("sliding_window_pattern", nullptr);
+    CHECK(window(6) == 0);
     from.set("sliding_window_pattern", std::int64_t{2}).set("sliding_window", std::int64_t{9});
     CHECK(window(1) == 9);
     CHECK(window(2) == 0);

@@ -54,5 +54,6 @@ TEST_CASE("GPT-NeoX refuses sizes that the tensors do not have", "[models][gpt_n
     };
     CHECK(with("intermediate_size", std::int64_t{64}) == thrown(errc::wrong_shape, {"dense_h_to_4h.weight"}));
     CHECK(with("vocab_size", std::int64_t{64}) == thrown(errc::wrong_shape, {"embed_in.weight"}));
+    CHECK(with("use_parallel_residual", std::int64_t{-1}) == thrown(errc::malformed_file, {"'use_parallel_residual'"}));
     CHECK(with("num_hidden_layers", std::int64_t{3}) == thrown(errc::missing_tensor, {"layers.2."}));
 }

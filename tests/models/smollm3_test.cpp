@@ -43,6 +43,8 @@ TEST_CASE("absent keys of a SmolLM3 configuration have Hugging Face's defaults",
     eo::memory_checkpoint from = editable_copy("smollm3_interval");
     from.set("no_rope_layer_interval", std::int64_t{4});
     CHECK(worst(eo::smollm3<>::from_checkpoint(from), golden("smollm3_interval"), {100}, 8) < tolerance);
+    from.set("no_rope_layer_interval", nullptr);
+    CHECK(worst(eo::smollm3<>::from_checkpoint(from), golden("smollm3_interval"), {100}, 8) < tolerance);
     from.set("no_rope_layer_interval", std::int64_t{3});
     CHECK(worst(eo::smollm3<>::from_checkpoint(from), golden("smollm3_interval"), {100}, 8) > 0.01f);
     from.set("num_key_value_heads", nullptr).set("num_attention_heads", std::int64_t{8});

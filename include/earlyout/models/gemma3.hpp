@@ -28,7 +28,7 @@ struct gemma3_architecture : detail::windowed_gemma_layers<gemma3_architecture, 
     static constexpr double absent_score_cap = 0.0;
     static constexpr double absent_logit_cap = 0.0;
     static std::size_t window(const reader& from, std::size_t layer) {
-        return window_of(from, layer, *from.optional_size("sliding_window_pattern", 6));
+        return window_of(from, layer, from.optional_size("sliding_window_pattern").value_or(6));
     }
     template <model_shape Shape>
     static detail::gemma_heads<Shape> read_positions(const reader& from, const std::string& attention,

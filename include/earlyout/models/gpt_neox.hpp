@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
@@ -43,11 +44,13 @@ struct gpt_neox_architecture : detail::llama_layers {
         (void)from.require(name + ".mlp.dense_h_to_4h.weight", {s.d_ff, s.d_model});
         constexpr detail::rotary_defaults absent{
             .theta_key = "rotary_emb_base", .part = 0.25, .part_key = "rotary_pct"};
-        block<Format, Shape> b{{read_norm<Shape>(from, name + ".input_layernorm", s),
-                                {s, scale(s), format, &arena, read_rotary(from, s, layer, 0, absent)},
-                                read_norm<Shape>(from, name + ".post_attention_layernorm", s),
-                                {s, from.hidden_activation("gelu"), format, &arena}},
-                               from.boolean("use_parallel_residual", true)};
+        const bool parallel = from.boolean("use_parallel_residual", true);
+        pre_norm_block<norm<Shape>, self_attention<Format, Shape, rotary>, feed_forward<Format, Shape>> halves{
+            read_norm<Shape>(from, name + ".input_layernorm", s),
+            {s, scale(s), format, &arena, read_rotary(from, s, layer, 0, absent)},
+            read_norm<Shape>(from, name + ".post_attention_layernorm", s),
+            {s, from.hidden_activation("gelu"), format, &arena}};
+        block<Format, Shape> b{std::move(halves), parallel};
         const bool bias = from.boolean("attention_bias", true);
         // In a GGUF file, all queries come first, then all keys.
         const bool by_head = from.text("query_key_value_layout", {"by_head", "by_kind"}, "by_head") == "by_head";

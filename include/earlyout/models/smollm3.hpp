@@ -46,7 +46,7 @@ private:
         if (from.integer(list + "0")) {
             fail(errc::malformed_file, from.source(), ": '", key, "' is missing: expected one element per layer");
         }
-        return layer % *from.optional_size("no_rope_layer_interval", 4) != 0;
+        return layer % from.optional_size("no_rope_layer_interval").value_or(4) != 0;
     }
 };
 

@@ -253,8 +253,11 @@ EARLYOUT_IO_INLINE void gguf_checkpoint::read_gemma() {
     const bool largest = layers == (of_->name == "gemma2" ? 46 : 62);
     const std::int64_t width = integer(largest ? "hidden_size" : "head_dim").value_or(0);
     if (width > 0) config_.set("query_pre_attn_scalar", largest ? width / heads : width);
-    if (const auto period = contents().value(key("attention.sliding_window_pattern")); period != nullptr) {
-        unsupported(key("attention.sliding_window_pattern"), "the architecture's own pattern", "one in the file");
+    if (const auto* const period = contents().value(key("attention.sliding_window_pattern")); period != nullptr) {
+        if (of_->name != "gemma3" || period->is_array) {
+            unsupported(key("attention.sliding_window_pattern"), "the architecture's own", "another form");
+        }
+        config_.set("sliding_window_pattern", contents().integer(key("attention.sliding_window_pattern")).value_or(0));
     }
     if (of_->name == "gemma3" && !integer("sliding_window")) {
         unsupported(key("attention.sliding_window"), "a window", "none");
