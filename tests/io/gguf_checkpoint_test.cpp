@@ -191,7 +191,7 @@ TEST_CASE("windows, scaled rotary positions and experts of a gguf file", "[io][g
     CHECK(opening(llama().set("split.count", 2u)) ==
           thrown(errc::unsupported, {"m.gguf", "'split.count'", "NAME-00001-of-00002.gguf", "part 1"}));
     CHECK(opening(llama("rwkv6")) ==
-          thrown(errc::unsupported, {"'general.architecture'", "one of gpt2, starcoder, llama", "'rwkv6'"}));
+          thrown(errc::unsupported, {"'general.architecture'", "one of gpt2, llama, granite", "'rwkv6'"}));
     CHECK(opening(gguf_builder()) == thrown(errc::unsupported, {"'general.architecture'", "''"}));
     CHECK(opening(gguf_builder().set("general.architecture", "llama").set("llama.block_count", "two")) ==
           thrown(errc::malformed_file, {"'llama.block_count'", "whole number", "string"}));

@@ -35,6 +35,14 @@ EARLYOUT_ALWAYS_INLINE void combine(float* x, const float* y, std::size_t n, Op 
     }
 }
 
+/// Returns a b + c as registers compute it: whether compilers fuse the two for single numbers depends on their options,
+/// and this is compiled with different ones.
+template <class Arch>
+EARLYOUT_ALWAYS_INLINE float multiply_add_one(float a, float b, float c) noexcept {
+    using batch = float_batch<Arch>;
+    return multiply_add<Arch>(batch(a), batch(b), batch(c)).get(0);
+}
+
 }  // namespace detail
 
 /// Merges a part into what was gathered before it.
@@ -50,13 +58,13 @@ void merge_attention(softmax_state& state, float* values, const softmax_state& p
         detail::combine<Arch>(values, sums, head_dim, [](const batch&, const batch& y) { return y; });
     } else if (part.most > state.most) {
         const float factor = std::exp(state.most - part.most);
-        state = {part.most, state.sum * factor + part.sum};
+        state = {part.most, detail::multiply_add_one<Arch>(state.sum, factor, part.sum)};
         detail::combine<Arch>(values, sums, head_dim, [factor](const batch& x, const batch& y) {
             return multiply_add<Arch>(batch(factor), x, y);
         });
     } else {
         const float factor = std::exp(part.most - state.most);
-        state.sum += part.sum * factor;
+        state.sum = detail::multiply_add_one<Arch>(part.sum, factor, state.sum);
         detail::combine<Arch>(values, sums, head_dim, [factor](const batch& x, const batch& y) {
             return multiply_add<Arch>(batch(factor), y, x);
         });
