@@ -22,15 +22,15 @@ using support::thrown;
 
 namespace {
 
-constexpr std::size_t heads = 4, kv_heads = 2, head_dim = 6, d = 32;
+constexpr std::size_t query_heads = 4, key_heads = 2, width_of_head = 6, d = 32;
 
 gguf_builder llama(const std::string& name = "llama") {
     gguf_builder made;
     made.set("general.architecture", name.c_str()).set(name + ".block_count", 1u).set(name + ".context_length", 99u);
     made.set(name + ".embedding_length", static_cast<std::uint32_t>(d)).set(name + ".feed_forward_length", 40u);
-    made.set(name + ".attention.head_count", static_cast<std::uint32_t>(heads));
-    made.set(name + ".attention.head_count_kv", static_cast<std::uint32_t>(kv_heads));
-    made.set(name + ".attention.key_length", static_cast<std::uint32_t>(head_dim));
+    made.set(name + ".attention.head_count", static_cast<std::uint32_t>(query_heads));
+    made.set(name + ".attention.head_count_kv", static_cast<std::uint32_t>(key_heads));
+    made.set(name + ".attention.key_length", static_cast<std::uint32_t>(width_of_head));
     made.set(name + ".attention.layer_norm_rms_epsilon", 0.25f).set(name + ".rope.freq_base", 5000.0f);
     made.floats("token_embd.weight", {3, d}, std::vector<float>(3 * d));
     return made;
@@ -77,9 +77,9 @@ TEST_CASE("a gguf file has Hugging Face's keys and names for its architecture", 
     CHECK(from.integer("num_hidden_layers") == 1);
     CHECK(from.integer("hidden_size") == d);
     CHECK(from.integer("intermediate_size") == 40);
-    CHECK(from.integer("num_attention_heads") == heads);
-    CHECK(from.integer("num_key_value_heads") == kv_heads);
-    CHECK(from.integer("head_dim") == head_dim);
+    CHECK(from.integer("num_attention_heads") == query_heads);
+    CHECK(from.integer("num_key_value_heads") == key_heads);
+    CHECK(from.integer("head_dim") == width_of_head);
     CHECK(from.integer("max_position_embeddings") == 99);
     CHECK(from.integer("vocab_size") == 3);
     CHECK(from.real("rms_norm_eps") == 0.25);
@@ -113,14 +113,14 @@ TEST_CASE("llama.cpp's order of query and key rows is undone, whatever the type"
                 rows.emplace_back(size, static_cast<char>(first + static_cast<int>(r)));
             return rows;
         };
-        const auto q = rows_of(heads * head_dim, 1), k = rows_of(kv_heads * head_dim, 60);
+        const auto q = rows_of(query_heads * width_of_head, 1), k = rows_of(key_heads * width_of_head, 60);
         std::vector<std::string> bias;
         for (std::size_t r = 0; r < q.size(); ++r) bias.push_back(support::raw(static_cast<float>(r)));
         const auto add = [&](gguf_builder made, bool turn) {
             const auto order = [&](const auto& rows, std::size_t n) { return turn ? turned(rows, n) : all(rows); };
-            made.tensor("blk.0.attn_q.weight", {q.size(), d}, kind, order(q, heads));
-            made.tensor("blk.0.attn_q.bias", {q.size()}, 0, order(bias, heads));
-            made.tensor("blk.0.attn_k.weight", {k.size(), d}, kind, order(k, kv_heads));
+            made.tensor("blk.0.attn_q.weight", {q.size(), d}, kind, order(q, query_heads));
+            made.tensor("blk.0.attn_q.bias", {q.size()}, 0, order(bias, query_heads));
+            made.tensor("blk.0.attn_k.weight", {k.size(), d}, kind, order(k, key_heads));
             return made.tensor("blk.0.attn_v.weight", {k.size(), d}, kind, all(k));
         };
         for (const std::string name : {"llama", "qwen2"}) {

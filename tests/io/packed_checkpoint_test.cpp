@@ -30,10 +30,10 @@ namespace {
 
 template <class Network>
 std::vector<float> last_logits(const Network& network) {
-    const std::vector<eo::token_id> ids{3, 1, 4, 1, 5, 9, 2, 6};
-    support::forward_pass pass(network, ids, 8);
-    pass.run(1, network.shape().layers, 0, ids.size());
-    return pass.logits(ids.size() - 1);
+    const std::vector<eo::token_id> text{3, 1, 4, 1, 5, 9, 2, 6};
+    support::forward_pass pass(network, text, 8);
+    pass.run(1, network.shape().layers, 0, text.size());
+    return pass.logits(text.size() - 1);
 }
 
 std::string read(const std::filesystem::path& path) {

@@ -12,7 +12,7 @@
 
 namespace eo = earlyout;
 using eo::decision;
-using part = eo::composed_gate::part;
+using gate_part = eo::composed_gate::part;
 using support::counted;
 using support::exit_walk;
 using support::nth_exit;
@@ -24,13 +24,13 @@ TEST_CASE("gates composed at run time decide as those composed by type", "[exit]
             int by_type = 0, at_run_time = 0;
             const counted a{first, &by_type}, b{second, &by_type}, c{first, &at_run_time}, d{second, &at_run_time};
             INFO(to_string(first) << ", " << to_string(second));
-            CHECK(token.ask(eo::composed_gate({{part(c), part(d)}})) == token.ask(eo::and_then(a, b)));
-            CHECK(token.ask(eo::composed_gate({{part(c)}, {part(d)}})) == token.ask(eo::any_of(a, b)));
+            CHECK(token.ask(eo::composed_gate({{gate_part(c), gate_part(d)}})) == token.ask(eo::and_then(a, b)));
+            CHECK(token.ask(eo::composed_gate({{gate_part(c)}, {gate_part(d)}})) == token.ask(eo::any_of(a, b)));
             CHECK(by_type == at_run_time);
         }
     }
     const nth_exit third{3}, second{2, 7};
-    const eo::composed_gate both({{part(second), part(third)}});
+    const eo::composed_gate both({{gate_part(second), gate_part(third)}});
     auto typed = eo::start_sequence(eo::and_then(second, third));
     auto erased = eo::start_sequence(both);
     for (int repeat = 0; repeat < 3; ++repeat) {
@@ -41,7 +41,7 @@ TEST_CASE("gates composed at run time decide as those composed by type", "[exit]
 
 TEST_CASE("composed gates hold a few gates and check them all", "[exit][composed_gate]") {
     int evaluations = 0;
-    const part one = counted{decision::exit, &evaluations, 10};
+    const gate_part one = counted{decision::exit, &evaluations, 10};
     eo::model_shape shape;
     shape.d_model = 11;
     CHECK(support::error_of([&] { eo::composed_gate({{one}}).check(shape); }).code == "mismatch");
@@ -49,7 +49,7 @@ TEST_CASE("composed gates hold a few gates and check them all", "[exit][composed
     CHECK(support::error_of([&] {
               (void)eo::composed_gate({{one, one, one}, {one, one}});
           }) == support::thrown(eo::errc::invalid_argument, {"1 to 4", "5"}));
-    using chains = std::vector<std::vector<part>>;
+    using chains = std::vector<std::vector<gate_part>>;
     CHECK(support::error_of([&] { (void)eo::composed_gate(chains{}); }).code == "invalid_argument");
     CHECK(support::error_of([&] { (void)eo::composed_gate(chains(1)); }).code == "invalid_argument");
 }
