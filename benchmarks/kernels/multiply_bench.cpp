@@ -52,7 +52,7 @@ void earlyout_product(benchmark::State& state, bool cached) {
     std::size_t next = 0;
     for (auto _ : state) {
         const eo::packed_matrix<Format>& w = weights[next++ % weights.size()];
-        const auto inputs = eo::kernels::prepare(Format{}, {x.data(), tokens, in}, scratch,
+        const auto inputs = eo::kernels::prepare(w, {x.data(), tokens, in}, scratch,
                                                  [](std::size_t rows, auto body) { body(std::size_t{0}, rows); });
         eo::kernels::multiply(w, inputs, eo::extent<>(in), nullptr, {y.data(), tokens, out}, 0, w.panels());
         benchmark::DoNotOptimize(y.data());

@@ -47,7 +47,7 @@ struct attention_layer {
 
 /// The last token of `entries` attends, in one layer after another.
 void attend_token(benchmark::State& state, eo::kv_format stored) {
-    const auto argument = [&](int i) { return static_cast<std::size_t>(state.range(i)); };
+    const auto argument = [&](std::size_t i) { return static_cast<std::size_t>(state.range(i)); };
     const std::size_t heads = argument(0), kv_heads = argument(1), entries = argument(2);
     constexpr std::size_t head_dim = 64, least_bytes = std::size_t{192} << 20;  // exceeds caches
     const std::size_t layer_bytes = kv_heads * stored.entry_bytes(head_dim) * entries;

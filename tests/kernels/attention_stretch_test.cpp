@@ -14,15 +14,16 @@
 namespace eo = earlyout;
 
 TEMPLATE_LIST_TEST_CASE("a stretch has the softmax of its own entries", "[kernels][attention]", support::archs) {
-    using layout = eo::kernels::kv_layout<eo::f32>;
+    using f32_layout = eo::kernels::kv_layout<eo::f32>;
     constexpr std::size_t head_dim = 20, width = 32, entries = 1200, length = eo::kernels::score_stretch;
     support::random_source random(1);
     const std::vector<float> plain_keys = random.floats(entries * head_dim);
     const std::vector<float> plain_values = random.floats(entries * head_dim);
-    eo::aligned_buffer<float> keys(layout::key_size(head_dim, entries)), values(layout::value_size(head_dim, entries));
+    eo::aligned_buffer<float> keys(f32_layout::key_size(head_dim, entries)),
+        values(f32_layout::value_size(head_dim, entries));
     for (std::size_t i = 0; i < entries; ++i) {
-        layout::store(keys.data(), values.data(), head_dim, i, plain_keys.data() + i * head_dim,
-                      plain_values.data() + i * head_dim);
+        f32_layout::store(keys.data(), values.data(), head_dim, i, plain_keys.data() + i * head_dim,
+                          plain_values.data() + i * head_dim);
     }
     constexpr std::size_t count = eo::kernels::shared_queries<TestType>;
     const std::vector<float> inputs = random.floats(count * head_dim);

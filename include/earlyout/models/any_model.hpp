@@ -117,6 +117,10 @@ private:
     std::variant<layer_norm<>, rms_norm<>> held_;
 };
 
+/// Reads a model of any architecture. Not inline, so that programs can link it: EARLYOUT_DETAIL_MODEL below.
+template <class Model>
+Model read_any_model(const checkpoint& from, any_format format, any_format output_format);
+
 }  // namespace detail
 
 /// A language model of whichever of these architectures a checkpoint's `model_type` names, in a weight format chosen at
@@ -136,9 +140,23 @@ public:
         return from_checkpoint(from, format, format);
     }
     [[nodiscard]] static any_model_of from_checkpoint(const checkpoint& from, any_format format,
-                                                      any_format output_format);
+                                                      any_format output_format) {
+        return detail::read_any_model<any_model_of>(from, format, output_format);
+    }
 
 private:
+    template <class Model>
+    friend Model detail::read_any_model(const checkpoint& from, any_format format, any_format output_format);
+
+    [[nodiscard]] static any_model_of find_and_read(const checkpoint& from, any_format format,
+                                                    any_format output_format) {
+        const detail::checkpoint_reader reader(from, "");
+        const std::string type = reader.text("model_type", {Architectures::model_type...}, "");
+        std::unique_ptr<any_model_of> made;
+        (void)((type == Architectures::model_type && (made = read<Architectures>(from, format, output_format), true)) ||
+               ...);
+        return std::move(*made);
+    }
     any_model_of(const model_shape& shape, parts made_of, std::string_view name)
         : base(shape, std::move(made_of)), architecture_(name) {}
 
@@ -162,20 +180,16 @@ private:
     std::string_view architecture_;
 };
 
-// Not inline, so that it can be compiled once: below.
-template <architecture... Architectures>
-any_model_of<Architectures...> any_model_of<Architectures...>::from_checkpoint(const checkpoint& from,
-                                                                               any_format format,
-                                                                               any_format output_format) try {
-    const detail::checkpoint_reader reader(from, "");
-    const std::string type = reader.text("model_type", {Architectures::model_type...}, "");
-    std::unique_ptr<any_model_of> made;
-    (void)((type == Architectures::model_type && (made = read<Architectures>(from, format, output_format), true)) ||
-           ...);
-    return std::move(*made);
+namespace detail {
+
+template <class Model>
+Model read_any_model(const checkpoint& from, any_format format, any_format output_format) try {
+    return Model::find_and_read(from, format, output_format);
 } catch (...) {
-    detail::rethrow_as_error(from.source());
+    rethrow_as_error(from.source());
 }
+
+}  // namespace detail
 
 /// Any architecture that the library provides.
 using any_model =
@@ -184,7 +198,7 @@ using any_model =
                  gpt_neox_architecture, gemma_architecture, gemma2_architecture, gemma3_architecture,
                  olmo2_architecture, codegen_architecture, gpt_bigcode_architecture, starcoder2_architecture>;
 
-EARLYOUT_DETAIL_MODEL(any_model any_model::from_checkpoint(const checkpoint&, any_format, any_format));
+EARLYOUT_DETAIL_MODEL(any_model detail::read_any_model<any_model>(const checkpoint&, any_format, any_format));
 
 }}  // namespace earlyout::EARLYOUT_ABI
 
