@@ -73,7 +73,7 @@ namespace detail {
 template <class List>
 inline constexpr bool gate_entries = false;
 template <class... Gates>
-inline constexpr gate_entry gate_entries<gate_list<Gates...>>[]{entry_of<Gates>()...};
+inline constexpr gate_entry gate_entries<gate_list<Gates...>>[] { entry_of<Gates>()... };
 
 }  // namespace detail
 

@@ -75,7 +75,7 @@ public:
     /// Gives back the memory of a part of a mapped file, which is read again if it is touched. Nothing for bytes of
     /// other memory.
     void discard(std::span<const std::byte> part) const noexcept {
-        const std::less<const std::byte*> before;
+        const std::less<> before;
         if (copy_ != nullptr || data_ == nullptr || part.empty() || before(part.data(), data_) ||
             before(data_ + size_, part.data() + part.size())) {
             return;

@@ -29,7 +29,7 @@ template <element_format Format>
 struct kv_layout<Format> {
     using element = typename Format::element;
 
-    /// Returns the elements of `entries` keys: of so many whole blocks.
+    /// Returns the elements that `entries` keys take, in whole blocks.
     static constexpr std::size_t key_size(std::size_t head_dim, std::size_t entries) noexcept {
         return round_up(entries, key_block) * head_dim;
     }

@@ -84,7 +84,8 @@ public:
             kernels::code_planes<Format::bits>::store(at + header_bytes + g * group_bytes, r, codes);
         }
     }
-    /// Stores block number `index` of the 32 rows of a panel: what set_block() does for each, ten times as fast.
+    /// Stores block number `index` of the 32 rows of a panel: what set_block() does for each, but reading
+    /// and writing several codes at a time.
     /// @param blocks those of the first row; the next row's are `stride` bytes further
     void set_blocks(std::size_t panel_index, std::size_t index, const std::byte* blocks, std::size_t stride) noexcept {
         std::uint8_t* at = data_.data() + block_offset(panel_index * kernels::panel_rows, index);

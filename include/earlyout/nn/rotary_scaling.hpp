@@ -25,7 +25,7 @@ struct yarn_scaling {
     /// @param frequencies of the planes of `dim` elements, with this base
     void operator()(std::span<double> frequencies, std::size_t dim, double base) const noexcept {
         const double width = static_cast<double>(dim);
-        // The plane, as a fraction, that turns so many times over the original context.
+        // The (fractional) index of the plane that makes `turns` rotations over the original context.
         const auto plane = [&](double turns) {
             return width * std::log(original_context / (turns * 2.0 * std::numbers::pi)) / (2.0 * std::log(base));
         };
