@@ -70,6 +70,15 @@ TEST_CASE("a model is kept packed until it changes", "[io][load_cached]") {
     CHECK(second.size() == 2);
     CHECK_FALSE(fs::exists(cache / first[0]));
 
+    // A model of the same name elsewhere is another, too.
+    const support::temporary_folder elsewhere;
+    for (const fs::path& place : {elsewhere / "a" / "m", elsewhere / "b" / "m"}) {
+        fs::create_directories(place);
+        fs::copy(folder.path(), place);
+        (void)load(place, cache);
+    }
+    CHECK(packed_in(cache).size() == 4);
+
     // A packed file is its own.
     CHECK(load(cache / second[0], other.path(), second[0].find("+") == std::string::npos ? int8 : int4).source() ==
           (cache / second[0]).string());

@@ -20,32 +20,32 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
-/// Returns where a model is kept packed in these formats: NAME.FORMATS.STAMP.packed in a folder. The stamp is a hash of
-/// the model's absolute path and of name, size and time of change of each of its files, so that no changed model meets
-/// an old file.
+/// Returns where a model is kept packed in these formats: NAME.FORMATS.PLACE.STATE.packed in a folder. PLACE is a hash
+/// of the model's absolute path; STATE one of name, size and time of change of each of its files, so that no changed
+/// model meets an old file.
 /// @param formats such as "int8", or "int4+int8" for layers and output matrix
 [[nodiscard]] inline std::filesystem::path cached_path(const std::filesystem::path& model,
                                                        const std::filesystem::path& folder, std::string_view formats) {
     std::error_code ignored;
     const std::filesystem::path absolute = std::filesystem::weakly_canonical(model, ignored);
-    fingerprint stamp;
-    stamp.add_text(absolute.native());
+    fingerprint place, state;
+    place.add_text(absolute.native());
     for (const model_file& file : model_files(model)) {
-        stamp.add_text(file.path.filename().native());
-        stamp.add_text(std::to_string(file.bytes));
-        stamp.add_text(std::to_string(file.modified));
+        state.add_text(file.path.filename().native());
+        state.add_text(std::to_string(file.bytes));
+        state.add_text(std::to_string(file.modified));
     }
     const std::filesystem::path name = detail::is_file(model) ? absolute.stem() : absolute.filename();
-    return folder / (name.string() + "." + std::string(formats) + "." + stamp.text() + ".packed");
+    return folder / (name.string() + "." + std::string(formats) + "." + place.text() + "." + state.text() + ".packed");
 }
 
 namespace detail {
 
-/// Removes the packed files of earlier states of a model: those that differ in the stamp alone.
+/// Removes the packed files of earlier states of a model: those that differ in the state alone.
 inline void remove_outdated(const std::filesystem::path& current) {
-    constexpr std::size_t end = std::string_view(".packed").size(), stamp = 16;
+    constexpr std::size_t end = std::string_view(".packed").size(), state = 16;
     const std::string name = current.filename().string();
-    const std::string_view before = std::string_view(name).substr(0, name.size() - end - stamp);
+    const std::string_view before = std::string_view(name).substr(0, name.size() - end - state);
     std::vector<std::filesystem::path> outdated;
     std::error_code problem;
     for (std::filesystem::directory_iterator at(current.parent_path(), problem), last; !problem && at != last;
@@ -54,7 +54,7 @@ inline void remove_outdated(const std::filesystem::path& current) {
         if (other == name || other.size() != name.size() || !other.starts_with(before) || !other.ends_with(".packed")) {
             continue;
         }
-        const std::string_view digits = std::string_view(other).substr(before.size(), stamp);
+        const std::string_view digits = std::string_view(other).substr(before.size(), state);
         if (digits.find_first_not_of("0123456789abcdef") == digits.npos) outdated.push_back(at->path());
     }
     for (const std::filesystem::path& path : outdated) platform::remove_file(path.c_str());
