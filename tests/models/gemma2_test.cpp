@@ -47,7 +47,8 @@ TEST_CASE("a summary of limited logits is that of all of them, bit for bit", "[m
     pass.run(1, model.shape().layers, 0, expected.ids.size());
     eo::run_context context(model, 4, support::one_thread());
     for (const std::size_t position : {0u, 5u, 29u}) {
-        const auto summary = model.logit_summary(pass.hidden(position).data(), context);
+        eo::kernels::logit_summary summary;
+        model.logit_summaries({pass.hidden(position).data(), 1, model.shape().d_model}, {&summary, 1}, context);
         const auto logits = pass.logits(position);
         float most = logits[0];
         for (const float logit : logits) most = std::max(most, logit);

@@ -139,27 +139,34 @@ TEST_CASE("linear counts its weights and its bias", "[nn][linear]") {
     CHECK(eo::linear<>(33, 10).bytes() == 4 * (64 * 10 + 33));
 }
 
-TEST_CASE("a summary is that of the product's own bits, on any threads", "[nn][linear][arithmetic]") {
-    constexpr std::size_t out = 2300, in = 70;
+TEST_CASE("a summary is that of the product's own bits, on any threads and beside any rows", "[nn][linear][arithmetic]") {
+    constexpr std::size_t out = 2300, in = 70, rows = eo::linear<>::summary_rows;
     support::random_source random(12);
-    const std::vector<float> weight = random.floats(out * in), bias = random.floats(out), x = random.floats(in);
+    const std::vector<float> weight = random.floats(out * in), bias = random.floats(out), x = random.floats(rows * in);
     std::vector<eo::kernels::logit_summary> blocks((out + eo::kernels::summary_block - 1) / eo::kernels::summary_block);
     eo::thread_pool two(2);
     for (const char* format : {"f32", "bf16", "int8", "int4"}) {
         eo::linear<eo::any_format> layer(out, in, "output", eo::any_format(format));
         set(layer, weight, bias);
-        std::vector<float> y(out);
-        auto one = context_of(layer, 1);
-        layer({x.data(), 1, in}, {y.data(), 1, out}, one);
-        const auto expected = eo::kernels::summarize(y.data(), out, blocks);
+        std::vector<float> y(rows * out);
+        auto one = context_of(layer, rows);
+        layer({x.data(), rows, in}, {y.data(), rows, out}, one);
         for (eo::executor* on : {&support::one_thread(), static_cast<eo::executor*>(&two)}) {
-            auto context = context_of(layer, 1, *on);
-            const auto found = layer.summarize({x.data(), 1, in}, context);
-            CAPTURE(format, on->concurrency());
-            CHECK(found.top.index == expected.top.index);
-            CHECK(found.top.first == expected.top.first);
-            CHECK(found.top.second == expected.top.second);
-            CHECK(found.sum == expected.sum);
+            for (const std::size_t count : {std::size_t{1}, std::size_t{2}, std::size_t{7}, rows}) {
+                auto context = context_of(layer, count, *on);
+                std::vector<eo::kernels::logit_summary> found(count);
+                const auto before = context.work().weight_bytes;
+                layer.summarize({x.data(), count, in}, found, context);
+                CHECK(context.work().weight_bytes - before == layer.bytes());
+                for (std::size_t i = 0; i < count; ++i) {
+                    CAPTURE(format, on->concurrency(), count, i);
+                    const auto expected = eo::kernels::summarize(y.data() + i * out, out, blocks);
+                    CHECK(found[i].top.index == expected.top.index);
+                    CHECK(found[i].top.first == expected.top.first);
+                    CHECK(found[i].top.second == expected.top.second);
+                    CHECK(found[i].sum == expected.sum);
+                }
+            }
         }
     }
 }

@@ -39,7 +39,7 @@ public:
         kernels::logit_summary found;
         ++of_->counts.head_evaluations;
         run_head(layer, hidden, {}, [&](matrix_view<const float> rows, matrix_view<float>) {
-            found = network_->logit_summary(rows.row(0), *context_);
+            network_->logit_summaries(rows, {&found, 1}, *context_);
         });
         return found;
     }

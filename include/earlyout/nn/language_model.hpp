@@ -94,12 +94,19 @@ public:
     void logits(matrix_view<const float> rows, matrix_view<float> logits, run_context& context) const {
         project(output_, rows, logits, context);
     }
-    /// Summarises the logits of one row without storing them. row: [d_model]
-    [[nodiscard]] kernels::logit_summary logit_summary(const float* row, run_context& context) const {
-        scratch_frame frame(context.scratch());
-        const matrix_view<float> normed = frame.matrix(1, shape_.d_model);
-        normalize({row, 1, shape_.d_model}, normed, context);
-        return output_.summarize(normed, context, [this](float* y, std::size_t n) { scaling_.logits(y, n); });
+    /// Summarises the logits of each row without storing them; reads the output matrix once for up to 32 rows.
+    /// rows: [n, d_model], out: [n]
+    void logit_summaries(matrix_view<const float> rows, std::span<kernels::logit_summary> out,
+                         run_context& context) const {
+        for (std::size_t at = 0; at < rows.rows();) {
+            const std::size_t count = std::min({context.chunk(), output_matrix::summary_rows, rows.rows() - at});
+            scratch_frame frame(context.scratch());
+            const matrix_view<float> normed = frame.matrix(count, shape_.d_model);
+            normalize(rows.rows(at, count), normed, context);
+            output_.summarize(normed, out.subspan(at, count), context,
+                              [this](float* y, std::size_t n) { scaling_.logits(y, n); });
+            at += count;
+        }
     }
 
     /// Allocates room for `count` rows of the output matrix.

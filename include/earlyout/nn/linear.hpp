@@ -60,7 +60,7 @@ public:
     /// format rounds them.
     [[nodiscard]] std::size_t scratch_bytes(std::size_t tokens) const noexcept {
         return earlyout::scratch_bytes<std::byte>(kernels::quantized_rows::bytes(tokens, in())) +
-               earlyout::scratch_bytes<kernels::logit_summary>(summary_blocks());
+               earlyout::scratch_bytes<kernels::logit_summary>(std::min(tokens, summary_rows) * summary_blocks());
     }
 
     /// Computes y = x Wᵀ + b. x: [tokens, in], y: [tokens, out]
@@ -92,35 +92,25 @@ public:
         });
     }
 
-    /// Summarises f(y) block by block as y is computed, without storing it.
-    /// @param x [1, in]
-    /// @param f changes elements in place: f(elements, count)
+    /// Max rows that summarize() takes: what a block of logits of each takes fits the second cache and a thread's stack.
+    static constexpr std::size_t summary_rows = 32;
+
+    /// Summarises f(y) of each row block by block as y is computed, without storing it. The weights are read once for
+    /// all rows; the bits of a row's summary do not depend on the others.
+    /// @param x   [rows, in], at most summary_rows
+    /// @param out [rows]
+    /// @param f   changes elements in place: f(elements, count)
     template <class F>
-    [[nodiscard]] kernels::logit_summary summarize(matrix_view<const float> x, run_context& context, F f) const {
-        constexpr std::size_t products_worth_a_piece = 1 << 17;
-        constexpr std::size_t block = kernels::summary_block, panels = block / kernels::panel_rows;
-        const std::size_t count = summary_blocks();
-        context.count_bytes(bytes());
-        scratch_frame frame(context.scratch());
-        kernels::quantized_rows rounded = rounded_rows(frame, x);
-        const std::span<kernels::logit_summary> blocks = frame.take<kernels::logit_summary>(count);
-        const auto here = [](std::size_t rows, auto body) { body(std::size_t{0}, rows); };
-        const auto input = kernels::prepare(weight_, x, rounded, here);
-        parallel_for(context.threads(), count, 1 + products_worth_a_piece / (block * in() + 1),
-                     [&](std::size_t, std::size_t begin, std::size_t end) {
-                         alignas(64) float values[block];
-                         for (std::size_t b = begin; b < end; ++b) {
-                             const std::size_t first = b * block, rows = std::min(block, out() - first);
-                             kernels::multiply(weight_, input, in_, bias_.data(), {values, 1, rows}, b * panels,
-                                               std::min((b + 1) * panels, weight_.panels()), default_arch{}, first);
-                             f(values, rows);
-                             blocks[b] = kernels::summarize_block(values, rows, first);
-                         }
-                     });
-        return kernels::merge(blocks);
+    void summarize(matrix_view<const float> x, std::span<kernels::logit_summary> out, run_context& context, F f) const {
+        // One row is common, and needs little of the stack.
+        if (x.rows() == 1) {
+            summarize_up_to<1>(x, out, context, f);
+        } else {
+            summarize_up_to<summary_rows>(x, out, context, f);
+        }
     }
-    [[nodiscard]] kernels::logit_summary summarize(matrix_view<const float> x, run_context& context) const {
-        return summarize(x, context, [](float*, std::size_t) {});
+    void summarize(matrix_view<const float> x, std::span<kernels::logit_summary> out, run_context& context) const {
+        summarize(x, out, context, [](float*, std::size_t) {});
     }
 
     /// Allocates a matrix for `rows` rows of this one, in its format; see gather().
@@ -139,6 +129,33 @@ public:
     }
 
 private:
+    template <std::size_t MaxRows, class F>
+    void summarize_up_to(matrix_view<const float> x, std::span<kernels::logit_summary> out, run_context& context,
+                         F f) const {
+        constexpr std::size_t products_worth_a_piece = 1 << 17;
+        constexpr std::size_t block = kernels::summary_block, panels = block / kernels::panel_rows;
+        const std::size_t tokens = x.rows(), count = summary_blocks();
+        context.count_bytes(bytes());
+        scratch_frame frame(context.scratch());
+        kernels::quantized_rows rounded = rounded_rows(frame, x);
+        const std::span<kernels::logit_summary> blocks = frame.take<kernels::logit_summary>(tokens * count);
+        const auto here = [](std::size_t rows, auto body) { body(std::size_t{0}, rows); };
+        const auto input = kernels::prepare(weight_, x, rounded, here);
+        parallel_for(context.threads(), count, 1 + products_worth_a_piece / (block * in() * tokens + 1),
+                     [&](std::size_t, std::size_t begin, std::size_t end) {
+                         alignas(64) float values[block * MaxRows];
+                         for (std::size_t b = begin; b < end; ++b) {
+                             const std::size_t first = b * block, rows = std::min(block, this->out() - first);
+                             kernels::multiply(weight_, input, in_, bias_.data(), {values, tokens, rows}, b * panels,
+                                               std::min((b + 1) * panels, weight_.panels()), default_arch{}, first);
+                             for (std::size_t i = 0; i < tokens; ++i) {
+                                 f(values + i * rows, rows);
+                                 blocks[i * count + b] = kernels::summarize_block(values + i * rows, rows, first);
+                             }
+                         }
+                     });
+        for (std::size_t i = 0; i < tokens; ++i) out[i] = kernels::merge(blocks.subspan(i * count, count));
+    }
     [[nodiscard]] std::size_t summary_blocks() const noexcept {
         return (out() + kernels::summary_block - 1) / kernels::summary_block;
     }

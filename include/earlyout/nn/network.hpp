@@ -4,6 +4,7 @@
 
 #include <earlyout/core/shape.hpp>
 #include <earlyout/core/token.hpp>
+#include <earlyout/kernels/logit_summary.hpp>
 #include <earlyout/nn/run_context.hpp>
 
 #include <concepts>
@@ -19,7 +20,8 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 template <class N>
 concept network = requires(const N& n, typename N::output_matrix& gathered, token_id id, std::size_t size, float* row,
                            matrix_view<const float> rows, matrix_view<float> logits,
-                           std::span<const layer_token> tokens, std::span<const token_id> ids, run_context& context) {
+                           std::span<kernels::logit_summary> summaries, std::span<const layer_token> tokens,
+                           std::span<const token_id> ids, run_context& context) {
     { n.shape() } -> std::convertible_to<const model_shape&>;
     /// Sets row: [d_model] to the embedding of a token at a position.
     n.embed(id, size, row);
@@ -29,7 +31,8 @@ concept network = requires(const N& n, typename N::output_matrix& gathered, toke
     n.update_kv_only(size, size, tokens, context);
     /// Computes logits. rows: [n, d_model], logits: [n, vocab]
     n.logits(rows, logits, context);
-    n.logit_summary(static_cast<const float*>(row), context);
+    /// Summarises the logits of each row, [n], without storing them.
+    n.logit_summaries(rows, summaries, context);
     /// Copies rows of the output matrix, and computes logits from the copies alone.
     { n.allocate_output_rows(size) } -> std::same_as<typename N::output_matrix>;
     n.gather_output_rows(ids, gathered, context);
