@@ -20,6 +20,7 @@ struct token_event {
     std::string_view piece;
     float log_probability = 0.0f;  ///< of this token under the exit's distribution, before sampling filters
     std::size_t exit_layer = 0;    ///< layers that ran for it
+    bool drafted = false;          ///< proposed by a drafter and verified in a block
 };
 
 /// A callback's return value.

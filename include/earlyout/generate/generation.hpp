@@ -32,6 +32,7 @@ struct prediction {
     std::size_t exit_layer = 0;  ///< layers that ran
     token_id token = 0;          ///< sampled; at a stop the exit's arg-max, if the options request it
     float log_probability = 0.0f;
+    bool drafted = false;  ///< a drafter proposed this token and the model produced it
 };
 
 /// Counted by steps in addition to the context's work.

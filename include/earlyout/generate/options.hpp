@@ -50,7 +50,8 @@ struct generate_options {
     /// Changes logits before anything reads them, at exits too: adds a bias, forbids tokens (-infinity), follows a
     /// grammar. Called with the ids so far, the prompt's included, and the logits, [vocab]. Must not throw.
     std::function<void(std::span<const token_id> ids, std::span<float> logits)> on_logits{};
-    /// Called after each layer with the tokens that ran through it and their hidden states after it. Must not throw.
+    /// Called after each layer with the tokens that ran through it and their hidden states after it. Nothing is drafted
+    /// while it is set. Must not throw.
     std::function<void(std::size_t layer, std::span<const layer_token> tokens)> after_layer{};
 
     /// Drop the start of a prompt that is longer than the capacity, instead of refusing it, such that `max_new_tokens`,
@@ -66,6 +67,15 @@ struct generate_options {
     return capacity + 1 - std::clamp<std::size_t>(o.max_new_tokens, 1, std::max<std::size_t>(1, capacity / 4));
 }
 
+/// How a session with a drafter drafts.
+struct draft_options {
+    std::size_t max_tokens =
+        15;  ///< of one draft, at most draft::max_size; the planner drafts fewer where that is faster
+    /// c(1), c(2), ...: cost of a block of 1, 2, ... tokens, the last also of larger ones; empty: measured as blocks
+    /// run
+    std::vector<double> block_costs{};
+};
+
 /// Resources a session uses: memory, threads, KV format.
 struct session_options {
     std::size_t capacity = 0;         ///< max tokens of prompt and completion; 0: the model's context, at most 4096
@@ -74,6 +84,7 @@ struct session_options {
     std::size_t block = 128;          ///< max tokens that run through a layer together
     kv_format kv{};                   ///< of keys and values, rounded: f16{}, bf16{} half the bytes, int8{} a quarter
     executor* run_on = nullptr;       ///< external threads to use instead; must outlive the session
+    draft_options drafts{};           ///< for a session with a drafter
 };
 
 /// @throws error (invalid_argument) naming the option

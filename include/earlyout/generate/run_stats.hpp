@@ -2,13 +2,17 @@
 #ifndef EARLYOUT_GENERATE_RUN_STATS_HPP
 #define EARLYOUT_GENERATE_RUN_STATS_HPP
 
+#include <earlyout/generate/drafts/drafting.hpp>
 #include <earlyout/generate/generation.hpp>
 #include <earlyout/nn/run_context.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <numeric>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
@@ -34,6 +38,18 @@ struct run_stats {
     double decode_seconds = 0.0;              ///< from then on
     double gate_seconds = 0.0;                ///< within the two, including logits computed for a gate
     double head_seconds = 0.0;                ///< within the two: all logits
+
+    /// Tokens that one drafter of a session proposed.
+    struct drafter_count {
+        std::string name;
+        std::uint64_t drafted = 0;
+        std::uint64_t accepted = 0;
+    };
+    std::uint64_t draft_rounds = 0;  ///< blocks that verified drafted tokens
+    std::uint64_t drafted = 0;       ///< tokens in them that were drafted
+    std::uint64_t accepted = 0;      ///< of these, produced by the model
+    double draft_seconds = 0.0;      ///< within decode_seconds: in drafters
+    std::vector<drafter_count> by_drafter;
 
     /// Returns the predictions made: new tokens, and the one that a stop withheld.
     [[nodiscard]] std::size_t predictions() const noexcept {
@@ -74,6 +90,17 @@ struct run_stats {
     stats.gate_seconds = counts.gate_seconds;
     stats.head_seconds = counts.head_seconds;
     return stats;
+}
+
+/// Adds what was drafted to the statistics of a completion.
+inline void add_drafts(run_stats& stats, const draft_counts& counts, std::span<const std::string_view> names) {
+    stats.draft_rounds = counts.rounds;
+    stats.drafted = counts.drafted;
+    stats.accepted = counts.accepted;
+    stats.draft_seconds = counts.seconds;
+    for (std::size_t i = 0; i < std::min(names.size(), counts.drafted_by.size()); ++i) {
+        stats.by_drafter.push_back({std::string(names[i]), counts.drafted_by[i], counts.accepted_by[i]});
+    }
 }
 
 }}  // namespace earlyout::EARLYOUT_ABI

@@ -5,12 +5,16 @@
 #include <earlyout/core/error.hpp>
 #include <earlyout/core/token.hpp>
 #include <earlyout/exit/exit_head.hpp>
+#include <earlyout/generate/drafts/drafter.hpp>
+#include <earlyout/generate/drafts/no_drafts.hpp>
+#include <earlyout/generate/draw_token.hpp>
 #include <earlyout/generate/generation.hpp>
 #include <earlyout/generate/options.hpp>
 #include <earlyout/generate/prompt.hpp>
 #include <earlyout/generate/run_stats.hpp>
 #include <earlyout/generate/session_executors.hpp>
 #include <earlyout/generate/steps/early_exit.hpp>
+#include <earlyout/generate/steps/speculative.hpp>
 #include <earlyout/nn/network.hpp>
 #include <earlyout/nn/run_context.hpp>
 
@@ -19,6 +23,7 @@
 #include <cstddef>
 #include <optional>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -26,20 +31,24 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// One sequence on a run_context of its own: prompt, predictions, rollback and statistics. It handles token ids only;
 /// session adds text.
-template <network Network, class Policy>
+template <network Network, class Policy, drafter Drafter = no_drafts>
 class runner {
-    using generation_type = generation<Network, Policy>;
+    /// Without a drafter there is nothing of drafting in a program.
+    static constexpr bool may_draft = !std::is_same_v<Drafter, no_drafts>;
+    using generation_type =
+        std::conditional_t<may_draft, drafted_generation<Network, Policy, Drafter>, generation<Network, Policy>>;
     using gate_state = typename Policy::plan_type::sequence_state;
     using clock = std::chrono::steady_clock;
 
 public:
     /// Allocates everything that completions need.
     /// @throws error when the policy does not fit the network
-    runner(const Network& network, Policy policy, std::size_t capacity, const session_options& options)
+    runner(const Network& network, Policy policy, Drafter drafter, std::size_t capacity, const session_options& options)
         : network_(&network),
           policy_(checked(std::move(policy), network)),
+          drafter_(std::move(drafter)),
           executors_(options),
-          generation_(network, policy_, capacity, options.kv),
+          generation_(make_generation(capacity, options)),
           context_(network, checked_block(options), executors_.widest(),
                    head_scratch_bytes(policy_.head, checked_block(options))) {
         ids_.reserve(capacity + 1);
@@ -57,7 +66,7 @@ public:
         generation_.gates.sequence = gates;
         generation_.counts = {};
         generation_.signals.start_completion(prompt.size());
-        generation_.signals.use_summaries(step().summarized(generation_));
+        generation_.signals.use_summaries(needs_argmax_alone<Network>(policy_, generation_.options));
         generation_.signals.use_shortlist(!generation_.options.on_logits);
         ids_.clear();
         exit_layers_.clear();
@@ -66,7 +75,8 @@ public:
         stats_ = {};
         stats_.prompt_tokens = prompt.size();
         stats_.reused_tokens = reusable_prefix(generation_.tokens, prompt);
-        generation_.tokens.rollback(stats_.reused_tokens);
+        roll_back_tokens(stats_.reused_tokens);
+        if constexpr (may_draft) generation_.drafts.counts = {};
         for (const token_id id : prompt.subspan(stats_.reused_tokens)) generation_.tokens.push(*network_, id);
         predict_from_prompt();
     }
@@ -103,18 +113,24 @@ public:
         exit_layers_.resize(count);
         log_probabilities_.resize(count);
         stats_.stop_layer = 0;
-        sequence& tokens = generation_.tokens;
-        if (count != 0) return tokens.rollback(prompt_size_ + count - 1);
-        const token_id last = tokens.ids()[prompt_size_ - 1];
-        tokens.rollback(prompt_size_ - 1);
-        tokens.push(*network_, last);
+        if (count != 0) return roll_back_tokens(prompt_size_ + count - 1);
+        const token_id last = tokens().ids()[prompt_size_ - 1];
+        roll_back_tokens(prompt_size_ - 1);
+        generation_.tokens.push(*network_, last);
         predict_from_prompt();
+    }
+    /// Removes tokens that were accepted after the last one that next() returned.
+    void discard_unread() {
+        if (!ids_.empty()) roll_back_tokens(prompt_size_ + ids_.size() - 1);
+        generation_.accepted.clear();
     }
 
     /// Returns true once a completion has begun.
     [[nodiscard]] bool has_started() const noexcept { return prompt_size_ != 0; }
-    /// Returns true when no position is left for another token.
-    [[nodiscard]] bool is_full() const noexcept { return tokens().size() == tokens().capacity(); }
+    /// Returns true when no position is left for a token after the last one that next() returned.
+    [[nodiscard]] bool is_full() const noexcept {
+        return prompt_size_ + std::max<std::size_t>(ids_.size(), 1) - 1 == tokens().capacity();
+    }
     [[nodiscard]] const generate_options& options() const noexcept { return generation_.options; }
     [[nodiscard]] const sequence& tokens() const noexcept { return generation_.tokens; }
     [[nodiscard]] const prediction& last() const noexcept { return last_; }
@@ -122,8 +138,10 @@ public:
     [[nodiscard]] const std::vector<std::size_t>& exit_layers() const noexcept { return exit_layers_; }
     [[nodiscard]] const std::vector<float>& log_probabilities() const noexcept { return log_probabilities_; }
     [[nodiscard]] run_stats stats() const {
-        return complete_stats(stats_, generation_.counts, exit_layers_, network_->shape().layers,
-                              options().emit_at_stop);
+        run_stats made =
+            complete_stats(stats_, generation_.counts, exit_layers_, network_->shape().layers, options().emit_at_stop);
+        if constexpr (may_draft) add_drafts(made, generation_.drafts.counts, drafter_names(drafter_));
+        return made;
     }
 
 private:
@@ -136,7 +154,17 @@ private:
         if (options.block == 0) fail(errc::invalid_argument, "block: expected at least 1 token, found 0");
         return options.block;
     }
-    [[nodiscard]] early_exit<Network, Policy> step() const noexcept { return {*network_, policy_}; }
+    generation_type make_generation(std::size_t capacity, const session_options& options) const {
+        if constexpr (may_draft) {
+            return {*network_, policy_, drafter_, capacity, options.kv, options.block, options.drafts};
+        } else {
+            return {*network_, policy_, capacity, options.kv};
+        }
+    }
+    void roll_back_tokens(std::size_t position) {
+        generation_.tokens.rollback(position);
+        if constexpr (may_draft) generation_.drafts.rollback(drafter_, position);
+    }
 
     void predict_from_prompt() {
         generation_.is_prompt = true;
@@ -150,10 +178,27 @@ private:
         context_.run_on(on);
         const auto& after_layer = options().after_layer;
         context_.observe_layers(after_layer ? std::optional<layer_observer>(after_layer) : std::nullopt);
-        generation_type* sequences[] = {&generation_};
-        step().predict(context_, sequences);
+        run_step();
         work = work + (context_.work() - before);
         seconds += std::chrono::duration<double>(clock::now() - begun).count();
+    }
+
+    void run_step() {
+        if constexpr (may_draft) {
+            // Exits decide token by token, and an observer of layers would see tokens that are not accepted.
+            if (!policy_.plan.next_exit(0)) {
+                const std::size_t left = options().max_new_tokens - std::min(options().max_new_tokens, ids_.size());
+                generation_.drafts.limit = options().after_layer || left == 0 ? 0 : left - 1;
+                generation_type* sequences[] = {&generation_};
+                speculative<Network, Policy, Drafter>(*network_, policy_, drafter_).predict(context_, sequences);
+                for (std::size_t i = 1; i < generation_.accepted.size(); ++i) {
+                    gates_before_[ids_.size() + i] = generation_.gates.sequence;
+                }
+                return;
+            }
+        }
+        generation<Network, Policy>* sequences[] = {&generation_};
+        early_exit<Network, Policy>(*network_, policy_).predict(context_, sequences);
     }
 
     /// Returns the generated tokens that exited early since the last prediction at full depth. Derived from their
@@ -166,6 +211,7 @@ private:
 
     const Network* network_;
     Policy policy_;
+    [[no_unique_address]] Drafter drafter_;
     session_executors executors_;
     generation_type generation_;
     run_context context_;

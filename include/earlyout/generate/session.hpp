@@ -6,6 +6,8 @@
 #include <earlyout/exit/exit_policy.hpp>
 #include <earlyout/generate/completion.hpp>
 #include <earlyout/generate/detail/text_stream.hpp>
+#include <earlyout/generate/drafts/drafter.hpp>
+#include <earlyout/generate/drafts/no_drafts.hpp>
 #include <earlyout/generate/events.hpp>
 #include <earlyout/generate/finish.hpp>
 #include <earlyout/generate/model.hpp>
@@ -37,13 +39,18 @@ inline constexpr auto proceed_always = [](const token_event&) noexcept { return 
 ///
 /// A prompt that shares a prefix with the tokens it holds continues from there, with the same output as in a fresh
 /// session.
-template <model Model, class Policy = decltype(full_depth())>
+///
+/// With a drafter, `session{model, full_depth(), suffix_drafts{}}`, tokens are drafted and verified in blocks: the
+/// completion is the same, bit for bit. Where the policy has exits, nothing is drafted.
+template <model Model, class Policy = decltype(full_depth()), class Drafter = no_drafts>
 class session {
     static_assert(detail::is_exit_policy<Policy>,
                   "earlyout: a session takes a model and an exit_policy, as in session{model, exit_policy{plan, "
                   "shared_head{}, propagate{}}}");
 
-    using runner_type = runner<network_type_of<Model>, Policy>;
+    static_assert((explain_drafter<Drafter>(), true));
+
+    using runner_type = runner<network_type_of<Model>, Policy, Drafter>;
 
     static_assert(detail::exits_exist<network_type_of<Model>, Policy>,
                   "earlyout: the exit plan has an exit after a layer that the model does not have");
@@ -51,9 +58,11 @@ class session {
 public:
     /// @param model must outlive the session
     /// @throws error when the policy does not fit the model, or the options exceed what it or the system supports
-    explicit session(const Model& model, Policy policy = full_depth(), const session_options& options = {}) try
+    explicit session(const Model& model, Policy policy = full_depth(), const session_options& options = {})
+        : session(model, std::move(policy), Drafter{}, options) {}
+    session(const Model& model, Policy policy, Drafter drafter, const session_options& options = {}) try
         : model_(&model),
-          runner_(network_of(model), std::move(policy), resolved_capacity(model, options), options),
+          runner_(network_of(model), std::move(policy), std::move(drafter), resolved_capacity(model, options), options),
           text_(model, capacity()) {
     } catch (const std::bad_alloc&) {
         refuse_memory(model, options);
@@ -138,7 +147,8 @@ public:
                            .index = ids().size() - 1,
                            .piece = show(*made),
                            .log_probability = made->log_probability,
-                           .exit_layer = made->exit_layer};
+                           .exit_layer = made->exit_layer,
+                           .drafted = made->drafted};
     }
 
     /// Returns why the completion ended; nothing while it is running.
@@ -196,6 +206,7 @@ private:
     }
     std::optional<token_event> finish(earlyout::finish_reason reason) noexcept {
         finished_ = reason;
+        runner_.discard_unread();
         text_.end();
         return std::nullopt;
     }
@@ -217,6 +228,10 @@ template <class Model, class Policy>
 session(const Model&, Policy) -> session<Model, Policy>;
 template <class Model, class Policy>
 session(const Model&, Policy, session_options) -> session<Model, Policy>;
+template <class Model, class Policy, class Drafter>
+session(const Model&, Policy, Drafter) -> session<Model, Policy, Drafter>;
+template <class Model, class Policy, class Drafter>
+session(const Model&, Policy, Drafter, session_options) -> session<Model, Policy, Drafter>;
 
 }}  // namespace earlyout::EARLYOUT_ABI
 

@@ -4,6 +4,7 @@
 
 #include <earlyout/exit/decision.hpp>
 #include <earlyout/exit/exit_policy.hpp>
+#include <earlyout/generate/draw_token.hpp>
 #include <earlyout/generate/exit_logits.hpp>
 #include <earlyout/generate/generation.hpp>
 #include <earlyout/generate/pending.hpp>
@@ -11,9 +12,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
-#include <optional>
 #include <span>
-#include <utility>
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
@@ -71,7 +70,7 @@ public:
                 }
 
                 // Sample the next token from this exit's logits.
-                g.accepted.push_back(draw(g, decided, depth));
+                g.accepted.push_back(draw_token(*policy_, g, decided, network_->shape().layers));
                 return true;
             });
         }
@@ -99,46 +98,6 @@ private:
         g.counts.gate_seconds += std::chrono::duration<double>(clock::now() - begun).count();
         ++g.counts.gate_evaluations;
         return decided;
-    }
-
-    [[nodiscard]] prediction draw(generation_type& g, decision decided, std::size_t layer) const {
-        prediction made{.result = prediction::outcome::token, .exit_layer = layer};
-        if (decided == decision::stop) made.result = prediction::outcome::stopped;
-        if (decided == decision::spent) made.result = prediction::outcome::budget_spent;
-        const bool stopped = made.result != prediction::outcome::token;
-        if (!g.signals.computed_are_numbers()) {
-            made.result = prediction::outcome::not_a_number;
-            return made;
-        }
-        if (stopped && !g.options.emit_at_stop) return made;
-        const bool takes_argmax = sampler::takes_argmax(g.options);
-        if (!takes_argmax || !(summarized(g) || uses_shortlist(layer))) (void)g.signals.logits();
-        if (!g.signals.are_numbers()) {
-            made.result = prediction::outcome::not_a_number;
-            return made;
-        }
-        made.token = stopped || takes_argmax
-                         ? g.signals.argmax()
-                         : g.sample(g.signals.logits(), g.tokens.ids(), g.options, g.signals.new_tokens());
-        made.log_probability = g.signals.log_probability(made.token);
-        return made;
-    }
-
-public:
-    /// Returns true if the most likely token is all that is needed of an exit's logits, so that none are stored.
-    [[nodiscard]] bool summarized(const generation_type& g) const noexcept {
-        const signal_set read = policy_->plan.signals();
-        return exit_logits<Network, Policy>::summarizes(*policy_) && sampler::takes_argmax(g.options) &&
-               !g.options.on_logits && !read.contains(signal::logits) && !read.contains(signal::entropy) &&
-               !read.contains(signal::divergence);
-    }
-
-private:
-    /// Returns true if a token may be sampled from the shortlist's logits at a later exit.
-    [[nodiscard]] bool uses_shortlist(std::size_t layer) const noexcept {
-        const shortlist_use used = shortlist_of(policy_->head);
-        if (used.tokens == 0) return false;
-        return layer < network_->shape().layers || used.reach == shortlist_reach::full_depth;
     }
 
     const Network* network_;

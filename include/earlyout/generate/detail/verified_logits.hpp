@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_GENERATE_DETAIL_VERIFIED_LOGITS_HPP
+#define EARLYOUT_GENERATE_DETAIL_VERIFIED_LOGITS_HPP
+
+#include <earlyout/exit/exit_head.hpp>
+#include <earlyout/exit/logit_source.hpp>
+#include <earlyout/generate/draw_token.hpp>
+#include <earlyout/generate/generation.hpp>
+#include <earlyout/nn/run_context.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <span>
+
+namespace earlyout { inline namespace EARLYOUT_ABI { namespace detail {
+
+/// The logits after the last layer of consecutive tokens, computed together and then read token by token.
+template <network Network, class Policy>
+class verified_logits final : public logit_source {
+public:
+    using generation_type = generation<Network, Policy>;
+
+    /// Computes the logits of the tokens from `first` on, or summaries where no more is needed.
+    /// @param summaries one for each token
+    /// @param logits    room for [tokens, vocab]
+    verified_logits(const Network& network, const Policy& policy, generation_type& of, std::size_t first,
+                    std::span<kernels::logit_summary> summaries, std::span<float> logits, run_context& context)
+        : of_(&of),
+          summaries_(summaries),
+          logits_{logits.data(), summaries.size(), network.shape().vocab},
+          is_summarized_(needs_argmax_alone<Network>(policy, of.options)) {
+        const auto begun = std::chrono::steady_clock::now();
+        const std::size_t layers = network.shape().layers;
+        const matrix_view<const float> hidden{of.tokens.hidden_state(first).data(), summaries.size(),
+                                              network.shape().d_model};
+        if (is_summarized_) {
+            policy.head(layers, hidden, matrix_view<float>{nullptr, summaries.size(), 0},
+                        lm_head([&](matrix_view<const float> rows,
+                                    matrix_view<float>) { network.logit_summaries(rows, summaries, context); },
+                                context));
+        } else {
+            policy.head(layers, hidden, logits_,
+                        lm_head([&](matrix_view<const float> rows,
+                                    matrix_view<float> out) { network.logits(rows, out, context); },
+                                context));
+        }
+        of.counts.head_evaluations += summaries.size();
+        of.counts.head_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+    }
+
+    /// Selects a token by its number in the block.
+    void select(std::size_t row) noexcept { row_ = row; }
+
+    void logits(std::size_t, std::span<const float>, std::span<float> out) override {
+        std::ranges::copy(logits_[row_], out.begin());
+        if (of_->options.on_logits) of_->options.on_logits(of_->tokens.ids().first(of_->signals.position() + 1), out);
+    }
+    kernels::logit_summary summary(std::size_t, std::span<const float>) override { return summaries_[row_]; }
+    // A shortlist follows a gate's evaluation at an earlier exit; blocks are verified without one.
+    void set_shortlist(std::span<const token_id>) override {}
+    void shortlist_logits(std::size_t, std::span<const float>, std::span<float>) override {}
+
+private:
+    generation_type* of_;
+    std::span<kernels::logit_summary> summaries_;
+    matrix_view<float> logits_;
+    bool is_summarized_;
+    std::size_t row_ = 0;
+};
+
+}}}  // namespace earlyout::EARLYOUT_ABI::detail
+
+#endif

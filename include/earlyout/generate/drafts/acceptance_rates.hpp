@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_GENERATE_DRAFTS_ACCEPTANCE_RATES_HPP
+#define EARLYOUT_GENERATE_DRAFTS_ACCEPTANCE_RATES_HPP
+
+#include <earlyout/generate/drafts/draft.hpp>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <span>
+
+namespace earlyout { inline namespace EARLYOUT_ABI {
+
+/// How often drafts are accepted relative to the probabilities that their drafters state, by drafter and by how many
+/// tokens the draft was found by: running averages that scale the probabilities of later drafts.
+class acceptance_rates {
+public:
+    /// Drafters that are told apart; further ones share the last place.
+    static constexpr std::size_t max_drafters = 8;
+
+    /// Returns the probability that a draft's token `index` is accepted if those before it are.
+    [[nodiscard]] float probability(const draft& of, std::size_t index) const noexcept {
+        const rate& r = rates_[place(of, index)];
+        const float stated = of.probabilities()[index];
+        return std::clamp(stated * (r.accepted + prior_weight * prior_share) / (r.stated + prior_weight), 0.0f, 0.995f);
+    }
+
+    /// Records a draft whose first `accepted` tokens were produced by the model, and that the next one was not if
+    /// `is_refuted`.
+    void learn(const draft& of, std::size_t accepted, bool is_refuted) noexcept {
+        for (std::size_t i = 0; i < std::min(accepted, of.size()); ++i) update(of, i, true);
+        if (is_refuted && accepted < of.size()) update(of, accepted, false);
+    }
+
+private:
+    /// Before anything is known, drafters are believed by this much: they overestimate more often than not.
+    static constexpr float prior_share = 0.75f, prior_weight = 2.0f;
+    static constexpr float decay = 0.97f;
+    static constexpr std::size_t matches = 7;  // unknown or 1, 2-3, 4-7, ... 64 tokens
+
+    struct rate {
+        float accepted = 0.0f;
+        float stated = 0.0f;
+    };
+
+    [[nodiscard]] static std::size_t place(const draft& of, std::size_t index) noexcept {
+        const std::size_t match = std::min<std::size_t>(std::bit_width(std::max<std::size_t>(of.match(), 1)), matches);
+        return (std::min(of.origin(), max_drafters - 1) * matches + match - 1) * 2 + (index == 0 ? 0 : 1);
+    }
+    void update(const draft& of, std::size_t index, bool was_accepted) noexcept {
+        rate& r = rates_[place(of, index)];
+        r.accepted = decay * r.accepted + (was_accepted ? 1.0f : 0.0f);
+        r.stated = decay * r.stated + of.probabilities()[index];
+    }
+
+    std::array<rate, max_drafters * matches * 2> rates_{};
+};
+
+}}  // namespace earlyout::EARLYOUT_ABI
+
+#endif
