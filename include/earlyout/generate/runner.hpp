@@ -183,11 +183,15 @@ private:
         seconds += std::chrono::duration<double>(clock::now() - begun).count();
     }
 
+    /// Returns true if tokens are verified at full depth: the policy has no exits, or they serve the drafter.
+    [[nodiscard]] bool verifies_drafts() const noexcept {
+        return !proposes_nothing(drafter_) && (!policy_.plan.next_exit(0) || uses_exits(drafter_));
+    }
     void run_step() {
         if constexpr (may_draft) {
-            // Exits decide token by token, and an observer of layers would see tokens that are not accepted.
-            if (!policy_.plan.next_exit(0)) {
+            if (verifies_drafts()) {
                 const std::size_t left = options().max_new_tokens - std::min(options().max_new_tokens, ids_.size());
+                // An observer of layers would see tokens that are not accepted.
                 generation_.drafts.limit = options().after_layer || left == 0 ? 0 : left - 1;
                 generation_type* sequences[] = {&generation_};
                 speculative<Network, Policy, Drafter>(*network_, policy_, drafter_).predict(context_, sequences);

@@ -26,6 +26,12 @@ public:
         return std::clamp(stated * (r.accepted + prior_weight * prior_share) / (r.stated + prior_weight), 0.0f, 0.995f);
     }
 
+    /// Returns the probability that the drafter states on average; 1 before it has stated any.
+    [[nodiscard]] float mean_stated(const draft& of, std::size_t index) const noexcept {
+        const rate& r = rates_[place(of, index)];
+        return r.count > 0.0f ? r.stated / r.count : 1.0f;
+    }
+
     /// Records a draft whose first `accepted` tokens were produced by the model, and that the next one was not if
     /// `is_refuted`.
     void learn(const draft& of, std::size_t accepted, bool is_refuted) noexcept {
@@ -42,6 +48,7 @@ private:
     struct rate {
         float accepted = 0.0f;
         float stated = 0.0f;
+        float count = 0.0f;
     };
 
     [[nodiscard]] static std::size_t place(const draft& of, std::size_t index) noexcept {
@@ -52,6 +59,7 @@ private:
         rate& r = rates_[place(of, index)];
         r.accepted = decay * r.accepted + (was_accepted ? 1.0f : 0.0f);
         r.stated = decay * r.stated + of.probabilities()[index];
+        r.count = decay * r.count + 1.0f;
     }
 
     std::array<rate, max_drafters * matches * 2> rates_{};

@@ -14,22 +14,25 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
-/// What it costs to run a block of m tokens through the model, in units of one token: c(m). Measured as blocks run, and
-/// averaged over the recent ones, since it changes with the context and with what else the machine does; or given.
+/// Seconds that a block of m tokens takes. Measured as blocks run, and averaged over the recent ones, since they change
+/// with the context and with what else the machine does; or given, in any unit.
 class block_costs {
 public:
     static constexpr std::size_t max_tokens = draft::max_size + 1;
+    /// On CPUs with integer dot products a further token costs a tenth to a quarter of the first, on others up to 0.8.
+    static constexpr double usual_slope = 1.0 / 3.0;
 
-    block_costs() = default;
-    /// Uses these costs and measures nothing: costs[m - 1] = c(m), the last also for larger blocks.
+    /// @param given seconds of 1, 2, ... tokens, the last also of larger blocks; empty: measured
+    /// @param slope what each further token costs relative to the first, assumed until it is measured
     /// @throws error (invalid_argument) for a cost that is not a positive number
-    explicit block_costs(std::span<const double> costs) : is_given_(!costs.empty()) {
+    explicit block_costs(std::span<const double> given = {}, double slope = usual_slope)
+        : is_given_(!given.empty()), slope_(slope) {
         for (std::size_t m = 1; m <= max_tokens && is_given_; ++m) {
-            const double cost = costs[std::min(m, costs.size()) - 1];
+            const double cost = given[std::min(m, given.size()) - 1];
             if (!std::isfinite(cost) || cost <= 0.0) {
                 fail(errc::invalid_argument, "block costs: expected numbers > 0, found ", cost, " for ", m, " tokens");
             }
-            blocks_[m - 1].mean = cost;
+            blocks_[m - 1] = {.mean = cost, .count = 1, .last = 0};
         }
     }
 
@@ -37,6 +40,7 @@ public:
     void observe(std::size_t m, double seconds) noexcept {
         if (is_given_ || m == 0 || m > max_tokens || !(seconds > 0.0)) return;
         ++now_;
+        measured_ = true;
         block& b = blocks_[m - 1];
         // A block that was interrupted says nothing about the model.
         if (b.count >= 4) seconds = std::min(seconds, 2.0 * b.mean);
@@ -45,15 +49,23 @@ public:
         b.last = now_;
     }
 
-    /// Returns c(m) by what is known: the block's own mean, drawn towards what its neighbours suggest when it has not
-    /// run lately, so that one slow block is not remembered forever. m: 1 .. max_tokens
-    [[nodiscard]] double operator()(std::size_t m) const noexcept {
-        if (is_given_) return blocks_[m - 1].mean / blocks_[0].mean;
-        const double one = seconds(1);
-        return one > 0.0 ? std::max(1.0, seconds(m) / one) : prior(m);
+    /// Records a block elsewhere: what was measured here is that much older.
+    void age() noexcept { ++now_; }
+    /// Returns true when anything was measured or given.
+    [[nodiscard]] bool is_measured() const noexcept { return is_given_ || measured_; }
+    /// Returns the block's own mean, drawn towards what its neighbours suggest when it has not run lately, so that one
+    /// slow block is not remembered forever; 0 when nothing was measured. m: 1 .. max_tokens
+    [[nodiscard]] double seconds(std::size_t m) const noexcept {
+        const block& own = blocks_[m - 1];
+        if (is_given_) return own.mean;
+        const double others = suggested(m);
+        if (own.count == 0) return others;
+        if (others == 0.0) return own.mean;
+        const double weight = std::exp2(-static_cast<double>(now_ - own.last) / half_life);
+        return weight * own.mean + (1.0 - weight) * others;
     }
-    /// Returns the measured seconds of one token; 0 before any was measured.
-    [[nodiscard]] double seconds_of_one() const noexcept { return is_given_ ? 0.0 : seconds(1); }
+    /// Returns the cost of m tokens relative to one that is assumed until it is measured.
+    [[nodiscard]] double prior(std::size_t m) const noexcept { return 1.0 + slope_ * (static_cast<double>(m) - 1.0); }
 
 private:
     /// Blocks that an average remembers.
@@ -67,18 +79,6 @@ private:
         std::uint64_t last = 0;
     };
 
-    /// Assumed before anything was measured: each further token costs a third of the first one. On CPUs with integer
-    /// dot products it is a tenth to a quarter, on others up to 0.8.
-    [[nodiscard]] static double prior(std::size_t m) noexcept { return 1.0 + (static_cast<double>(m) - 1.0) / 3.0; }
-
-    [[nodiscard]] double seconds(std::size_t m) const noexcept {
-        const block& own = blocks_[m - 1];
-        const double others = suggested(m);
-        if (own.count == 0) return others;
-        if (others == 0.0) return own.mean;
-        const double weight = std::exp2(-static_cast<double>(now_ - own.last) / half_life);
-        return weight * own.mean + (1.0 - weight) * others;
-    }
     /// Interpolates between the nearest blocks that ran; beyond them, follows the prior's slope.
     [[nodiscard]] double suggested(std::size_t m) const noexcept {
         std::size_t below = m - 1, above = m + 1;
@@ -95,6 +95,8 @@ private:
     }
 
     bool is_given_ = false;
+    double slope_ = usual_slope;
+    bool measured_ = false;
     std::uint64_t now_ = 0;
     std::array<block, max_tokens> blocks_{};
 };

@@ -32,7 +32,7 @@ public:
     }
     /// Keeps the first `size` tokens.
     void truncate(std::size_t size) noexcept { size_ = std::min(size_, size); }
-    void clear() noexcept { size_ = match_ = origin_ = 0; }
+    void clear() noexcept { size_ = match_ = origin_ = layers_ = 0; }
 
     [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
     [[nodiscard]] bool is_full() const noexcept { return size_ == limit_; }
@@ -56,6 +56,9 @@ public:
     /// Returns the index of the drafter that proposed it, in the order of drafter_names().
     [[nodiscard]] std::size_t origin() const noexcept { return origin_; }
     void set_origin(std::size_t drafter) noexcept { origin_ = drafter; }
+    /// Returns how many of the model's layers ran to draft each token; 0: none.
+    [[nodiscard]] std::size_t layers() const noexcept { return layers_; }
+    void set_layers(std::size_t layers) noexcept { layers_ = layers; }
 
 private:
     std::array<token_id, max_size> ids_{};
@@ -64,6 +67,7 @@ private:
     std::size_t size_ = 0;
     std::size_t match_ = 0;
     std::size_t origin_ = 0;
+    std::size_t layers_ = 0;
 };
 
 }}  // namespace earlyout::EARLYOUT_ABI

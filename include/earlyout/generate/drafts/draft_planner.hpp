@@ -17,12 +17,19 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 ///
 ///     max over k of (1 + p1 + p1 p2 + ... + p1...pk) / c(k + 1)
 ///
-/// with the probabilities as measured for the drafter, and c(m) the cost of a block of m tokens. Where drafts have not
-/// helped for a while, it looks less often whether they would. It decides how fast tokens are produced, never which.
+/// with the probabilities as measured for the drafter, and c(m) the cost of a block of m tokens, the drafting included.
+/// Where drafts have not helped for a while, it looks less often whether they would. It decides how fast tokens are
+/// produced, never which.
 class draft_planner {
 public:
+    /// A length and the expected tokens per second with it, relative to no draft.
+    struct plan {
+        std::size_t length = 0;
+        double gain = 1.0;
+    };
+
     /// @param costs c(1), c(2), ...: see block_costs; empty: measured
-    explicit draft_planner(std::span<const double> costs = {}) : costs_(costs) {}
+    explicit draft_planner(std::span<const double> costs = {}) : costs_(costs), exit_costs_(costs, exit_slope) {}
 
     /// Returns false when no draft is worth proposing this time: drafts were of no use lately.
     [[nodiscard]] bool wants_draft() noexcept {
@@ -34,20 +41,26 @@ public:
         return true;
     }
 
-    /// Returns the number of tokens of a draft to verify.
+    /// Returns the number of tokens of a draft to verify. All of a draft that ran layers: most of its cost is spent.
     [[nodiscard]] std::size_t length(const draft& of) const noexcept {
-        double all = 1.0, tokens = 1.0, best = least_gain;
-        std::size_t length = 0;
-        for (std::size_t k = 1; k <= of.size(); ++k) {
-            all *= static_cast<double>(rates_.probability(of, k - 1));
-            tokens += all;
-            const double gain = tokens / costs_(k + 1);
-            if (gain > best) {
-                best = gain;
-                length = k;
-            }
+        return of.layers() != 0 ? of.size() : best_plan(of).length;
+    }
+    /// Returns the expected tokens per second with a draft, relative to none; 1 if it is better not verified.
+    [[nodiscard]] double gain(const draft& of) const noexcept { return best_plan(of).gain; }
+    /// Returns the length for drafts of a drafter that runs layers, before it has drafted any. Where none is expected
+    /// to help, it tries one token from time to time.
+    /// @param limit max length
+    [[nodiscard]] plan plan_exits(std::size_t origin, std::size_t limit) noexcept {
+        draft expected(limit);
+        expected.set_origin(origin);
+        expected.set_layers(1);
+        for (float stated = 1.0f; !expected.is_full(); expected.push(0, stated)) {
+            stated = rates_.mean_stated(expected, expected.size());
         }
-        return length;
+        const plan made = best_plan(expected);
+        if (made.length != 0) return made;
+        untried_ = untried_ < tokens_between_tries ? untried_ + 1 : 0;
+        return {untried_ == 0 && limit != 0 ? std::size_t{1} : 0, 1.0};
     }
 
     /// Records a proposal: the model produced its first `accepted` tokens, and another one instead of the next if
@@ -61,23 +74,51 @@ public:
             pause_ = std::min(std::max<std::uint32_t>(1, 2 * pause_), max_pause);
         }
     }
-    /// Records the seconds that a block of m tokens took.
-    void observe(std::size_t m, double seconds) noexcept { costs_.observe(m, seconds); }
+    /// Records the seconds that a block of m tokens took, the drafting included.
+    /// @param layers of the draft, as draft::layers()
+    void observe(std::size_t m, std::size_t layers, double seconds) noexcept {
+        // A block of one token has nothing to do with a drafter.
+        const bool of_exits = layers != 0 && m != 1;
+        (of_exits ? exit_costs_ : costs_).observe(m, seconds);
+        (of_exits ? costs_ : exit_costs_).age();
+    }
 
-    [[nodiscard]] const block_costs& costs() const noexcept { return costs_; }
+    /// Returns c(m) for blocks whose draft took no layers, or some.
+    [[nodiscard]] double cost(std::size_t m, std::size_t layers = 0) const noexcept {
+        const block_costs& of = layers == 0 ? costs_ : exit_costs_;
+        const double one = costs_.seconds(1);
+        return one > 0.0 && of.is_measured() ? std::max(1.0, of.seconds(m) / one) : of.prior(m);
+    }
     [[nodiscard]] const acceptance_rates& rates() const noexcept { return rates_; }
 
 private:
     /// A draft is verified if it promises this much more tokens per second: estimates have errors.
     static constexpr double least_gain = 1.02;
+    /// Assumed of each drafted token that ran some layers, before anything was measured.
+    static constexpr double exit_slope = 0.55;
     static constexpr std::uint32_t misses_before_pause = 16;
     static constexpr std::uint32_t max_pause = 8;
+    static constexpr std::uint32_t tokens_between_tries = 64;
+
+    [[nodiscard]] plan best_plan(const draft& of) const noexcept {
+        double all = 1.0, tokens = 1.0;
+        plan best{.length = 0, .gain = least_gain};
+        for (std::size_t k = 1; k <= of.size(); ++k) {
+            all *= static_cast<double>(rates_.probability(of, k - 1));
+            tokens += all;
+            const double gain = tokens / cost(k + 1, of.layers());
+            if (gain > best.gain) best = {k, gain};
+        }
+        return best.length == 0 ? plan{} : best;
+    }
 
     block_costs costs_;
+    block_costs exit_costs_;
     acceptance_rates rates_;
     std::uint32_t misses_ = 0;   ///< proposals in a row whose first token was wrong
     std::uint32_t pause_ = 0;    ///< tokens between two proposals
     std::uint32_t skipped_ = 0;  ///< tokens since the last one
+    std::uint32_t untried_ = 0;  ///< tokens since the last try of a draft at exits
 };
 
 }}  // namespace earlyout::EARLYOUT_ABI

@@ -4,6 +4,7 @@
 
 #include <earlyout/core/token.hpp>
 #include <earlyout/generate/drafts/draft.hpp>
+#include <earlyout/generate/drafts/draft_context.hpp>
 
 #include <concepts>
 #include <cstddef>
@@ -53,21 +54,22 @@ namespace detail {
 template <class D>
 inline constexpr bool keeps_draft_state = !std::is_same_v<drafter_state_of<D>, no_draft_state>;
 
+/// True when a drafter proposes from the ids and these.
+template <class D, class... Further>
+concept proposes_from = requires(const D& d, std::span<const token_id> ids, Further&... further, draft& out) {
+    { d.propose(ids, further..., out) } -> std::same_as<void>;
+};
 template <class D>
 concept proposes_with_state =
-    requires(const D& d, std::span<const token_id> ids, drafter_state_of<D>& state, draft& out) {
-        { d.propose(ids, state, out) } -> std::same_as<void>;
+    proposes_from<D, drafter_state_of<D>> || proposes_from<D, drafter_state_of<D>, draft_context>;
+template <class D>
+concept proposes_without_state = proposes_from<D> || proposes_from<D, draft_context>;
+template <class D>
+concept follows_sequence =
+    requires(const D& d, std::span<const token_id> ids, std::size_t size, drafter_state_of<D>& state) {
+        { d.append(ids, state) } -> std::same_as<void>;
+        { d.rollback(size, state) } -> std::same_as<void>;
     };
-template <class D>
-concept proposes_without_state = requires(const D& d, std::span<const token_id> ids, draft& out) {
-    { d.propose(ids, out) } -> std::same_as<void>;
-};
-template <class D>
-concept follows_sequence = requires(const D& d, std::span<const token_id> ids, std::size_t size,
-                                    drafter_state_of<D>& state) {
-    { d.append(ids, state) } -> std::same_as<void>;
-    { d.rollback(size, state) } -> std::same_as<void>;
-};
 
 }  // namespace detail
 
@@ -80,12 +82,14 @@ concept follows_sequence = requires(const D& d, std::span<const token_id> ids, s
 ///         }
 ///     };
 ///
-/// `ids` are the tokens so far, at least one. With `struct state`, which is then the parameter before `out`, it also has
+/// `ids` are the tokens so far, at least one. With `struct state`, which is then the parameter before `out`, it also
+/// has
 ///
 ///     void append(std::span<const token_id> ids, state&) const;   // the sequence continues with these
 ///     void rollback(std::size_t size, state&) const;              // only its first `size` tokens remain
 ///
-/// and optionally
+/// A drafter that compares drafts, or drafts at the policy's exits, takes a `draft_context&` before `out`; the latter
+/// also declares `static constexpr bool uses_exits = true`. Optional members:
 ///
 ///     state start(const draft_limits&) const;             // allocates all that a sequence needs; else state{}
 ///     void learn(const draft_outcome&, state&) const;     // what became of a proposal
@@ -97,8 +101,8 @@ concept drafter = std::copyable<D> && std::movable<drafter_state_of<D>> &&
                   (detail::keeps_draft_state<D> ? detail::proposes_with_state<D> && detail::follows_sequence<D>
                                                 : detail::proposes_without_state<D>);
 
-/// Explains, in one sentence each, why a type is not a drafter. Used where a drafter is accepted, since a failed concept
-/// alone produces a page of notes.
+/// Explains, in one sentence each, why a type is not a drafter. Used where a drafter is accepted, since a failed
+/// concept alone produces a page of notes.
 template <class D>
 consteval void explain_drafter() {
     static_assert(std::copyable<D>, "earlyout: a drafter is a copyable value; what changes belongs to its state");
@@ -128,12 +132,37 @@ template <drafter D>
 }
 /// Proposes tokens to follow `ids`, at least one. out: emptied first
 template <drafter D>
-void propose(const D& d, std::span<const token_id> ids, drafter_state_of<D>& state, draft& out) {
+void propose(const D& d, std::span<const token_id> ids, drafter_state_of<D>& state, draft_context& context,
+             draft& out) {
     out.clear();
-    if constexpr (detail::keeps_draft_state<D>) {
+    if constexpr (detail::proposes_from<D, drafter_state_of<D>, draft_context>) {
+        d.propose(ids, state, context, out);
+    } else if constexpr (detail::proposes_from<D, draft_context>) {
+        d.propose(ids, context, out);
+    } else if constexpr (detail::keeps_draft_state<D>) {
         d.propose(ids, state, out);
     } else {
         d.propose(ids, out);
+    }
+}
+/// Returns true for a drafter that never proposes anything.
+template <drafter D>
+[[nodiscard]] bool proposes_nothing(const D& d) noexcept {
+    if constexpr (requires { d.proposes_nothing(); }) {
+        return d.proposes_nothing();
+    } else {
+        return false;
+    }
+}
+/// Returns true for a drafter that drafts at the policy's exits.
+template <drafter D>
+[[nodiscard]] bool uses_exits(const D& d) noexcept {
+    if constexpr (requires { d.run_time_uses_exits(); }) {
+        return d.run_time_uses_exits();
+    } else if constexpr (requires { D::uses_exits; }) {
+        return D::uses_exits;
+    } else {
+        return false;
     }
 }
 /// Tells a drafter that the sequence continues with these tokens.
@@ -152,6 +181,15 @@ void learn_from(const D& d, const draft_outcome& outcome, drafter_state_of<D>& s
     if constexpr (requires { d.learn(outcome, state); }) d.learn(outcome, state);
 }
 
+/// Returns how many drafters a drafter consists of.
+template <drafter D>
+[[nodiscard]] std::size_t drafter_count(const D& d) noexcept {
+    if constexpr (requires { d.count(); }) {
+        return d.count();
+    } else {
+        return 1;
+    }
+}
 /// Returns the names of the drafters that a drafter consists of, in the order of draft::origin().
 template <drafter D>
 [[nodiscard]] std::vector<std::string_view> drafter_names(const D& d) {

@@ -5,6 +5,8 @@
 #include <earlyout/core/aligned_buffer.hpp>
 #include <earlyout/core/shape.hpp>
 #include <earlyout/generate/drafts/draft.hpp>
+#include <earlyout/generate/drafts/draft_context.hpp>
+#include <earlyout/generate/drafts/draft_exits.hpp>
 #include <earlyout/generate/drafts/draft_planner.hpp>
 #include <earlyout/generate/drafts/drafter.hpp>
 #include <earlyout/generate/options.hpp>
@@ -39,7 +41,9 @@ public:
     drafting(const Drafter& drafter, const model_shape& shape, std::size_t capacity, std::size_t max_rows,
              const draft_options& options)
         : planner(options.block_costs),
-          max_tokens_(std::min({options.max_tokens, draft::max_size, std::max<std::size_t>(max_rows, 1) - 1})),
+          max_tokens_(proposes_nothing(drafter)
+                          ? 0
+                          : std::min({options.max_tokens, draft::max_size, std::max<std::size_t>(max_rows, 1) - 1})),
           state_(start_drafts(drafter, {.tokens = capacity, .vocab = shape.vocab})),
           proposed_(max_tokens_),
           summaries_(max_tokens_ + 1),
@@ -47,12 +51,14 @@ public:
 
     /// Proposes tokens to follow `ids` and returns how many of them to verify.
     /// @param wanted max number of them
-    [[nodiscard]] std::size_t propose(const Drafter& drafter, std::span<const token_id> ids, std::size_t wanted) {
+    [[nodiscard]] std::size_t propose(const Drafter& drafter, std::span<const token_id> ids, std::size_t wanted,
+                                      draft_exits& exits) {
         proposed_ = draft(std::min(wanted, max_tokens_));
         if (proposed_.limit() == 0 || !planner.wants_draft()) return 0;
         append_to_drafts(drafter, ids.subspan(followed_), state_);
         followed_ = ids.size();
-        earlyout::propose(drafter, ids, state_, proposed_);
+        draft_context context(planner, exits);
+        earlyout::propose(drafter, ids, state_, context, proposed_);
         return planner.length(proposed_);
     }
     /// Returns the last proposal.

@@ -4,6 +4,7 @@
 
 #include <earlyout/exit/decision.hpp>
 #include <earlyout/exit/exit_policy.hpp>
+#include <earlyout/generate/detail/policy_exits.hpp>
 #include <earlyout/generate/detail/verified_logits.hpp>
 #include <earlyout/generate/drafts/drafter.hpp>
 #include <earlyout/generate/drafts/drafting.hpp>
@@ -32,6 +33,7 @@ struct drafted_generation : generation<Network, Policy> {
     }
 
     drafting<Drafter> drafts;
+    typename Policy::plan_type::sequence_state gates_before_draft{};
 };
 
 /// The step that drafts tokens, verifies them in one block at full depth and accepts those that the model would have
@@ -44,7 +46,7 @@ class speculative {
 public:
     using generation_type = drafted_generation<Network, Policy, Drafter>;
 
-    /// Makes a step; all arguments must outlive it. The policy has no exits.
+    /// Makes a step; all arguments must outlive it. Of the policy's exits only the drafter makes use.
     speculative(const Network& network, const Policy& policy, const Drafter& drafter) noexcept
         : network_(&network), policy_(&policy), drafter_(&drafter) {}
 
@@ -58,7 +60,7 @@ public:
             g->gates.token = {};
             g->accepted.clear();
             g->tokens.need_from(last);
-            draft_tokens(*g);
+            draft_tokens(*g, context);
         }
 
         // Verify: every layer runs the drafted tokens in one block with the last one, reading its weights once.
@@ -83,7 +85,8 @@ public:
         // Blocks of several sequences or of a prompt say nothing about the cost of a draft.
         if (sequences.size() == 1 && running.size() == 1 && !running.front()->is_prompt) {
             drafting<Drafter>& drafts = running.front()->drafts;
-            drafts.planner.observe(tokens, std::chrono::duration<double>(clock::now() - begun).count());
+            drafts.planner.observe(tokens, drafts.proposed().layers(),
+                                   std::chrono::duration<double>(clock::now() - begun).count());
         }
     }
 
@@ -94,13 +97,20 @@ private:
     [[nodiscard]] static std::size_t first_of(const generation_type& g) noexcept { return g.tokens.needed_from(); }
 
     /// Draft: append the proposed tokens as far as they are expected to be worth it.
-    void draft_tokens(generation_type& g) const {
+    void draft_tokens(generation_type& g, run_context& context) const {
         const clock::time_point begun = clock::now();
-        const std::size_t room = g.tokens.capacity() - g.tokens.size();
+        const std::size_t begin = g.tokens.size(), room = g.tokens.capacity() - begin;
         const std::size_t wanted = g.is_prompt ? 0 : std::min(g.drafts.limit, room);
-        const std::size_t count = g.drafts.propose(*drafter_, g.tokens.ids(), wanted);
+        g.gates_before_draft = g.gates.sequence;
+        g.signals.use_shortlist(!g.options.on_logits);
+        detail::policy_exits<Network, Policy> exits(*network_, *policy_, g, context);
+        const std::size_t count = g.drafts.propose(*drafter_, g.tokens.ids(), wanted, exits);
         const std::span<const token_id> ids = g.drafts.proposed().ids().first(count);
-        for (const token_id id : ids) {
+        // What was drafted at exits is there already; another draft may have been chosen.
+        const auto drafted = g.tokens.ids().subspan(begin);
+        const auto same = std::ranges::mismatch(drafted, ids).in1 - drafted.begin();
+        g.tokens.rollback(begin + static_cast<std::size_t>(same));
+        for (const token_id id : ids.subspan(static_cast<std::size_t>(same))) {
             if (id < 0 || std::cmp_greater_equal(id, network_->shape().vocab)) break;  // a drafter may be wrong
             g.tokens.push(*network_, id);
         }
@@ -112,6 +122,8 @@ private:
         const std::size_t first = first_of(g), count = g.tokens.size() - first;
         detail::verified_logits<Network, Policy> logits(*network_, *policy_, g, first,
                                                         g.drafts.summaries().first(count), g.drafts.logits(), context);
+        // Verified tokens are not evaluated at exits.
+        g.signals.use_shortlist(false);
         std::size_t accepted = 0;
         for (bool is_drafted = true; is_drafted;) {
             const std::size_t position = first + accepted;
@@ -126,6 +138,7 @@ private:
             if (is_drafted) ++accepted;
         }
         g.tokens.rollback(first + 1 + accepted);
+        if (accepted + 1 < count) g.gates.sequence = g.gates_before_draft;
         if (g.accepted.back().result == prediction::outcome::token) {
             g.drafts.learn(*drafter_, count - 1, accepted, g.accepted.back().token);
         }

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_GENERATE_DRAFTS_DRAFT_CONTEXT_HPP
+#define EARLYOUT_GENERATE_DRAFTS_DRAFT_CONTEXT_HPP
+
+#include <earlyout/generate/drafts/draft.hpp>
+#include <earlyout/generate/drafts/draft_exits.hpp>
+#include <earlyout/generate/drafts/draft_planner.hpp>
+
+#include <cstddef>
+#include <optional>
+
+namespace earlyout { inline namespace EARLYOUT_ABI {
+
+/// Lent to a drafter for one proposal: what drafts are worth, and the policy's exits.
+class draft_context {
+public:
+    draft_context(draft_planner& planner, draft_exits& exits) noexcept : planner_(&planner), exits_(&exits) {}
+
+    /// Returns the context for a drafter within another one.
+    /// @param first index of its first origin in drafter_names() of the other
+    [[nodiscard]] draft_context at(std::size_t first) const noexcept {
+        draft_context made = *this;
+        made.origin_ += first;
+        return made;
+    }
+    /// Returns the expected tokens per second with a draft, relative to none; 1 if it is better not verified.
+    /// @param of its origin counts from this drafter
+    [[nodiscard]] double gain(draft of) const noexcept {
+        of.set_origin(of.origin() + origin_);
+        return planner_->gain(of);
+    }
+    /// Returns the length of a draft of exits that promises the most, and its gain.
+    [[nodiscard]] draft_planner::plan plan_exits(std::size_t limit) const noexcept {
+        return planner_->plan_exits(origin_, limit);
+    }
+    [[nodiscard]] draft_exits& exits() const noexcept { return *exits_; }
+
+private:
+    draft_planner* planner_;
+    draft_exits* exits_;
+    std::size_t origin_ = 0;
+};
+
+}}  // namespace earlyout::EARLYOUT_ABI
+
+#endif
