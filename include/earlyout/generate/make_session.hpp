@@ -113,10 +113,15 @@ void resolve_drafts(policy_spec& policy, const Model& model) {
              to_string(policy.drafts));
     }
     if (at_exits && !has_exits) {
-        // The first exit is the cheapest, and drafts that it is not sure of are rarely worth their verification.
-        const exit_weights& exits = require_exits(model);
+        // Drafts that the exit is less sure of are rarely worth their verification.
+        const model_shape& shape = network_of(model).shape();
         policy.gates = {{make_gate_spec("margin", {0.3f})}};
-        policy.layers = {exits.layers().front()};
+        policy.layers = {std::max<std::size_t>(1, shape.layers / 4)};
+        if (policy.head == "auto") policy.head = fitted_head(find_exits(model));
+        const head_entry* const head = find_head(policy.head);
+        if (policy.shortlist.tokens == 0 && head != nullptr && head->uses_lm_head) {
+            policy.shortlist.tokens = std::clamp<std::size_t>(shape.vocab / 8, 256, 2048);
+        }
     }
 }
 

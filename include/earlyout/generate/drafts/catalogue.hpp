@@ -8,6 +8,7 @@
 #include <earlyout/generate/drafts/any_drafter.hpp>
 #include <earlyout/generate/drafts/depth_drafts.hpp>
 #include <earlyout/generate/drafts/drafter_info.hpp>
+#include <earlyout/generate/drafts/suffix_drafts.hpp>
 
 #include <algorithm>
 #include <span>
@@ -26,9 +27,8 @@ struct drafter_entry {
 /// Returns the entry of a drafter: a type with `info` and a static `from(values)`.
 template <drafter D>
 [[nodiscard]] constexpr drafter_entry drafter_entry_of() noexcept {
-    drafter_entry made{.info = D::info, .make = [](std::span<const float> values) -> any_drafter {
-                           return D::from(values);
-                       }};
+    drafter_entry made{.info = D::info,
+                       .make = [](std::span<const float> values) -> any_drafter { return D::from(values); }};
     if constexpr (requires { D::uses_exits; }) made.uses_exits = D::uses_exits;
     return made;
 }
@@ -38,7 +38,7 @@ template <class... Drafters>
 struct drafter_list {};
 
 /// Every drafter that has a name. A new one takes one line here.
-using named_drafters = drafter_list<depth_drafts>;
+using named_drafters = drafter_list<suffix_drafts, depth_drafts>;
 
 namespace detail {
 
