@@ -91,6 +91,7 @@ public:
             generation_.tokens.push(*network_, ids_.back());
             generation_.is_prompt = false;
             generation_.deferred = deferred_tokens();
+            ++stats_.decode_steps;
             predict(executors_.decode(), stats_.decode, stats_.decode_seconds);
         }
         last_ = generation_.accepted.front();
