@@ -8,6 +8,8 @@
 #include <earlyout/generate/drafts/any_drafter.hpp>
 #include <earlyout/generate/drafts/depth_drafts.hpp>
 #include <earlyout/generate/drafts/drafter_info.hpp>
+#include <earlyout/generate/drafts/hashed_drafts.hpp>
+#include <earlyout/generate/drafts/recycled_drafts.hpp>
 #include <earlyout/generate/drafts/suffix_drafts.hpp>
 
 #include <algorithm>
@@ -38,7 +40,7 @@ template <class... Drafters>
 struct drafter_list {};
 
 /// Every drafter that has a name. A new one takes one line here.
-using named_drafters = drafter_list<suffix_drafts, depth_drafts>;
+using named_drafters = drafter_list<suffix_drafts, hashed_drafts, recycled_drafts, depth_drafts>;
 
 namespace detail {
 
