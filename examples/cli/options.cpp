@@ -261,6 +261,12 @@ void add_options(CLI::App& app, draft_options& into) {
                        names + " none: nothing is drafted. auto (the default at full depth): those that suit the model")
         ->type_name("DRAFTS")
         ->group("Drafts");
+    app.add_option("--draft-from", into.from,
+                   "Suffix drafts also from these texts, such as the files of a project; may be given several times")
+        ->allow_extra_args(false)
+        ->check(CLI::ExistingPath)
+        ->type_name("FILE")
+        ->group("Drafts");
 }
 
 void add_cache_options(CLI::App& app, exit_options& into) {

@@ -67,9 +67,10 @@ struct exit_options {
     std::string prefill = "eager";
 };
 void add_options(CLI::App& app, exit_options& into);
-/// --draft
+/// --draft, --draft-from
 struct draft_options {
     std::string drafts;  ///< empty: left out
+    std::vector<std::string> from;
 };
 void add_options(CLI::App& app, draft_options& into);
 void add_cache_options(CLI::App& app, exit_options& into);

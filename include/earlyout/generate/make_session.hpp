@@ -242,31 +242,33 @@ template <model Model>
 }
 
 /// Makes the drafter that a policy names: the best of several.
-[[nodiscard]] inline any_drafter make_drafter(const drafts_spec& drafts) {
+[[nodiscard]] inline any_drafter make_drafter(const drafts_spec& drafts, const draft_sources& sources = {}) {
     any_drafter made;
     for (auto one = drafts.drafters.rbegin(); one != drafts.drafters.rend(); ++one) {
         std::vector<float> values;
         for (const auto& value : one->values) values.push_back(*value);
-        any_drafter next = one->entry().make(values);
+        any_drafter next = one->entry().make(values, sources);
         made = made.proposes_nothing() ? std::move(next) : any_drafter(best_of{std::move(next), std::move(made)});
     }
     return made;
 }
 
 /// Makes a session that follows a policy: `make_session(model, policy_spec::parse("margin(0.9) @ 2,4"))`.
-/// @param model must outlive the session
+/// @param model   must outlive the session
+/// @param sources what its drafters draft from, apart from the session's own tokens
 /// @throws error as resolve() and as session's constructor
 template <model Model>
 [[nodiscard]] any_session make_session(const Model& model, const policy_spec& policy, const session_options& options,
-                                       const any_head& head) {
+                                       const any_head& head, const draft_sources& sources = {}) {
     const policy_spec resolved = resolve(policy, model);
-    return any_session(model, make_policy(resolved, model, head), make_drafter(resolved.drafts), options);
+    return any_session(model, make_policy(resolved, model, head), make_drafter(resolved.drafts, sources), options);
 }
 template <model Model>
 [[nodiscard]] any_session make_session(const Model& model, const policy_spec& policy,
-                                       const session_options& options = {}) {
+                                       const session_options& options = {}, const draft_sources& sources = {}) {
     const policy_spec resolved = resolve(policy, model);
-    return make_session(model, resolved, options, resolved.is_full_depth() ? any_head() : make_head(resolved, model));
+    return make_session(model, resolved, options, resolved.is_full_depth() ? any_head() : make_head(resolved, model),
+                        sources);
 }
 
 }}  // namespace earlyout::EARLYOUT_ABI

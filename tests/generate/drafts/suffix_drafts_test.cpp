@@ -2,12 +2,14 @@
 #include <earlyout/generate/drafts/suffix_drafts.hpp>
 
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "generate/drafts/drafter_checks.hpp"
 #include "support/catch.hpp"
 #include "support/errors.hpp"
+#include "support/random.hpp"
 
 namespace eo = earlyout;
 using support::error_of;
@@ -37,4 +39,32 @@ TEST_CASE("suffix_drafts keeps a drafter's promises", "[generate][suffix_drafts]
     const eo::suffix_drafts too_shallow{.max_depth = 0};
     CHECK(error_of([&] { static_cast<void>(eo::start_drafts(too_shallow, {.tokens = 10, .vocab = 3})); }) ==
           thrown(eo::errc::invalid_argument, {"depth"}));
+}
+
+TEST_CASE("suffix_drafts proposes the better of the sequence's and the store's drafts", "[generate][suffix_drafts]") {
+    const auto store = std::make_shared<eo::suffix_store>(eo::suffix_store_options{.max_tokens = 100, .vocab = 10});
+    const eo::suffix_drafts d{.store = store};
+    const eo::draft_limits limits{.tokens = 50, .vocab = 10};
+    auto state = d.start(limits);
+    const auto proposal = [&](const std::vector<eo::token_id>& ids) {
+        eo::draft made;
+        d.propose(ids, state, made);
+        return std::vector<eo::token_id>(made.ids().begin(), made.ids().end());
+    };
+    std::vector<eo::token_id> ids{1, 2, 3, 1, 2};
+    d.append(ids, state);
+    CHECK(proposal(ids) == std::vector<eo::token_id>{3, 1, 2});
+    store->add(std::vector<eo::token_id>{1, 2, 7, 8, 9, 4});
+    CHECK(proposal(ids) == std::vector<eo::token_id>{7, 8, 9, 4});
+    d.rollback(1, state);
+    ids = {1, 7};
+    d.append(std::vector<eo::token_id>{7}, state);
+    CHECK(proposal(ids) == std::vector<eo::token_id>{8, 9});
+    CHECK(error_of([&] { static_cast<void>(d.start({.tokens = 50, .vocab = 9})); }) ==
+          thrown(eo::errc::mismatch, {"vocabulary", "at most 9", "10"}));
+
+    support::random_source random(5);
+    const auto full = std::make_shared<eo::suffix_store>(eo::suffix_store_options{.max_tokens = 500, .vocab = 6});
+    for (int i = 0; i < 9; ++i) full->add(random.tokens(100, 6));
+    support::check_drafter(eo::suffix_drafts{.store = full});
 }

@@ -23,14 +23,22 @@ struct drafter_entry {
     drafter_info info;
     bool uses_exits = false;
     /// Makes a drafter. values: one for each of info.parameters
-    any_drafter (*make)(std::span<const float> values) = nullptr;
+    any_drafter (*make)(std::span<const float> values, const draft_sources& sources) = nullptr;
 };
 
-/// Returns the entry of a drafter: a type with `info` and a static `from(values)`.
+/// Returns the entry of a drafter: a type with `info` and a static `from(values)`, or `from(values, sources)` if it
+/// drafts from other texts.
 template <drafter D>
 [[nodiscard]] constexpr drafter_entry drafter_entry_of() noexcept {
     drafter_entry made{.info = D::info,
-                       .make = [](std::span<const float> values) -> any_drafter { return D::from(values); }};
+                       .make = [](std::span<const float> values, const draft_sources& sources) -> any_drafter {
+                           if constexpr (requires { D::from(values, sources); }) {
+                               return D::from(values, sources);
+                           } else {
+                               (void)sources;
+                               return D::from(values);
+                           }
+                       }};
     if constexpr (requires { D::uses_exits; }) made.uses_exits = D::uses_exits;
     return made;
 }

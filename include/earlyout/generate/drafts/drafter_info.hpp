@@ -4,10 +4,18 @@
 
 #include <earlyout/exit/gate_info.hpp>
 
+#include <memory>
 #include <span>
 #include <string_view>
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
+
+class suffix_store;
+
+/// What drafters of a catalogue draft from, apart from the sequence.
+struct draft_sources {
+    std::shared_ptr<const suffix_store> store = nullptr;  ///< other texts, for suffix drafts
+};
 
 /// Catalogue entry of a drafter. A drafter's type holds it as `info`.
 struct drafter_info {

@@ -55,6 +55,14 @@ public:
     [[nodiscard]] std::size_t open_size() const noexcept { return end() - open_; }
     /// Returns the number of finished sequences.
     [[nodiscard]] std::size_t sequences() const noexcept { return sequences_; }
+    /// Returns the number of tokens of a finished sequence. index: < sequences(), 0 is the oldest
+    [[nodiscard]] std::size_t sequence_size(std::size_t index) const noexcept {
+        return sequence_end(index) - (index == 0 ? oldest_ : sequence_end(index - 1));
+    }
+    /// Returns a token by its index in all sequences, the oldest first. index: < size()
+    [[nodiscard]] token_id token(std::size_t index) const noexcept {
+        return token_at(oldest_ + static_cast<std::uint32_t>(index));
+    }
     [[nodiscard]] std::size_t max_tokens() const noexcept { return max_tokens_; }
     /// Returns the number of nodes of the tree without its root.
     [[nodiscard]] std::size_t nodes_in_use() const noexcept { return nodes_.in_use(); }
@@ -100,6 +108,9 @@ private:
 
     // Positions count the tokens ever appended, modulo 2^32.
     [[nodiscard]] std::uint32_t end() const noexcept { return active_.end; }
+    [[nodiscard]] std::uint32_t sequence_end(std::size_t index) const noexcept {
+        return finished_[(first_ + index) % finished_.size()];
+    }
     [[nodiscard]] token_id token_at(std::uint32_t position) const noexcept { return tokens_[position & mask_]; }
     [[nodiscard]] std::uint32_t& end_of(std::uint32_t start) noexcept { return ends_[start & mask_]; }
     /// The edge of a leaf has the length that it will have and ends where the open sequence does.
