@@ -169,7 +169,7 @@ def text_of(content):
     if header and re.search(r"licen[sc]e|copyright|warrant", header[1], re.I):
         text = text[header.end():]
     lines = text.split("\n")
-    if len(lines) not in LINES or max(map(len, lines)) > 300 or not text.isprintable() and "\0" in text:
+    if len(lines) not in LINES or max(map(len, lines)) > 300 or "\0" in text:
         return None
     if sum(c.isdigit() for c in text) > 0.12 * len(text) or sum(ord(c) > 127 for c in text) > 0.03 * len(text):
         return None
