@@ -13,7 +13,6 @@
 #include <earlyout/exit/heads/shortlist.hpp>
 #include <earlyout/generate/session.hpp>
 
-#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <memory>
@@ -22,20 +21,14 @@
 
 #include "generate/fixtures.hpp"
 #include "support/catch.hpp"
+#include "support/counted_allocations.hpp"
 #include "support/random.hpp"
 #include "support/replaced_new.hpp"
 
 using namespace support;
 
-namespace {
-
-std::atomic<bool> counting{false};
-std::atomic<std::size_t> allocations{0};
-
-}  // namespace
-
 void* support::take_or_null(std::size_t size, std::size_t alignment) noexcept {
-    if (counting.load(std::memory_order_relaxed)) ++allocations;
+    if (counting_allocations.load(std::memory_order_relaxed)) ++counted_allocations;
     return allocate(size, alignment);
 }
 
@@ -50,11 +43,7 @@ void check_steps(const Policy& policy, const eo::generate_options& options, std:
     std::size_t steps = 0;
     std::size_t taken = 0;
     for (bool more = true; more; ++steps) {
-        allocations = 0;
-        counting = true;
-        more = s.next().has_value();
-        counting = false;
-        taken += allocations;
+        taken += allocations_of([&] { more = s.next().has_value(); });
     }
     CHECK(steps > 10);
     CHECK(taken == 0);
@@ -63,12 +52,9 @@ void check_steps(const Policy& policy, const eo::generate_options& options, std:
 }  // namespace
 
 TEST_CASE("the counter counts", "[generate][early_exit]") {
-    allocations = 0;
-    counting = true;
-    std::vector<int>* const made = new std::vector<int>(100);
-    counting = false;
+    std::vector<int>* made = nullptr;
+    CHECK(allocations_of([&] { made = new std::vector<int>(100); }) == 2);
     delete made;
-    CHECK(allocations == 2);
 }
 
 TEST_CASE("a step allocates nothing", "[generate][early_exit]") {
