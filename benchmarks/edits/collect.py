@@ -84,8 +84,8 @@ def apt_environment(folder):
     for name in ("lists/partial", "cache/archives/partial", "sources"):
         os.makedirs(os.path.join(folder, name), exist_ok=True)
     with open(os.path.join(folder, "sources", "debian.sources"), "w", encoding="utf-8") as f:
-        f.write("\n".join(["Types: deb deb-src", "URIs: " + address, "Suites: " + SUITES, "Components: main", *options]))
-        f.write("\n")
+        lines = ["Types: deb deb-src", "URIs: " + address, "Suites: " + SUITES, "Components: main", *options]
+        f.write("\n".join(lines) + "\n")
     path = os.path.join(folder, "apt.conf")
     with open(path, "w", encoding="utf-8") as f:
         f.write('Dir::Etc::sourcelist "/dev/null";\n')
@@ -230,7 +230,8 @@ def patched_files(package, folder):
             patch = (read(path) or b"").decode(errors="replace")
             names = sorted(set(re.findall(r"^\+\+\+ [^/\s]+/(\S+)", patch, re.M)))
             before = {n: read(os.path.join(tree, n)) for n in names}
-            output_of(["patch", "-s", "-f", "-p1", "--no-backup-if-mismatch", "-i", path], f"{name}: {words[0]}", cwd=tree)
+            apply = ["patch", "-s", "-f", "-p1", "--no-backup-if-mismatch", "-i", path]
+            output_of(apply, f"{name}: {words[0]}", cwd=tree)
             for n in names:
                 after = read(os.path.join(tree, n))
                 if before[n] is not None and after is not None and n.endswith(SUFFIXES):
@@ -341,7 +342,7 @@ def read_list(path):
         with open(path, encoding="utf-8") as f:
             header, *rows = [line.rstrip("\n").split("\t") for line in f if line.strip()]
     except (OSError, ValueError) as e:
-        raise failure(f"{path}: cannot be read: {e}") from None
+        raise failure(f"{path}: cannot be read: {getattr(e, "strerror", None) or e}") from None
     if header != ["package", "use", "version", "older", "licence"] or any(len(r) != 5 for r in rows):
         raise failure(f"{path}: expected the columns package, use, version, older, licence")
     return [dict(zip(header, row)) for row in rows]

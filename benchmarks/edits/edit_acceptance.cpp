@@ -6,8 +6,13 @@
 // both versions in random order.
 //
 //     earlyout_edit_acceptance MODEL TRACES [--draft N]
+//
+// Prints for each kind, drafter and d: rounds; tokens a round produces; tokens drafted in it, and how many of these the
+// drafter's probabilities promise; the share that is accepted, and at which positions of a draft; microseconds in the
+// drafter for each token of the target, and for each of the prompt (making its state included).
 #include <earlyout/generate/drafts/draft_context.hpp>
 #include <earlyout/generate/drafts/drafter.hpp>
+#include <earlyout/generate/drafts/suffix_drafts.hpp>
 #include <earlyout/generate/model.hpp>
 #include <earlyout/io/load.hpp>
 #include <earlyout/models/any_model.hpp>
@@ -65,6 +70,7 @@ struct trace {
 struct tally {
     std::uint64_t rounds = 0, tokens = 0, drafted = 0, accepted = 0, prompt_tokens = 0;
     std::array<std::uint64_t, eo::draft::max_size> drafted_at{}, accepted_at{};
+    double stated = 0.0;                         // accepted tokens that the drafts' probabilities promise
     double seconds = 0.0, prompt_seconds = 0.0;  // in the drafter
 };
 
@@ -88,15 +94,16 @@ private:
 /// Runs rounds until the target is complete.
 template <eo::drafter Drafter>
 void simulate(const Drafter& drafter, const trace& of, std::size_t max_draft, std::size_t vocab, tally& counts) {
-    auto state = eo::start_drafts(drafter, {.tokens = of.ids.size(), .vocab = vocab});
     eo::draft_planner planner;
     no_exits exits;
     eo::draft_context context(planner, exits);
     const std::span<const eo::token_id> ids = of.ids;
-    {
+    auto state = [&] {
         const stopwatch timed(counts.prompt_seconds);
-        eo::append_to_drafts(drafter, ids.first(of.prompt), state);
-    }
+        auto made = eo::start_drafts(drafter, {.tokens = ids.size(), .vocab = vocab});
+        eo::append_to_drafts(drafter, ids.first(of.prompt), made);
+        return made;
+    }();
     counts.prompt_tokens += of.prompt;
     std::size_t known = of.prompt, followed = of.prompt;
     while (known < ids.size()) {
@@ -121,6 +128,7 @@ void simulate(const Drafter& drafter, const trace& of, std::size_t max_draft, st
         ++counts.rounds;
         counts.drafted += proposed.size();
         counts.accepted += accepted;
+        counts.stated += static_cast<double>(proposed.expected_accepted());
         counts.tokens += accepted + 1;
         known += accepted + 1;
     }
@@ -139,9 +147,10 @@ void measure(const Drafter& drafter, std::span<const trace> traces, std::span<co
     for (const std::size_t length : lengths) {
         tally counts;
         for (const trace& t : traces) simulate(drafter, t, length, vocab, counts);
-        std::printf("%-10s %-16s %3zu %8llu %12.2f %8.2f %9.3f ", traces.front().kind.c_str(), name.c_str(), length,
-                    static_cast<unsigned long long>(counts.rounds), ratio(counts.tokens, counts.rounds),
-                    ratio(counts.drafted, counts.rounds), ratio(counts.accepted, counts.drafted));
+        std::printf("%-10s %-16s %3zu %8llu %12.2f %8.2f %7.2f %9.3f ", traces.front().kind.c_str(), name.c_str(),
+                    length, static_cast<unsigned long long>(counts.rounds), ratio(counts.tokens, counts.rounds),
+                    ratio(counts.drafted, counts.rounds), ratio(counts.stated, counts.rounds),
+                    ratio(counts.accepted, counts.drafted));
         for (const std::size_t position : shown_positions) {
             if (position > length) {
                 std::printf("     -");
@@ -156,10 +165,12 @@ void measure(const Drafter& drafter, std::span<const trace> traces, std::span<co
 
 /// Measures each drafter on traces of one kind.
 void measure_all(std::span<const trace> traces, std::span<const std::size_t> lengths, std::size_t vocab) {
-    const auto each = [&](const auto&... drafters) { (measure(drafters, traces, lengths, vocab), ...); };
-    each(last_occurrence{});
+    const auto one = [&](const auto& drafter) { measure(drafter, traces, lengths, vocab); };
+    one(last_occurrence{});
+    one(eo::suffix_drafts{});
 }
 
+/// Returns a member of a trace.
 std::string text_of(const eo::text::json& object, const char* key, const std::string& source) {
     if (!object.is_object() || !object.contains(key) || !object[key].is_string()) {
         eo::fail(eo::errc::malformed_file, source, ": '", key, "': expected a string, found none");
@@ -243,9 +254,9 @@ int run(const char* path, const char* traces, std::span<const std::size_t> lengt
             "%-10s %5zu traces %6zu %6zu%s\n", of.front().kind.c_str(), of.size(), median(prompts), median(targets),
             std::ranges::any_of(of, [](const trace& t) { return t.ids.size() == max_tokens; }) ? ", some cut" : "");
     }
-    std::printf("\n%103s\n", "accepted share at position");
-    std::printf("%-10s %-16s %3s %8s %12s %8s %9s ", "kind", "drafter", "d", "rounds", "tokens/round", "drafted",
-                "accepted");
+    std::printf("\n%111s\n", "accepted share at position");
+    std::printf("%-10s %-16s %3s %8s %12s %8s %7s %9s ", "kind", "drafter", "d", "rounds", "tokens/round", "drafted",
+                "stated", "accepted");
     for (const std::size_t position : shown_positions) std::printf(" %5zu", position);
     std::printf(" %9s %9s\n", "us/token", "us/prompt");
     for (const auto& of : kinds) measure_all(of, lengths, vocab);
