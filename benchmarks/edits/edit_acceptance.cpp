@@ -12,6 +12,8 @@
 // drafter for each token of the target, and for each of the prompt (making its state included).
 #include <earlyout/generate/drafts/draft_context.hpp>
 #include <earlyout/generate/drafts/drafter.hpp>
+#include <earlyout/generate/drafts/hashed_drafts.hpp>
+#include <earlyout/generate/drafts/recycled_drafts.hpp>
 #include <earlyout/generate/drafts/suffix_drafts.hpp>
 #include <earlyout/generate/model.hpp>
 #include <earlyout/io/load.hpp>
@@ -168,6 +170,8 @@ void measure_all(std::span<const trace> traces, std::span<const std::size_t> len
     const auto one = [&](const auto& drafter) { measure(drafter, traces, lengths, vocab); };
     one(last_occurrence{});
     one(eo::suffix_drafts{});
+    one(eo::hashed_drafts{});
+    one(eo::recycled_drafts{});
 }
 
 /// Returns a member of a trace.
