@@ -31,6 +31,7 @@ struct complete_options {
     std::optional<std::string> suffix;
     eo::generate_options generate;
     exit_options exits;
+    draft_options drafts;
     weight_options weights;
     run_options run;
     std::string colour = "auto";
@@ -66,7 +67,8 @@ public:
         if (terminal_) std::cout << colours_.dim(printable(text)) << std::flush;
     }
     eo::flow operator()(const eo::token_event& t) const {
-        std::cout << colours_.layer(t.exit_layer, terminal_ ? printable(t.piece) : std::string(t.piece));
+        const std::string text = terminal_ ? printable(t.piece) : std::string(t.piece);
+        std::cout << colours_.layer(t.exit_layer, text, t.drafted);
         if (layers_) std::cout << colours_.dim('<' + std::to_string(t.exit_layer) + '>');
         return std::cout.flush() ? eo::flow::proceed : eo::flow::stop;  // nobody reads any more
     }
@@ -125,7 +127,7 @@ int run(complete_options& o) {
     (void)tokenizer_of(m, o.model.folder);
     for (const std::string& token : o.end_of_text) o.generate.more_end_of_text.push_back(end_token(m, o, token));
     const std::vector<eo::token_id> ids = o.suffix ? middle_prompt(o, m, prompt) : std::vector<eo::token_id>();
-    const chosen_policy chosen = choose_policy(m, o.exits);
+    const chosen_policy chosen = choose_policy(m, o.exits, o.drafts);
     require_memory_to_run(m, o.run);
     const interrupt interrupted;
     o.generate.cancel = interrupted.token();
@@ -194,6 +196,7 @@ command complete(CLI::App& app) {
         ->group("Length");
     add_plain_text(*sub, o->generate.plain_text);
     add_options(*sub, o->exits);
+    add_options(*sub, o->drafts);
     return {sub, [o] { return run(*o); }};
 }
 

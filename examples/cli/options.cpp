@@ -6,6 +6,7 @@
 
 #include <earlyout/core/error.hpp>
 #include <earlyout/exit/catalogue.hpp>
+#include <earlyout/generate/drafts/catalogue.hpp>
 #include <earlyout/kernels/any_format.hpp>
 
 #include <algorithm>
@@ -246,6 +247,20 @@ CLI::Option* add_head_option(CLI::App& app, std::string& into) {
         ->type_name("HEAD")
         ->capture_default_str()
         ->group("Early exits");
+}
+
+void add_options(CLI::App& app, draft_options& into) {
+    std::string names;
+    for (const eo::drafter_entry& entry : eo::drafter_catalogue()) {
+        names.append(" ").append(entry.info.name).append(": ").append(entry.info.brief).append(";");
+    }
+    names.back() = '.';
+    app.add_option("--draft", into.drafts,
+                   "Draft tokens and verify them in blocks at full depth: the same text, bit for bit, in less time. "
+                   "Drafters, the best of several: 'suffix|depth'." +
+                       names + " none: nothing is drafted. auto (the default at full depth): those that suit the model")
+        ->type_name("DRAFTS")
+        ->group("Drafts");
 }
 
 void add_cache_options(CLI::App& app, exit_options& into) {

@@ -67,6 +67,11 @@ struct exit_options {
     std::string prefill = "eager";
 };
 void add_options(CLI::App& app, exit_options& into);
+/// --draft
+struct draft_options {
+    std::string drafts;  ///< empty: left out
+};
+void add_options(CLI::App& app, draft_options& into);
 void add_cache_options(CLI::App& app, exit_options& into);
 /// --exit-head
 CLI::Option* add_head_option(CLI::App& app, std::string& into);

@@ -6,6 +6,7 @@
 #include <earlyout/calibrate/candidates.hpp>
 #include <earlyout/core/error.hpp>
 #include <earlyout/exit/catalogue.hpp>
+#include <earlyout/generate/drafts/catalogue.hpp>
 #include <earlyout/generate/make_session.hpp>
 
 #include <algorithm>
@@ -72,14 +73,31 @@ std::vector<eo::gate_spec> chain_of(const model& m, const exit_options& chosen, 
 /// Returns the words that a policy may have.
 std::vector<std::string> policy_words() {
     std::vector<std::string> words{"full-depth", "fitted", "head",  "shortlist", "reach", "exits",
-                                   "cache",      "cap",    "eager", "lazy",      "auto",  "prefill"};
+                                   "cache",      "cap",    "eager", "lazy",      "auto",  "prefill",
+                                   "draft",      "none"};
     for (const char* cache : {"propagate", "omit", "defer"}) words.emplace_back(cache);
     for (const eo::head_entry& head : eo::head_catalogue()) words.emplace_back(head.name);
     for (const eo::gate_entry& gate : eo::gate_catalogue()) {
         words.emplace_back(gate.info.name);
         for (const eo::gate_parameter& parameter : gate.info.parameters) words.emplace_back(parameter.name);
     }
+    for (const eo::drafter_entry& drafter : eo::drafter_catalogue()) words.emplace_back(drafter.info.name);
     return words;
+}
+
+/// Calls parse(); an error names what a mistyped word of the text may have meant.
+template <class Parse>
+auto with_hint(const std::string& text, Parse parse) try { return parse(); } catch (const eo::error& e) {
+    constexpr const char* letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_";
+    const std::vector<std::string> words = policy_words();
+    for (std::size_t begin = 0; (begin = text.find_first_of(letters, begin)) != text.npos;) {
+        const std::size_t end = std::min(text.find_first_not_of(letters, begin), text.size());
+        const std::string word = text.substr(begin, end - begin);
+        const std::string hint = did_you_mean(word, words);
+        if (std::ranges::find(words, word) == words.end() && !hint.empty()) fail(e.code(), e.what(), hint);
+        begin = end;
+    }
+    throw;
 }
 
 /// Fills in what the policy leaves out, but for the head, which it may leave to the model's exits.
@@ -92,19 +110,11 @@ eo::policy_spec with_layers(eo::policy_spec policy, const model& m) {
 
 }  // namespace
 
-eo::policy_spec parse_policy(const std::string& text) try {
-    return eo::policy_spec::parse(text);
-} catch (const eo::error& e) {
-    constexpr const char* letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_";
-    const std::vector<std::string> words = policy_words();
-    for (std::size_t begin = 0; (begin = text.find_first_of(letters, begin)) != text.npos;) {
-        const std::size_t end = std::min(text.find_first_not_of(letters, begin), text.size());
-        const std::string word = text.substr(begin, end - begin);
-        const std::string hint = did_you_mean(word, words);
-        if (std::ranges::find(words, word) == words.end() && !hint.empty()) fail(e.code(), e.what(), hint);
-        begin = end;
-    }
-    throw;
+eo::policy_spec parse_policy(const std::string& text) {
+    return with_hint(text, [&] { return eo::policy_spec::parse(text); });
+}
+eo::drafts_spec parse_drafts(const std::string& text) {
+    return with_hint(text, [&] { return eo::drafts_spec::parse(text); });
 }
 
 eo::policy_spec policy_of(const model& m, const exit_options& chosen) {
@@ -153,10 +163,22 @@ eo::policy_spec policy_of(const model& m, const exit_options& chosen) {
     return policy;
 }
 
-chosen_policy choose_policy(const model& m, const exit_options& chosen) {
+chosen_policy choose_policy(const model& m, const exit_options& chosen, const draft_options& drafts) {
+    eo::policy_spec named = policy_of(m, chosen);
+    if (!drafts.drafts.empty()) {
+        if (!named.drafts.is_none()) {
+            fail(errc::invalid_argument, "--draft: expected no drafts in --policy beside it, found ",
+                 to_string(named.drafts));
+        }
+        named.drafts = parse_drafts(drafts.drafts);
+    } else if (named.is_full_depth() && named.drafts.is_none() && chosen.policy.find("draft") == std::string::npos) {
+        named.drafts.is_auto = true;
+    }
     // Without a gate this is full depth, and checks the options of the cache.
-    eo::policy_spec policy = with_layers(policy_of(m, chosen), m);
-    if (chosen.exact || !chosen.policy.empty() || !chosen.gate.empty()) return {policy, "options", {}};
+    eo::policy_spec policy = with_layers(std::move(named), m);
+    if (chosen.exact || !chosen.policy.empty() || !chosen.gate.empty() || !drafts.drafts.empty()) {
+        return {policy, "options", {}};
+    }
     const eo::exit_weights* exits = nullptr;
     try {
         exits = &m.exits();

@@ -29,9 +29,14 @@ struct chosen_policy {
     std::string note;  ///< why the model's exits are not used; empty: they are, or there are none
 };
 /// Returns what `complete` follows: the policy of the options, else the one that fit chose for the model, where there
-/// is one that holds for the weight format that the model was loaded in, else full depth.
+/// is one that holds for the weight format that the model was loaded in, else full depth. At full depth tokens are
+/// drafted unless the options say otherwise; with --draft alone, the policy is full depth.
 /// @throws earlyout::error as policy_of
-[[nodiscard]] chosen_policy choose_policy(const model& m, const exit_options& chosen);
+[[nodiscard]] chosen_policy choose_policy(const model& m, const exit_options& chosen, const draft_options& drafts);
+
+/// Parses drafters; an error names what a mistyped word may have meant.
+/// @throws earlyout::error (invalid_argument)
+[[nodiscard]] eo::drafts_spec parse_drafts(const std::string& text);
 
 [[nodiscard]] eo::session_options session_options_of(const run_options& run);
 

@@ -31,6 +31,10 @@ std::string fixed(double value, int digits) {
 std::string percent(double share) { return fixed(100.0 * share, 1) + " %"; }
 
 json to_json(const eo::run_stats& s) {
+    json by_drafter = json::object();
+    for (const auto& one : s.by_drafter) {
+        by_drafter[one.name] = {{"drafted", one.drafted}, {"accepted", one.accepted}};
+    }
     return {{"layers", s.layers},
             {"prompt_tokens", s.prompt_tokens},
             {"cut_tokens", s.cut_tokens},
@@ -47,6 +51,13 @@ json to_json(const eo::run_stats& s) {
             {"gate_evaluations", s.gate_evaluations},
             {"head_evaluations", s.head_evaluations},
             {"shortlist_evaluations", s.shortlist_evaluations},
+            {"draft_rounds", s.draft_rounds},
+            {"drafted", s.drafted},
+            {"accepted", s.accepted},
+            {"by_drafter", by_drafter},
+            {"decode_steps", s.decode_steps},
+            {"tokens_per_step", s.tokens_per_step()},
+            {"draft_seconds", s.draft_seconds},
             {"prefill_seconds", s.prefill_seconds},
             {"decode_seconds", s.decode_seconds},
             {"head_seconds", s.head_seconds},
@@ -92,6 +103,15 @@ void print_summary(std::ostream& to, const eo::completion& result) {
     print_line(to, "mean exit layer", fixed(s.mean_exit_layer(), 2) + " of " + fixed(layers, 0));
     print_line(to, "layers skipped", fixed(100.0 * s.layers_skipped(), 1) + " %");
     print_line(to, "tokens/s", fixed(s.decode_tokens_per_second(), 0) + " after the first");
+    if (s.draft_rounds != 0) {
+        std::string by;
+        for (const auto& one : s.by_drafter) {
+            if (one.drafted == 0) continue;
+            by += (by.empty() ? "" : ", ") + one.name + ' ' + std::to_string(one.accepted) + " of " +
+                  std::to_string(one.drafted);
+        }
+        print_line(to, "drafts accepted", by + "; " + fixed(s.tokens_per_step(), 2) + " tokens per step");
+    }
     print_line(to, "layer-tokens",
                std::to_string(s.prefill.layer_tokens) + " prompt, " + std::to_string(s.decode.layer_tokens) +
                    " decode (of which " + std::to_string(s.catch_up_layer_tokens) + " caught up)");

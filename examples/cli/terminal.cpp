@@ -44,9 +44,9 @@ bool is_terminal(int file) noexcept { return isatty(file) != 0; }
 palette::palette(int file, std::string_view when, std::size_t layers)
     : colours_(wants_colours(file, when)), layers_(layers) {}
 
-std::string palette::layer(std::size_t exit_layer, std::string_view text) const {
+std::string palette::layer(std::size_t exit_layer, std::string_view text, bool underlined) const {
     if (!colours_ || text.empty()) return std::string(text);
-    return paint("38;5;" + std::to_string(ramp_at(exit_layer, layers_)), text);
+    return paint((underlined ? "4;38;5;" : "38;5;") + std::to_string(ramp_at(exit_layer, layers_)), text);
 }
 
 std::string palette::dim(std::string_view text) const { return colours_ ? paint("2", text) : std::string(text); }

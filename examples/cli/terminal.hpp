@@ -19,7 +19,8 @@ public:
 
     [[nodiscard]] bool colours() const noexcept { return colours_; }
     /// The text in its exit layer's colour, from green (early) over blue to violet (the last layer).
-    [[nodiscard]] std::string layer(std::size_t exit_layer, std::string_view text) const;
+    /// @param underlined for a token that was drafted
+    [[nodiscard]] std::string layer(std::size_t exit_layer, std::string_view text, bool underlined = false) const;
     /// The text as a side remark.
     [[nodiscard]] std::string dim(std::string_view text) const;
 

@@ -24,6 +24,7 @@ struct head_entry {
     std::string_view tensor;  ///< its fitted tensors are named TENSOR.LAYER...; empty: not fitted
     /// Makes a head, its weights packed in `format`. The exits may be null for a head that is not fitted.
     any_head (*make)(const exit_weights* exits, any_format format, shortlist_use use) = nullptr;
+    bool uses_lm_head = true;  ///< applies the model's LM head last, so that it can have a shortlist
 };
 
 namespace detail {
@@ -53,7 +54,8 @@ any_head with_shortlist(Head head, shortlist_use use) {
                       "head: expected one that applies the model's output matrix last, for a shortlist, found own");
              }
              return own_head<any_format>(*exits, format);
-         }},
+         },
+         false},
     };
     return entries;
 }

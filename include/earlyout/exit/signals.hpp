@@ -35,12 +35,21 @@ public:
           logits_(vocab) {}
 
     /// Starts a completion of a prompt of `prompt_tokens` tokens.
-    void start_completion(std::size_t prompt_tokens) noexcept { prompt_tokens_ = prompt_tokens; }
+    void start_completion(std::size_t prompt_tokens) noexcept {
+        prompt_tokens_ = prompt_tokens;
+        shortlist_.take_back();
+    }
     /// Computes argmax, probabilities and margin from the source's summary() from now on, or from stored logits. If
     /// logits() are read nevertheless, they are computed separately.
     void use_summaries(bool used) noexcept { summaries_ = used; }
+    [[nodiscard]] bool uses_summaries() const noexcept { return summaries_; }
     /// Enables or disables the shortlist, if there is one, at a token's later exits.
     void use_shortlist(bool used) noexcept { shortlist_.enable(used); }
+    /// Lets every exit from the next token on compute the logits of these tokens alone; until the next completion.
+    /// @param ids in increasing order, as many as shortlist_size()
+    void give_shortlist(std::span<const token_id> ids, logit_source& source) { shortlist_.give(ids, source); }
+    /// Returns the number of tokens of the shortlist; 0: there is none.
+    [[nodiscard]] std::size_t shortlist_size() const noexcept { return shortlist_.size(); }
     /// Resets all per-token state: a new token starts at the first layer.
     void start_token(std::size_t position) noexcept {
         position_ = position;

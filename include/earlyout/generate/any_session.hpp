@@ -23,13 +23,16 @@ public:
     /// @throws error as session's constructor
     template <model Model, class Policy>
     any_session(const Model& model, Policy policy, const session_options& options = {})
-        : held_(std::make_unique<holder<Model, Policy>>(model, std::move(policy), options)) {}
-    template <model Model, class Policy>
-    any_session(const Model&& model, Policy policy, const session_options& options = {}) = delete;
+        : any_session(session<Model, Policy>(model, std::move(policy), options)) {}
+    template <model Model, class Policy, drafter Drafter>
+    any_session(const Model& model, Policy policy, Drafter drafter, const session_options& options = {})
+        : any_session(session<Model, Policy, Drafter>(model, std::move(policy), std::move(drafter), options)) {}
+    template <model Model, class... Arguments>
+    any_session(const Model&& model, Arguments&&... arguments) = delete;
     /// Moves a session.
-    template <model Model, class Policy>
-    explicit any_session(session<Model, Policy> made)
-        : held_(std::make_unique<holder<Model, Policy>>(std::move(made))) {}
+    template <class Model, class Policy, class Drafter>
+    explicit any_session(session<Model, Policy, Drafter> made)
+        : held_(std::make_unique<holder<Model, Policy, Drafter>>(std::move(made))) {}
 
     /// Completes a text, as session::complete.
     /// @throws error as session::complete, and (unsupported) for a model without a tokenizer
@@ -74,11 +77,9 @@ private:
         [[nodiscard]] virtual run_stats stats() const = 0;
     };
 
-    template <class Model, class Policy>
+    template <class Model, class Policy, class Drafter>
     struct holder final : interface {
-        holder(const Model& model, Policy policy, const session_options& options)
-            : held(model, std::move(policy), options) {}
-        explicit holder(session<Model, Policy> made) : held(std::move(made)) {}
+        explicit holder(session<Model, Policy, Drafter> made) : held(std::move(made)) {}
 
         completion complete(std::string_view prompt, const generate_options& options,
                             token_callback on_token) override {
@@ -106,7 +107,7 @@ private:
         [[nodiscard]] const sequence& tokens() const noexcept override { return held.tokens(); }
         [[nodiscard]] run_stats stats() const override { return held.stats(); }
 
-        session<Model, Policy> held;
+        session<Model, Policy, Drafter> held;
     };
 
     std::unique_ptr<interface> held_;

@@ -42,8 +42,7 @@ template <network Network, class Policy>
     }
     if (stopped && !g.options.emit_at_stop) return made;
     const bool takes_argmax = sampler::takes_argmax(g.options);
-    const bool summarized = needs_argmax_alone<Network>(policy, g.options);
-    if (!takes_argmax || !(summarized || uses_shortlist)) (void)g.signals.logits();
+    if (!takes_argmax || !(g.signals.uses_summaries() || uses_shortlist)) (void)g.signals.logits();
     if (!g.signals.are_numbers()) {
         made.result = prediction::outcome::not_a_number;
         return made;

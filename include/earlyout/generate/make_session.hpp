@@ -15,6 +15,9 @@
 #include <earlyout/exit/exit_weights.hpp>
 #include <earlyout/exit/head_catalogue.hpp>
 #include <earlyout/generate/any_session.hpp>
+#include <earlyout/generate/drafts/any_drafter.hpp>
+#include <earlyout/generate/drafts/best_of.hpp>
+#include <earlyout/generate/drafts/catalogue.hpp>
 #include <earlyout/generate/model.hpp>
 #include <earlyout/generate/options.hpp>
 #include <earlyout/generate/policy_spec.hpp>
@@ -83,6 +86,45 @@ template <class Model>
     return "shared";
 }
 
+/// Chooses drafters where the policy leaves that open, and for drafts at exits the exits where it has none.
+/// @throws error (invalid_argument) for drafters that do not fit the policy
+template <class Model>
+void resolve_drafts(policy_spec& policy, const Model& model) {
+    std::vector<drafter_spec>& drafters = policy.drafts.drafters;
+    const bool has_exits = !policy.gates.empty();
+    if (policy.drafts.is_auto) {
+        policy.drafts.is_auto = false;
+        if (has_exits) return;  // nothing is drafted where exits decide
+        drafters = {{.name = "suffix", .values = {}}};
+        if (find_exits(model) != nullptr) drafters.push_back({.name = "depth", .values = {}});
+    }
+    for (drafter_spec& one : drafters) {
+        const auto parameters = one.entry().info.parameters;
+        one.values.resize(parameters.size());
+        for (std::size_t i = 0; i < parameters.size(); ++i) {
+            if (!one.values[i]) one.values[i] = parameters[i].otherwise;
+        }
+    }
+    const bool at_exits = std::ranges::any_of(drafters, [](const drafter_spec& d) { return d.entry().uses_exits; });
+    if (has_exits && !drafters.empty() && !at_exits) {
+        fail(errc::invalid_argument, "policy '", to_string(policy),
+             "': expected depth among the drafters of a policy with exits, since drafts are verified at full depth; "
+             "found ",
+             to_string(policy.drafts));
+    }
+    if (at_exits && !has_exits) {
+        // Drafts that the exit is less sure of are rarely worth their verification.
+        const model_shape& shape = network_of(model).shape();
+        policy.gates = {{make_gate_spec("margin", {0.3f})}};
+        policy.layers = {std::max<std::size_t>(1, shape.layers / 4)};
+        if (policy.head == "auto") policy.head = fitted_head(find_exits(model));
+        const head_entry* const head = find_head(policy.head);
+        if (policy.shortlist.tokens == 0 && head != nullptr && head->uses_lm_head) {
+            policy.shortlist.tokens = std::clamp<std::size_t>(shape.vocab / 8, 256, 2048);
+        }
+    }
+}
+
 }  // namespace detail
 
 /// Returns the policy that fit chose for a gate, or without a name the best of all; nothing if it chose none.
@@ -115,12 +157,14 @@ template <model Model>
         policy.layers = chosen->layers;
         if (policy.head == "auto") policy.head = chosen->head;
         if (policy.shortlist.tokens == 0) policy.shortlist = chosen->shortlist;
+        if (policy.drafts.is_none()) policy.drafts = chosen->drafts;
         if (policy.cache == "propagate") {
             policy.cache = chosen->cache;
             policy.cap = chosen->cap;
             policy.prefill = chosen->prefill;
         }
     }
+    detail::resolve_drafts(policy, model);
     const auto is_fitted = [](const gate_spec& gate) { return gate.entry().is_fitted(); };
     bool some_fitted = false;
     for (auto& chain : policy.gates) {
@@ -197,18 +241,32 @@ template <model Model>
     return make_policy(policy, model, policy.is_full_depth() ? any_head() : make_head(policy, model));
 }
 
+/// Makes the drafter that a policy names: the best of several.
+[[nodiscard]] inline any_drafter make_drafter(const drafts_spec& drafts) {
+    any_drafter made;
+    for (auto one = drafts.drafters.rbegin(); one != drafts.drafters.rend(); ++one) {
+        std::vector<float> values;
+        for (const auto& value : one->values) values.push_back(*value);
+        any_drafter next = one->entry().make(values);
+        made = made.proposes_nothing() ? std::move(next) : any_drafter(best_of{std::move(next), std::move(made)});
+    }
+    return made;
+}
+
 /// Makes a session that follows a policy: `make_session(model, policy_spec::parse("margin(0.9) @ 2,4"))`.
 /// @param model must outlive the session
 /// @throws error as resolve() and as session's constructor
 template <model Model>
-[[nodiscard]] any_session make_session(const Model& model, const policy_spec& policy,
-                                       const session_options& options = {}) {
-    return any_session(model, make_policy(policy, model), options);
-}
-template <model Model>
 [[nodiscard]] any_session make_session(const Model& model, const policy_spec& policy, const session_options& options,
                                        const any_head& head) {
-    return any_session(model, make_policy(policy, model, head), options);
+    const policy_spec resolved = resolve(policy, model);
+    return any_session(model, make_policy(resolved, model, head), make_drafter(resolved.drafts), options);
+}
+template <model Model>
+[[nodiscard]] any_session make_session(const Model& model, const policy_spec& policy,
+                                       const session_options& options = {}) {
+    const policy_spec resolved = resolve(policy, model);
+    return make_session(model, resolved, options, resolved.is_full_depth() ? any_head() : make_head(resolved, model));
 }
 
 }}  // namespace earlyout::EARLYOUT_ABI

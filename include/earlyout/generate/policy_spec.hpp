@@ -7,6 +7,7 @@
 #include <earlyout/exit/catalogue.hpp>
 #include <earlyout/exit/exit_head.hpp>
 #include <earlyout/exit/head_catalogue.hpp>
+#include <earlyout/generate/drafts/catalogue.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -33,6 +34,30 @@ struct gate_spec {
     friend bool operator==(const gate_spec&, const gate_spec&) = default;
 };
 
+/// A drafter of the catalogue with its parameters.
+struct drafter_spec {
+    std::string name;
+    std::vector<std::optional<float>> values;  ///< one for each of the drafter's parameters; nothing: its default
+
+    /// @throws error (invalid_argument) for a drafter that the catalogue does not have
+    [[nodiscard]] const drafter_entry& entry() const;
+
+    friend bool operator==(const drafter_spec&, const drafter_spec&) = default;
+};
+
+/// The drafters of a policy.
+struct drafts_spec {
+    bool is_auto = false;                ///< those that suit the policy and the model
+    std::vector<drafter_spec> drafters;  ///< the best of these; empty: none
+
+    /// Parses DRAFTS of policy_spec. @throws error (invalid_argument) naming the invalid part
+    [[nodiscard]] static drafts_spec parse(std::string_view text);
+
+    [[nodiscard]] bool is_none() const noexcept { return !is_auto && drafters.empty(); }
+
+    friend bool operator==(const drafts_spec&, const drafts_spec&) = default;
+};
+
 /// An exit policy as text and as data: the form in which command, sidecar and server specify one.
 ///
 ///     learn-to-exit(0.6) & margin(0.2) @ 2,4-6; head=shortlist(32); cache=defer(cap=8)
@@ -42,11 +67,14 @@ struct gate_spec {
 ///     CHAIN  := GATE {& GATE}              each is evaluated where the one before it decides exit
 ///     GATE   := NAME [(ARGUMENT {, ARGUMENT})]    the catalogue's: VALUE in the order of its parameters, or NAME=VALUE
 ///     LAYERS := N | N-M {, N | N-M}        default: those that a fitted gate was fitted for, else 1/4, 1/2, 3/4
-///     SETTING := head=HEAD | cache=CACHE
+///     SETTING := head=HEAD | cache=CACHE | draft=DRAFTS
 ///     HEAD   := auto | shared | adapter | own | shortlist(N [, head=HEAD] [, reach=exits|full-depth])
 ///     CACHE  := propagate | omit | defer [([cap=N] [, prefill=eager|lazy])]
+///     DRAFTS := none | auto | DRAFTER {| DRAFTER}     the best of these, for each token
+///     DRAFTER := NAME [(ARGUMENT {, ARGUMENT})]       the catalogue's
 ///
-/// A fitted gate without arguments uses those that fit chose, and the check chosen with them. `fitted` is the best
+/// With drafts, every token is verified at full depth, so that the text is the full model's: `depth` drafts at the
+/// policy's exits. A fitted gate without arguments uses those that fit chose, and the check chosen with them. `fitted` is the best
 /// policy that fit chose. Spaces are ignored.
 struct policy_spec {
     std::vector<std::vector<gate_spec>> gates;  ///< alternatives, each a chain; empty: full depth
@@ -57,6 +85,7 @@ struct policy_spec {
     std::string cache = "propagate";
     std::size_t cap = 0;  ///< of defer: max deferred tokens; 0: any number
     earlyout::prefill prefill = prefill::eager;
+    drafts_spec drafts;
 
     /// @throws error (invalid_argument) naming the invalid part
     [[nodiscard]] static policy_spec parse(std::string_view text);
@@ -78,7 +107,7 @@ struct policy_spec {
     friend bool operator==(const policy_spec& a, const policy_spec& b) {
         return a.gates == b.gates && a.is_fitted == b.is_fitted && a.layers == b.layers && a.head == b.head &&
                a.shortlist.tokens == b.shortlist.tokens && a.shortlist.reach == b.shortlist.reach &&
-               a.cache == b.cache && a.cap == b.cap && a.prefill == b.prefill;
+               a.cache == b.cache && a.cap == b.cap && a.prefill == b.prefill && a.drafts == b.drafts;
     }
 };
 
@@ -90,6 +119,8 @@ void check_gate_spec(const gate_spec& gate);
 /// @throws error (invalid_argument) for a gate that the catalogue does not have, or a value that it does not accept
 [[nodiscard]] gate_spec make_gate_spec(std::string_view name, std::initializer_list<float> values = {});
 
+/// Returns the text that drafts_spec::parse() parses as the same drafts.
+[[nodiscard]] std::string to_string(const drafts_spec& drafts);
 /// Returns the text that policy_spec::parse() parses as the same policy.
 [[nodiscard]] std::string to_string(const policy_spec& policy);
 

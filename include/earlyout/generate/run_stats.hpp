@@ -45,8 +45,9 @@ struct run_stats {
         std::uint64_t drafted = 0;
         std::uint64_t accepted = 0;
     };
-    std::uint64_t draft_rounds = 0;  ///< blocks that verified drafted tokens
-    std::uint64_t drafted = 0;       ///< tokens in them that were drafted
+    std::uint64_t decode_steps = 0;  ///< after the prompt; each makes one token, or several with drafts
+    std::uint64_t draft_rounds = 0;  ///< steps that verified drafted tokens
+    std::uint64_t drafted = 0;       ///< tokens that they verified
     std::uint64_t accepted = 0;      ///< of these, produced by the model
     double draft_seconds = 0.0;      ///< within decode_seconds: in drafters
     std::vector<drafter_count> by_drafter;
@@ -66,6 +67,12 @@ struct run_stats {
     /// `decode.layer_tokens` for those.
     [[nodiscard]] double layers_skipped() const noexcept {
         return layers == 0 || predictions() == 0 ? 0.0 : 1.0 - mean_exit_layer() / static_cast<double>(layers);
+    }
+    /// Returns new tokens after the first for each step; 1 where nothing was drafted.
+    [[nodiscard]] double tokens_per_step() const noexcept {
+        return decode_steps == 0 || new_tokens == 0
+                   ? 1.0
+                   : static_cast<double>(new_tokens - 1) / static_cast<double>(decode_steps);
     }
     /// Returns new tokens per second, after the first.
     [[nodiscard]] double decode_tokens_per_second() const noexcept {

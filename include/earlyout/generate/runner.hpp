@@ -76,7 +76,10 @@ public:
         stats_.prompt_tokens = prompt.size();
         stats_.reused_tokens = reusable_prefix(generation_.tokens, prompt);
         roll_back_tokens(stats_.reused_tokens);
-        if constexpr (may_draft) generation_.drafts.counts = {};
+        if constexpr (may_draft) {
+            generation_.drafts.counts = {};
+            generation_.vocabulary.restart();
+        }
         for (const token_id id : prompt.subspan(stats_.reused_tokens)) generation_.tokens.push(*network_, id);
         predict_from_prompt();
     }
@@ -88,6 +91,7 @@ public:
             generation_.tokens.push(*network_, ids_.back());
             generation_.is_prompt = false;
             generation_.deferred = deferred_tokens();
+            ++stats_.decode_steps;
             predict(executors_.decode(), stats_.decode, stats_.decode_seconds);
         }
         last_ = generation_.accepted.front();

@@ -26,7 +26,17 @@ public:
     /// Enables or disables the shortlist from the next token on.
     void enable(bool used) noexcept { enabled_ = used; }
     /// Resets the per-token state: a new token starts at the first layer.
-    void start_token() noexcept { state_ = state::none; }
+    void start_token() noexcept { state_ = is_given_ && enabled_ ? state::gathered : state::none; }
+    /// Uses these tokens from the next token on, at every exit, in place of selecting them.
+    /// @param given in increasing order, as many as the shortlist has
+    void give(std::span<const token_id> given, logit_source& source) {
+        std::ranges::copy(given, ids_.begin());
+        source.set_shortlist(ids());
+        is_given_ = true;
+    }
+    /// Selects the tokens again.
+    void take_back() noexcept { is_given_ = false; }
+    [[nodiscard]] std::size_t size() const noexcept { return logits_.size(); }
     /// Records that the exit just evaluated computed all logits; they stay in place until the next exit that does.
     void end_exit_with_all_logits() noexcept {
         if (enabled_ && !logits_.empty() && state_ == state::none) state_ = state::selectable;
@@ -60,6 +70,7 @@ private:
 
     state state_ = state::none;
     bool enabled_ = true;
+    bool is_given_ = false;
     std::vector<token_id> ids_;  // the second half is scratch for the selection
     std::vector<float> logits_;
 };

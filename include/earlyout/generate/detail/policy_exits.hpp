@@ -3,6 +3,7 @@
 #define EARLYOUT_GENERATE_DETAIL_POLICY_EXITS_HPP
 
 #include <earlyout/exit/decision.hpp>
+#include <earlyout/generate/detail/draft_vocabulary.hpp>
 #include <earlyout/generate/drafts/draft_exits.hpp>
 #include <earlyout/generate/draw_token.hpp>
 #include <earlyout/generate/exit_logits.hpp>
@@ -24,6 +25,14 @@ public:
     policy_exits(const Network& network, const Policy& policy, generation<Network, Policy>& of,
                  run_context& context) noexcept
         : network_(&network), policy_(&policy), of_(&of), context_(&context) {}
+
+    /// Lets exits compute the logits of frequent and recent tokens alone. They are selected from the sequence, since
+    /// selecting them from an exit's own logits would take all of those.
+    void select_shortlist(draft_vocabulary& from) {
+        if (!from.select(of_->tokens.ids())) return;
+        exit_logits<Network, Policy> logits(*network_, *policy_, *of_, *context_);
+        of_->signals.give_shortlist(from.ids(), logits);
+    }
 
     std::optional<prediction> predict() override {
         sequence& tokens = of_->tokens;

@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <charconv>
 #include <cstddef>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -22,7 +24,8 @@ namespace detail {
 /// Parses a policy's text from left to right.
 class policy_parser {
 public:
-    explicit policy_parser(std::string_view text) : text_(text) {}
+    /// @param what "policy" or "drafts", for messages
+    explicit policy_parser(std::string_view text, std::string_view what = "policy") : text_(text), what_(what) {}
 
     [[nodiscard]] policy_spec parse() {
         policy_spec made;
@@ -44,19 +47,24 @@ public:
             const std::string name(word());
             if (std::ranges::find(seen, name) != seen.end()) refuse("each setting once", name + " again");
             seen.push_back(name);
-            if (name != "head" && name != "cache") refuse("head=... or cache=...", name);
+            if (name != "head" && name != "cache" && name != "draft") refuse("head=..., cache=... or draft=...", name);
             expect('=');
             if (name == "head") head(made);
             if (name == "cache") cache(made);
+            if (name == "draft") made.drafts = drafts();
         }
-        skip_spaces();
-        if (at_ != text_.size()) refuse("the end", std::string(text_.substr(at_)));
+        end();
+        return made;
+    }
+    [[nodiscard]] drafts_spec parse_drafts() {
+        drafts_spec made = drafts();
+        end();
         return made;
     }
 
 private:
     [[noreturn]] void refuse(const std::string& expected, const std::string& found) const {
-        fail(errc::invalid_argument, "policy '", printable(text_), "': expected ", expected, ", found ",
+        fail(errc::invalid_argument, what_, " '", printable(text_), "': expected ", expected, ", found ",
              found.empty() ? std::string("nothing") : "'" + printable(found) + "'");
     }
 
@@ -91,16 +99,45 @@ private:
         return value;
     }
 
+    void end() {
+        skip_spaces();
+        if (at_ != text_.size()) refuse("the end", std::string(text_.substr(at_)));
+    }
+
     [[nodiscard]] gate_spec gate() {
-        gate_spec made;
-        made.name = word();
-        const gate_entry* const entry = find_gate(made.name);
+        const std::string name(word());
+        const gate_entry* const entry = find_gate(name);
         if (entry == nullptr) {
-            refuse("a gate (" + names_of(gate_catalogue(), [](const auto& e) { return e.info.name; }) + ")", made.name);
+            refuse("a gate (" + names_of(gate_catalogue(), [](const auto& e) { return e.info.name; }) + ")", name);
         }
-        const auto parameters = entry->info.parameters;
-        made.values.resize(parameters.size());
-        if (!take('(')) return made;
+        return {.name = name, .values = arguments(name, entry->info.parameters)};
+    }
+    [[nodiscard]] drafts_spec drafts() {
+        drafts_spec made;
+        do {
+            const std::string name(word());
+            const bool is_only = made.drafters.empty();
+            if (is_only && name == "none") return made;
+            if (is_only && name == "auto") return {.is_auto = true, .drafters = {}};
+            const drafter_entry* const entry = find_drafter(name);
+            if (entry == nullptr) {
+                refuse(std::string("a drafter (") + (is_only ? "none, auto, " : "") +
+                           names_of(drafter_catalogue(), [](const auto& e) { return e.info.name; }) + ")",
+                       name);
+            }
+            if (std::ranges::find(made.drafters, name, &drafter_spec::name) != made.drafters.end()) {
+                refuse("each drafter once", name + " again");
+            }
+            made.drafters.push_back({.name = name, .values = arguments(name, entry->info.parameters)});
+        } while (take('|'));
+        return made;
+    }
+
+    /// Parses what follows the name of a gate or drafter.
+    [[nodiscard]] std::vector<std::optional<float>> arguments(const std::string& of,
+                                                              std::span<const gate_parameter> parameters) {
+        std::vector<std::optional<float>> values(parameters.size());
+        if (!take('(')) return values;
         std::size_t next = 0;
         do {
             std::string_view given = word();
@@ -108,7 +145,7 @@ private:
             if (take('=')) {
                 const auto named = std::ranges::find(parameters, given, &gate_parameter::name);
                 if (named == parameters.end()) {
-                    refuse("a parameter of " + made.name + " (" +
+                    refuse("a parameter of " + of + " (" +
                                names_of(parameters, [](const auto& p) { return p.name; }) + ")",
                            std::string(given));
                 }
@@ -116,16 +153,13 @@ private:
                 given = word();
             }
             if (index >= parameters.size()) {
-                refuse("at most " + std::to_string(parameters.size()) + " parameters of " + made.name,
-                       std::string(given));
+                refuse("at most " + std::to_string(parameters.size()) + " parameters of " + of, std::string(given));
             }
-            if (made.values[index]) {
-                refuse("each parameter once", std::string(parameters[index].name) + " again");
-            }
-            made.values[index] = value(made.name, parameters[index], given);
+            if (values[index]) refuse("each parameter once", std::string(parameters[index].name) + " again");
+            values[index] = value(of, parameters[index], given);
         } while (take(','));
         expect(')');
-        return made;
+        return values;
     }
 
     [[nodiscard]] float value(const std::string& gate, const gate_parameter& p, std::string_view given) const {
@@ -226,12 +260,16 @@ private:
     }
 
     std::string_view text_;
+    std::string_view what_;
     std::size_t at_ = 0;
 };
 
 }  // namespace detail
 
 inline policy_spec policy_spec::parse(std::string_view text) { return detail::policy_parser(text).parse(); }
+inline drafts_spec drafts_spec::parse(std::string_view text) {
+    return detail::policy_parser(text, "drafts").parse_drafts();
+}
 
 }}  // namespace earlyout::EARLYOUT_ABI
 

@@ -40,22 +40,24 @@ void check_value(const gate_parameter& p, float value, const std::string& found,
     }
 }
 
-[[nodiscard]] inline std::string text_of(const gate_spec& gate) {
-    const auto parameters = gate.entry().info.parameters;
+/// Returns "margin(0.9)" of a gate or drafter.
+template <class Spec>
+[[nodiscard]] std::string call_text(const Spec& spec) {
+    const auto parameters = spec.entry().info.parameters;
     std::string arguments;
     bool in_order = true;
-    for (std::size_t i = 0; i < gate.values.size(); ++i) {
-        if (!gate.values[i]) {
+    for (std::size_t i = 0; i < spec.values.size(); ++i) {
+        if (!spec.values[i]) {
             in_order = false;
             continue;
         }
         const gate_parameter& p = parameters[i];
         arguments += arguments.empty() ? "" : ", ";
         if (!in_order || i != 0) arguments.append(p.name).append("=");
-        arguments += p.words.empty() ? number_text(*gate.values[i])
-                                     : std::string(p.words[static_cast<std::size_t>(*gate.values[i])]);
+        arguments += p.words.empty() ? number_text(*spec.values[i])
+                                     : std::string(p.words[static_cast<std::size_t>(*spec.values[i])]);
     }
-    return arguments.empty() ? gate.name : gate.name + "(" + arguments + ")";
+    return arguments.empty() ? spec.name : spec.name + "(" + arguments + ")";
 }
 
 /// Returns "2,4-8".
@@ -78,6 +80,13 @@ inline const gate_entry& gate_spec::entry() const {
     if (const gate_entry* const found = find_gate(name)) return *found;
     fail(errc::invalid_argument, "gate: expected one of ",
          detail::names_of(gate_catalogue(), [](const auto& e) { return e.info.name; }), ", found '",
+         detail::printable(name), "'");
+}
+
+inline const drafter_entry& drafter_spec::entry() const {
+    if (const drafter_entry* const found = find_drafter(name)) return *found;
+    fail(errc::invalid_argument, "drafter: expected one of ",
+         detail::names_of(drafter_catalogue(), [](const auto& e) { return e.info.name; }), ", found '",
          detail::printable(name), "'");
 }
 
@@ -107,12 +116,20 @@ inline gate_spec make_gate_spec(std::string_view name, std::initializer_list<flo
     return made;
 }
 
+inline std::string to_string(const drafts_spec& drafts) {
+    if (drafts.is_auto) return "auto";
+    if (drafts.drafters.empty()) return "none";
+    std::string text;
+    for (const drafter_spec& one : drafts.drafters) text.append(text.empty() ? "" : "|").append(detail::call_text(one));
+    return text;
+}
+
 inline std::string to_string(const policy_spec& policy) {
     std::string text = policy.is_fitted ? "fitted" : policy.gates.empty() ? "full-depth" : "";
     for (std::size_t a = 0; a < policy.gates.size(); ++a) {
         if (a != 0) text += " | ";
         for (std::size_t i = 0; i < policy.gates[a].size(); ++i) {
-            text += (i != 0 ? " & " : "") + detail::text_of(policy.gates[a][i]);
+            text += (i != 0 ? " & " : "") + detail::call_text(policy.gates[a][i]);
         }
     }
     if (!policy.gates.empty() && !policy.layers.empty()) text += " @ " + detail::text_of(policy.layers);
@@ -131,6 +148,7 @@ inline std::string to_string(const policy_spec& policy) {
         if (policy.prefill == prefill::lazy) text += std::string(policy.cap != 0 ? ", " : "") + "prefill=lazy";
         text += ")";
     }
+    if (!policy.drafts.is_none()) text += "; draft=" + to_string(policy.drafts);
     return text;
 }
 

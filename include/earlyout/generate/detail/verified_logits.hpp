@@ -4,8 +4,8 @@
 
 #include <earlyout/exit/exit_head.hpp>
 #include <earlyout/exit/logit_source.hpp>
-#include <earlyout/generate/draw_token.hpp>
 #include <earlyout/generate/generation.hpp>
+#include <earlyout/generate/sampler.hpp>
 #include <earlyout/nn/run_context.hpp>
 
 #include <algorithm>
@@ -29,7 +29,7 @@ public:
         : of_(&of),
           summaries_(summaries),
           logits_{logits.data(), summaries.size(), network.shape().vocab},
-          is_summarized_(needs_argmax_alone<Network>(policy, of.options)) {
+          is_summarized_(needs_summaries_alone(policy, of.options)) {
         const auto begun = std::chrono::steady_clock::now();
         const std::size_t layers = network.shape().layers;
         const matrix_view<const float> hidden{of.tokens.hidden_state(first).data(), summaries.size(),
@@ -47,6 +47,11 @@ public:
         }
         of.counts.head_evaluations += summaries.size();
         of.counts.head_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+    }
+
+    /// Returns true if no single logit of verified tokens is read: no gate is evaluated on them.
+    [[nodiscard]] static bool needs_summaries_alone(const Policy& policy, const generate_options& options) noexcept {
+        return uses_lm_head(policy.head) && sampler::takes_argmax(options) && !options.on_logits;
     }
 
     /// Selects a token by its number in the block.

@@ -22,14 +22,15 @@ public:
     /// Returns the probability that a draft's token `index` is accepted if those before it are.
     [[nodiscard]] float probability(const draft& of, std::size_t index) const noexcept {
         const rate& r = rates_[place(of, index)];
-        const float stated = of.probabilities()[index];
-        return std::clamp(stated * (r.accepted + prior_weight * prior_share) / (r.stated + prior_weight), 0.0f, 0.995f);
+        const float prior = index == 0 ? prior_share : share(rates_[place(of, 0)], prior_share);
+        return std::clamp(of.probabilities()[index] * share(r, prior), 0.0f, 0.995f);
     }
-
     /// Returns the probability that the drafter states on average; 1 before it has stated any.
     [[nodiscard]] float mean_stated(const draft& of, std::size_t index) const noexcept {
+        const rate& first = rates_[place(of, 0)];
+        const float of_first = first.count > 0.0f ? first.stated / first.count : 1.0f;
         const rate& r = rates_[place(of, index)];
-        return r.count > 0.0f ? r.stated / r.count : 1.0f;
+        return index == 0 ? of_first : (r.stated + prior_weight * of_first) / (r.count + prior_weight);
     }
 
     /// Records a draft whose first `accepted` tokens were produced by the model, and that the next one was not if
@@ -41,7 +42,7 @@ public:
 
 private:
     /// Before anything is known, drafters are believed by this much: they overestimate more often than not.
-    static constexpr float prior_share = 0.75f, prior_weight = 2.0f;
+    static constexpr float prior_share = 0.75f, prior_weight = 3.0f;
     static constexpr float decay = 0.97f;
     static constexpr std::size_t matches = 7;  // unknown or 1, 2-3, 4-7, ... 64 tokens
 
@@ -51,6 +52,10 @@ private:
         float count = 0.0f;
     };
 
+    /// Returns what part of the stated probabilities came true.
+    [[nodiscard]] static float share(const rate& r, float prior) noexcept {
+        return (r.accepted + prior_weight * prior) / (r.stated + prior_weight);
+    }
     [[nodiscard]] static std::size_t place(const draft& of, std::size_t index) noexcept {
         const std::size_t match = std::min<std::size_t>(std::bit_width(std::max<std::size_t>(of.match(), 1)), matches);
         return (std::min(of.origin(), max_drafters - 1) * matches + match - 1) * 2 + (index == 0 ? 0 : 1);

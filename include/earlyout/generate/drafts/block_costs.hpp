@@ -79,7 +79,7 @@ private:
         std::uint64_t last = 0;
     };
 
-    /// Interpolates between the nearest blocks that ran; beyond them, follows the prior's slope.
+    /// Interpolates between the nearest blocks that ran; beyond them, follows their slope, or the prior's.
     [[nodiscard]] double suggested(std::size_t m) const noexcept {
         std::size_t below = m - 1, above = m + 1;
         while (below >= 1 && blocks_[below - 1].count == 0) --below;
@@ -89,7 +89,16 @@ private:
             const double share = static_cast<double>(m - below) / static_cast<double>(above - below);
             return (1.0 - share) * blocks_[below - 1].mean + share * blocks_[above - 1].mean;
         }
-        if (has_below) return blocks_[below - 1].mean * prior(m) / prior(below);
+        if (has_below) {
+            const double last = blocks_[below - 1].mean;
+            std::size_t before = below - 1;
+            while (before >= 1 && blocks_[before - 1].count == 0) --before;
+            if (before == 0) return last * prior(m) / prior(below);
+            // Larger blocks are tried sooner if a little too much is expected of them.
+            constexpr double optimism = 0.75;
+            const double slope = (last - blocks_[before - 1].mean) / static_cast<double>(below - before);
+            return last + optimism * std::max(slope, 0.0) * static_cast<double>(m - below);
+        }
         if (has_above) return blocks_[above - 1].mean * prior(m) / prior(above);
         return 0.0;
     }

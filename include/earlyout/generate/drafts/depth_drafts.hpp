@@ -3,6 +3,7 @@
 #define EARLYOUT_GENERATE_DRAFTS_DEPTH_DRAFTS_HPP
 
 #include <earlyout/generate/drafts/drafter.hpp>
+#include <earlyout/generate/drafts/drafter_info.hpp>
 
 #include <optional>
 #include <span>
@@ -15,8 +16,11 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 ///
 /// The draft ends where the gate does not let a token exit, and at the length that the planner expects the most of.
 struct depth_drafts {
-    static constexpr std::string_view name = "depth";
+    static constexpr drafter_info info{.name = "depth", .brief = "what the policy's exits predict"};
+    static constexpr std::string_view name = info.name;
     static constexpr bool uses_exits = true;
+
+    static constexpr depth_drafts from(std::span<const float>) noexcept { return {}; }
 
     void propose(std::span<const token_id>, draft_context& context, draft& out) const {
         const std::size_t wanted = context.plan_exits(out.limit()).length;

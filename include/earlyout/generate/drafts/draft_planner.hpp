@@ -42,8 +42,11 @@ public:
     }
 
     /// Returns the number of tokens of a draft to verify. All of a draft that ran layers: most of its cost is spent.
-    [[nodiscard]] std::size_t length(const draft& of) const noexcept {
-        return of.layers() != 0 ? of.size() : best_plan(of).length;
+    [[nodiscard]] std::size_t length(const draft& of) noexcept {
+        if (of.layers() != 0) return of.size();
+        const std::size_t best = best_plan(of).length;
+        if (best == 0 || ++planned_ % plans_between_longer != 0) return best;
+        return std::min(best + 1, of.size());
     }
     /// Returns the expected tokens per second with a draft, relative to none; 1 if it is better not verified.
     [[nodiscard]] double gain(const draft& of) const noexcept { return best_plan(of).gain; }
@@ -57,7 +60,9 @@ public:
         for (float stated = 1.0f; !expected.is_full(); expected.push(0, stated)) {
             stated = rates_.mean_stated(expected, expected.size());
         }
-        const plan made = best_plan(expected);
+        plan made = best_plan(expected);
+        // Longer drafts than the best are only known from trying one.
+        if (made.length != 0 && ++planned_ % plans_between_longer == 0) made.length = std::min(made.length + 1, limit);
         if (made.length != 0) return made;
         untried_ = untried_ < tokens_between_tries ? untried_ + 1 : 0;
         return {untried_ == 0 && limit != 0 ? std::size_t{1} : 0, 1.0};
@@ -77,10 +82,18 @@ public:
     /// Records the seconds that a block of m tokens took, the drafting included.
     /// @param layers of the draft, as draft::layers()
     void observe(std::size_t m, std::size_t layers, double seconds) noexcept {
-        // A block of one token has nothing to do with a drafter.
-        const bool of_exits = layers != 0 && m != 1;
-        (of_exits ? exit_costs_ : costs_).observe(m, seconds);
-        (of_exits ? costs_ : exit_costs_).age();
+        const bool of_exits = layers != 0;
+        // One token costs the same to either.
+        if (m == 1 || of_exits) {
+            exit_costs_.observe(m, seconds);
+        } else {
+            exit_costs_.age();
+        }
+        if (m == 1 || !of_exits) {
+            costs_.observe(m, seconds);
+        } else {
+            costs_.age();
+        }
     }
 
     /// Returns c(m) for blocks whose draft took no layers, or some.
@@ -99,6 +112,7 @@ private:
     static constexpr std::uint32_t misses_before_pause = 16;
     static constexpr std::uint32_t max_pause = 8;
     static constexpr std::uint32_t tokens_between_tries = 64;
+    static constexpr std::uint32_t plans_between_longer = 16;
 
     [[nodiscard]] plan best_plan(const draft& of) const noexcept {
         double all = 1.0, tokens = 1.0;
@@ -118,6 +132,7 @@ private:
     std::uint32_t misses_ = 0;   ///< proposals in a row whose first token was wrong
     std::uint32_t pause_ = 0;    ///< tokens between two proposals
     std::uint32_t skipped_ = 0;  ///< tokens since the last one
+    std::uint32_t planned_ = 0;
     std::uint32_t untried_ = 0;  ///< tokens since the last try of a draft at exits
 };
 

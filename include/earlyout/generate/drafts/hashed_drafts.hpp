@@ -6,6 +6,7 @@
 #include <earlyout/core/token.hpp>
 #include <earlyout/generate/drafts/draft.hpp>
 #include <earlyout/generate/drafts/drafter.hpp>
+#include <earlyout/generate/drafts/drafter_info.hpp>
 #include <earlyout/generate/drafts/hashed_table.hpp>
 
 #include <algorithm>
@@ -28,8 +29,22 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 /// A table of several sequences (`shared`) is what any of them appended: it survives them and their rollbacks. It is
 /// not emptied after bad drafts, as that could not be rolled back; what was wrong has been overwritten by then.
 struct hashed_drafts {
-    static constexpr std::string_view name = "hashed";
     static constexpr std::size_t max_n = 16;
+    static constexpr gate_parameter parameters[]{{.name = "tokens",
+                                                  .meaning = "tokens that a draft is found by",
+                                                  .comparison = "",
+                                                  .otherwise = 3.0f,
+                                                  .min = 1.0f,
+                                                  .max = static_cast<float>(max_n)}};
+    static constexpr drafter_info info{
+        .name = "hashed", .brief = "what last followed the last few tokens", .parameters = parameters};
+    static constexpr std::string_view name = info.name;
+
+    [[nodiscard]] static hashed_drafts from(std::span<const float> values) {
+        hashed_drafts made;
+        made.n = static_cast<std::size_t>(values[0]);
+        return made;
+    }
 
     std::size_t n = 3;                               ///< tokens that a draft is found by, 1 .. max_n
     std::size_t bits = hashed_table::default_bits;   ///< a sequence's own table has 2^bits entries of 8 bytes

@@ -6,6 +6,7 @@
 #include <earlyout/core/token.hpp>
 #include <earlyout/generate/drafts/draft.hpp>
 #include <earlyout/generate/drafts/drafter.hpp>
+#include <earlyout/generate/drafts/drafter_info.hpp>
 
 #include <cstddef>
 #include <span>
@@ -19,7 +20,10 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 /// 2408.08696). Proposes where drafters that need longer matches find none. State: 4 bytes for each token of the
 /// vocabulary and 8 for each of the sequence.
 struct recycled_drafts {
-    static constexpr std::string_view name = "recycled";
+    static constexpr drafter_info info{.name = "recycled", .brief = "what last followed each token"};
+    static constexpr std::string_view name = info.name;
+
+    [[nodiscard]] static recycled_drafts from(std::span<const float>) noexcept { return {}; }
 
     std::size_t max_tokens = 4;  ///< of a draft
     float probability = 0.3f;    ///< of each token: a guess, which the acceptance that is measured corrects

@@ -4,6 +4,7 @@
 
 #include <earlyout/generate/drafts/draft.hpp>
 #include <earlyout/generate/drafts/drafter.hpp>
+#include <earlyout/generate/drafts/drafter_info.hpp>
 #include <earlyout/generate/drafts/suffix_matches.hpp>
 #include <earlyout/generate/drafts/suffix_tree.hpp>
 
@@ -19,7 +20,8 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 /// uncorrected: what was seen once has probability 1. State: suffix_tree::bytes(limits.tokens), about 120 bytes for
 /// each token.
 struct suffix_drafts {
-    static constexpr std::string_view name = "suffix";
+    static constexpr drafter_info info{.name = "suffix", .brief = "what followed the last tokens earlier in the text"};
+    static constexpr std::string_view name = info.name;
 
     suffix_draft_options options{};
     std::size_t max_depth = suffix_tree::max_depth;  ///< tokens of the longest match and its draft together
@@ -27,6 +29,8 @@ struct suffix_drafts {
     struct state {
         suffix_tree tree;
     };
+
+    [[nodiscard]] static suffix_drafts from(std::span<const float>) noexcept { return {}; }
 
     /// Throws invalid_argument if max_depth is not 1 .. suffix_tree::max_depth, out_of_memory.
     [[nodiscard]] state start(const draft_limits& limits) const {

@@ -4,6 +4,7 @@
 
 #include <earlyout/exit/decision.hpp>
 #include <earlyout/exit/exit_policy.hpp>
+#include <earlyout/generate/detail/draft_vocabulary.hpp>
 #include <earlyout/generate/detail/policy_exits.hpp>
 #include <earlyout/generate/detail/verified_logits.hpp>
 #include <earlyout/generate/drafts/drafter.hpp>
@@ -28,11 +29,13 @@ struct drafted_generation : generation<Network, Policy> {
     drafted_generation(const Network& network, const Policy& policy, const Drafter& drafter, std::size_t capacity,
                        kv_format kv, std::size_t max_rows, const draft_options& drafted)
         : generation<Network, Policy>(network, policy, capacity, kv),
-          drafts(drafter, network.shape(), capacity, max_rows, drafted) {
+          drafts(drafter, network.shape(), capacity, max_rows, drafted),
+          vocabulary(shortlist_of(policy.head).tokens, network.shape().vocab) {
         this->accepted.reserve(draft::max_size + 1);
     }
 
     drafting<Drafter> drafts;
+    detail::draft_vocabulary vocabulary;
     typename Policy::plan_type::sequence_state gates_before_draft{};
 };
 
@@ -96,14 +99,20 @@ private:
     /// Returns the position of the last token before the drafted ones.
     [[nodiscard]] static std::size_t first_of(const generation_type& g) noexcept { return g.tokens.needed_from(); }
 
+    void use_exits(generation_type& g) const noexcept {
+        g.signals.use_shortlist(!g.options.on_logits);
+        g.signals.use_summaries(needs_argmax_alone<Network>(*policy_, g.options));
+    }
+
     /// Draft: append the proposed tokens as far as they are expected to be worth it.
     void draft_tokens(generation_type& g, run_context& context) const {
         const clock::time_point begun = clock::now();
         const std::size_t begin = g.tokens.size(), room = g.tokens.capacity() - begin;
         const std::size_t wanted = g.is_prompt ? 0 : std::min(g.drafts.limit, room);
         g.gates_before_draft = g.gates.sequence;
-        g.signals.use_shortlist(!g.options.on_logits);
+        use_exits(g);
         detail::policy_exits<Network, Policy> exits(*network_, *policy_, g, context);
+        if (wanted != 0 && g.signals.shortlist_size() != 0 && !g.options.on_logits) exits.select_shortlist(g.vocabulary);
         const std::size_t count = g.drafts.propose(*drafter_, g.tokens.ids(), wanted, exits);
         const std::span<const token_id> ids = g.drafts.proposed().ids().first(count);
         // What was drafted at exits is there already; another draft may have been chosen.
@@ -122,8 +131,9 @@ private:
         const std::size_t first = first_of(g), count = g.tokens.size() - first;
         detail::verified_logits<Network, Policy> logits(*network_, *policy_, g, first,
                                                         g.drafts.summaries().first(count), g.drafts.logits(), context);
-        // Verified tokens are not evaluated at exits.
+        // No gate is evaluated on verified tokens.
         g.signals.use_shortlist(false);
+        g.signals.use_summaries(logits.needs_summaries_alone(*policy_, g.options));
         std::size_t accepted = 0;
         for (bool is_drafted = true; is_drafted;) {
             const std::size_t position = first + accepted;
