@@ -31,7 +31,8 @@ import sys
 import tarfile
 import tempfile
 
-import rewrites
+sys.dont_write_bytecode = True  # the script's folder stays as it is
+import rewrites  # noqa: E402
 
 SUITES = "bookworm trixie"
 KINDS = ("patch", "release", "rename", "signature", "ordinary")
@@ -342,7 +343,7 @@ def read_list(path):
         with open(path, encoding="utf-8") as f:
             header, *rows = [line.rstrip("\n").split("\t") for line in f if line.strip()]
     except (OSError, ValueError) as e:
-        raise failure(f"{path}: cannot be read: {getattr(e, "strerror", None) or e}") from None
+        raise failure(f"{path}: cannot be read: {getattr(e, 'strerror', None) or e}") from None
     if header != ["package", "use", "version", "older", "licence"] or any(len(r) != 5 for r in rows):
         raise failure(f"{path}: expected the columns package, use, version, older, licence")
     return [dict(zip(header, row)) for row in rows]
