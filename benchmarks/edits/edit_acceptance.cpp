@@ -15,10 +15,10 @@
 #include <earlyout/generate/drafts/hashed_drafts.hpp>
 #include <earlyout/generate/drafts/recycled_drafts.hpp>
 #include <earlyout/generate/drafts/suffix_drafts.hpp>
-#include <earlyout/generate/model.hpp>
 #include <earlyout/io/load.hpp>
 #include <earlyout/models/any_model.hpp>
-#include <earlyout/text/json.hpp>
+
+#include "traces.hpp"
 
 #include <algorithm>
 #include <array>
@@ -28,9 +28,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <exception>
-#include <fstream>
 #include <optional>
-#include <random>
 #include <span>
 #include <string>
 #include <string_view>
@@ -38,11 +36,9 @@
 #include <vector>
 
 namespace eo = earlyout;
+using edits::trace;
 
 namespace {
-
-/// Max tokens of a prompt and its target; the rest of a target is not measured.
-constexpr std::size_t max_tokens = 16384;
 
 /// The baseline: what followed the most recent earlier occurrence of the longest suffix of up to 8 tokens. It scans all
 /// tokens anew for each proposal.
@@ -61,12 +57,6 @@ struct last_occurrence {
         while (from < ids.size() && !out.is_full()) out.push(ids[from++], 0.7f);
         out.set_match(best);
     }
-};
-
-struct trace {
-    std::string kind;
-    std::vector<eo::token_id> ids;  // the prompt, then the target
-    std::size_t prompt = 0;
 };
 
 struct tally {
@@ -174,73 +164,6 @@ void measure_all(std::span<const trace> traces, std::span<const std::size_t> len
     one(eo::recycled_drafts{});
 }
 
-/// Returns a member of a trace.
-std::string text_of(const eo::text::json& object, const char* key, const std::string& source) {
-    if (!object.is_object() || !object.contains(key) || !object[key].is_string()) {
-        eo::fail(eo::errc::malformed_file, source, ": '", key, "': expected a string, found none");
-    }
-    return object[key].get<std::string>();
-}
-
-/// Returns the text that a model would be given: what to do, and the file to edit.
-std::string prompt_of(const std::string& path, const std::string& change, const std::string& before) {
-    if (before.empty()) return "# The file " + path + ":\n";
-    return "# Task: " + change + "\n# The file " + path + " before:\n" + before + "\n# The file after:\n";
-}
-
-std::vector<trace> read_traces(const char* path, const auto& model) {
-    std::ifstream file(path);
-    if (!file) eo::fail(eo::errc::no_such_file, path, ": cannot be read");
-    std::vector<trace> traces;
-    std::string line;
-    for (std::size_t number = 1; std::getline(file, line); ++number) {
-        const std::string source = std::string(path) + ": line " + std::to_string(number);
-        const eo::text::json object = eo::text::parse_json(line, source);
-        const auto field = [&](const char* key) { return text_of(object, key, source); };
-        trace made{.kind = field("kind"),
-                   .ids = eo::encode_prompt(model, prompt_of(field("path"), field("change"), field("before")), true)};
-        made.prompt = made.ids.size();
-        const auto target = eo::encode_text(model.tokenizer(), field("after"), true);
-        made.ids.insert(made.ids.end(), target.begin(), target.end());
-        if (made.prompt == 0 || made.prompt >= std::min(made.ids.size(), max_tokens)) {
-            eo::fail(eo::errc::unsupported, source, ": expected a prompt of 1 to ", max_tokens - 1,
-                     " tokens and a target, found ", made.prompt, " and ", target.size());
-        }
-        made.ids.resize(std::min(made.ids.size(), max_tokens));
-        traces.push_back(std::move(made));
-    }
-    if (traces.empty()) eo::fail(eo::errc::malformed_file, path, ": expected at least one trace, found none");
-    return traces;
-}
-
-void shuffle(std::span<eo::token_id> ids, std::mt19937_64& random) {
-    for (std::size_t i = ids.size(); i > 1; --i) std::swap(ids[i - 1], ids[random() % i]);
-}
-
-/// Returns the traces by kind, in the order in which the kinds first occur, and "shuffled".
-std::vector<std::vector<trace>> by_kind(std::vector<trace> traces) {
-    std::vector<std::vector<trace>> kinds;
-    std::vector<trace> shuffled;
-    std::mt19937_64 random(1);
-    for (trace& t : traces) {
-        if (t.kind == "patch" || t.kind == "release") {
-            trace made = t;
-            made.kind = "shuffled";
-            shuffle(std::span(made.ids).first(made.prompt), random);
-            shuffle(std::span(made.ids).subspan(made.prompt), random);
-            shuffled.push_back(std::move(made));
-        }
-        const auto at = std::ranges::find_if(kinds, [&](const auto& k) { return k.front().kind == t.kind; });
-        if (at != kinds.end()) {
-            at->push_back(std::move(t));
-        } else {
-            kinds.emplace_back().push_back(std::move(t));
-        }
-    }
-    if (!shuffled.empty()) kinds.push_back(std::move(shuffled));
-    return kinds;
-}
-
 std::size_t median(std::vector<std::size_t> values) {
     std::ranges::nth_element(values, values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2));
     return values[values.size() / 2];
@@ -249,14 +172,15 @@ std::size_t median(std::vector<std::size_t> values) {
 int run(const char* path, const char* traces, std::span<const std::size_t> lengths) {
     const auto model = eo::io::load<eo::any_model>(path);
     const std::size_t vocab = model.network().shape().vocab;
-    const auto kinds = by_kind(read_traces(traces, model));
+    const auto kinds = edits::by_kind(edits::read_traces(traces, model));
     std::printf("%s, %s; median tokens of prompts and targets:\n", path, traces);
     for (const auto& of : kinds) {
         std::vector<std::size_t> prompts, targets;
         for (const trace& t : of) prompts.push_back(t.prompt), targets.push_back(t.ids.size() - t.prompt);
         std::printf(
             "%-10s %5zu traces %6zu %6zu%s\n", of.front().kind.c_str(), of.size(), median(prompts), median(targets),
-            std::ranges::any_of(of, [](const trace& t) { return t.ids.size() == max_tokens; }) ? ", some cut" : "");
+            std::ranges::any_of(of, [](const trace& t) { return t.ids.size() == edits::max_tokens; }) ? ", some cut"
+                                                                                                      : "");
     }
     std::printf("\n%111s\n", "accepted share at position");
     std::printf("%-10s %-16s %3s %8s %12s %8s %7s %9s ", "kind", "drafter", "d", "rounds", "tokens/round", "drafted",
