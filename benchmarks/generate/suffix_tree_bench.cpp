@@ -79,7 +79,7 @@ const corpus& sources() {
     return made;
 }
 
-/// The first tokens of the sources; 0 of a kind: one token repeated.
+/// The first tokens of the sources.
 ids text_of(const benchmark::State& state) {
     const auto size = std::min(static_cast<std::size_t>(state.range(0)), sources().all.size() - 10'000);
     return {sources().all.begin(), sources().all.begin() + static_cast<std::ptrdiff_t>(size)};
@@ -125,6 +125,17 @@ void suffix_tree_follow(benchmark::State& state) {
         for (std::size_t i = 0; i < more; ++i) tree.pop_back();
     }
     state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(more));
+}
+
+/// Proposals where 63 last tokens occurred before: a text that is repeated, of `range` tokens or of one.
+void suffix_tree_propose_repeated(benchmark::State& state) {
+    eo::suffix_tree tree(3000);
+    for (std::size_t i = 0; i < 3000; ++i) tree.append(sources().all[i % static_cast<std::size_t>(state.range(0))]);
+    eo::draft made;
+    for (auto _ : state) {
+        tree.propose(tree.matches(), {}, made);
+        benchmark::DoNotOptimize(made);
+    }
 }
 
 void suffix_store_propose(benchmark::State& state) {
@@ -217,10 +228,11 @@ BENCHMARK(suffix_tree_append)->Arg(10'000)->Arg(100'000)->Arg(1'000'000)->Unit(b
 BENCHMARK(suffix_tree_append_repeated)->Arg(10'000)->Arg(1'000'000)->Unit(benchmark::kMillisecond);
 BENCHMARK(suffix_tree_follow<false>)->Name("suffix_tree_append_pop")->Arg(10'000)->Arg(100'000)->Arg(1'000'000);
 BENCHMARK(suffix_tree_follow<true>)->Name("suffix_tree_append_propose_pop")->Arg(10'000)->Arg(100'000)->Arg(1'000'000);
+BENCHMARK(suffix_tree_propose_repeated)->Arg(1)->Arg(100)->Arg(1600);
 BENCHMARK(suffix_store_propose)->Arg(10'000)->Arg(100'000)->Arg(1'000'000);
 BENCHMARK(suffix_store_add)->Arg(100'000)->Arg(1'000'000)->Unit(benchmark::kMillisecond);
-BENCHMARK(replay_suffix)->ArgsProduct({{4, 7, 15}, {1, 2, 4}})->Unit(benchmark::kMillisecond);
-BENCHMARK(replay_suffix_and_store)->ArgsProduct({{7}, {1, 2, 4}})->Unit(benchmark::kMillisecond);
+BENCHMARK(replay_suffix)->ArgsProduct({{4, 7, 15}, {1, 4}})->Unit(benchmark::kMillisecond);
+BENCHMARK(replay_suffix_and_store)->ArgsProduct({{7}, {1, 4}})->Unit(benchmark::kMillisecond);
 BENCHMARK(replay_hashed)->ArgsProduct({{7}, {2, 3, 4, 6}})->Unit(benchmark::kMillisecond);
 BENCHMARK(replay_recycled)->Arg(1)->Arg(2)->Arg(4)->Unit(benchmark::kMillisecond);
 

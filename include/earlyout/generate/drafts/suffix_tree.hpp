@@ -69,7 +69,8 @@ public:
 
     /// Appends a token to the open sequence. Returns false, without effect, when there are max_tokens.
     bool append(token_id token) noexcept;
-    /// Undoes the last append(), exactly. Without effect when the open sequence is empty.
+    /// Undoes the last append(), exactly. Looks through a node's children where the most frequent one loses its lead.
+    /// Without effect when the open sequence is empty.
     void pop_back() noexcept;
     /// Finishes the open sequence and opens an empty one. Returns false, without effect, when the open sequence is
     /// empty or there are max_sequences.
@@ -118,6 +119,9 @@ private:
         return std::min<std::uint32_t>(n.length, end() - n.begin);
     }
 
+    template <class Visit>
+    void walk(locus at, std::size_t match, std::size_t limit, const suffix_draft_options& options,
+              Visit&& visit) const noexcept;
     bool follow(locus& at, token_id token) const noexcept;
     void grow(locus at, std::uint32_t start) noexcept;
     void retreat(locus& at) noexcept;
