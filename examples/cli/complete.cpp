@@ -11,6 +11,7 @@
 #include <earlyout/generate/make_session.hpp>
 #include <earlyout/text/fill_in_the_middle.hpp>
 
+#include <algorithm>
 #include <charconv>
 #include <iostream>
 #include <memory>
@@ -104,7 +105,7 @@ void print_policy(std::ostream& to, const chosen_policy& chosen) {
 void stream(const complete_options& o, const model& m, const chosen_policy& chosen, const std::string& prompt,
             const std::vector<eo::token_id>& ids) {
     const std::size_t layers = m.network().shape().layers;
-    auto session = eo::make_session(m, chosen.policy, session_options_of(o.run));
+    auto session = eo::make_session(m, chosen.policy, session_options_of(o.run), sources_of(m, o.drafts));
     const token_printer printer(o, layers);
     printer.prompt(prompt);
     const eo::completion result =
@@ -128,12 +129,18 @@ int run(complete_options& o) {
     for (const std::string& token : o.end_of_text) o.generate.more_end_of_text.push_back(end_token(m, o, token));
     const std::vector<eo::token_id> ids = o.suffix ? middle_prompt(o, m, prompt) : std::vector<eo::token_id>();
     const chosen_policy chosen = choose_policy(m, o.exits, o.drafts);
+    if (!o.drafts.from.empty() &&
+        std::ranges::find(chosen.policy.drafts.drafters, "suffix", &eo::drafter_spec::name) ==
+            chosen.policy.drafts.drafters.end()) {
+        eo::fail(eo::errc::invalid_argument, "--draft-from: expected suffix among the drafters, found ",
+                 to_string(chosen.policy.drafts), "; --draft suffix, or --exact, drafts with it");
+    }
     require_memory_to_run(m, o.run);
     const interrupt interrupted;
     o.generate.cancel = interrupted.token();
 
     if (o.json) {
-        auto session = eo::make_session(m, chosen.policy, session_options_of(o.run));
+        auto session = eo::make_session(m, chosen.policy, session_options_of(o.run), sources_of(m, o.drafts));
         const eo::completion result =
             o.suffix ? session.complete(ids, o.generate) : session.complete(prompt, o.generate);
         json object = to_json(result);
@@ -160,6 +167,7 @@ command complete(CLI::App& app) {
         "Examples:\n"
         "  earlyout complete --prompt 'def add(a, b):' --show-layers\n"
         "  earlyout complete --file main.py --exact --json\n"
+        "  earlyout complete --file main.py --draft 'suffix|depth' --draft-from src/\n"
         "  earlyout complete --prompt 'import ' --policy 'margin(0.6) @ 2,4' --compare");
     const auto o = std::make_shared<complete_options>();
     add_options(*sub, o->model);

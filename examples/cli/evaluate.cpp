@@ -17,6 +17,7 @@
 #include <earlyout/calibrate/results_json.hpp>
 #include <earlyout/calibrate/sweep.hpp>
 #include <earlyout/core/thread_pool.hpp>
+#include <earlyout/generate/drafts/catalogue.hpp>
 #include <earlyout/generate/make_session.hpp>
 
 #include <algorithm>
@@ -46,6 +47,8 @@ struct evaluate_options {
     calibrate::sample_options samples;
     calibrate::sweep_options sweep;
     std::vector<std::string> policies;
+    std::vector<std::string> drafts;
+    bool wants_drafts = false;
     std::string prefill = "eager";
     std::string reach = "exits";
     std::string csv;
@@ -53,6 +56,46 @@ struct evaluate_options {
     bool json = false;
     bool quiet = false;
 };
+
+/// Sums over the completions of a policy with drafts.
+struct draft_totals {
+    std::size_t identical = 0;  ///< completions with the ids and log-probabilities of full depth
+    double tokens = 0.0, steps = 0.0, drafted = 0.0, accepted = 0.0;
+
+    [[nodiscard]] double tokens_per_round() const { return steps > 0.0 ? tokens / steps : 1.0; }
+    [[nodiscard]] double accepted_share() const { return drafted > 0.0 ? accepted / drafted : 0.0; }
+};
+
+draft_totals draft_totals_of(const calibrate::paired_evaluation& p) {
+    draft_totals sum;
+    for (std::size_t i = 0; i < p.early.results.size(); ++i) {
+        const eo::completion& made = p.early.results[i];
+        const eo::completion& full = p.full.results[i];
+        sum.identical += made.ids == full.ids && made.log_probabilities == full.log_probabilities;
+        sum.tokens += static_cast<double>(made.ids.size()) - (made.ids.empty() ? 0.0 : 1.0);
+        sum.steps += static_cast<double>(made.stats.decode_steps);
+        sum.drafted += static_cast<double>(made.stats.drafted);
+        sum.accepted += static_cast<double>(made.stats.accepted);
+    }
+    return sum;
+}
+
+void print_drafts(std::ostream& to, const evaluation_report& r) {
+    bool headed = false;
+    for (const calibrate::swept_policy& s : r.sweep) {
+        if (s.policy.drafts.is_none()) continue;
+        if (!std::exchange(headed, true)) {
+            to << "\nDrafts, verified at full depth\n"
+                  "  identical      speed   tokens/round   accepted   drafts\n";
+        }
+        const draft_totals totals = draft_totals_of(s.measured);
+        const std::string identical =
+            std::to_string(totals.identical) + " of " + std::to_string(s.measured.early.results.size());
+        to << "  " << std::left << std::setw(12) << identical << std::right << std::setw(8)
+           << fixed(s.measured.decode_speedup(), 2) << std::setw(15) << fixed(totals.tokens_per_round(), 2)
+           << std::setw(11) << percent(totals.accepted_share()) << "   " << to_string(s.policy.drafts) << '\n';
+    }
+}
 
 void print_oracle(std::ostream& to, const calibrate::exit_accuracy& a) {
     to << "Every exit on the true text, " << a.tokens << " tokens\n"
@@ -135,6 +178,23 @@ json stops_to_json(const evaluation_report& r) {
     return all;
 }
 
+/// What of a policy's completions is not in the table: drafts change nothing, so what counts is that, and how fast.
+json drafts_to_json(const evaluation_report& r) {
+    json all = json::array();
+    for (const calibrate::swept_policy& s : r.sweep) {
+        if (s.policy.drafts.is_none()) continue;
+        const draft_totals totals = draft_totals_of(s.measured);
+        all.push_back({{"draft", to_string(s.policy.drafts)},
+                       {"policy", to_string(s.policy)},
+                       {"samples", s.measured.early.results.size()},
+                       {"identical", totals.identical},
+                       {"decode_speedup", s.measured.decode_speedup()},
+                       {"tokens_per_round", totals.tokens_per_round()},
+                       {"accepted_share", totals.accepted_share()}});
+    }
+    return all;
+}
+
 json to_json(const evaluate_options& o, const model& m, const evaluation_report& r) {
     json decisions = json::array();
     for (const calibrate::decision_sweep& d : r.observed.decisions) decisions.push_back(calibrate::to_json(d));
@@ -167,7 +227,8 @@ json to_json(const evaluate_options& o, const model& m, const evaluation_report&
             {"sweep", sweep},
             {"best_at_loss", best},
             {"best_stop_at_precision", stops_to_json(r)},
-            {"decisions", decisions}};
+            {"decisions", decisions},
+            {"drafts", drafts_to_json(r)}};
 }
 
 void print_best(std::ostream& to, const evaluation_report& r) {
@@ -264,7 +325,18 @@ int run(evaluate_options& o) {
     for (const std::string& policy : o.policies) o.sweep.policies.push_back(parse_policy(policy));
     o.sweep.prefill = o.prefill == "lazy" ? eo::prefill::lazy : eo::prefill::eager;
     o.sweep.reach = o.reach == "full-depth" ? eo::shortlist_reach::full_depth : eo::shortlist_reach::exits;
-    const std::vector<eo::policy_spec> policies = calibrate::make_sweep(m, o.sweep);
+    std::vector<eo::policy_spec> policies = calibrate::make_sweep(m, o.sweep);
+    if (o.wants_drafts && o.drafts.empty()) {
+        for (const eo::drafter_entry& entry : eo::drafter_catalogue()) {
+            if (!entry.uses_exits || m.has_exits()) o.drafts.emplace_back(entry.info.name);
+        }
+        o.drafts.emplace_back("auto");
+    }
+    for (const std::string& drafts : o.drafts) {
+        eo::policy_spec policy;
+        policy.drafts = parse_drafts(drafts);
+        policies.push_back(resolve(policy, m));
+    }
     head_cache heads(m);
     eo::policy_spec usual;
     usual.head = o.sweep.paper ? "own" : o.sweep.head;
@@ -334,6 +406,7 @@ int run(evaluate_options& o) {
         print(std::cout, to_json(o, m, r));
     } else if (!o.quiet) {
         print_best(std::cout, r);
+        print_drafts(std::cout, r);
     }
     return interrupted.status();
 }
@@ -427,6 +500,19 @@ command evaluate(CLI::App& app) {
         ->type_name("ORDER")
         ->capture_default_str()
         ->group(policies);
+    sub->add_option_function<std::vector<std::string>>(
+           "--drafts",
+           [o](const std::vector<std::string>& given) {
+               o->wants_drafts = true;
+               for (const std::string& one : given) {
+                   if (!one.empty()) o->drafts.push_back(one);
+               }
+           },
+           "Also measure drafts at full depth: these, or without a value every drafter and auto")
+        ->expected(0, 100)
+        ->delimiter(',')
+        ->type_name("DRAFTS,...")
+        ->group(policies);
     sub->add_option("--csv", o->csv, "Also write the table to this file")->type_name("FILE");
     sub->add_option("--html", o->html, "Also write everything to this file as one page with charts and completions")
         ->type_name("FILE");
@@ -436,6 +522,7 @@ command evaluate(CLI::App& app) {
         "Examples:\n"
         "  earlyout evaluate --model my-model --text other-sources/\n"
         "  earlyout evaluate --text other-sources/ --policy fitted --policy 'fixed @ 4'\n"
+        "  earlyout evaluate --text other-sources/ --policy full-depth --drafts --max-new-tokens 64\n"
         "  earlyout evaluate --text other-sources/ --gates fixed,margin --html page.html");
     return {sub, [o] { return run(*o); }};
 }

@@ -4,12 +4,15 @@
 #include "closest.hpp"
 
 #include <earlyout/calibrate/candidates.hpp>
+#include <earlyout/calibrate/corpus.hpp>
 #include <earlyout/core/error.hpp>
 #include <earlyout/exit/catalogue.hpp>
 #include <earlyout/generate/drafts/catalogue.hpp>
+#include <earlyout/generate/drafts/suffix_store.hpp>
 #include <earlyout/generate/make_session.hpp>
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -199,6 +202,21 @@ chosen_policy choose_policy(const model& m, const exit_options& chosen, const dr
         policy.prefill = chosen.prefill == "lazy" ? eo::prefill::lazy : eo::prefill::eager;
     }
     return {with_layers(std::move(policy), m), "fit", {}};
+}
+
+eo::draft_sources sources_of(const model& m, const draft_options& drafts) {
+    if (drafts.from.empty()) return {};
+    const auto texts = eo::calibrate::read_corpus(
+        m, {drafts.from.begin(), drafts.from.end()},
+        {.suffixes = {".py", ".pyi", ".c", ".h", ".cc", ".cpp", ".hpp", ".rs", ".go", ".js", ".ts", ".java", ".md"},
+         .max_tokens = std::size_t{1} << 20,
+         .max_tokens_per_text = std::size_t{1} << 18});
+    eo::suffix_store_options options{.max_sequences = texts.size(), .vocab = m.network().shape().vocab};
+    options.max_tokens = 0;
+    for (const auto& text : texts) options.max_tokens += text.ids.size();
+    const auto store = std::make_shared<eo::suffix_store>(options);
+    for (const auto& text : texts) store->add(text.ids);
+    return {store};
 }
 
 eo::session_options session_options_of(const run_options& run) {

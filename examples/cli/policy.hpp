@@ -6,6 +6,7 @@
 #include "options.hpp"
 
 #include <earlyout/generate/any_session.hpp>
+#include <earlyout/generate/drafts/drafter_info.hpp>
 #include <earlyout/generate/options.hpp>
 #include <earlyout/generate/policy_spec.hpp>
 
@@ -37,6 +38,10 @@ struct chosen_policy {
 /// Parses drafters; an error names what a mistyped word may have meant.
 /// @throws earlyout::error (invalid_argument)
 [[nodiscard]] eo::drafts_spec parse_drafts(const std::string& text);
+
+/// Returns what --draft-from names, tokenized.
+/// @throws earlyout::error (no_such_file, io)
+[[nodiscard]] eo::draft_sources sources_of(const model& m, const draft_options& drafts);
 
 [[nodiscard]] eo::session_options session_options_of(const run_options& run);
 

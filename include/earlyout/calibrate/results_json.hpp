@@ -36,7 +36,7 @@ using json = nlohmann::ordered_json;
             if (gate->values[i]) object[std::string(parameters[i].name)] = *gate->values[i];
         }
         for (const auto& chain : policy.gates) {
-            if (&chain.front() == gate && chain.size() > 1) object["check"] = earlyout::detail::text_of(chain[1]);
+            if (&chain.front() == gate && chain.size() > 1) object["check"] = earlyout::detail::call_text(chain[1]);
         }
     }
     object["layers"] = layers;

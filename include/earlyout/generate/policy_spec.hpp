@@ -85,7 +85,7 @@ struct policy_spec {
     std::string cache = "propagate";
     std::size_t cap = 0;  ///< of defer: max deferred tokens; 0: any number
     earlyout::prefill prefill = prefill::eager;
-    drafts_spec drafts;
+    drafts_spec drafts{};
 
     /// @throws error (invalid_argument) naming the invalid part
     [[nodiscard]] static policy_spec parse(std::string_view text);
