@@ -252,5 +252,8 @@ TEST_CASE("a suffix tree refuses sizes that it cannot have", "[generate][suffix_
     CHECK(error_of([] { tree(10, 0); }) == thrown(eo::errc::invalid_argument, {"depth", "found 0"}));
     CHECK(error_of([] { tree(10, 65); }) == thrown(eo::errc::invalid_argument, {"depth", "64", "65"}));
     CHECK(error_of([] { tree(10, 3, 0); }) == thrown(eo::errc::invalid_argument, {"max_sequences"}));
-    CHECK(tree::bytes(1 << 16) < (std::size_t{1} << 16) * 130);
+    for (std::size_t tokens = 1000; tokens < 1'000'000; tokens += 12'345) {
+        CHECK(tree::bytes(tokens) > 99 * tokens);
+        CHECK(tree::bytes(tokens) < 121 * tokens);
+    }
 }

@@ -21,7 +21,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 /// followed the last tokens when they occurred before, and how often (SuffixDecoding, arXiv 2411.04975). Edges are
 /// substrings of the stored tokens. A node is where continuations differ or a finished sequence ended, so that there
 /// are at most two for each token. Nothing is allocated after construction; bytes() says what is allocated then, about
-/// 110 to 130 bytes for each of max_tokens.
+/// 100 to 120 bytes for each of max_tokens.
 ///
 /// One sequence is open: tokens are appended to it and popped. Those before it are finished; the oldest of them can be
 /// removed. Appending costs at most max_depth steps, about as many as the last tokens that occurred before.
