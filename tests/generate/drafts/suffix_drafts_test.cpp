@@ -18,7 +18,7 @@ using support::thrown;
 static_assert(eo::drafter<eo::suffix_drafts>);
 
 TEST_CASE("suffix_drafts drafts what followed before in the sequence", "[generate][suffix_drafts]") {
-    const eo::suffix_drafts d;
+    const eo::suffix_drafts d{.options = {.factor = 2.0f, .unseen = 0.0f}};
     auto state = eo::start_drafts(d, {.tokens = 50, .vocab = 10});
     const std::vector<eo::token_id> ids{1, 2, 3, 4, 5, 1, 2, 3};
     eo::append_to_drafts(d, ids, state);
@@ -43,7 +43,7 @@ TEST_CASE("suffix_drafts keeps a drafter's promises", "[generate][suffix_drafts]
 
 TEST_CASE("suffix_drafts proposes the better of the sequence's and the store's drafts", "[generate][suffix_drafts]") {
     const auto store = std::make_shared<eo::suffix_store>(eo::suffix_store_options{.max_tokens = 100, .vocab = 10});
-    const eo::suffix_drafts d{.store = store};
+    const eo::suffix_drafts d{.options = {.factor = 2.0f, .unseen = 0.0f}, .store = store};
     const eo::draft_limits limits{.tokens = 50, .vocab = 10};
     auto state = d.start(limits);
     const auto proposal = [&](const std::vector<eo::token_id>& ids) {

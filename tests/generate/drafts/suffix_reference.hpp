@@ -98,7 +98,8 @@ public:
             const earlyout::token_id token = most_frequent(all, part);
             std::size_t sum = 0;
             for (const auto& [other, count] : all.at(part).next) sum += count;
-            const float p = static_cast<float>(all.at(part).next.at(token)) / static_cast<float>(sum);
+            const float unseen = options.unseen / (static_cast<float>(part.size()) + 1.5f);
+            const float p = static_cast<float>(all.at(part).next.at(token)) / (static_cast<float>(sum) + unseen);
             product *= p;
             if (product < options.min_probability) break;
             made.ids.push_back(token);

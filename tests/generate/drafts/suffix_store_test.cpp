@@ -28,7 +28,7 @@ const eo::suffix_store_options small_store{
 eo::draft draft_from(const eo::suffix_store& store, const std::vector<eo::token_id>& ids) {
     eo::suffix_store_cursor cursor;
     eo::draft made;
-    store.propose(ids, cursor, {}, made);
+    store.propose(ids, cursor, {.factor = 2.0f, .unseen = 0.0f}, made);
     return made;
 }
 std::vector<eo::token_id> drafted_from(const eo::suffix_store& store, const std::vector<eo::token_id>& ids) {
@@ -118,7 +118,7 @@ TEST_CASE("a cursor gives the drafts that any other does", "[generate][suffix_st
         eo::draft made;
         if (i % 31 == 0) other.propose(ids, cursor, {}, made);
         made.clear();
-        store.propose(ids, cursor, {}, made);
+        store.propose(ids, cursor, {.factor = 2.0f, .unseen = 0.0f}, made);
         const eo::draft expected = draft_from(store, ids);
         CHECK(std::ranges::equal(made.ids(), expected.ids()));
         CHECK(std::ranges::equal(made.probabilities(), expected.probabilities()));

@@ -27,7 +27,9 @@ void append_all(eo::suffix_tree& tree, std::span<const eo::token_id> ids) {
     for (const eo::token_id id : ids) REQUIRE(tree.append(id));
 }
 
-eo::draft propose_from(const eo::suffix_tree& tree, const eo::suffix_draft_options& options = {},
+constexpr eo::suffix_draft_options shares{.factor = 2.0f, .unseen = 0.0f};
+
+eo::draft propose_from(const eo::suffix_tree& tree, const eo::suffix_draft_options& options = shares,
                        std::size_t limit = eo::draft::max_size) {
     eo::draft made(limit);
     tree.propose(tree.matches(), options, made);
@@ -100,11 +102,13 @@ void check_random_operations(std::uint32_t seed, std::size_t depth, std::size_t 
         wrong = tree_content{tree}.compare(reference, depth);
         CHECK(wrong.empty());
         if (!wrong.empty()) WARN(wrong);
-        const eo::suffix_draft_options options{.min_probability = random.real(0.05f, 0.6f),
-                                               .factor = random.real(0.0f, 3.0f),
-                                               .offset = random.real(0.0f, 3.0f)};
+        eo::suffix_draft_options options{.min_probability = random.real(0.05f, 0.6f),
+                                         .factor = random.real(0.0f, 3.0f),
+                                         .offset = random.real(0.0f, 3.0f),
+                                         .unseen = 0.0f};
         check_proposal(tree, tree.matches(), reference, reference.open, true, options, 1 + random.index(8));
-        // Another sequence's last tokens in this tree.
+        // Another sequence's last tokens in this tree. How often an edge is followed is exact without an open sequence.
+        if (reference.open.empty()) options.unseen = random.real(0.0f, 4.0f);
         token_string other = random.tokens(6, vocab);
         if (!reference.open.empty()) {
             other.insert(other.end(), reference.open.begin() + static_cast<std::ptrdiff_t>(reference.open.size() / 2),
@@ -135,9 +139,9 @@ TEST_CASE("a suffix tree drafts what followed the last tokens", "[generate][suff
     CHECK(ids_of(made) == token_string{3, 4, 5, 9});  // factor 2: four tokens by two
     CHECK(made.match() == 2);
     CHECK(probabilities_of(made) == std::vector<float>(4, 1.0f));
-    CHECK(ids_of(propose_from(tree, {.factor = 1.0f, .offset = 1.5f})) == token_string{3, 4, 5});
-    CHECK(ids_of(propose_from(tree, {}, 2)) == token_string{3, 4});
-    CHECK(propose_from(tree, {}, 0).empty());
+    CHECK(ids_of(propose_from(tree, {.factor = 1.0f, .offset = 1.5f, .unseen = 0.0f})) == token_string{3, 4, 5});
+    CHECK(ids_of(propose_from(tree, shares, 2)) == token_string{3, 4});
+    CHECK(propose_from(tree, shares, 0).empty());
     tree.append(7);
     CHECK(tree.matches().size() == 0);
     CHECK(propose_from(tree).empty());
@@ -148,28 +152,40 @@ TEST_CASE("a suffix tree's probabilities are shares of the continuations", "[gen
     append_all(tree, std::vector<eo::token_id>{1, 5, 1, 6, 1, 5, 1, 5, 2, 1});
     // 1 was followed by 5 three times of four; its own last occurrence has no continuation. 1 5 then by 1 twice of
     // three.
-    const eo::draft made = propose_from(tree, {.factor = 0.0f, .offset = 2.0f});
+    const eo::draft made = propose_from(tree, {.factor = 0.0f, .offset = 2.0f, .unseen = 0.0f});
     CHECK(ids_of(made) == token_string{5, 1});
     CHECK(made.probabilities()[0] == 3.0f / 4.0f);
     CHECK(made.probabilities()[1] == 2.0f / 3.0f);
-    CHECK(ids_of(propose_from(tree, {.min_probability = 0.6f, .factor = 0.0f, .offset = 2.0f})) == token_string{5});
-    CHECK(propose_from(tree, {.min_probability = 0.8f, .factor = 0.0f, .offset = 2.0f}).empty());
+    CHECK(ids_of(propose_from(tree, {.min_probability = 0.6f, .factor = 0.0f, .offset = 2.0f, .unseen = 0.0f})) ==
+          token_string{5});
+    CHECK(propose_from(tree, {.min_probability = 0.8f, .factor = 0.0f, .offset = 2.0f, .unseen = 0.0f}).empty());
+}
+
+TEST_CASE("a suffix tree's probabilities leave room for what was not seen", "[generate][suffix_tree]") {
+    eo::suffix_tree tree(100);
+    append_all(tree, std::vector<eo::token_id>{1, 2, 3, 8, 1, 2, 3, 9, 1, 2});
+    // Twice 3 after two tokens, then 8 and 9 after three, 1 after 9 after four.
+    const eo::draft made = propose_from(tree, {.min_probability = 0.0f, .factor = 1.5f, .unseen = 2.0f});
+    CHECK(ids_of(made) == token_string{3, 9, 1});
+    CHECK(made.probabilities()[0] == Approx(2.0f / (2.0f + 2.0f / 3.5f)));
+    CHECK(made.probabilities()[1] == Approx(1.0f / (2.0f + 2.0f / 4.5f)));
+    CHECK(made.probabilities()[2] == Approx(1.0f / (1.0f + 2.0f / 5.5f)));
 }
 
 TEST_CASE("of equally frequent continuations the newest is drafted", "[generate][suffix_tree]") {
     eo::suffix_tree tree(100);
     append_all(tree, std::vector<eo::token_id>{1, 5, 1, 6, 1});
-    CHECK(ids_of(propose_from(tree, {.factor = 1.0f})) == token_string{6});
+    CHECK(ids_of(propose_from(tree, {.factor = 1.0f, .unseen = 0.0f})) == token_string{6});
     tree.pop_back();
     tree.pop_back();
     append_all(tree, std::vector<eo::token_id>{7, 1});
-    CHECK(ids_of(propose_from(tree, {.factor = 1.0f})) == token_string{7});
+    CHECK(ids_of(propose_from(tree, {.factor = 1.0f, .unseen = 0.0f})) == token_string{7});
 }
 
 TEST_CASE("a suffix tree equals counts of all substrings", "[generate][suffix_tree]") {
     for (const std::size_t depth : {1u, 2u, 3u, 5u, 8u, 64u}) {
         for (const std::size_t vocab : {1u, 2u, 3u, 8u}) {
-            check_random_operations(static_cast<std::uint32_t>(depth * 100 + vocab), depth, vocab, 60);
+            check_random_operations(static_cast<std::uint32_t>(depth * 100 + vocab), depth, vocab, 300);
         }
     }
 }
@@ -236,5 +252,8 @@ TEST_CASE("a suffix tree refuses sizes that it cannot have", "[generate][suffix_
     CHECK(error_of([] { tree(10, 0); }) == thrown(eo::errc::invalid_argument, {"depth", "found 0"}));
     CHECK(error_of([] { tree(10, 65); }) == thrown(eo::errc::invalid_argument, {"depth", "64", "65"}));
     CHECK(error_of([] { tree(10, 3, 0); }) == thrown(eo::errc::invalid_argument, {"max_sequences"}));
-    CHECK(tree::bytes(1 << 16) < (std::size_t{1} << 16) * 130);
+    for (std::size_t tokens = 1000; tokens < 1'000'000; tokens += 12'345) {
+        CHECK(tree::bytes(tokens) > 99 * tokens);
+        CHECK(tree::bytes(tokens) < 121 * tokens);
+    }
 }

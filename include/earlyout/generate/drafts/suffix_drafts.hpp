@@ -21,8 +21,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// Drafts what followed the last tokens when they occurred before in the sequence: a suffix tree of the prompt and the
 /// generated tokens (SuffixDecoding, arXiv 2411.04975). With a store also what followed them there, if more tokens of
-/// that draft are expected to be accepted. Probabilities are shares of the continuations seen, uncorrected: what was
-/// seen once has probability 1. State: suffix_tree::bytes(limits.tokens), about 120 bytes for each token.
+/// that draft are expected to be accepted. State: suffix_tree::bytes(limits.tokens), about 110 bytes for each token.
 struct suffix_drafts {
     static constexpr drafter_info info{.name = "suffix", .brief = "what followed the last tokens earlier in the text"};
     static constexpr std::string_view name = info.name;

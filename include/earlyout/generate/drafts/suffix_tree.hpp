@@ -21,7 +21,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 /// followed the last tokens when they occurred before, and how often (SuffixDecoding, arXiv 2411.04975). Edges are
 /// substrings of the stored tokens. A node is where continuations differ or a finished sequence ended, so that there
 /// are at most two for each token. Nothing is allocated after construction; bytes() says what is allocated then, about
-/// 110 to 130 bytes for each of max_tokens.
+/// 100 to 120 bytes for each of max_tokens.
 ///
 /// One sequence is open: tokens are appended to it and popped. Those before it are finished; the oldest of them can be
 /// removed. Appending costs at most max_depth steps, about as many as the last tokens that occurred before.
@@ -69,7 +69,8 @@ public:
 
     /// Appends a token to the open sequence. Returns false, without effect, when there are max_tokens.
     bool append(token_id token) noexcept;
-    /// Undoes the last append(), exactly. Without effect when the open sequence is empty.
+    /// Undoes the last append(), exactly. Looks through a node's children where the most frequent one loses its lead.
+    /// Without effect when the open sequence is empty.
     void pop_back() noexcept;
     /// Finishes the open sequence and opens an empty one. Returns false, without effect, when the open sequence is
     /// empty or there are max_sequences.
@@ -118,6 +119,9 @@ private:
         return std::min<std::uint32_t>(n.length, end() - n.begin);
     }
 
+    template <class Visit>
+    void walk(locus at, std::size_t match, std::size_t limit, const suffix_draft_options& options,
+              Visit&& visit) const noexcept;
     bool follow(locus& at, token_id token) const noexcept;
     void grow(locus at, std::uint32_t start) noexcept;
     void retreat(locus& at) noexcept;

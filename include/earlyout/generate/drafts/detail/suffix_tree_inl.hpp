@@ -183,39 +183,49 @@ inline void suffix_tree::remove_suffix(std::uint32_t start) noexcept {
     }
 }
 
+/// Visits the positions and probabilities of what most frequently follows a match.
+template <class Visit>
+void suffix_tree::walk(locus at, std::size_t match, std::size_t limit, const suffix_draft_options& options,
+                       Visit&& visit) const noexcept {
+    // Suffixes that end here say nothing about what follows. Along an edge that is not counted, but for one: where the
+    // open sequence ends itself.
+    std::uint32_t ends = open_size() != 0 ? 1 : 0;
+    float all = 1.0f;
+    for (const std::size_t stop = match + limit; match < stop; ++match, ++at.offset) {
+        const node* n = &nodes_[at.node];
+        const float unseen = options.unseen / (static_cast<float>(match) + 1.5f);
+        float p = 0.0f;
+        if (at.offset < length_of(*n)) {
+            const auto count = static_cast<float>(n->count - std::min(ends, n->count - 1));
+            p = count / (count + unseen);
+        } else {
+            if (n->most_frequent == 0) return;
+            const auto continued = static_cast<float>(n->continued);
+            at = {n->most_frequent, 0};
+            n = &nodes_[at.node];
+            p = static_cast<float>(n->count) / (continued + unseen);
+            ends = 0;
+        }
+        all *= p;
+        if (all < options.min_probability) return;
+        visit(n->begin + at.offset, p);
+    }
+}
+
 inline void suffix_tree::propose(const suffix_matches& matches, const suffix_draft_options& options, draft& out,
                                  float at_least) const noexcept {
     if (out.limit() == 0) return;
     const auto limit_of = [&](std::size_t match) {
         const float wanted = options.factor * static_cast<float>(match) + options.offset;
-        return static_cast<std::uint32_t>(std::clamp(wanted, 1.0f, static_cast<float>(out.limit())));
-    };
-    // Calls visit(node, offset, tokens of its edge, probability of the first) along the most frequent continuations.
-    const auto walk = [&](locus at, std::uint32_t left, auto&& visit) {
-        float all = 1.0f, next = 1.0f;
-        while (left > 0) {
-            const node& n = nodes_[at.node];
-            const std::uint32_t run = std::min(length_of(n) - at.offset, left);
-            if (run > 0) visit(n, at.offset, run, next);
-            left -= run;
-            if (n.most_frequent == 0) return;
-            // Suffixes that end here say nothing about what follows; the sequence's own last tokens are one.
-            next = static_cast<float>(nodes_[n.most_frequent].count) / static_cast<float>(n.continued);
-            all *= next;
-            if (all < options.min_probability) return;
-            at = {n.most_frequent, 0};
-        }
+        return static_cast<std::size_t>(std::clamp(wanted, 1.0f, static_cast<float>(out.limit())));
     };
     float best = at_least;
     std::uint32_t found = matches.end;
     for (std::uint32_t start = matches.begin; start != matches.end; ++start) {
-        const std::uint32_t limit = limit_of(matches.end - start);
+        const std::size_t match = matches.end - start, limit = limit_of(match);
         if (static_cast<float>(limit) <= best) break;  // shorter ones have lower limits
         float all = 1.0f, expected = 0.0f;
-        walk(matches[start], limit, [&](const node&, std::uint32_t, std::uint32_t run, float first) {
-            all *= first;
-            expected += all * static_cast<float>(run);
-        });
+        walk(matches[start], match, limit, options, [&](std::uint32_t, float p) { expected += all *= p; });
         if (expected <= best) continue;
         best = expected;
         found = start;
@@ -223,10 +233,8 @@ inline void suffix_tree::propose(const suffix_matches& matches, const suffix_dra
     if (found == matches.end) return;
     out.clear();
     out.set_match(matches.end - found);
-    walk(matches[found], limit_of(out.match()),
-         [&](const node& n, std::uint32_t offset, std::uint32_t run, float first) {
-             for (std::uint32_t i = 0; i < run; ++i) out.push(token_at(n.begin + offset + i), i == 0 ? first : 1.0f);
-         });
+    walk(matches[found], out.match(), limit_of(out.match()), options,
+         [&](std::uint32_t position, float p) { out.push(token_at(position), p); });
 }
 
 }}  // namespace earlyout::EARLYOUT_ABI
