@@ -65,7 +65,8 @@ public:
         if (made.length != 0 && ++planned_ % plans_between_longer == 0) made.length = std::min(made.length + 1, limit);
         if (made.length != 0) return made;
         untried_ = untried_ < tokens_between_tries ? untried_ + 1 : 0;
-        return {untried_ == 0 && limit != 0 ? std::size_t{1} : 0, 1.0};
+        is_try_ = untried_ == 0 && limit != 0;
+        return {is_try_ ? std::size_t{1} : 0, 1.0};
     }
 
     /// Records a proposal: the model produced its first `accepted` tokens, and another one instead of the next if
@@ -73,9 +74,12 @@ public:
     void learn(const draft& proposed, std::size_t accepted, bool is_refuted) noexcept {
         if (proposed.empty()) return;
         rates_.learn(proposed, accepted, is_refuted);
+        const bool is_try = is_try_ && proposed.layers() != 0;
+        is_try_ = false;
         if (accepted != 0) {
             misses_ = pause_ = 0;
-        } else if (is_refuted && ++misses_ >= misses_before_pause) {
+            if (is_try) untried_ = tokens_between_tries;  // so the next token is another one
+        } else if (is_refuted && !is_try && ++misses_ >= misses_before_pause) {
             pause_ = std::min(std::max<std::uint32_t>(1, 2 * pause_), max_pause);
         }
     }
@@ -134,6 +138,7 @@ private:
     std::uint32_t skipped_ = 0;  ///< tokens since the last one
     std::uint32_t planned_ = 0;
     std::uint32_t untried_ = 0;  ///< tokens since the last try of a draft at exits
+    bool is_try_ = false;        ///< the draft at exits that was planned last
 };
 
 }}  // namespace earlyout::EARLYOUT_ABI
