@@ -36,7 +36,10 @@ public:
     void learn(const draft_outcome& outcome, state& states) const {
         for_each(states, [&](const auto& one, auto& its_state, std::size_t first) {
             const std::size_t origin = outcome.proposed.origin();
-            if (origin >= first && origin < first + drafter_count(one)) learn_from(one, outcome, its_state);
+            if (origin < first || origin >= first + drafter_count(one)) return;
+            draft its_own = outcome.proposed;
+            its_own.set_origin(origin - first);  // it may be a combination itself
+            learn_from(one, {its_own, outcome.accepted}, its_state);
         });
     }
 
