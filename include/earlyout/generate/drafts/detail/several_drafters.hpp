@@ -58,6 +58,9 @@ public:
     [[nodiscard]] bool run_time_uses_exits() const noexcept {
         return std::apply([](const auto&... one) { return (uses_exits(one) || ...); }, drafters_);
     }
+    [[nodiscard]] bool proposes_nothing() const noexcept {
+        return std::apply([](const auto&... one) { return (earlyout::proposes_nothing(one) && ...); }, drafters_);
+    }
 
 protected:
     /// Calls visit(drafter, its state, index of its first origin) for each.
