@@ -98,9 +98,7 @@ private:
         [[nodiscard]] std::size_t count() const noexcept override { return drafter_count(held); }
         [[nodiscard]] std::vector<std::string_view> names() const override { return drafter_names(held); }
         [[nodiscard]] bool uses_exits() const noexcept override { return earlyout::uses_exits(held); }
-        [[nodiscard]] bool proposes_nothing() const noexcept override {
-            return earlyout::proposes_nothing(held);
-        }
+        [[nodiscard]] bool proposes_nothing() const noexcept override { return earlyout::proposes_nothing(held); }
 
         D held;
     };
