@@ -53,14 +53,17 @@ public:
     /// Returns the length for drafts of a drafter that runs layers, before it has drafted any. Where none is expected
     /// to help, it tries one token from time to time.
     /// @param limit max length
-    [[nodiscard]] plan plan_exits(std::size_t origin, std::size_t limit) noexcept {
+    /// @param gain  of another draft, which it has to exceed
+    [[nodiscard]] plan plan_exits(std::size_t origin, std::size_t limit, double gain = 1.0) noexcept {
         draft expected(limit);
         expected.set_origin(origin);
         expected.set_layers(1);
         for (float stated = 1.0f; !expected.is_full(); expected.push(0, stated)) {
             stated = rates_.mean_stated(expected, expected.size());
         }
+        is_try_ = false;
         plan made = best_plan(expected);
+        if (made.gain <= gain) made.length = 0;
         // Longer drafts than the best are only known from trying one.
         if (made.length != 0 && ++planned_ % plans_between_longer == 0) made.length = std::min(made.length + 1, limit);
         if (made.length != 0) return made;
