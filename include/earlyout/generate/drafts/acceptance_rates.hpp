@@ -52,9 +52,11 @@ private:
         float count = 0.0f;
     };
 
-    /// Returns what part of the stated probabilities came true.
+    /// Returns what part of the stated probabilities came true. The prior is worth tokens of the probability that is
+    /// stated on average: a drafter that states little is believed no later than one that states much.
     [[nodiscard]] static float share(const rate& r, float prior) noexcept {
-        return (r.accepted + prior_weight * prior) / (r.stated + prior_weight);
+        const float weight = prior_weight * (r.count > 0.0f ? std::max(r.stated / r.count, 0.01f) : 1.0f);
+        return (r.accepted + weight * prior) / (r.stated + weight);
     }
     [[nodiscard]] static std::size_t place(const draft& of, std::size_t index) noexcept {
         const std::size_t match = std::min<std::size_t>(std::bit_width(std::max<std::size_t>(of.match(), 1)), matches);

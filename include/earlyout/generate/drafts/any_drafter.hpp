@@ -59,7 +59,6 @@ public:
     [[nodiscard]] std::size_t count() const noexcept { return held_->count(); }
     [[nodiscard]] std::vector<std::string_view> names() const { return held_->names(); }
     [[nodiscard]] bool run_time_uses_exits() const noexcept { return held_->uses_exits(); }
-    /// Returns true for no_drafts.
     [[nodiscard]] bool proposes_nothing() const noexcept { return held_->proposes_nothing(); }
 
 private:
@@ -99,7 +98,7 @@ private:
         [[nodiscard]] std::size_t count() const noexcept override { return drafter_count(held); }
         [[nodiscard]] std::vector<std::string_view> names() const override { return drafter_names(held); }
         [[nodiscard]] bool uses_exits() const noexcept override { return earlyout::uses_exits(held); }
-        [[nodiscard]] bool proposes_nothing() const noexcept override { return std::is_same_v<D, no_drafts>; }
+        [[nodiscard]] bool proposes_nothing() const noexcept override { return earlyout::proposes_nothing(held); }
 
         D held;
     };

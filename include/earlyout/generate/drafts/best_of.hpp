@@ -4,6 +4,7 @@
 
 #include <earlyout/generate/drafts/detail/several_drafters.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <span>
 #include <utility>
@@ -11,8 +12,8 @@
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// Asks several drafters and proposes the draft that promises the most tokens per second, by the acceptance measured
-/// for each. A drafter that drafts at exits runs layers, so name it last: it is asked for drafts only if it is expected
-/// to do better than those before.
+/// for each. A drafter that drafts at exits runs layers, so name it last: the context plans no draft for it unless it
+/// is expected to do better than those before, or to see from time to time whether it does. What it drafts is verified.
 template <drafter... Drafters>
 class best_of : public detail::several_drafters<Drafters...> {
     using base = detail::several_drafters<Drafters...>;
@@ -25,14 +26,13 @@ public:
     void propose(std::span<const token_id> ids, state& states, draft_context& context, draft& out) const {
         double best = 0.0;
         this->for_each(states, [&](const auto& one, auto& its_state, std::size_t first) {
-            draft_context its_context = context.at(first);
-            if (best > 0.0 && uses_exits(one) && its_context.plan_exits(out.limit()).gain <= best) return;
+            draft_context its_context = context.at(first).against(best);
             draft made(out.limit());
             earlyout::propose(one, ids, its_state, its_context, made);
             if (made.empty()) return;
             const double gain = its_context.gain(made);
-            if (gain <= best) return;
-            best = gain;
+            if (gain <= best && made.layers() == 0) return;
+            best = std::max(best, gain);
             out = made;
             out.set_origin(first + made.origin());
         });

@@ -23,11 +23,11 @@ public:
     explicit draft(std::size_t limit) noexcept : limit_(std::min(limit, max_size)) {}
 
     /// Appends a token; ignored when the draft is full.
-    /// @param probability in [0, 1]
+    /// @param probability in [0, 1]; NaN counts as 0
     void push(token_id id, float probability) noexcept {
         if (is_full()) return;
         ids_[size_] = id;
-        probabilities_[size_] = std::clamp(probability, 0.0f, 1.0f);
+        probabilities_[size_] = probability > 0.0f ? std::min(probability, 1.0f) : 0.0f;
         ++size_;
     }
     /// Keeps the first `size` tokens.

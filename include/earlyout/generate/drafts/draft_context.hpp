@@ -6,8 +6,8 @@
 #include <earlyout/generate/drafts/draft_exits.hpp>
 #include <earlyout/generate/drafts/draft_planner.hpp>
 
+#include <algorithm>
 #include <cstddef>
-#include <optional>
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
@@ -23,15 +23,22 @@ public:
         made.origin_ += first;
         return made;
     }
+    /// Returns the context for a drafter that competes with a draft of this gain.
+    [[nodiscard]] draft_context against(double gain) const noexcept {
+        draft_context made = *this;
+        made.other_gain_ = std::max(other_gain_, gain);
+        return made;
+    }
     /// Returns the expected tokens per second with a draft, relative to none; 1 if it is better not verified.
     /// @param of its origin counts from this drafter
     [[nodiscard]] double gain(draft of) const noexcept {
         of.set_origin(of.origin() + origin_);
         return planner_->gain(of);
     }
-    /// Returns the length of a draft of exits that promises the most, and its gain.
+    /// Returns the length of a draft of exits that promises the most, and its gain; 0 if a competing draft promises
+    /// more. Call it once for a proposal: it counts when to try whether drafts help again.
     [[nodiscard]] draft_planner::plan plan_exits(std::size_t limit) const noexcept {
-        return planner_->plan_exits(origin_, limit);
+        return planner_->plan_exits(origin_, limit, other_gain_);
     }
     [[nodiscard]] draft_exits& exits() const noexcept { return *exits_; }
 
@@ -39,6 +46,7 @@ private:
     draft_planner* planner_;
     draft_exits* exits_;
     std::size_t origin_ = 0;
+    double other_gain_ = 1.0;
 };
 
 }}  // namespace earlyout::EARLYOUT_ABI

@@ -53,19 +53,23 @@ public:
     /// Returns the length for drafts of a drafter that runs layers, before it has drafted any. Where none is expected
     /// to help, it tries one token from time to time.
     /// @param limit max length
-    [[nodiscard]] plan plan_exits(std::size_t origin, std::size_t limit) noexcept {
+    /// @param gain  of another draft, which it has to exceed
+    [[nodiscard]] plan plan_exits(std::size_t origin, std::size_t limit, double gain = 1.0) noexcept {
         draft expected(limit);
         expected.set_origin(origin);
         expected.set_layers(1);
         for (float stated = 1.0f; !expected.is_full(); expected.push(0, stated)) {
             stated = rates_.mean_stated(expected, expected.size());
         }
+        is_try_ = false;
         plan made = best_plan(expected);
+        if (made.gain <= gain) made.length = 0;
         // Longer drafts than the best are only known from trying one.
         if (made.length != 0 && ++planned_ % plans_between_longer == 0) made.length = std::min(made.length + 1, limit);
         if (made.length != 0) return made;
         untried_ = untried_ < tokens_between_tries ? untried_ + 1 : 0;
-        return {untried_ == 0 && limit != 0 ? std::size_t{1} : 0, 1.0};
+        is_try_ = untried_ == 0 && limit != 0;
+        return {is_try_ ? std::size_t{1} : 0, 1.0};
     }
 
     /// Records a proposal: the model produced its first `accepted` tokens, and another one instead of the next if
@@ -73,9 +77,12 @@ public:
     void learn(const draft& proposed, std::size_t accepted, bool is_refuted) noexcept {
         if (proposed.empty()) return;
         rates_.learn(proposed, accepted, is_refuted);
+        const bool is_try = is_try_ && proposed.layers() != 0;
+        is_try_ = false;
         if (accepted != 0) {
             misses_ = pause_ = 0;
-        } else if (is_refuted && ++misses_ >= misses_before_pause) {
+            if (is_try) untried_ = tokens_between_tries;  // so the next token is another one
+        } else if (is_refuted && !is_try && ++misses_ >= misses_before_pause) {
             pause_ = std::min(std::max<std::uint32_t>(1, 2 * pause_), max_pause);
         }
     }
@@ -134,6 +141,7 @@ private:
     std::uint32_t skipped_ = 0;  ///< tokens since the last one
     std::uint32_t planned_ = 0;
     std::uint32_t untried_ = 0;  ///< tokens since the last try of a draft at exits
+    bool is_try_ = false;        ///< the draft at exits that was planned last
 };
 
 }}  // namespace earlyout::EARLYOUT_ABI

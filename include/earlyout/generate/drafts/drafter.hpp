@@ -106,6 +106,7 @@ concept drafter = std::copyable<D> && std::movable<drafter_state_of<D>> &&
 template <class D>
 consteval void explain_drafter() {
     static_assert(std::copyable<D>, "earlyout: a drafter is a copyable value; what changes belongs to its state");
+    static_assert(std::movable<drafter_state_of<D>>, "earlyout: a drafter's state is movable, as its sequence is");
     if constexpr (detail::keeps_draft_state<D>) {
         static_assert(detail::proposes_with_state<D>,
                       "earlyout: a drafter that declares state has `void propose(std::span<const earlyout::token_id> "

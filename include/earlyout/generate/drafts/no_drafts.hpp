@@ -14,6 +14,7 @@ struct no_drafts {
     static constexpr std::string_view name = "none";
 
     void propose(std::span<const token_id>, draft&) const noexcept {}
+    [[nodiscard]] static constexpr bool proposes_nothing() noexcept { return true; }
 };
 
 }}  // namespace earlyout::EARLYOUT_ABI

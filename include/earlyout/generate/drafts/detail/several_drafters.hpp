@@ -36,7 +36,10 @@ public:
     void learn(const draft_outcome& outcome, state& states) const {
         for_each(states, [&](const auto& one, auto& its_state, std::size_t first) {
             const std::size_t origin = outcome.proposed.origin();
-            if (origin >= first && origin < first + drafter_count(one)) learn_from(one, outcome, its_state);
+            if (origin < first || origin >= first + drafter_count(one)) return;
+            draft its_own = outcome.proposed;
+            its_own.set_origin(origin - first);  // it may be a combination itself
+            learn_from(one, {its_own, outcome.accepted}, its_state);
         });
     }
 
@@ -54,6 +57,9 @@ public:
     }
     [[nodiscard]] bool run_time_uses_exits() const noexcept {
         return std::apply([](const auto&... one) { return (uses_exits(one) || ...); }, drafters_);
+    }
+    [[nodiscard]] bool proposes_nothing() const noexcept {
+        return std::apply([](const auto&... one) { return (earlyout::proposes_nothing(one) && ...); }, drafters_);
     }
 
 protected:
