@@ -3,6 +3,7 @@
 #include <earlyout/calibrate/evaluate.hpp>
 #include <earlyout/calibrate/sweep.hpp>
 #include <earlyout/earlyout.hpp>
+#include <earlyout/generate/make_session.hpp>
 #include <earlyout/io/load.hpp>
 #include <earlyout/io/sidecar.hpp>
 #include <earlyout/models/any_model.hpp>
@@ -12,7 +13,9 @@
 #include <filesystem>
 #include <iostream>
 #include <limits>
+#include <memory>
 #include <numeric>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -78,6 +81,41 @@ void gates(const model_type& model) {
     require(!s.complete("def main():\n", {.max_new_tokens = 8}).ids.empty(), "tokens");
 }
 
+/// Drafts what followed the last two tokens where they occurred before.
+struct pair_drafts {
+    void propose(std::span<const eo::token_id> ids, eo::draft& out) const {
+        for (std::size_t i = ids.size() - 1; i-- > 1;) {
+            if (ids[i] != ids.back() || ids[i - 1] != ids[ids.size() - 2]) continue;
+            for (std::size_t next = i + 1; next < ids.size(); ++next) out.push(ids[next], 0.5f);
+            return;
+        }
+    }
+};
+
+void drafts(const model_type& model) {
+    eo::session plain{model};
+    eo::session drafting{model, eo::full_depth(), pair_drafts{}};
+    const auto expected = plain.complete("a = [1, 2, 3]\nb = [1, 2,", {.max_new_tokens = 32});
+    const auto done = drafting.complete("a = [1, 2, 3]\nb = [1, 2,", {.max_new_tokens = 32});
+    require(done.ids == expected.ids && done.log_probabilities == expected.log_probabilities, "the same bits");
+}
+
+void named_drafts(const model_type& model) {
+    auto s = eo::make_session(model, eo::policy_spec::parse("margin(0.3) @ 2; head=shortlist(512); draft=suffix|depth"));
+    const auto done = s.complete("import os\n\nfor path in ", {.max_new_tokens = 48});
+    std::cout << done.stats.accepted << " of " << done.stats.drafted << " drafted tokens accepted, "
+              << done.stats.tokens_per_step() << " tokens per step\n";
+}
+
+void stores(const model_type& model) {
+    const auto store = std::make_shared<eo::suffix_store>(eo::suffix_store_options{.vocab = 4096});
+    store->add(model.tokenizer().encode("def read_file(path):\n    with open(path) as file:\n"));
+    eo::suffix_drafts drafter;
+    drafter.store = store;
+    eo::session s{model, eo::full_depth(), drafter};
+    require(!s.complete("def read_file(", {.max_new_tokens = 8}).ids.empty(), "tokens");
+}
+
 void specs(const model_type& model) {
     auto policy = eo::policy_spec::parse("learn-to-exit & margin(0.2) @ 2; head=shortlist(32); cache=defer(cap=8)");
     policy.layers = {2, 4};
@@ -123,6 +161,9 @@ int main(int argc, char** argv) try {
     cancelled(model);
     hooks(model);
     gates(model);
+    drafts(model);
+    named_drafts(model);
+    stores(model);
     specs(model);
     sweeps(model);
     sidecars(model);

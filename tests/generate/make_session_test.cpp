@@ -4,6 +4,7 @@
 #include <earlyout/exit/cache/defer.hpp>
 #include <earlyout/exit/gates/combinators.hpp>
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -61,6 +62,56 @@ TEST_CASE("a session made from text behaves as one made from types", "[generate]
          eo::exit_policy{eo::exit_plan{layers, eo::margin{0.03f}}, eo::shortlist<>(16)});
     same("kl-divergence(0.2) @ 1,3,5",
          eo::exit_policy{eo::exit_plan{layers, eo::kl_divergence{0.2f}}, eo::shared_head{}});
+}
+
+TEST_CASE("drafters of a policy's text draft, and change nothing", "[generate][make_session]") {
+    const ids prompt{5, 17, 3, 90, 2};
+    const eo::generate_options options{.max_new_tokens = 40};
+    const eo::session_options free{.drafts = {.block_costs = {1.0}}};
+    eo::session plain{small_network()};
+    const eo::completion expected = plain.complete(prompt, options);
+    for (const char* text :
+         {"full-depth; draft=auto", "full-depth; draft=suffix", "full-depth; draft=hashed(1)",
+          "full-depth; draft=recycled", "full-depth; draft=depth", "margin(0.01) @ 1,3; draft=depth; cache=omit",
+          "margin(0.01) @ 2; head=shortlist(16); draft=suffix|hashed(2)|recycled|depth"}) {
+        INFO(text);
+        auto s = eo::make_session(small_network(), parsed(text), free);
+        const eo::completion made = s.complete(prompt, options);
+        CHECK(same_output(made, expected));
+        CHECK(made.stats.drafted > 0);
+    }
+    auto none = eo::make_session(small_network(), parsed("full-depth; draft=none"), free);
+    CHECK(none.complete(prompt, options).stats.drafted == 0);
+
+    // With the text in a store, the first draft is the whole completion.
+    const auto store = std::make_shared<eo::suffix_store>(eo::suffix_store_options{.vocab = 97});
+    ids text = prompt;
+    text.insert(text.end(), expected.ids.begin(), expected.ids.end());
+    store->add(text);
+    auto known = eo::make_session(small_network(), parsed("full-depth; draft=suffix"), free,
+                                  eo::draft_sources{store});
+    const eo::completion made = known.complete(prompt, options);
+    CHECK(same_output(made, expected));
+    CHECK(made.stats.tokens_per_step() > 8.0);
+}
+
+TEST_CASE("drafters are chosen to suit the model and the policy", "[generate][make_session]") {
+    support::fitted_model model;
+    CHECK(to_string(resolve(parsed("full-depth; draft=auto"), model)) == "full-depth; head=shared; draft=suffix");
+    CHECK(to_string(resolve(parsed("full-depth; draft=hashed"), model)) ==
+          "full-depth; head=shared; draft=hashed(3)");
+    CHECK(to_string(resolve(parsed("margin(0.5) @ 2; draft=auto"), model)) == "margin(0.5) @ 2; head=shared");
+    CHECK(to_string(resolve(parsed("full-depth; draft=depth"), model)) ==
+          "margin(0.3) @ 1; head=shortlist(256, head=shared); draft=depth");
+    CHECK(error_of([&] { (void)resolve(parsed("margin @ 2; draft=suffix"), model); }) ==
+          thrown(eo::errc::invalid_argument, {"draft=suffix", "expected depth among the drafters", "found suffix"}));
+    model.set_exits(some_exits());
+    CHECK(to_string(resolve(parsed("full-depth; draft=auto"), model)) ==
+          "margin(0.3) @ 1; head=shortlist(256, head=adapter); draft=suffix|depth");
+    CHECK(to_string(resolve(parsed("fitted; draft=depth"), model)) ==
+          "learn-to-exit(1) & margin(0.05) @ 2; head=adapter; cache=defer; draft=depth");
+    const auto again = resolve(parsed("full-depth; draft=auto"), model);
+    CHECK(resolve(again, model) == again);
 }
 
 TEST_CASE("a policy's defaults are filled in", "[generate][make_session]") {

@@ -2,6 +2,7 @@
 #include <earlyout/generate/policy_spec.hpp>
 
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,7 +47,9 @@ TEST_CASE("a policy's text is parsed, printed and parsed again", "[generate][pol
           "patience(3) @ 1-5",
           "token-budget(32, then=exit) | time-budget(0.5) | margin(0.25) @ 1,2; head=own; cache=omit",
           "full-depth; cache=defer", "entropy(1e+30)", "saturation(-0.5)", "fixed @ 4",
-          "mlp-router(0.9) & margin(0.3); head=shortlist(8, head=adapter)"}) {
+          "mlp-router(0.9) & margin(0.3); head=shortlist(8, head=adapter)", "full-depth; draft=auto",
+          "full-depth; draft=suffix", "full-depth; draft=suffix|hashed(4)|recycled",
+          "margin(0.3) @ 2; head=shortlist(512); cache=omit; draft=suffix|depth"}) {
         INFO(text);
         CHECK(again(text) == text);
         CHECK(eo::policy_spec::parse(again(text)) == eo::policy_spec::parse(text));
@@ -61,6 +64,33 @@ TEST_CASE("a policy's main gate is the first that is not a budget", "[generate][
     CHECK(eo::policy_spec::parse("token-budget(5) | entropy(1)").main_gate()->name == "entropy");
     CHECK(eo::policy_spec::parse("token-budget(5)").main_gate() == nullptr);
     CHECK(eo::policy_spec{}.main_gate() == nullptr);
+}
+
+TEST_CASE("drafts are parsed by themselves and as part of a policy", "[generate][policy_spec]") {
+    const eo::policy_spec policy = eo::policy_spec::parse("full-depth; draft = suffix | hashed( tokens=5 )");
+    CHECK(policy.is_full_depth());
+    REQUIRE(policy.drafts.drafters.size() == 2);
+    CHECK(policy.drafts.drafters[1].name == "hashed");
+    CHECK(policy.drafts.drafters[1].values == std::vector<std::optional<float>>{5.0f});
+    CHECK(policy.drafts == eo::drafts_spec::parse("suffix|hashed(5)"));
+    CHECK(eo::drafts_spec::parse("auto").is_auto);
+    CHECK(eo::drafts_spec::parse("none").is_none());
+    CHECK(eo::policy_spec::parse("full-depth; draft=none") == eo::policy_spec{});
+    CHECK(to_string(eo::drafts_spec{}) == "none");
+    const auto refuses = [](std::string_view text, std::initializer_list<std::string_view> parts) {
+        INFO(text);
+        CHECK(error_of([&] { (void)eo::drafts_spec::parse(text); }) == thrown(eo::errc::invalid_argument, parts));
+    };
+    refuses("", {"drafts ''", "a drafter (none, auto, suffix, hashed, recycled, depth)", "nothing"});
+    refuses("sufix", {"'sufix'"});
+    refuses("suffix|none", {"a drafter (suffix", "'none'"});
+    refuses("suffix|suffix", {"each drafter once", "suffix again"});
+    refuses("hashed(0)", {"tokens", "from 1 to 16", "'0'"});
+    refuses("hashed(1.5)", {"whole number"});
+    refuses("suffix(3)", {"at most 0 parameters of suffix"});
+    refuses("suffix depth", {"the end", "depth"});
+    CHECK(error_of([] { (void)eo::drafter_spec{.name = "x", .values = {}}.entry(); }) ==
+          thrown(eo::errc::invalid_argument, {"drafter: expected one of suffix", "'x'"}));
 }
 
 TEST_CASE("errors in a policy's text are named", "[generate][policy_spec]") {
@@ -87,7 +117,7 @@ TEST_CASE("errors in a policy's text are named", "[generate][policy_spec]") {
         CHECK(refused(std::string("margin @ ") + layers) == wrong({"layers from 1"}));
     }
     CHECK(refused("margin @ 2,2") == wrong({"each layer once", "2"}));
-    CHECK(refused("margin; kv=defer") == wrong({"head=... or cache=...", "'kv'"}));
+    CHECK(refused("margin; kv=defer") == wrong({"head=..., cache=... or draft=...", "'kv'"}));
     CHECK(refused("margin; cache=defer; cache=omit") == wrong({"each setting once"}));
     CHECK(refused("margin; cache=drop") == wrong({"propagate, defer or omit", "'drop'"}));
     CHECK(refused("margin; cache=defer(cap=0)") == wrong({"from 1", "'0'"}));
