@@ -45,7 +45,7 @@ std::vector<std::vector<eo::token_id>> drafts_along(const D& d) {
         eo::draft made;
         eo::propose(d, ids, state, context, made);
         eo::learn_from(d, {made, made.size() / 2}, state);
-        all.push_back(support::ids_of(made));
+        all.push_back(support::drafted_ids(made));
     }
     return all;
 }
@@ -82,7 +82,7 @@ TEST_CASE("any_drafter calls the drafter it holds", "[generate][any_drafter]") {
     eo::learn_from(d, {draft_of({4}, 1.0f), 1}, state);
     CHECK(held.take() ==
           std::vector<std::string>{"start 8 20", "append 1 2 3", "rollback 1", "propose", "learn 1 of 1 from 0"});
-    CHECK(support::ids_of(made) == std::vector<eo::token_id>{4});
+    CHECK(support::drafted_ids(made) == std::vector<eo::token_id>{4});
 }
 
 TEST_CASE("sequences of one any_drafter have states of their own", "[generate][any_drafter]") {
@@ -96,7 +96,7 @@ TEST_CASE("sequences of one any_drafter have states of their own", "[generate][a
     eo::draft_context context = desk.context();
     eo::draft made;
     eo::propose(copy, repeats, one, context, made);
-    CHECK(support::ids_of(made).front() == 3);
+    CHECK(support::drafted_ids(made).front() == 3);
     eo::propose(d, differs, other, context, made);
     CHECK(made.empty());
     one = std::move(other);

@@ -16,8 +16,8 @@
 namespace eo = earlyout;
 using support::draft_desk;
 using support::draft_of;
+using support::drafted_ids;
 using support::fixed_drafts;
-using support::ids_of;
 using support::planned_exit_drafts;
 using support::recording_drafts;
 using support::scripted_exits;
@@ -64,14 +64,14 @@ TEST_CASE("best_of proposes the draft that promises the most", "[generate][best_
         draft_desk desk;
         const eo::draft made = likely_first ? drafted_by(eo::best_of(likely, unlikely), desk)
                                             : drafted_by(eo::best_of(unlikely, likely), desk);
-        CHECK(ids_of(made) == likely.proposed);
+        CHECK(drafted_ids(made) == likely.proposed);
         CHECK(made.origin() == (likely_first ? 0 : 1));
     }
     draft_desk desk;
     CHECK(drafted_by(eo::best_of(none, none), desk).empty());
-    CHECK(ids_of(drafted_by(eo::best_of(none, unlikely), desk)) == unlikely.proposed);
+    CHECK(drafted_ids(drafted_by(eo::best_of(none, unlikely), desk)) == unlikely.proposed);
     CHECK(drafted_by(eo::best_of(none, unlikely), desk).origin() == 1);
-    CHECK(ids_of(drafted_by(eo::best_of(unlikely, none), desk)) == unlikely.proposed);
+    CHECK(drafted_ids(drafted_by(eo::best_of(unlikely, none), desk)) == unlikely.proposed);
     CHECK(drafted_by(eo::best_of(likely), desk, 1).size() == 1);  // no longer than wanted
     CHECK(drafted_by(eo::best_of(unlikely, likely), desk, 0).empty());
     // Of drafts with the same promise, the first.
@@ -118,7 +118,7 @@ TEST_CASE("drafters in nested combinations keep their origins and names", "[gene
               std::vector<std::string_view>{"recording", "fixed", "recording", "recording", "recording"});
         draft_desk desk;
         const eo::draft made = drafted_by(all, desk);
-        CHECK(ids_of(made) == std::vector<eo::token_id>{3});
+        CHECK(drafted_ids(made) == std::vector<eo::token_id>{3});
         CHECK(made.origin() == 3);
         for (const recording_drafts* const one : {&a, &b, &c, &e}) (void)one->take();
         const std::vector<const recording_drafts*> by_origin{&a, nullptr, &b, &c, &e};
@@ -151,7 +151,7 @@ TEST_CASE("best_of lets exits draft only where they are expected to do better", 
 
     draft_desk desk{.exits = scripted_exits(sure_predictions(30))};
     const eo::draft looked_up = drafted_by(better, desk);
-    CHECK(ids_of(looked_up) == sure.proposed);
+    CHECK(drafted_ids(looked_up) == sure.proposed);
     CHECK(desk.exits.calls() == 0);
 
     const eo::draft at_exits = drafted_by(worse, desk);

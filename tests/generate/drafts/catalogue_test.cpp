@@ -67,5 +67,5 @@ TEST_CASE("an entry makes the drafter of its type from values", "[generate][draf
     eo::draft_context context = desk.context();
     eo::draft proposed;
     eo::propose(made, std::vector<eo::token_id>{1}, state, context, proposed);
-    CHECK(support::ids_of(proposed) == std::vector<eo::token_id>{42});
+    CHECK(support::drafted_ids(proposed) == std::vector<eo::token_id>{42});
 }

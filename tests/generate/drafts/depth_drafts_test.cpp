@@ -18,7 +18,7 @@
 
 namespace eo = earlyout;
 using support::draft_desk;
-using support::ids_of;
+using support::drafted_ids;
 using support::scripted_exits;
 
 static_assert(eo::drafter<eo::depth_drafts>);
@@ -56,7 +56,7 @@ TEST_CASE("depth_drafts proposes what the exits predict, with their probabilitie
     draft_desk desk{.planner = eo::draft_planner(nothing_costs_more),
                     .exits = scripted_exits({{7, 0.5f, 2}, {8, 0.25f, 4}, {9, 1.0f, 3}, {10, 1.0f, 2}})};
     const eo::draft made = depth_draft_of(desk, 3);
-    CHECK(ids_of(made) == std::vector<eo::token_id>{7, 8, 9});
+    CHECK(drafted_ids(made) == std::vector<eo::token_id>{7, 8, 9});
     CHECK(std::vector(made.probabilities().begin(), made.probabilities().end()) == std::vector{0.5f, 0.25f, 1.0f});
     CHECK(made.layers() == 3);
     CHECK(desk.exits.calls() == 3);

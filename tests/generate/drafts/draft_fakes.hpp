@@ -39,16 +39,18 @@ struct draft_desk {
     earlyout::draft_context context() { return {planner, exits}; }
 };
 
-inline earlyout::draft draft_of(const std::vector<earlyout::token_id>& ids, float probability, std::size_t origin = 0,
-                                std::size_t match = 0) {
+inline earlyout::draft draft_of(const std::vector<earlyout::token_id>& tokens, float probability,
+                                std::size_t origin = 0, std::size_t match = 0) {
     earlyout::draft made;
-    for (const earlyout::token_id id : ids) made.push(id, probability);
+    for (const earlyout::token_id id : tokens) made.push(id, probability);
     made.set_origin(origin);
     made.set_match(match);
     return made;
 }
 
-inline std::vector<earlyout::token_id> ids_of(const earlyout::draft& d) { return {d.ids().begin(), d.ids().end()}; }
+inline std::vector<earlyout::token_id> drafted_ids(const earlyout::draft& d) {
+    return {d.ids().begin(), d.ids().end()};
+}
 
 }  // namespace support
 

@@ -10,7 +10,7 @@
 #include "support/catch.hpp"
 
 namespace eo = earlyout;
-using support::ids_of;
+using support::drafted_ids;
 
 TEST_CASE("a draft holds at most its limit and ignores further tokens", "[generate][draft]") {
     eo::draft three(3);
@@ -20,7 +20,7 @@ TEST_CASE("a draft holds at most its limit and ignores further tokens", "[genera
         CHECK(three.is_full() == (id >= 13));
         three.push(id, 0.5f);
     }
-    CHECK(ids_of(three) == std::vector<eo::token_id>{10, 11, 12});
+    CHECK(drafted_ids(three) == std::vector<eo::token_id>{10, 11, 12});
     CHECK(three.probabilities().size() == 3);
 
     CHECK(eo::draft().limit() == eo::draft::max_size);
@@ -69,10 +69,10 @@ TEST_CASE("truncate keeps a draft's first tokens, clear none and nothing else kn
     d.truncate(9);
     CHECK(d.size() == 5);
     d.truncate(2);
-    CHECK(ids_of(d) == std::vector<eo::token_id>{1, 2});
+    CHECK(drafted_ids(d) == std::vector<eo::token_id>{1, 2});
     CHECK((d.match() == 6 && d.origin() == 2 && d.layers() == 4 && d.limit() == 8));
     d.push(9, 1.0f);
-    CHECK(ids_of(d) == std::vector<eo::token_id>{1, 2, 9});
+    CHECK(drafted_ids(d) == std::vector<eo::token_id>{1, 2, 9});
     d.clear();
     CHECK((d.empty() && d.match() == 0 && d.origin() == 0 && d.layers() == 0));
     CHECK(d.limit() == 8);

@@ -21,7 +21,7 @@
 
 namespace eo = earlyout;
 using support::draft_desk;
-using support::ids_of;
+using support::drafted_ids;
 
 namespace {
 
@@ -121,7 +121,7 @@ std::vector<eo::token_id> proposed_by(const D& d, draft_desk& desk, eo::drafter_
     eo::draft made = support::draft_of({99, 98}, 1.0f, 4);  // of a step before
     eo::propose(d, std::vector<eo::token_id>{1, 2, 3}, state, context, made);
     CHECK(made.origin() == 0);
-    return ids_of(made);
+    return drafted_ids(made);
 }
 
 /// Checks that a session with a drafter completes as one without, and returns what it drafted.

@@ -44,18 +44,18 @@ struct recording_drafts {
         calls->push_back("start " + std::to_string(limits.tokens) + " " + std::to_string(limits.vocab));
         return {{}, limits.tokens, limits.vocab};
     }
-    void append(std::span<const earlyout::token_id> ids, state& s) const {
+    void append(std::span<const earlyout::token_id> more, state& s) const {
         std::string call = "append";
-        for (const earlyout::token_id id : ids) call += " " + std::to_string(id);
+        for (const earlyout::token_id id : more) call += " " + std::to_string(id);
         calls->push_back(call);
-        s.ids.insert(s.ids.end(), ids.begin(), ids.end());
+        s.ids.insert(s.ids.end(), more.begin(), more.end());
     }
     void rollback(std::size_t size, state& s) const {
         calls->push_back("rollback " + std::to_string(size));
         s.ids.resize(size);
     }
-    void propose(std::span<const earlyout::token_id> ids, state& s, earlyout::draft& out) const {
-        const bool follows = std::vector(ids.begin(), ids.end()) == s.ids;
+    void propose(std::span<const earlyout::token_id> so_far, state& s, earlyout::draft& out) const {
+        const bool follows = std::vector(so_far.begin(), so_far.end()) == s.ids;
         calls->push_back(follows ? "propose" : "propose for another sequence");
         for (const earlyout::token_id id : proposed) out.push(id, probability);
     }

@@ -16,8 +16,8 @@
 #include "support/errors.hpp"
 
 namespace eo = earlyout;
+using support::drafted_ids;
 using support::fixed_drafts;
-using support::ids_of;
 using support::recording_drafts;
 using lines_of_calls = std::vector<std::string>;
 
@@ -42,7 +42,7 @@ TEST_CASE("drafting tells the drafter exactly what the sequence is", "[generate]
 
     std::vector<eo::token_id> ids{1, 2, 3};
     CHECK(drafting.propose(d, ids, 15, exits) == 2);
-    CHECK(ids_of(drafting.proposed()) == std::vector<eo::token_id>{7, 8});
+    CHECK(drafted_ids(drafting.proposed()) == std::vector<eo::token_id>{7, 8});
     CHECK(d.take() == lines_of_calls{"append 1 2 3", "propose"});
     // The first was right, and 9 in place of the second: the drafter is told of them with the next proposal.
     drafting.learn(d, 2, 1, 9);
@@ -179,7 +179,10 @@ TEST_CASE("the planner learns from tokens that were not verified, as far as they
         }
         CHECK(drafting.counts.rounds == 0);
         CHECK(drafting.counts.drafted == 0);
-        return drafting.planner.rates().probability(support::draft_of({7}, 0.9f), 0);
+        // Nothing is known of the second token, so it is believed as the first.
+        const eo::draft two = support::draft_of({7, 8}, 0.9f);
+        CHECK(drafting.planner.rates().probability(two, 1) >= 0.9f * drafting.planner.rates().probability(two, 0));
+        return drafting.planner.rates().probability(two, 0);
     };
     const float right = estimate_after(7), wrong = estimate_after(8);
     CHECK(right > 0.8f);

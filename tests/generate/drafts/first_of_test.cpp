@@ -14,8 +14,8 @@
 namespace eo = earlyout;
 using support::draft_desk;
 using support::draft_of;
+using support::drafted_ids;
 using support::fixed_drafts;
-using support::ids_of;
 using support::planned_exit_drafts;
 using support::recording_drafts;
 
@@ -40,9 +40,9 @@ TEST_CASE("first_of proposes what the first of its members has", "[generate][fir
     draft_desk desk;
     const fixed_drafts none{}, poor{.proposed = {1}, .probability = 0.1f},
         good{.proposed = {2, 3}, .probability = 1.0f};
-    CHECK(ids_of(first_draft_of(eo::first_of(none, poor, good), desk)) == poor.proposed);
+    CHECK(drafted_ids(first_draft_of(eo::first_of(none, poor, good), desk)) == poor.proposed);
     CHECK(first_draft_of(eo::first_of(none, poor, good), desk).origin() == 1);
-    CHECK(ids_of(first_draft_of(eo::first_of(good, none, poor), desk)) == good.proposed);
+    CHECK(drafted_ids(first_draft_of(eo::first_of(good, none, poor), desk)) == good.proposed);
     CHECK(first_draft_of(eo::first_of(good, none, poor), desk).origin() == 0);
     CHECK(first_draft_of(eo::first_of(none, none), desk).empty());
 }
@@ -65,7 +65,7 @@ TEST_CASE("first_of's members keep their origins, and learn from their own draft
     const recording_drafts silent{}, speaking{.proposed = {7}};
     const eo::first_of all(fixed_drafts{}, eo::first_of(silent, eo::any_drafter(speaking)));
     const eo::draft made = first_draft_of(all, desk);
-    CHECK(ids_of(made) == std::vector<eo::token_id>{7});
+    CHECK(drafted_ids(made) == std::vector<eo::token_id>{7});
     CHECK(made.origin() == 2);
     CHECK(eo::drafter_names(all) == std::vector<std::string_view>{"fixed", "recording", "recording"});
     (void)silent.take();

@@ -82,7 +82,8 @@ public:
         if (accepted != 0) {
             misses_ = pause_ = 0;
             if (is_try) untried_ = tokens_between_tries;  // so the next token is another one
-        } else if (is_refuted && !is_try && ++misses_ >= misses_before_pause) {
+        } else if (is_refuted && proposed.layers() == 0 && ++misses_ >= misses_before_pause) {
+            // Drafts at exits are tried rarely enough by plan_exits().
             pause_ = std::min(std::max<std::uint32_t>(1, 2 * pause_), max_pause);
         }
     }
