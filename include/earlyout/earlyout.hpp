@@ -38,6 +38,13 @@
 #include <earlyout/exit/heads/shared_head.hpp>
 #include <earlyout/exit/heads/shortlist.hpp>
 #include <earlyout/generate/any_session.hpp>
+#include <earlyout/generate/drafts/best_of.hpp>
+#include <earlyout/generate/drafts/depth_drafts.hpp>
+#include <earlyout/generate/drafts/first_of.hpp>
+#include <earlyout/generate/drafts/hashed_drafts.hpp>
+#include <earlyout/generate/drafts/recycled_drafts.hpp>
+#include <earlyout/generate/drafts/suffix_drafts.hpp>
+#include <earlyout/generate/drafts/suffix_store.hpp>
 #include <earlyout/generate/session.hpp>
 #include <earlyout/nn/network.hpp>
 #include <earlyout/weights/checkpoint.hpp>

@@ -88,8 +88,7 @@ TEST_CASE("drafters of a policy's text draft, and change nothing", "[generate][m
     ids text = prompt;
     text.insert(text.end(), expected.ids.begin(), expected.ids.end());
     store->add(text);
-    auto known = eo::make_session(small_network(), parsed("full-depth; draft=suffix"), free,
-                                  eo::draft_sources{store});
+    auto known = eo::make_session(small_network(), parsed("full-depth; draft=suffix"), free, eo::draft_sources{store});
     const eo::completion made = known.complete(prompt, options);
     CHECK(same_output(made, expected));
     CHECK(made.stats.tokens_per_step() > 8.0);
@@ -98,8 +97,7 @@ TEST_CASE("drafters of a policy's text draft, and change nothing", "[generate][m
 TEST_CASE("drafters are chosen to suit the model and the policy", "[generate][make_session]") {
     support::fitted_model model;
     CHECK(to_string(resolve(parsed("full-depth; draft=auto"), model)) == "full-depth; head=shared; draft=suffix");
-    CHECK(to_string(resolve(parsed("full-depth; draft=hashed"), model)) ==
-          "full-depth; head=shared; draft=hashed(3)");
+    CHECK(to_string(resolve(parsed("full-depth; draft=hashed"), model)) == "full-depth; head=shared; draft=hashed(3)");
     CHECK(to_string(resolve(parsed("margin(0.5) @ 2; draft=auto"), model)) == "margin(0.5) @ 2; head=shared");
     CHECK(to_string(resolve(parsed("full-depth; draft=depth"), model)) ==
           "margin(0.3) @ 1; head=shortlist(256, head=shared); draft=depth");

@@ -74,8 +74,8 @@ struct drafts_spec {
 ///     DRAFTER := NAME [(ARGUMENT {, ARGUMENT})]       the catalogue's
 ///
 /// With drafts, every token is verified at full depth, so that the text is the full model's: `depth` drafts at the
-/// policy's exits. A fitted gate without arguments uses those that fit chose, and the check chosen with them. `fitted` is the best
-/// policy that fit chose. Spaces are ignored.
+/// policy's exits. A fitted gate without arguments uses those that fit chose, and the check chosen with them. `fitted`
+/// is the best policy that fit chose. Spaces are ignored.
 struct policy_spec {
     std::vector<std::vector<gate_spec>> gates;  ///< alternatives, each a chain; empty: full depth
     bool is_fitted = false;                     ///< `fitted`: the policy that the model's exits name

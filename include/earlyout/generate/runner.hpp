@@ -57,6 +57,10 @@ public:
         gates_before_.resize(capacity + 1);
     }
 
+    runner(const Network& network, Policy policy, std::size_t capacity, const session_options& options)
+        requires(!may_draft)
+        : runner(network, std::move(policy), Drafter{}, capacity, options) {}
+
     /// Returns the gate state that a completion starts with.
     [[nodiscard]] gate_state initial_gates() const { return policy_.plan.start_sequence(); }
 

@@ -43,7 +43,7 @@ TEST_CASE("every drafter of the catalogue describes itself", "[generate][draft_c
             CHECK((p.otherwise >= p.min && p.otherwise <= p.max));
             values.push_back(p.otherwise);
         }
-        const eo::any_drafter made = entry.make(values);
+        const eo::any_drafter made = entry.make(values, {});
         CHECK(eo::drafter_names(made) == std::vector{entry.info.name});
         CHECK(eo::uses_exits(made) == entry.uses_exits);
         CHECK_FALSE(eo::proposes_nothing(made));
@@ -61,7 +61,7 @@ TEST_CASE("an entry makes the drafter of its type from values", "[generate][draf
     constexpr eo::drafter_entry entry = eo::drafter_entry_of<catalogued_drafts>();
     CHECK(entry.info.name == "constant");
     CHECK_FALSE(entry.uses_exits);
-    const eo::any_drafter made = entry.make(std::vector{42.0f});
+    const eo::any_drafter made = entry.make(std::vector{42.0f}, {});
     auto state = eo::start_drafts(made, {});
     support::draft_desk desk;
     eo::draft_context context = desk.context();
