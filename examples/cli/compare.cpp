@@ -67,7 +67,7 @@ json to_json(const comparison& c) {
 
 void print(std::ostream& to, const comparison& c) {
     to << "\n  measured " << c.full_depth.seconds.size() << " times in turns, medians:\n";
-    print_side(to, "early exit", c.early_exit);
+    print_side(to, "this policy", c.early_exit);
     print_side(to, "full depth", c.full_depth);
     const std::size_t full = c.full_depth.result.ids.size();
     const std::size_t common = c.common_tokens();

@@ -95,6 +95,9 @@ std::vector<eo::token_id> middle_prompt(complete_options& o, const model& m, con
 /// Which policy was followed, and who chose it.
 void print_policy(std::ostream& to, const chosen_policy& chosen) {
     print_line(to, "policy", to_string(chosen.policy));
+    if (!chosen.policy.drafts.is_none()) {
+        print_line(to, "lossless", "drafts are verified at full depth; --draft none decodes without");
+    }
     if (!chosen.note.empty()) {
         print_line(to, "exits not used", wrapped_column(chosen.note, help_width(), 21));
     } else if (chosen.from == "fit" && !chosen.policy.is_full_depth()) {

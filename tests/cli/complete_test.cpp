@@ -104,6 +104,49 @@ TEST_CASE("the text is streamed to standard output, what is said about it to sta
     CHECK(numbered.out.find("<8>") != std::string::npos);
 }
 
+TEST_CASE("drafts change nothing but the time, and are counted", "[cli][complete]") {
+    const auto plain = complete({"--json", "--exact", "--draft", "none", "--max-new-tokens", "60"}).json();
+    CHECK(plain.at("stats").at("drafted") == 0);
+    CHECK(plain.at("policy") == "full-depth");
+    for (const std::vector<std::string>& more :
+         {std::vector<std::string>{"--exact"},
+          {"--draft", "suffix"},
+          {"--draft", "hashed(2)|recycled", "--dtype", "bf16"},
+          {"--policy", "margin(0.2) @ 2; draft=depth"},
+          {"--draft", "suffix", "--draft-from", EARLYOUT_EXAMPLE_MODEL "/recipe"}}) {
+        std::vector<std::string> all{"--json", "--max-new-tokens", "60"};
+        all.insert(all.end(), more.begin(), more.end());
+        const auto j = complete(all).json();
+        INFO(more.back());
+        CHECK(j.at("ids") == plain.at("ids"));
+        CHECK(j.at("logprobs") == plain.at("logprobs"));
+        CHECK(j.at("stats").at("mean_exit_layer") == 8.0);
+        const auto& stats = j.at("stats");
+        CHECK(stats.at("drafted") > 0);
+        CHECK(stats.at("accepted") <= stats.at("drafted"));
+        CHECK(stats.at("draft_rounds") <= stats.at("decode_steps"));
+        int drafted = 0;
+        for (const auto& [name, counts] : stats.at("by_drafter").items()) drafted += counts.at("drafted").get<int>();
+        CHECK(stats.at("drafted") == drafted);
+    }
+    const command_result shown = complete({"--exact", "--max-new-tokens", "60"});
+    for (const char* word : {"draft=suffix|depth", "lossless", "drafts accepted", "tokens per step"}) {
+        INFO(word);
+        CHECK(shown.err.find(word) != std::string::npos);
+    }
+    CHECK(complete({"--exact", "--max-new-tokens", "60", "--color", "always"}).out.find("\x1b[4;") !=
+          std::string::npos);
+}
+
+TEST_CASE("wrong drafts are refused by name", "[cli][complete]") {
+    CHECK(complete({"--draft", "sufix"}).refused(2, {"'sufix'", "did you mean suffix?"}));
+    CHECK(complete({"--draft", "suffix", "--policy", "full-depth; draft=hashed"}).refused(2, {"--draft", "hashed"}));
+    CHECK(complete({"--draft", "suffix", "--exit-gate", "margin"}).refused(2, {"expected depth among the drafters"}));
+    CHECK(complete({"--draft", "hashed", "--draft-from", EARLYOUT_EXAMPLE_MODEL "/recipe"})
+              .refused(2, {"--draft-from", "suffix", "hashed"}));
+    CHECK(complete({"--draft-from", "no/such/file", "--draft", "suffix"}).refused(2, {"--draft-from", "no/such/file"}));
+}
+
 TEST_CASE("a gate that never exits gives full depth's text", "[cli][complete]") {
     const auto full = complete({"--json", "--exact"}).json();
     for (const char* gate : {"margin", "max-probability", "sec"}) {
@@ -203,7 +246,7 @@ TEST_CASE("what fit chose is followed unless something else is wanted", "[cli][c
         std::vector<std::string> arguments{"--json"};
         arguments.insert(arguments.end(), full.begin(), full.end());
         const auto exact = complete(arguments).json();
-        CHECK(exact.at("policy") == "full-depth");
+        CHECK(exact.at("policy") == "margin(0.3) @ 2; head=shortlist(512); draft=suffix|depth");
         CHECK(exact.at("policy_from") == "options");
         CHECK(exact.at("stats").at("layers_skipped") == 0.0);
     }

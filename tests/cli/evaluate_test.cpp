@@ -62,6 +62,28 @@ TEST_CASE("evaluate --quiet prints the table alone", "[cli][evaluate]") {
     CHECK(earlyout_command(evaluate({"--policy", "fixed @ 2"})).out.find("on 1 thread,") != std::string::npos);
 }
 
+TEST_CASE("evaluate --drafts measures drafts, whose texts are full depth's", "[cli][evaluate]") {
+    const auto r = earlyout_command(evaluate(
+        {"--policy", "full-depth", "--drafts", "suffix,suffix|depth,auto", "--max-new-tokens", "24", "--json"}));
+    INFO(r);
+    REQUIRE(r.status == 0);
+    const auto drafts = r.json().at("drafts");
+    REQUIRE(drafts.size() == 3);
+    CHECK(drafts[0].at("draft") == "suffix");
+    CHECK(drafts[1].at("draft") == "suffix|depth");
+    for (const auto& d : drafts) {
+        CHECK(d.at("samples") == 4);
+        CHECK(d.at("identical") == 4);
+        CHECK(d.at("decode_speedup") > 0.0);
+        CHECK(d.at("tokens_per_round") >= 1.0);
+        CHECK((d.at("accepted_share") >= 0.0 && d.at("accepted_share") <= 1.0));
+    }
+    CHECK(r.json().at("sweep").size() == 4);
+    const auto all = earlyout_command(evaluate({"--policy", "full-depth", "--drafts", "--quiet"}));
+    CHECK(std::ranges::count(all.out, '\n') == 7);  // a head, full depth, four drafters and auto
+    CHECK(earlyout_command(evaluate({"--policy", "full-depth", "--drafts"})).out.find("4 of 4") != std::string::npos);
+}
+
 TEST_CASE("evaluate says what every policy is worth", "[cli][evaluate]") {
     const support::temporary_folder folder;
     const std::string csv = (folder / "table.csv").string();

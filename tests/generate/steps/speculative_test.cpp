@@ -164,6 +164,23 @@ TEST_CASE("drafts change no bit in any architecture and weight format, on any th
     }
 }
 
+TEST_CASE("drafts change no bit in formats of blocks of 256", "[generate][speculative]") {
+    auto checkpoint = random_gpt2_checkpoint({.layers = 3, .d_model = 256, .heads = 4, .vocab = 300, .context = 48}, 7);
+    checkpoint.set("model_type", "gpt2");
+    std::mt19937 engine(15);
+    for (const char* format : {"q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "iq4_xs"}) {
+        INFO(format);
+        const auto model = eo::any_model::from_checkpoint(checkpoint, eo::any_format(std::string_view(format)));
+        const ids prompt = random_prompt(engine, 9, 300);
+        eo::session plain{model};
+        const eo::completion expected = plain.complete(prompt, {.max_new_tokens = 39});
+        eo::session drafting{model, eo::full_depth(), mistaken(prompt, expected), {.drafts = drafts_are_free}};
+        const eo::completion made = drafting.complete(prompt, {.max_new_tokens = 39});
+        CHECK(same_output(made, expected));
+        CHECK(made.stats.accepted > 10);
+    }
+}
+
 TEST_CASE("sampling with drafts draws the same tokens for every seed", "[generate][speculative]") {
     std::mt19937 engine(3);
     const ids prompt = random_prompt(engine, 12);
