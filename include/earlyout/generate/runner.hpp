@@ -58,7 +58,7 @@ public:
     }
 
     runner(const Network& network, Policy policy, std::size_t capacity, const session_options& options)
-        requires(!may_draft)
+        requires(std::is_same_v<Drafter, no_drafts>)
         : runner(network, std::move(policy), Drafter{}, capacity, options) {}
 
     /// Returns the gate state that a completion starts with.
