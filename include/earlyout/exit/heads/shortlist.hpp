@@ -26,6 +26,8 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 template <class Head = shared_head>
 class shortlist {
 public:
+    static constexpr bool uses_lm_head = true;
+
     /// @param tokens size of the list; a smaller vocabulary is used whole
     /// @param head   head to hold; it must apply the model's own output matrix last
     /// @throws error (invalid_argument) for fewer than 2, which have no margin

@@ -22,7 +22,8 @@ public:
     /// Returns the probability that a draft's token `index` is accepted if those before it are.
     [[nodiscard]] float probability(const draft& of, std::size_t index) const noexcept {
         const rate& r = rates_[place(of, index)];
-        const float prior = index == 0 ? prior_share : share(rates_[place(of, 0)], prior_share);
+        const float unknown = of.layers() == 0 ? prior_of_text : prior_of_exits;
+        const float prior = index == 0 ? unknown : share(rates_[place(of, 0)], unknown);
         return std::clamp(of.probabilities()[index] * share(r, prior), 0.0f, 0.995f);
     }
     /// Returns the probability that the drafter states on average; 1 before it has stated any.
@@ -41,8 +42,10 @@ public:
     }
 
 private:
-    /// Before anything is known, drafters are believed by this much: they overestimate more often than not.
-    static constexpr float prior_share = 0.75f, prior_weight = 3.0f;
+    /// Before anything is known, drafters are believed by this much. Whether the first token of a draft from text is
+    /// right shows without verifying it, so little is lost by waiting; a draft at exits has to be tried.
+    static constexpr float prior_of_text = 0.6f, prior_of_exits = 0.75f;
+    static constexpr float prior_weight = 2.5f;
     static constexpr float decay = 0.97f;
     static constexpr std::size_t matches = 7;  // unknown or 1, 2-3, 4-7, ... 64 tokens
 
