@@ -190,3 +190,21 @@ TEST_CASE("best_of tries drafts at exits again, whatever the others propose", "[
     }
     CHECK(tries_of({}) >= 5);
 }
+
+TEST_CASE("best_of learns of drafts that were not chosen", "[generate][best_of]") {
+    // Both promise too little to be verified; the first is always wrong, the second always right.
+    const fixed_drafts wrong{.proposed = {7}, .probability = 0.3f}, right{.proposed = {8}, .probability = 0.25f};
+    const eo::best_of both(wrong, right);
+    draft_desk desk;
+    CHECK(drafted_by(both, desk).origin() == 0);
+    for (int i = 0; i < 30; ++i) {
+        CHECK(desk.planner.wants_draft());
+        const eo::draft made = drafted_by(both, desk);
+        desk.planner.learn_noted(made, 8);
+        const bool guessed = made.ids().front() == 8;
+        desk.planner.learn(made, guessed ? 1 : 0, !guessed);
+        if (guessed) break;
+    }
+    CHECK(drafted_by(both, desk).origin() == 1);
+    CHECK(desk.planner.length(drafted_by(both, desk)) == 1);
+}

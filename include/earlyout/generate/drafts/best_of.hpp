@@ -12,8 +12,9 @@
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// Asks several drafters and proposes the draft that promises the most tokens per second, by the acceptance measured
-/// for each. A drafter that drafts at exits runs layers, so name it last: the context plans no draft for it unless it
-/// is expected to do better than those before, or to see from time to time whether it does. What it drafts is verified.
+/// for each, whether or not it was chosen. A drafter that drafts at exits runs layers, so name it last: the context
+/// plans no draft for it unless it is expected to do better than those before, or to see from time to time whether it
+/// does. What it drafts is verified.
 template <drafter... Drafters>
 class best_of : public detail::several_drafters<Drafters...> {
     using base = detail::several_drafters<Drafters...>;
@@ -30,6 +31,7 @@ public:
             draft made(out.limit());
             earlyout::propose(one, ids, its_state, its_context, made);
             if (made.empty()) return;
+            its_context.note(made);
             const double gain = its_context.gain(made);
             if (gain <= best && made.layers() == 0) return;
             best = std::max(best, gain);

@@ -40,6 +40,13 @@ public:
     [[nodiscard]] draft_planner::plan plan_exits(std::size_t limit) const noexcept {
         return planner_->plan_exits(origin_, limit, other_gain_);
     }
+    /// Tells the planner of a draft that may not be chosen: whether its first token is right shows without verifying
+    /// it.
+    /// @param of its origin counts from this drafter
+    void note(draft of) const noexcept {
+        of.set_origin(of.origin() + origin_);
+        planner_->note(of);
+    }
     [[nodiscard]] draft_exits& exits() const noexcept { return *exits_; }
 
 private:

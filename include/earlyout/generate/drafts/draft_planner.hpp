@@ -7,9 +7,11 @@
 #include <earlyout/generate/drafts/draft.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
@@ -38,7 +40,16 @@ public:
             return false;
         }
         skipped_ = 0;
+        noted_count_ = 0;
         return true;
+    }
+    /// Records a draft that competes with others for being verified.
+    void note(const draft& of) noexcept {
+        if (of.empty() || of.layers() != 0 || noted_count_ == noted_.size()) return;
+        const auto known = std::span(noted_).first(noted_count_);
+        if (std::ranges::find(known, of.origin(), &draft::origin) != known.end()) return;  // by a combination within
+        noted_[noted_count_] = of;
+        noted_[noted_count_++].truncate(1);
     }
 
     /// Returns the number of tokens of a draft to verify. All of a draft that ran layers: most of its cost is spent.
@@ -72,6 +83,14 @@ public:
         return {is_try_ ? std::size_t{1} : 0, 1.0};
     }
 
+    /// Records the token that the model produced where drafts were noted.
+    /// @param proposed the one of them that was chosen, of which learn() tells
+    void learn_noted(const draft& proposed, token_id produced) noexcept {
+        for (const draft& of : std::span(noted_).first(std::exchange(noted_count_, 0))) {
+            const bool right = of.ids().front() == produced;
+            if (of.origin() != proposed.origin()) rates_.learn(of, right ? 1 : 0, !right);
+        }
+    }
     /// Records a proposal: the model produced its first `accepted` tokens, and another one instead of the next if
     /// `is_refuted`. What was not verified also counts, as far as it is known.
     void learn(const draft& proposed, std::size_t accepted, bool is_refuted) noexcept {
@@ -137,6 +156,8 @@ private:
     block_costs costs_;
     block_costs exit_costs_;
     acceptance_rates rates_;
+    std::array<draft, acceptance_rates::max_drafters> noted_{};
+    std::size_t noted_count_ = 0;
     std::uint32_t misses_ = 0;   ///< proposals in a row whose first token was wrong
     std::uint32_t pause_ = 0;    ///< tokens between two proposals
     std::uint32_t skipped_ = 0;  ///< tokens since the last one

@@ -69,6 +69,7 @@ public:
     /// @param next     the token that the model produced after them
     void learn(const Drafter& drafter, std::size_t verified, std::size_t accepted, token_id next) {
         if (proposed_.empty()) return;
+        planner.learn_noted(proposed_, accepted != 0 ? proposed_.ids().front() : next);
         const bool has_more = accepted < proposed_.size();
         const bool guessed = has_more && proposed_.ids()[accepted] == next;
         planner.learn(proposed_, accepted + (guessed ? 1 : 0), has_more && !guessed);
