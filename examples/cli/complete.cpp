@@ -132,9 +132,8 @@ int run(complete_options& o) {
     for (const std::string& token : o.end_of_text) o.generate.more_end_of_text.push_back(end_token(m, o, token));
     const std::vector<eo::token_id> ids = o.suffix ? middle_prompt(o, m, prompt) : std::vector<eo::token_id>();
     const chosen_policy chosen = choose_policy(m, o.exits, o.drafts);
-    if (!o.drafts.from.empty() &&
-        std::ranges::find(chosen.policy.drafts.drafters, "suffix", &eo::drafter_spec::name) ==
-            chosen.policy.drafts.drafters.end()) {
+    if (!o.drafts.from.empty() && std::ranges::find(chosen.policy.drafts.drafters, "suffix", &eo::drafter_spec::name) ==
+                                      chosen.policy.drafts.drafters.end()) {
         eo::fail(eo::errc::invalid_argument, "--draft-from: expected suffix among the drafters, found ",
                  to_string(chosen.policy.drafts), "; --draft suffix, or --exact, drafts with it");
     }

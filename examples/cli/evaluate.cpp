@@ -522,7 +522,7 @@ command evaluate(CLI::App& app) {
         "Examples:\n"
         "  earlyout evaluate --model my-model --text other-sources/\n"
         "  earlyout evaluate --text other-sources/ --policy fitted --policy 'fixed @ 4'\n"
-        "  earlyout evaluate --text other-sources/ --policy full-depth --drafts --max-new-tokens 64\n"
+        "  earlyout evaluate --text other-sources/ --policy full-depth --drafts\n"
         "  earlyout evaluate --text other-sources/ --gates fixed,margin --html page.html");
     return {sub, [o] { return run(*o); }};
 }

@@ -75,9 +75,8 @@ std::vector<eo::gate_spec> chain_of(const model& m, const exit_options& chosen, 
 
 /// Returns the words that a policy may have.
 std::vector<std::string> policy_words() {
-    std::vector<std::string> words{"full-depth", "fitted", "head",  "shortlist", "reach", "exits",
-                                   "cache",      "cap",    "eager", "lazy",      "auto",  "prefill",
-                                   "draft",      "none"};
+    std::vector<std::string> words{"full-depth", "fitted", "head", "shortlist", "reach",   "exits", "cache",
+                                   "cap",        "eager",  "lazy", "auto",      "prefill", "draft", "none"};
     for (const char* cache : {"propagate", "omit", "defer"}) words.emplace_back(cache);
     for (const eo::head_entry& head : eo::head_catalogue()) words.emplace_back(head.name);
     for (const eo::gate_entry& gate : eo::gate_catalogue()) {
@@ -90,7 +89,9 @@ std::vector<std::string> policy_words() {
 
 /// Calls parse(); an error names what a mistyped word of the text may have meant.
 template <class Parse>
-auto with_hint(const std::string& text, Parse parse) try { return parse(); } catch (const eo::error& e) {
+auto with_hint(const std::string& text, Parse parse) try {
+    return parse();
+} catch (const eo::error& e) {
     constexpr const char* letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_";
     const std::vector<std::string> words = policy_words();
     for (std::size_t begin = 0; (begin = text.find_first_of(letters, begin)) != text.npos;) {

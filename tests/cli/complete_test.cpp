@@ -105,7 +105,11 @@ TEST_CASE("the text is streamed to standard output, what is said about it to sta
 }
 
 TEST_CASE("drafts change nothing but the time, and are counted", "[cli][complete]") {
-    const auto plain = complete({"--json", "--exact", "--draft", "none", "--max-new-tokens", "60"}).json();
+    const auto continued = [](std::vector<std::string> more) {
+        more.insert(more.begin(), {"complete", "--prompt", prompt, "--max-new-tokens", "60"});
+        return earlyout_command(std::move(more));
+    };
+    const auto plain = continued({"--json", "--exact", "--draft", "none"}).json();
     CHECK(plain.at("stats").at("drafted") == 0);
     CHECK(plain.at("policy") == "full-depth");
     for (const std::vector<std::string>& more :
@@ -114,9 +118,9 @@ TEST_CASE("drafts change nothing but the time, and are counted", "[cli][complete
           {"--draft", "hashed(2)|recycled", "--dtype", "bf16"},
           {"--policy", "margin(0.2) @ 2; draft=depth"},
           {"--draft", "suffix", "--draft-from", EARLYOUT_EXAMPLE_MODEL "/recipe"}}) {
-        std::vector<std::string> all{"--json", "--max-new-tokens", "60"};
+        std::vector<std::string> all{"--json"};
         all.insert(all.end(), more.begin(), more.end());
-        const auto j = complete(all).json();
+        const auto j = continued(all).json();
         INFO(more.back());
         CHECK(j.at("ids") == plain.at("ids"));
         CHECK(j.at("logprobs") == plain.at("logprobs"));
@@ -129,13 +133,12 @@ TEST_CASE("drafts change nothing but the time, and are counted", "[cli][complete
         for (const auto& [name, counts] : stats.at("by_drafter").items()) drafted += counts.at("drafted").get<int>();
         CHECK(stats.at("drafted") == drafted);
     }
-    const command_result shown = complete({"--exact", "--max-new-tokens", "60"});
+    const command_result shown = continued({"--exact"});
     for (const char* word : {"draft=suffix|depth", "lossless", "drafts accepted", "tokens per step"}) {
         INFO(word);
         CHECK(shown.err.find(word) != std::string::npos);
     }
-    CHECK(complete({"--exact", "--max-new-tokens", "60", "--color", "always"}).out.find("\x1b[4;") !=
-          std::string::npos);
+    CHECK(continued({"--exact", "--color", "always"}).out.find("\x1b[4;") != std::string::npos);
 }
 
 TEST_CASE("wrong drafts are refused by name", "[cli][complete]") {
@@ -257,7 +260,7 @@ TEST_CASE("what fit chose is followed unless something else is wanted", "[cli][c
 
 TEST_CASE("exits that do not hold for the weight format are not used, and that is said", "[cli][complete]") {
     const auto rounded = complete({"--json", "--dtype", "int4"}).json();
-    CHECK(rounded.at("policy") == "full-depth");
+    CHECK(rounded.at("policy") == "full-depth; draft=suffix");
     CHECK(rounded.at("policy_from") == "default");
     CHECK(rounded.at("policy_note").get<std::string>().find("int4") != std::string::npos);
     CHECK(rounded.at("stats").at("layers_skipped") == 0.0);
@@ -269,7 +272,7 @@ TEST_CASE("exits that do not hold for the weight format are not used, and that i
     folder.copy(EARLYOUT_EXAMPLE_MODEL);
     std::filesystem::remove(folder / "exits.safetensors");
     const auto bare = complete({"--json", "--model", folder.path().string()}).json();
-    CHECK(bare.at("policy") == "full-depth");
+    CHECK(bare.at("policy") == "full-depth; draft=suffix");
     CHECK(bare.at("policy_from") == "default");
     CHECK_FALSE(bare.contains("policy_note"));
 }

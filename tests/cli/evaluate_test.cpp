@@ -63,8 +63,8 @@ TEST_CASE("evaluate --quiet prints the table alone", "[cli][evaluate]") {
 }
 
 TEST_CASE("evaluate --drafts measures drafts, whose texts are full depth's", "[cli][evaluate]") {
-    const auto r = earlyout_command(evaluate(
-        {"--policy", "full-depth", "--drafts", "suffix,suffix|depth,auto", "--max-new-tokens", "24", "--json"}));
+    const auto r =
+        earlyout_command(evaluate({"--policy", "full-depth", "--drafts", "suffix,suffix|depth,auto", "--json"}));
     INFO(r);
     REQUIRE(r.status == 0);
     const auto drafts = r.json().at("drafts");

@@ -70,10 +70,9 @@ TEST_CASE("drafters of a policy's text draft, and change nothing", "[generate][m
     const eo::session_options free{.drafts = {.block_costs = {1.0}}};
     eo::session plain{small_network()};
     const eo::completion expected = plain.complete(prompt, options);
-    for (const char* text :
-         {"full-depth; draft=auto", "full-depth; draft=suffix", "full-depth; draft=hashed(1)",
-          "full-depth; draft=recycled", "full-depth; draft=depth", "margin(0.01) @ 1,3; draft=depth; cache=omit",
-          "margin(0.01) @ 2; head=shortlist(16); draft=suffix|hashed(2)|recycled|depth"}) {
+    for (const char* text : {"full-depth; draft=auto", "full-depth; draft=suffix", "full-depth; draft=hashed(1)",
+                             "full-depth; draft=recycled", "margin(0.01) @ 1,3; draft=depth; cache=omit",
+                             "margin(0.01) @ 2; head=shortlist(16); draft=suffix|hashed(2)|recycled|depth"}) {
         INFO(text);
         auto s = eo::make_session(small_network(), parsed(text), free);
         const eo::completion made = s.complete(prompt, options);
