@@ -141,13 +141,14 @@ std::vector<record> records_of(const settings& s) {
     for (std::size_t i = 0; i < s.samples; ++i) {
         const std::size_t from = (ids.size() - prompt_tokens) * i / std::max<std::size_t>(1, s.samples - 1);
         const recorder looks{std::make_shared<std::vector<std::optional<eo::token_id>>>()};
-        eo::session session{model,
-                            eo::exit_policy{eo::exit_plan{std::vector{s.layer}, eo::margin{s.margin}},
-                                            eo::shortlist{512}},
-                            looks,
-                            {.capacity = prompt_tokens + s.new_tokens}};
-        const auto done = session.complete(std::span(ids).subspan(from, prompt_tokens),
-                                           {.max_new_tokens = s.new_tokens, .end_of_text = std::vector<eo::token_id>{}});
+        eo::session session{
+            model,
+            eo::exit_policy{eo::exit_plan{std::vector{s.layer}, eo::margin{s.margin}}, eo::shortlist{512}},
+            looks,
+            {.capacity = prompt_tokens + s.new_tokens}};
+        const auto done =
+            session.complete(std::span(ids).subspan(from, prompt_tokens),
+                             {.max_new_tokens = s.new_tokens, .end_of_text = std::vector<eo::token_id>{}});
         record& r = made.emplace_back(prompt_tokens + s.new_tokens, draft_kind::none);
         for (std::size_t k = 1; k < done.ids.size(); ++k) {  // the token at position p predicts done.ids[k]
             const std::size_t p = prompt_tokens + k - 1;
@@ -171,18 +172,17 @@ double quantile(std::vector<double> values, double q) {
 
 int run(const settings& s) {
     const std::vector<record> records = records_of(s);
-    const auto real = eo::any_model::from_checkpoint(*eo::io::open_checkpoint(s.model),
-                                                     eo::any_format(std::string_view(s.format)));
+    const auto real =
+        eo::any_model::from_checkpoint(*eo::io::open_checkpoint(s.model), eo::any_format(std::string_view(s.format)));
     replayed network(real);
     const std::size_t layers = network.shape().layers, exit = std::max<std::size_t>(1, layers / 4);
     const eo::session_options options{.capacity = prompt_tokens + s.new_tokens, .threads = s.threads};
     const eo::generate_options generate{.max_new_tokens = s.new_tokens, .end_of_text = std::vector<eo::token_id>{}};
     eo::session plain{network, eo::full_depth(), options};
     record current;
-    eo::session drafting{network,
-                         eo::exit_policy{eo::exit_plan{std::vector{exit}, recorded_gate{&current}},
-                                         eo::shortlist{2048}},
-                         eo::depth_drafts{}, options};
+    eo::session drafting{
+        network, eo::exit_policy{eo::exit_plan{std::vector{exit}, recorded_gate{&current}}, eo::shortlist{2048}},
+        eo::depth_drafts{}, options};
     std::vector<eo::token_id> prompt(prompt_tokens);
     for (std::size_t i = 0; i < prompt.size(); ++i) {
         prompt[i] = static_cast<eo::token_id>((i * 7919 + 13) % network.shape().vocab);
@@ -206,10 +206,11 @@ int run(const settings& s) {
         }
         if (round != 0) speed.push_back(alone / together);
     }
-    std::printf("replayed by %s, %s, %zu threads, after layer %zu of %zu: %.3f x (%.3f .. %.3f); %.2f tokens per step, "
-                "%.2f drafted, %.1f %% of them accepted\n",
-                s.model.c_str(), real.weight_format().c_str(), s.threads, exit, layers, quantile(speed, 0.5),
-                quantile(speed, 0.0), quantile(speed, 1.0), tokens / steps, drafted / steps, 100.0 * accepted / drafted);
+    std::printf(
+        "replayed by %s, %s, %zu threads, after layer %zu of %zu: %.3f x (%.3f .. %.3f); %.2f tokens per step, "
+        "%.2f drafted, %.1f %% of them accepted\n",
+        s.model.c_str(), real.weight_format().c_str(), s.threads, exit, layers, quantile(speed, 0.5),
+        quantile(speed, 0.0), quantile(speed, 1.0), tokens / steps, drafted / steps, 100.0 * accepted / drafted);
     return 0;
 }
 

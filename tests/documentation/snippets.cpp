@@ -101,7 +101,8 @@ void drafts(const model_type& model) {
 }
 
 void named_drafts(const model_type& model) {
-    auto s = eo::make_session(model, eo::policy_spec::parse("margin(0.3) @ 2; head=shortlist(512); draft=suffix|depth"));
+    auto s =
+        eo::make_session(model, eo::policy_spec::parse("margin(0.3) @ 2; head=shortlist(512); draft=suffix|depth"));
     const auto done = s.complete("import os\n\nfor path in ", {.max_new_tokens = 48});
     std::cout << done.stats.accepted << " of " << done.stats.drafted << " drafted tokens accepted, "
               << done.stats.tokens_per_step() << " tokens per step\n";

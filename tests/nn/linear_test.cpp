@@ -139,7 +139,8 @@ TEST_CASE("linear counts its weights and its bias", "[nn][linear]") {
     CHECK(eo::linear<>(33, 10).bytes() == 4 * (64 * 10 + 33));
 }
 
-TEST_CASE("a summary is that of the product's own bits, on any threads and beside any rows", "[nn][linear][arithmetic]") {
+TEST_CASE("a summary is that of the product's own bits, on any threads and beside any rows",
+          "[nn][linear][arithmetic]") {
     constexpr std::size_t out = 2300, in = 70, rows = eo::linear<>::summary_rows;
     support::random_source random(12);
     const std::vector<float> weight = random.floats(out * in), bias = random.floats(out), x = random.floats(rows * in);

@@ -57,6 +57,7 @@ public:
         gates_before_.resize(capacity + 1);
     }
 
+    /// Makes a runner that does not draft.
     runner(const Network& network, Policy policy, std::size_t capacity, const session_options& options)
         requires(std::is_same_v<Drafter, no_drafts>)
         : runner(network, std::move(policy), Drafter{}, capacity, options) {}
@@ -129,6 +130,7 @@ public:
     }
     /// Removes tokens that were accepted after the last one that next() returned.
     void discard_unread() {
+        if (generation_.accepted.empty()) return;
         if (!ids_.empty()) roll_back_tokens(prompt_size_ + ids_.size() - 1);
         generation_.accepted.clear();
     }

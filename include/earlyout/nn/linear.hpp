@@ -92,7 +92,8 @@ public:
         });
     }
 
-    /// Max rows that summarize() takes: what a block of logits of each takes fits the second cache and a thread's stack.
+    /// Max rows that summarize() takes: what a block of logits of each takes fits the second cache and a thread's
+    /// stack.
     static constexpr std::size_t summary_rows = 32;
 
     /// Summarises f(y) of each row block by block as y is computed, without storing it. The weights are read once for

@@ -26,7 +26,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 template <class Head = shared_head>
 class shortlist {
 public:
-    static constexpr bool uses_lm_head = true;
+    static constexpr bool uses_lm_head = true;  ///< as the head it holds
 
     /// @param tokens size of the list; a smaller vocabulary is used whole
     /// @param head   head to hold; it must apply the model's own output matrix last

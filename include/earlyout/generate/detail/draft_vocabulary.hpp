@@ -18,7 +18,8 @@ class draft_vocabulary {
 public:
     draft_vocabulary() = default;
     /// @param count tokens to select, at most vocab
-    draft_vocabulary(std::size_t count, std::size_t vocab) : ids_(std::min(count, vocab)), seen_(count == 0 ? 0 : vocab) {}
+    draft_vocabulary(std::size_t count, std::size_t vocab)
+        : ids_(std::min(count, vocab)), seen_(count == 0 ? 0 : vocab) {}
 
     /// Selects tokens again if the sequence has changed enough since the last time.
     /// @return true if ids() changed

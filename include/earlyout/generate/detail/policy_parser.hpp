@@ -145,8 +145,8 @@ private:
             if (take('=')) {
                 const auto named = std::ranges::find(parameters, given, &gate_parameter::name);
                 if (named == parameters.end()) {
-                    refuse("a parameter of " + of + " (" +
-                               names_of(parameters, [](const auto& p) { return p.name; }) + ")",
+                    refuse("a parameter of " + of + " (" + names_of(parameters, [](const auto& p) { return p.name; }) +
+                               ")",
                            std::string(given));
                 }
                 index = static_cast<std::size_t>(named - parameters.begin());

@@ -112,7 +112,8 @@ private:
         g.gates_before_draft = g.gates.sequence;
         use_exits(g);
         detail::policy_exits<Network, Policy> exits(*network_, *policy_, g, context);
-        if (wanted != 0 && g.signals.shortlist_size() != 0 && !g.options.on_logits) exits.select_shortlist(g.vocabulary);
+        if (wanted != 0 && g.signals.shortlist_size() != 0 && !g.options.on_logits)
+            exits.select_shortlist(g.vocabulary);
         const std::size_t count = g.drafts.propose(*drafter_, g.tokens.ids(), wanted, exits);
         const std::span<const token_id> ids = g.drafts.proposed().ids().first(count);
         // What was drafted at exits is there already; another draft may have been chosen.
