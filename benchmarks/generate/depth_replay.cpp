@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What drafts at an exit gain at the size of another model, if they are accepted as often: a replay. A model with exits
 // continues pieces of a text; for each token is recorded whether its first layers would have drafted the next one, and
-// whether rightly. Then another model, whose weights may be random, drafts and verifies: all its work is done, but the
-// drafted tokens are accepted as recorded. It exits after a quarter of its layers.
+// whether that would have been accepted. Then another model, whose weights may be random, drafts and verifies: all its
+// work is done, but the drafted tokens are accepted as recorded. It exits after a quarter of its layers.
 //
 //     earlyout_depth_replay MODEL RECORDED TEXT [--format F] [--threads N] [--samples N] [--new-tokens N] [--rounds N]
 //                           [--margin P] [--layer L]
