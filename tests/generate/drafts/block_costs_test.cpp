@@ -35,8 +35,8 @@ TEST_CASE("given block costs are used as they are, the last also for larger bloc
 }
 
 TEST_CASE("block costs that are not positive numbers are refused", "[generate][block_costs]") {
-    const double nan = std::nan(""), infinity = std::numeric_limits<double>::infinity();
-    for (const double wrong : {0.0, -1.0, nan, infinity}) {
+    const double no_number = std::nan(""), unbounded = std::numeric_limits<double>::infinity();
+    for (const double wrong : {0.0, -1.0, no_number, unbounded}) {
         const std::vector<double> given{1.0, 1.5, wrong};
         CHECK(error_of([&] { eo::block_costs refused(given); }) ==
               thrown(eo::errc::invalid_argument, {"block costs", "numbers > 0", "for 3 tokens"}));

@@ -42,8 +42,10 @@ void check_steps(const Policy& policy, const eo::generate_options& options, std:
     s.start(random_prompt(engine, 20, 90), options);
     std::size_t steps = 0;
     std::size_t taken = 0;
-    for (bool more = true; more; ++steps) {
+    bool more = true;
+    while (more) {
         taken += allocations_of([&] { more = s.next().has_value(); });
+        ++steps;
     }
     CHECK(steps > 10);
     CHECK(taken == 0);

@@ -426,7 +426,8 @@ TEST_CASE("a step that drafts allocates nothing", "[generate][speculative]") {
         eo::session s{model, policy, drafter, {.drafts = drafts_are_free}};
         s.start(prompt, options);
         std::size_t taken = 0;
-        for (bool more = true; more;) taken += allocations_of([&] { more = s.next().has_value(); });
+        bool more = true;
+        while (more) taken += allocations_of([&] { more = s.next().has_value(); });
         CHECK(taken == 0);
         CHECK(s.stats().drafted > 0);
     };
