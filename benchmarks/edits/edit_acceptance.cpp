@@ -18,6 +18,7 @@
 #include <earlyout/io/load.hpp>
 #include <earlyout/models/any_model.hpp>
 
+#include "../quantile.hpp"
 #include "traces.hpp"
 
 #include <algorithm>
@@ -164,11 +165,6 @@ void measure_all(std::span<const trace> traces, std::span<const std::size_t> len
     one(eo::recycled_drafts{});
 }
 
-std::size_t median(std::vector<std::size_t> values) {
-    std::ranges::nth_element(values, values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2));
-    return values[values.size() / 2];
-}
-
 int run(const char* path, const char* traces, std::span<const std::size_t> lengths) {
     const auto model = eo::io::load<eo::any_model>(path);
     const std::size_t vocab = model.network().shape().vocab;
@@ -177,10 +173,11 @@ int run(const char* path, const char* traces, std::span<const std::size_t> lengt
     for (const auto& of : kinds) {
         std::vector<std::size_t> prompts, targets;
         for (const trace& t : of) prompts.push_back(t.prompt), targets.push_back(t.ids.size() - t.prompt);
-        std::printf(
-            "%-10s %5zu traces %6zu %6zu%s\n", of.front().kind.c_str(), of.size(), median(prompts), median(targets),
-            std::ranges::any_of(of, [](const trace& t) { return t.ids.size() == edits::max_tokens; }) ? ", some cut"
-                                                                                                      : "");
+        std::printf("%-10s %5zu traces %6zu %6zu%s\n", of.front().kind.c_str(), of.size(), quantile(prompts, 0.5),
+                    quantile(targets, 0.5),
+                    std::ranges::any_of(of, [](const trace& t) { return t.ids.size() == edits::max_tokens; })
+                        ? ", some cut"
+                        : "");
     }
     std::printf("\n%111s\n", "accepted share at position");
     std::printf("%-10s %-16s %3s %8s %12s %8s %7s %9s ", "kind", "drafter", "d", "rounds", "tokens/round", "drafted",

@@ -4,24 +4,25 @@
 // weights do: a replay, in which all work is done but the model's own choice. Full depth without drafts and each of the
 // drafts take turns.
 //
-//     earlyout_edit_speed MODEL TOKENIZER TRACES [--format F] [--threads N] [--kv F] [--traces N] [--prompt N]
+//     earlyout_edit_speed MODEL TOKENIZER TRACES [--format F] [--threads N] [--kv F] [--count N] [--prompt N]
 //                         [--target N] [--kind KIND] DRAFTS...
 //
 // TOKENIZER is a model whose tokenizer is used, with at most the vocabulary of MODEL. Takes the first traces of each
-// kind whose prompt has at most so many tokens, and of each the first tokens of the target.
+// kind whose prompt has at most --prompt tokens, and of each the first --target tokens after it.
 #include <earlyout/generate/make_session.hpp>
 #include <earlyout/io/load.hpp>
 #include <earlyout/models/any_model.hpp>
 #include <earlyout/nn/kv_format.hpp>
 
+#include "../quantile.hpp"
 #include "traces.hpp"
+
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
-#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -41,11 +42,6 @@ struct tally {
     std::vector<double> relative;  // speed of each trace in terms of no drafts
     double seconds = 0.0, tokens = 0.0, steps = 0.0, drafted = 0.0, accepted = 0.0, draft_seconds = 0.0;
 };
-
-double quantile(std::vector<double> values, double q) {
-    std::ranges::sort(values);
-    return values[static_cast<std::size_t>(q * static_cast<double>(values.size() - 1) + 0.5)];
-}
 
 void measure(const auto& network, const settings& s, std::span<const edits::trace> traces) {
     std::vector<tally> tallies(s.drafts.size());
@@ -111,42 +107,29 @@ int run(const settings& s) {
     return 0;
 }
 
-settings parse(int argc, char** argv) {
-    settings s;
-    std::vector<std::string> plain;
-    for (int i = 1; i < argc; ++i) {
-        const std::string_view word = argv[i];
-        if (!word.starts_with("--")) {
-            plain.emplace_back(word);
-            continue;
-        }
-        const std::map<std::string_view, std::size_t*> numbers{
-            {"--threads", &s.threads}, {"--traces", &s.count}, {"--prompt", &s.prompt}, {"--target", &s.target}};
-        const std::map<std::string_view, std::string*> texts{
-            {"--format", &s.format}, {"--kv", &s.kv}, {"--kind", &s.kind}};
-        if (i + 1 == argc) eo::fail(eo::errc::invalid_argument, word, ": expected a value");
-        const char* const value = argv[++i];
-        if (const auto found = numbers.find(word); found != numbers.end()) {
-            *found->second = std::max<std::size_t>(1, std::strtoul(value, nullptr, 10));
-        } else if (const auto text = texts.find(word); text != texts.end()) {
-            *text->second = value;
-        } else {
-            eo::fail(eo::errc::invalid_argument, "unknown option ", word);
-        }
-    }
-    if (plain.size() < 4) {
-        eo::fail(eo::errc::invalid_argument, "usage: MODEL TOKENIZER TRACES [OPTION VALUE]... DRAFTS...");
-    }
-    s.model = plain[0], s.tokenizer = plain[1], s.traces = plain[2];
-    s.drafts.insert(s.drafts.end(), plain.begin() + 3, plain.end());
-    return s;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
+    settings s;
+    std::vector<std::string> drafts;
+    CLI::App app("What drafts gain on editing traces, replayed at the size of any model");
+    app.add_option("model", s.model)->required();
+    app.add_option("tokenizer", s.tokenizer, "Model whose tokenizer is used")->required();
+    app.add_option("traces", s.traces)->required();
+    app.add_option("drafts", drafts)->required();
+    app.add_option("--format", s.format)->capture_default_str();
+    app.add_option("--threads", s.threads)->check(CLI::Range(1, 1 << 20))->capture_default_str();
+    app.add_option("--kv", s.kv, "Format of keys and values")->capture_default_str();
+    app.add_option("--count", s.count, "Max traces of each kind")->check(CLI::Range(1, 1 << 20))->capture_default_str();
+    app.add_option("--prompt", s.prompt, "Max tokens of a prompt")
+        ->check(CLI::Range(1, 1 << 20))
+        ->capture_default_str();
+    app.add_option("--target", s.target, "Tokens of a target")->check(CLI::Range(2, 1 << 20))->capture_default_str();
+    app.add_option("--kind", s.kind, "Traces of this kind alone");
+    CLI11_PARSE(app, argc, argv);
+    s.drafts.insert(s.drafts.end(), drafts.begin(), drafts.end());
     try {
-        return run(parse(argc, argv));
+        return run(s);
     } catch (const std::exception& e) {
         std::fprintf(stderr, "earlyout_edit_speed: %s\n", e.what());
         return 1;

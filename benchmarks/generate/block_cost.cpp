@@ -8,6 +8,8 @@
 #include <earlyout/models/any_model.hpp>
 #include <earlyout/nn/kv_cache.hpp>
 
+#include "../quantile.hpp"
+
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
@@ -22,15 +24,6 @@ namespace eo = earlyout;
 namespace {
 
 constexpr std::size_t most = 16;
-
-/// Returns the median and the middle half of the values.
-struct spread {
-    double low, middle, high;
-};
-spread spread_of(std::vector<double> values) {
-    std::ranges::sort(values);
-    return {values[values.size() / 4], values[values.size() / 2], values[values.size() * 3 / 4]};
-}
 
 int run(const char* path, eo::any_format format, std::size_t threads, std::size_t context_tokens, std::size_t rounds) {
     const auto model = eo::io::load<eo::any_model>(path, format);
@@ -70,10 +63,10 @@ int run(const char* path, eo::any_format format, std::size_t threads, std::size_
                 threads, context_tokens, bytes * 1e-6);
     std::printf("%3s %10s %8s %17s %12s\n", "m", "ms", "c(m)", "middle half", "tokens/s");
     for (std::size_t m = 1; m <= most; ++m) {
-        const spread s = spread_of(ratio[m - 1]);
-        const double time = spread_of(seconds[m - 1]).middle;
-        std::printf("%3zu %10.3f %8.2f    %5.2f .. %5.2f %12.1f\n", m, time * 1e3, s.middle, s.low, s.high,
-                    static_cast<double>(m) / time);
+        const std::vector<double>& cost = ratio[m - 1];
+        const double time = quantile(seconds[m - 1], 0.5);
+        std::printf("%3zu %10.3f %8.2f    %5.2f .. %5.2f %12.1f\n", m, time * 1e3, quantile(cost, 0.5),
+                    quantile(cost, 0.25), quantile(cost, 0.75), static_cast<double>(m) / time);
     }
     return 0;
 }

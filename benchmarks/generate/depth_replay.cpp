@@ -15,15 +15,18 @@
 #include <earlyout/io/load.hpp>
 #include <earlyout/models/any_model.hpp>
 
+#include "../quantile.hpp"
+
+#include <CLI/CLI.hpp>
+
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
 #include <fstream>
 #include <iterator>
-#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -165,11 +168,6 @@ std::vector<record> records_of(const settings& s) {
     return made;
 }
 
-double quantile(std::vector<double> values, double q) {
-    std::ranges::sort(values);
-    return values[static_cast<std::size_t>(q * static_cast<double>(values.size() - 1) + 0.5)];
-}
-
 int run(const settings& s) {
     const std::vector<record> records = records_of(s);
     const auto real =
@@ -214,42 +212,26 @@ int run(const settings& s) {
     return 0;
 }
 
-settings parse(int argc, char** argv) {
-    settings s;
-    std::vector<std::string> plain;
-    for (int i = 1; i < argc; ++i) {
-        const std::string_view word = argv[i];
-        if (!word.starts_with("--")) {
-            plain.emplace_back(word);
-            continue;
-        }
-        const std::map<std::string_view, std::size_t*> numbers{{"--threads", &s.threads},
-                                                               {"--samples", &s.samples},
-                                                               {"--new-tokens", &s.new_tokens},
-                                                               {"--rounds", &s.rounds},
-                                                               {"--layer", &s.layer}};
-        if (i + 1 == argc) eo::fail(eo::errc::invalid_argument, word, ": expected a value");
-        const char* const value = argv[++i];
-        if (const auto found = numbers.find(word); found != numbers.end()) {
-            *found->second = std::max<std::size_t>(1, std::strtoul(value, nullptr, 10));
-        } else if (word == "--format") {
-            s.format = value;
-        } else if (word == "--margin") {
-            s.margin = std::strtof(value, nullptr);
-        } else {
-            eo::fail(eo::errc::invalid_argument, "unknown option ", word);
-        }
-    }
-    if (plain.size() != 3) eo::fail(eo::errc::invalid_argument, "usage: MODEL RECORDED TEXT [OPTION VALUE]...");
-    s.model = plain[0], s.recorded = plain[1], s.text = plain[2];
-    return s;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
+    settings s;
+    CLI::App app("What drafts at an exit gain at the size of another model: a replay");
+    app.add_option("model", s.model)->required();
+    app.add_option("recorded", s.recorded, "Model with exits")->required();
+    app.add_option("text", s.text)->required();
+    app.add_option("--format", s.format)->capture_default_str();
+    app.add_option("--threads", s.threads)->check(CLI::Range(1, 1 << 20))->capture_default_str();
+    app.add_option("--samples", s.samples)->check(CLI::Range(1, 1 << 20))->capture_default_str();
+    app.add_option("--new-tokens", s.new_tokens)->check(CLI::Range(2, 1 << 20))->capture_default_str();
+    app.add_option("--rounds", s.rounds)->check(CLI::Range(1, 1 << 20))->capture_default_str();
+    app.add_option("--margin", s.margin, "Recorded drafts end below it")->capture_default_str();
+    app.add_option("--layer", s.layer, "Exit of the recorded model")
+        ->check(CLI::Range(1, 1 << 20))
+        ->capture_default_str();
+    CLI11_PARSE(app, argc, argv);
     try {
-        return run(parse(argc, argv));
+        return run(s);
     } catch (const std::exception& e) {
         std::fprintf(stderr, "earlyout_depth_replay: %s\n", e.what());
         return 1;

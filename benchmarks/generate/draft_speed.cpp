@@ -9,10 +9,13 @@
 #include <earlyout/io/model_text.hpp>
 #include <earlyout/models/any_model.hpp>
 
+#include "../quantile.hpp"
+
+#include <CLI/CLI.hpp>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
 #include <fstream>
 #include <iterator>
@@ -41,11 +44,6 @@ struct measured {
     double draft_seconds = 0.0;
     std::map<std::string, std::pair<std::size_t, std::size_t>> by_drafter{};
 };
-
-double quantile(std::vector<double> values, double q) {
-    std::ranges::sort(values);
-    return values[static_cast<std::size_t>(q * static_cast<double>(values.size() - 1) + 0.5)];
-}
 
 int run(const settings& s) {
     const auto model = eo::io::load<eo::any_model>(s.model, eo::any_format(std::string_view(s.format)));
@@ -118,44 +116,24 @@ int run(const settings& s) {
     return 0;
 }
 
-settings parse(int argc, char** argv) {
-    settings s;
-    std::vector<std::string> plain;
-    for (int i = 1; i < argc; ++i) {
-        const std::string_view word = argv[i];
-        const std::map<std::string_view, std::size_t*> numbers{{"--threads", &s.threads},
-                                                               {"--prompt", &s.prompt},
-                                                               {"--new-tokens", &s.new_tokens},
-                                                               {"--samples", &s.samples},
-                                                               {"--rounds", &s.rounds}};
-        if (!word.starts_with("--")) {
-            plain.emplace_back(word);
-            continue;
-        }
-        if (i + 1 == argc) eo::fail(eo::errc::invalid_argument, word, ": expected a value");
-        const char* const value = argv[++i];
-        if (const auto found = numbers.find(word); found != numbers.end()) {
-            *found->second = std::max<std::size_t>(1, std::strtoul(value, nullptr, 10));
-        } else if (word == "--format") {
-            s.format = value;
-        } else if (word == "--temperature") {
-            s.temperature = std::strtof(value, nullptr);
-        } else {
-            eo::fail(eo::errc::invalid_argument, "unknown option ", word);
-        }
-    }
-    if (plain.size() < 3) eo::fail(eo::errc::invalid_argument, "usage: MODEL TEXT [OPTION VALUE]... POLICY...");
-    s.model = plain[0];
-    s.text = plain[1];
-    s.policies.assign(plain.begin() + 2, plain.end());
-    return s;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
+    settings s;
+    CLI::App app("What drafts gain where a model continues pieces of a text");
+    app.add_option("model", s.model)->required();
+    app.add_option("text", s.text)->required();
+    app.add_option("policies", s.policies)->required();
+    app.add_option("--format", s.format)->capture_default_str();
+    app.add_option("--threads", s.threads)->check(CLI::Range(1, 1 << 20))->capture_default_str();
+    app.add_option("--prompt", s.prompt, "Tokens of a piece")->check(CLI::Range(1, 1 << 20))->capture_default_str();
+    app.add_option("--new-tokens", s.new_tokens)->check(CLI::Range(2, 1 << 20))->capture_default_str();
+    app.add_option("--samples", s.samples)->check(CLI::Range(1, 1 << 20))->capture_default_str();
+    app.add_option("--rounds", s.rounds)->check(CLI::Range(1, 1 << 20))->capture_default_str();
+    app.add_option("--temperature", s.temperature)->check(CLI::NonNegativeNumber)->capture_default_str();
+    CLI11_PARSE(app, argc, argv);
     try {
-        return run(parse(argc, argv));
+        return run(s);
     } catch (const std::exception& e) {
         std::fprintf(stderr, "earlyout_draft_speed: %s\n", e.what());
         return 1;

@@ -7,6 +7,8 @@
 #include <earlyout/kernels/any_format.hpp>
 #include <earlyout/models/gpt2.hpp>
 
+#include "../quantile.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -24,11 +26,6 @@ namespace {
 using network = eo::gpt2<eo::any_format>;
 
 constexpr std::size_t tokens = 32, rounds = 11;
-
-double median(std::vector<double> values) {
-    std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
-    return values[values.size() / 2];
-}
 
 int run(eo::any_format format, std::size_t threads) {
     const eo::model_shape shape{
@@ -53,7 +50,7 @@ int run(eo::any_format format, std::size_t threads) {
             if (round != 0) times[k - 1].push_back(made.stats.decode_seconds / static_cast<double>(tokens - 1));
         }
     }
-    for (const auto& of_layer : times) seconds.push_back(median(of_layer));
+    for (const auto& of_layer : times) seconds.push_back(quantile(of_layer, 0.5));
     // seconds = intercept + bytes / bandwidth, least squares
     const double n = static_cast<double>(shape.layers);
     double x = 0, y = 0, xx = 0, xy = 0;

@@ -11,6 +11,8 @@
 #include <earlyout/kernels/any_format.hpp>
 #include <earlyout/models/gpt2.hpp>
 
+#include "../quantile.hpp"
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdio>
@@ -47,11 +49,6 @@ struct what {
 
     friend auto operator<=>(const what&, const what&) = default;
 };
-
-double median(std::vector<double> values) {
-    std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
-    return values[values.size() / 2];
-}
 
 /// Seconds until the first token, the stop, or the second token.
 double seconds(const network& net, const what& w, std::size_t round, eo::executor& on) {
@@ -101,7 +98,7 @@ void table(const char* name, const network& net, std::span<const std::size_t> pr
     std::printf("%6s %6s | %9s %9s %7s | %8s %7s | %9s %9s %5s\n", "prompt", "layer", "eager", "lazy", "share", "lazy",
                 "share", "eager", "lazy", "ratio");
     for (const std::size_t prompt : prompts) {
-        const auto of = [&](std::size_t layer, measure kind) { return median(times.at({prompt, layer, kind})); };
+        const auto of = [&](std::size_t layer, measure kind) { return quantile(times.at({prompt, layer, kind}), 0.5); };
         const double eager = of(0, measure::eager), eager_second = of(0, measure::eager_second);
         for (const std::size_t layer : layers) {
             const double leave = of(layer, measure::leave), stop = of(layer, measure::stop),

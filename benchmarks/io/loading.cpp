@@ -7,6 +7,8 @@
 #include <earlyout/io/load_cached.hpp>
 #include <earlyout/models/any_model.hpp>
 
+#include "../quantile.hpp"
+
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
@@ -80,20 +82,16 @@ void read_files(const std::string& model, std::size_t threads) {
     }
 }
 
-double median(std::vector<double> of) {
-    std::ranges::sort(of);
-    return of[of.size() / 2];
-}
 void print(const char* what, const std::vector<measured>& all, double bytes, double seconds_of_read) {
     std::vector<double> seconds, memory;
     for (const measured& m : all) {
         seconds.push_back(m.seconds);
         memory.push_back(m.megabytes);
     }
-    const double found = median(seconds);
+    const double found = quantile(seconds, 0.5);
     std::printf("%-24s %7.3f s (%.3f .. %.3f) %6.2f GB/s %6.2f x read(2)  peak %6.0f MB\n", what, found,
                 std::ranges::min(seconds), std::ranges::max(seconds), bytes / found / 1e9, found / seconds_of_read,
-                median(memory));
+                quantile(memory, 0.5));
 }
 
 }  // namespace
@@ -135,9 +133,9 @@ int main(int argc, char** argv) try {
     for (const measured& m : reading) seconds.push_back(m.seconds);
     std::printf("%s, %.0f MB, packed %.0f MB, %zu threads, %zu rounds\n", model.c_str(), bytes / 1e6, packed / 1e6,
                 threads, rounds);
-    print("read(2)", reading, bytes, median(seconds));
-    print("load", loading, bytes, median(seconds));
-    print("load, second with cache", mapping, bytes, median(seconds));
+    print("read(2)", reading, bytes, quantile(seconds, 0.5));
+    print("load", loading, bytes, quantile(seconds, 0.5));
+    print("load, second with cache", mapping, bytes, quantile(seconds, 0.5));
     return 0;
 } catch (const std::exception& e) {
     std::fprintf(stderr, "%s\n", e.what());

@@ -262,10 +262,9 @@ void add_options(CLI::App& app, draft_options& into) {
         ->type_name("DRAFTS")
         ->group("Drafts");
     app.add_option("--draft-from", into.from,
-                   "Suffix drafts also from these texts, such as the files of a project; may be given several times")
-        ->allow_extra_args(false)
+                   "Suffix drafts also from these files, and from sources in these folders, up to a million tokens")
         ->check(CLI::ExistingPath)
-        ->type_name("FILE")
+        ->type_name("PATH...")
         ->group("Drafts");
 }
 

@@ -112,12 +112,12 @@ TEST_CASE("drafts change nothing but the time, and are counted", "[cli][complete
     const auto plain = continued({"--json", "--exact", "--draft", "none"}).json();
     CHECK(plain.at("stats").at("drafted") == 0);
     CHECK(plain.at("policy") == "full-depth");
-    for (const std::vector<std::string>& more :
-         {std::vector<std::string>{"--exact"},
-          {"--draft", "suffix"},
-          {"--draft", "hashed(2)|recycled", "--dtype", "bf16"},
-          {"--policy", "margin(0.2) @ 2; draft=depth"},
-          {"--draft", "suffix", "--draft-from", EARLYOUT_EXAMPLE_MODEL "/recipe"}}) {
+    for (const std::vector<std::string>& more : {std::vector<std::string>{"--exact"},
+                                                 {"--draft", "suffix"},
+                                                 {"--draft", "hashed(2)|recycled", "--dtype", "bf16"},
+                                                 {"--policy", "margin(0.2) @ 2; draft=depth"},
+                                                 {"--draft", "suffix", "--draft-from", EARLYOUT_EXAMPLE_MODEL "/recipe",
+                                                  EARLYOUT_EXAMPLE_MODEL "/recipe/2_train.py"}}) {
         std::vector<std::string> all{"--json"};
         all.insert(all.end(), more.begin(), more.end());
         const auto j = continued(all).json();

@@ -4,6 +4,7 @@
 
 #include <earlyout/exit/decision.hpp>
 #include <earlyout/exit/exit_head.hpp>
+#include <earlyout/generate/detail/scope_timer.hpp>
 #include <earlyout/generate/exit_logits.hpp>
 #include <earlyout/generate/generation.hpp>
 #include <earlyout/generate/sampler.hpp>
@@ -18,6 +19,14 @@ template <network Network, class Policy>
     const signal_set read = policy.plan.signals();
     return exit_logits<Network, Policy>::summarizes(policy) && sampler::takes_argmax(options) && !options.on_logits &&
            !read.contains(signal::logits) && !read.contains(signal::entropy) && !read.contains(signal::divergence);
+}
+
+/// Evaluates the gate after a layer on the signals of `g`, timed and counted.
+template <network Network, class Policy>
+[[nodiscard]] decision evaluate_gate(const Policy& policy, generation<Network, Policy>& g, std::size_t layer) {
+    const detail::scope_timer timed(g.counts.gate_seconds);
+    ++g.counts.gate_evaluations;
+    return policy.plan.ask(layer, g.signals, g.gates);
 }
 
 /// Draws the token that follows the one whose exit the signals of `g` describe.

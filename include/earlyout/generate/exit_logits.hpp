@@ -4,10 +4,10 @@
 
 #include <earlyout/exit/exit_head.hpp>
 #include <earlyout/exit/logit_source.hpp>
+#include <earlyout/generate/detail/scope_timer.hpp>
 #include <earlyout/generate/generation.hpp>
 #include <earlyout/nn/run_context.hpp>
 
-#include <chrono>
 #include <cstddef>
 #include <span>
 
@@ -44,7 +44,7 @@ public:
         return found;
     }
     void set_shortlist(std::span<const token_id> ids) override {
-        const timer timed(of_->counts.head_seconds);
+        const detail::scope_timer timed(of_->counts.head_seconds);
         network_->gather_output_rows(ids, of_->shortlist_rows, *context_);
     }
     void shortlist_logits(std::size_t layer, std::span<const float> hidden, std::span<float> out) override {
@@ -55,23 +55,9 @@ public:
     }
 
 private:
-    /// Adds the duration of its scope.
-    class timer {
-    public:
-        explicit timer(double& seconds) noexcept : seconds_(&seconds), begun_(clock::now()) {}
-        timer(const timer&) = delete;
-        timer& operator=(const timer&) = delete;
-        ~timer() { *seconds_ += std::chrono::duration<double>(clock::now() - begun_).count(); }
-
-    private:
-        using clock = std::chrono::steady_clock;
-        double* seconds_;
-        clock::time_point begun_;
-    };
-
     template <class Output>
     void run_head(std::size_t layer, std::span<const float> hidden, std::span<float> out, const Output& output) {
-        const timer timed(of_->counts.head_seconds);
+        const detail::scope_timer timed(of_->counts.head_seconds);
         policy_->head(layer, matrix_view<const float>{hidden.data(), 1, hidden.size()},
                       matrix_view<float>{out.data(), 1, out.size()}, lm_head(output, *context_));
     }

@@ -67,7 +67,7 @@ public:
     }
 
     /// The most frequent continuation; of equal ones the newest.
-    [[nodiscard]] static earlyout::token_id most_frequent(const table& all, token_string part) {
+    [[nodiscard]] static earlyout::token_id top_token(const table& all, token_string part) {
         std::tuple<std::size_t, std::size_t> best{0, 0};
         earlyout::token_id found = -1;
         for (const auto& [token, count] : all.at(part).next) {
@@ -95,7 +95,7 @@ public:
         proposal made;
         float product = 1.0f;
         while (made.ids.size() < most && part.size() < depth_ && !all.at(part).next.empty()) {
-            const earlyout::token_id token = most_frequent(all, part);
+            const earlyout::token_id token = top_token(all, part);
             std::size_t sum = 0;
             for (const auto& [other, count] : all.at(part).next) sum += count;
             const float unseen = options.unseen / (static_cast<float>(part.size()) + 1.5f);
@@ -149,7 +149,7 @@ struct suffix_tree_inspector {
         visit(0, [&](std::uint32_t n) {
             const suffix_node& at = tree.nodes_[n];
             out << at.begin << '+' << tree.length_of(at) << '@' << at.depth << ':' << at.token << " count " << at.count
-                << '/' << at.continued << " then " << (n == 0 ? 0 : tree.nodes_[at.most_frequent].token) << '\n';
+                << '/' << at.continued << " then " << (n == 0 ? 0 : tree.nodes_[at.top_child].token) << '\n';
         });
         for (std::uint32_t start = tree.active_.begin; start != tree.active_.end; ++start) {
             const auto at = tree.active_[start];
@@ -182,8 +182,8 @@ struct suffix_tree_inspector {
                 }
                 const auto& end = all.at(whole);
                 if (end.next.size() == 1 && !end.ends && whole.size() < depth) wrong << "a superfluous node; ";
-                if (at.most_frequent != 0 &&
-                    tree.nodes_[at.most_frequent].token != support::suffix_reference::most_frequent(all, whole)) {
+                if (at.top_child != 0 &&
+                    tree.nodes_[at.top_child].token != support::suffix_reference::top_token(all, whole)) {
                     wrong << "most frequent; ";
                 }
                 if (at.continued > at.count) wrong << "more go on than come; ";
@@ -194,10 +194,10 @@ struct suffix_tree_inspector {
                 if (tree.nodes_[c].parent != n || tree.nodes_[c].previous != previous) wrong << "links; ";
                 if (tree.nodes_.find(n, tree.nodes_[c].token) != c) wrong << "hash; ";
                 if (tree.nodes_[c].depth != at.depth + at.length) wrong << "depth; ";
-                if (n != 0 && tree.nodes_[c].count > tree.nodes_[at.most_frequent].count) wrong << "a larger child; ";
+                if (n != 0 && tree.nodes_[c].count > tree.nodes_[at.top_child].count) wrong << "a larger child; ";
                 previous = c;
             }
-            if (sum != (n == 0 ? sum : at.continued) || (n != 0 && (at.first_child == 0) != (at.most_frequent == 0)))
+            if (sum != (n == 0 ? sum : at.continued) || (n != 0 && (at.first_child == 0) != (at.top_child == 0)))
                 wrong << "sum of children; ";
         });
         if (substrings != all.size()) wrong << substrings << " substrings of " << all.size() << "; ";

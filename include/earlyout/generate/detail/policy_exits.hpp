@@ -11,7 +11,6 @@
 #include <earlyout/generate/pending.hpp>
 #include <earlyout/nn/run_context.hpp>
 
-#include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <optional>
@@ -47,7 +46,7 @@ public:
             depth = *exit;
             exit_logits<Network, Policy> logits(*network_, *policy_, *of_, *context_);
             of_->signals.begin_exit(depth, tokens.hidden_state(position), logits);
-            const decision decided = evaluate_gate(depth);
+            const decision decided = evaluate_gate(*policy_, *of_, depth);
             if (decided == decision::exit) return drafted(depth);
             if (decided != decision::go_on) return std::nullopt;
             of_->signals.end_exit();
@@ -56,14 +55,6 @@ public:
     }
 
 private:
-    [[nodiscard]] decision evaluate_gate(std::size_t layer) {
-        using clock = std::chrono::steady_clock;
-        const clock::time_point begun = clock::now();
-        const decision decided = policy_->plan.ask(layer, of_->signals, of_->gates);
-        of_->counts.gate_seconds += std::chrono::duration<double>(clock::now() - begun).count();
-        ++of_->counts.gate_evaluations;
-        return decided;
-    }
     [[nodiscard]] std::optional<prediction> drafted(std::size_t layer) {
         const earlyout::prediction made = draw_token(*policy_, *of_, decision::exit, network_->shape().layers);
         if (made.result != earlyout::prediction::outcome::token) return std::nullopt;

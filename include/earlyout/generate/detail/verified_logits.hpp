@@ -4,12 +4,12 @@
 
 #include <earlyout/exit/exit_head.hpp>
 #include <earlyout/exit/logit_source.hpp>
+#include <earlyout/generate/detail/scope_timer.hpp>
 #include <earlyout/generate/generation.hpp>
 #include <earlyout/generate/sampler.hpp>
 #include <earlyout/nn/run_context.hpp>
 
 #include <algorithm>
-#include <chrono>
 #include <cstddef>
 #include <span>
 
@@ -30,7 +30,7 @@ public:
           summaries_(summaries),
           logits_{logits.data(), summaries.size(), network.shape().vocab},
           is_summarized_(needs_summaries_alone(policy, of.options)) {
-        const auto begun = std::chrono::steady_clock::now();
+        const scope_timer timed(of.counts.head_seconds);
         const std::size_t layers = network.shape().layers;
         const matrix_view<const float> hidden{of.tokens.hidden_state(first).data(), summaries.size(),
                                               network.shape().d_model};
@@ -46,7 +46,6 @@ public:
                                 context));
         }
         of.counts.head_evaluations += summaries.size();
-        of.counts.head_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
     }
 
     /// Returns true if no single logit of verified tokens is read: no gate is evaluated on them.

@@ -15,7 +15,8 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 /// in place: filling one allocates nothing.
 class draft {
 public:
-    /// Longer drafts do not pay on a CPU: past about that many tokens a block costs as much as running them one by one.
+    /// Longer drafts are not worth verifying on a CPU: a block of more tokens costs about as much as running them one
+    /// by one.
     static constexpr std::size_t max_size = 31;
 
     draft() = default;

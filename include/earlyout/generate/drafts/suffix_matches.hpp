@@ -38,7 +38,7 @@ private:
     friend class suffix_tree;
     friend struct detail::suffix_tree_inspector;
 
-    /// The end of a substring: so many tokens along the edge to a node.
+    /// The end of a substring: `offset` tokens along the edge to a node.
     struct locus {
         std::uint32_t node;
         std::uint16_t offset;

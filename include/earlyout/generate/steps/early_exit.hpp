@@ -10,7 +10,6 @@
 #include <earlyout/generate/pending.hpp>
 
 #include <algorithm>
-#include <chrono>
 #include <cstddef>
 #include <span>
 
@@ -63,7 +62,7 @@ public:
                 // At an exit the gate decides: continue, exit here, or stop. The last layer needs no decision.
                 exit_logits<Network, Policy> logits(*network_, *policy_, g, context);
                 g.signals.begin_exit(depth, g.tokens.hidden_state(g.tokens.size() - 1), logits);
-                const decision decided = at_exit ? evaluate_gate(g, depth) : decision::exit;
+                const decision decided = at_exit ? evaluate_gate(*policy_, g, depth) : decision::exit;
                 if (decided == decision::go_on && !at_top && (!g.signals.has_summary() || g.signals.are_numbers())) {
                     g.signals.end_exit();
                     return false;
@@ -89,15 +88,6 @@ private:
     /// prefill, and one that has to catch up as many deferred tokens as the policy allows.
     [[nodiscard]] bool full_depth(const generation_type& g) const noexcept {
         return (g.is_prompt && policy_->cache.prefill == prefill::eager) || g.deferred >= policy_->cache.cap;
-    }
-
-    [[nodiscard]] decision evaluate_gate(generation_type& g, std::size_t layer) const {
-        using clock = std::chrono::steady_clock;
-        const clock::time_point begun = clock::now();
-        const decision decided = policy_->plan.ask(layer, g.signals, g.gates);
-        g.counts.gate_seconds += std::chrono::duration<double>(clock::now() - begun).count();
-        ++g.counts.gate_evaluations;
-        return decided;
     }
 
     const Network* network_;

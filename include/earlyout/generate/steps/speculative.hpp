@@ -6,6 +6,7 @@
 #include <earlyout/exit/exit_policy.hpp>
 #include <earlyout/generate/detail/draft_vocabulary.hpp>
 #include <earlyout/generate/detail/policy_exits.hpp>
+#include <earlyout/generate/detail/scope_timer.hpp>
 #include <earlyout/generate/detail/verified_logits.hpp>
 #include <earlyout/generate/drafts/drafter.hpp>
 #include <earlyout/generate/drafts/drafting.hpp>
@@ -106,7 +107,7 @@ private:
 
     /// Draft: append the proposed tokens as far as they are expected to be worth it.
     void draft_tokens(generation_type& g, run_context& context) const {
-        const clock::time_point begun = clock::now();
+        const detail::scope_timer timed(g.drafts.counts.seconds);
         const std::size_t begin = g.tokens.size(), room = g.tokens.capacity() - begin;
         const std::size_t wanted = g.is_prompt ? 0 : std::min(g.drafts.limit, room);
         g.gates_before_draft = g.gates.sequence;
@@ -124,7 +125,6 @@ private:
             if (id < 0 || std::cmp_greater_equal(id, network_->shape().vocab)) break;  // a drafter may be wrong
             g.tokens.push(*network_, id);
         }
-        g.drafts.counts.seconds += std::chrono::duration<double>(clock::now() - begun).count();
     }
 
     /// Accept: the tokens drawn one after the other as long as they are those drafted, then the one that is not.

@@ -23,9 +23,9 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace detail {
 //     magic            8 bytes, "EOSUFFIX"
 //     version          u32, 1
 //     vocabulary       u64, all ids are below
-//     fingerprint      u32 size, then so many bytes
+//     fingerprint      u32 size, then `size` bytes
 //     sequences        u64
-//     each of them     u32 size, at least 1, then so many u32 ids
+//     each of them     u32 size, at least 1, then `size` u32 ids
 //     checksum         u64, FNV-1a of all bytes before
 inline constexpr std::string_view suffix_file_magic = "EOSUFFIX";
 inline constexpr std::uint32_t suffix_file_version = 1;

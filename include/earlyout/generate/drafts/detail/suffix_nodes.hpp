@@ -15,16 +15,16 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace detail {
 /// A node of a suffix tree, with the edge that leads to it. Members without a value: memory is touched when used.
 struct suffix_node {
     std::uint32_t parent;
-    std::uint32_t first_child;    ///< 0: none
-    std::uint32_t next;           ///< sibling; 0: none
-    std::uint32_t previous;       ///< sibling; 0: none
-    std::uint32_t most_frequent;  ///< child; 0: none
-    std::uint32_t begin;          ///< where the text contains the edge after the whole path to it
-    std::uint32_t count;          ///< suffixes that go along the edge, at least its first token
-    std::uint32_t continued;      ///< those of them that go on below it: the sum of the children's counts
-    token_id token;               ///< the edge's first
-    std::uint16_t length;         ///< tokens of the edge
-    std::uint16_t depth;          ///< tokens above the edge
+    std::uint32_t first_child;  ///< 0: none
+    std::uint32_t next;         ///< sibling; 0: none
+    std::uint32_t previous;     ///< sibling; 0: none
+    std::uint32_t top_child;    ///< child; 0: none
+    std::uint32_t begin;        ///< where the text contains the edge after the whole path to it
+    std::uint32_t count;        ///< suffixes that go along the edge, at least its first token
+    std::uint32_t continued;    ///< those of them that go on below it: the sum of the children's counts
+    token_id token;             ///< the edge's first
+    std::uint16_t length;       ///< tokens of the edge
+    std::uint16_t depth;        ///< tokens above the edge
 };
 
 /// The nodes of a suffix tree in one block of memory, numbered from the root, 0, with a hash table from (parent, token)
@@ -72,7 +72,7 @@ public:
         erase(n);
         unlink(n);
         suffix_node& parent = nodes_[nodes_[n].parent];
-        if (parent.most_frequent == n) parent.most_frequent = 0;
+        if (parent.top_child == n) parent.top_child = 0;
         nodes_[n].next = free_;
         free_ = n;
         --in_use_;
@@ -89,10 +89,10 @@ public:
         unlink(lower);
         const std::uint32_t n = add(upper);
         suffix_node& parent = nodes_[upper.parent];
-        if (parent.most_frequent == lower) parent.most_frequent = n;
+        if (parent.top_child == lower) parent.top_child = n;
         suffix_node& rest = nodes_[lower];
         rest.parent = n;
-        nodes_[n].most_frequent = lower;
+        nodes_[n].top_child = lower;
         rest.begin += offset;
         rest.length = static_cast<std::uint16_t>(rest.length - offset);
         rest.depth = static_cast<std::uint16_t>(rest.depth + offset);
@@ -106,7 +106,7 @@ public:
     std::uint32_t join(std::uint32_t upper) noexcept {
         const suffix_node old = nodes_[upper];
         const std::uint32_t n = old.first_child;
-        std::uint32_t& preferred = nodes_[old.parent].most_frequent;
+        std::uint32_t& preferred = nodes_[old.parent].top_child;
         if (preferred == upper) preferred = n;
         erase(n);
         unlink(n);
@@ -135,12 +135,12 @@ public:
         suffix_node& parent = nodes_[nodes_[n].parent];
         --parent.continued;
         // No draft begins at the root, which has the most children.
-        if (parent.most_frequent != n || nodes_[n].parent == 0 || 2ull * nodes_[n].count > parent.continued) return;
+        if (parent.top_child != n || nodes_[n].parent == 0 || 2ull * nodes_[n].count > parent.continued) return;
         for (std::uint32_t child = parent.first_child; child != 0; child = nodes_[child].next) prefer(child);
     }
     /// Makes a node the most frequent child of its parent if it is.
     void prefer(std::uint32_t n) noexcept {
-        std::uint32_t& first = nodes_[nodes_[n].parent].most_frequent;
+        std::uint32_t& first = nodes_[nodes_[n].parent].top_child;
         if (first == 0 || precedes(n, first)) first = n;
     }
 

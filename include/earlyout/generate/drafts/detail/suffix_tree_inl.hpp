@@ -64,7 +64,7 @@ inline void suffix_tree::grow(locus at, std::uint32_t start) noexcept {
                                            .first_child = 0,
                                            .next = 0,
                                            .previous = 0,
-                                           .most_frequent = 0,
+                                           .top_child = 0,
                                            .begin = position,
                                            .count = 0,
                                            .continued = 0,
@@ -199,9 +199,9 @@ void suffix_tree::walk(locus at, std::size_t match, std::size_t limit, const suf
             const auto count = static_cast<float>(n->count - std::min(ends, n->count - 1));
             p = count / (count + unseen);
         } else {
-            if (n->most_frequent == 0) return;
+            if (n->top_child == 0) return;
             const auto continued = static_cast<float>(n->continued);
-            at = {n->most_frequent, 0};
+            at = {n->top_child, 0};
             n = &nodes_[at.node];
             p = static_cast<float>(n->count) / (continued + unseen);
             ends = 0;
