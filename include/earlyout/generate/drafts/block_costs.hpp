@@ -19,7 +19,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 class block_costs {
 public:
     static constexpr std::size_t max_tokens = draft::max_size + 1;
-    /// On CPUs with integer dot products a further token costs a tenth to a quarter of the first, on others up to 0.8.
+    /// A guess until blocks have run; `earlyout_block_cost` of the benchmarks measures it.
     static constexpr double usual_slope = 1.0 / 3.0;
 
     /// @param given seconds of 1, 2, ... tokens, the last also of larger blocks; empty: measured
