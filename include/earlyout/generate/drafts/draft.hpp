@@ -15,8 +15,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 /// in place: filling one allocates nothing.
 class draft {
 public:
-    /// Longer drafts are not worth verifying on a CPU: a block of more tokens costs about as much as running them one
-    /// by one.
+    /// More are rarely accepted together, while a block costs more with each.
     static constexpr std::size_t max_size = 31;
 
     draft() = default;
