@@ -12,7 +12,7 @@ using namespace support;
 
 TEST_CASE("an exit's logits are the head's, counted, and changed by the hook", "[generate][exit_logits]") {
     const auto policy = eo::full_depth();
-    eo::generation of(small_network(), policy, 20, eo::f32{});
+    eo::generation of(small_network(), policy, eo::sequence(small_network().shape(), 20));
     eo::inline_executor on;
     eo::run_context context(small_network(), 4, on);
     of.tokens.push(small_network(), 5);

@@ -11,15 +11,15 @@ using namespace support;
 
 TEST_CASE("a runner predicts, takes back, and counts, without text", "[generate][runner]") {
     eo::runner run(small_network(), eo::full_depth(), 20, {});
-    CHECK_FALSE(run.has_started());
+    CHECK_FALSE(run.completion().has_started());
     const ids prompt{5, 17, 3};
     run.start(prompt, {.max_new_tokens = 6}, run.initial_gates());
-    CHECK(run.has_started());
+    CHECK(run.completion().has_started());
     ids produced;
     for (int i = 0; i < 6; ++i) {
         const auto made = run.next();
         REQUIRE(made);
-        run.accept(*made);
+        run.completion().accept(*made);
         produced.push_back(made->token);
     }
     eo::session whole{small_network()};
@@ -28,7 +28,7 @@ TEST_CASE("a runner predicts, takes back, and counts, without text", "[generate]
     CHECK(run.stats().prompt_tokens == 3);
 
     run.rollback(2);
-    CHECK(run.ids() == std::vector(produced.begin(), produced.begin() + 2));
+    CHECK(run.completion().ids() == std::vector(produced.begin(), produced.begin() + 2));
     const auto again = run.next();
     REQUIRE(again);
     CHECK(again->token == produced[2]);
@@ -44,9 +44,9 @@ TEST_CASE("a runner is full where no position is left", "[generate][runner]") {
     run.start(prompt, {.max_new_tokens = 9}, run.initial_gates());
     std::size_t made = 0;
     while (const auto p = run.next()) {
-        run.accept(*p);
+        run.completion().accept(*p);
         ++made;
     }
     CHECK(made == 2);
-    CHECK(run.is_full());
+    CHECK(run.completion().is_full());
 }

@@ -62,8 +62,8 @@ struct coded_cache {
     template <class Arch, class HeadDim>
     void attend(std::span<const eo::kernels::head_query> queries, HeadDim size, float scale) const {
         misaligned scratch(eo::kernels::attention_scratch<Arch>(head_dim), -3.0f);
-        eo::kernels::attend(eo::int8{}, queries, key_codes.data(), value_codes.data(), size, scale, scratch.data(),
-                            Arch{});
+        const eo::kernels::kv_arrays<eo::int8> memory(key_codes.data(), value_codes.data(), head_dim);
+        eo::kernels::attend(eo::int8{}, queries, memory, size, scale, scratch.data(), Arch{});
         REQUIRE(scratch.intact());
     }
     template <class Arch>

@@ -31,12 +31,13 @@ TEMPLATE_LIST_TEST_CASE("a stretch has the softmax of its own entries", "[kernel
     for (std::size_t q = 0; q < count; ++q) {  // some see nothing of a stretch
         queries.push_back({inputs.data() + q * head_dim, nullptr, q % 3 * 550, entries - q});
     }
+    const eo::kernels::kv_arrays<eo::f32> memory(keys.data(), values.data(), head_dim);
     std::vector<float> scratch(eo::kernels::attention_scratch<TestType>(head_dim));
     for (std::size_t stretch = 0; stretch * length < entries; ++stretch) {
         std::vector<eo::kernels::softmax_state> states(count);
         std::vector<float> sums(count * width);
-        eo::kernels::attend_stretch(eo::f32{}, queries, stretch, keys.data(), values.data(), eo::extent<>(head_dim),
-                                    0.3f, states.data(), sums.data(), scratch.data(), TestType{});
+        eo::kernels::attend_stretch(eo::f32{}, queries, stretch, memory.at(stretch), eo::extent<>(head_dim), 0.3f,
+                                    states.data(), sums.data(), scratch.data(), TestType{});
         for (std::size_t q = 0; q < count; ++q) {
             const std::size_t first = std::max(queries[q].first, stretch * length);
             const std::size_t last = std::min(queries[q].last, (stretch + 1) * length);

@@ -74,8 +74,9 @@ struct cache {
     template <class Arch, class HeadDim>
     void attend(std::span<const eo::kernels::head_query> queries, HeadDim size, std::size_t head, float scale) const {
         misaligned scratch(eo::kernels::attention_scratch<Arch>(head_dim), -3.0f);
-        eo::kernels::attend(Format{}, queries, keys.data() + head * head_keys, values.data() + head * head_values, size,
-                            scale, scratch.data(), Arch{});
+        const eo::kernels::kv_arrays<Format> memory(keys.data() + head * head_keys, values.data() + head * head_values,
+                                                    head_dim);
+        eo::kernels::attend(Format{}, queries, memory, size, scale, scratch.data(), Arch{});
         REQUIRE(scratch.intact());
     }
 

@@ -91,9 +91,11 @@ TEST_CASE("long caches are attended to by their definition, by any number of thr
                  ++i) {
                 auto& key = keys.emplace_back();
                 auto& value = values.emplace_back();
+                constexpr std::size_t length = eo::kernels::score_stretch;
+                const std::size_t at = i % length;
                 for (std::size_t k = 0; k < of.head_dim; ++k) {
-                    key.push_back(cache.keys(1, kv_head)[(i / 16 * of.head_dim + k) * 16 + i % 16]);
-                    value.push_back(cache.values(1, kv_head)[i * cache.value_stride() + k]);
+                    key.push_back(cache.keys(1, kv_head, i / length)[(at / 16 * of.head_dim + k) * 16 + at % 16]);
+                    value.push_back(cache.values(1, kv_head, i / length)[at * cache.value_stride() + k]);
                 }
             }
             const support::reference::vector query(queries.begin() + static_cast<std::ptrdiff_t>(head * of.head_dim),

@@ -238,8 +238,9 @@ TEMPLATE_TEST_CASE("a cache attends in the format that it stores", "[nn][kv_cach
     for (std::size_t head = 0; head < heads; ++head) {
         const eo::kernels::head_query queries[] = {to(expected), to(found), to(of_static_size)};
         const std::span<const eo::kernels::head_query> each(queries);
-        eo::kernels::attend(TestType{}, each.subspan(0, 1), cache.keys<TestType>(1, head),
-                            cache.values<TestType>(1, head), eo::extent<>(head_dim), 0.25f, scratch.data());
+        const eo::kernels::kv_arrays<TestType> memory(cache.keys<TestType>(1, head), cache.values<TestType>(1, head),
+                                                      head_dim);
+        eo::kernels::attend(TestType{}, each.subspan(0, 1), memory, eo::extent<>(head_dim), 0.25f, scratch.data());
         cache.attend(1, head, each.subspan(1, 1), eo::extent<>(head_dim), 0.25f, scratch.data());
         cache.attend(1, head, each.subspan(2, 1), eo::extent<head_dim>(), 0.25f, scratch.data());
         CHECK(found == expected);
@@ -258,4 +259,66 @@ TEST_CASE("a window hides entries too far back", "[nn][kv_cache]") {
     CHECK(cache.hidden(1, 9, 9) == 1);   // 1 .. 9
     CHECK(cache.hidden(1, 9, 10) == 0);  // 0 .. 9
     CHECK(cache.hidden(1, 9, 100) == 0);
+}
+
+namespace {
+
+/// Returns the key of one head's entry, wherever its page is.
+std::vector<float> key_of(const eo::kv_cache& cache, std::size_t layer, std::size_t head_dim, std::size_t entry) {
+    constexpr std::size_t length = eo::kv_pool::max_page_entries;
+    std::vector<float> key;
+    for (std::size_t k = 0; k < head_dim; ++k) {
+        key.push_back(cache.keys(layer, 0, entry / length)[(entry % length / 16 * head_dim + k) * 16 + entry % 16]);
+    }
+    return key;
+}
+
+}  // namespace
+
+TEST_CASE("caches share the pages of a common prefix until one of them writes there", "[nn][kv_cache]") {
+    constexpr std::size_t head_dim = 3, page = eo::kv_pool::max_page_entries, capacity = 3 * page;
+    const eo::model_shape shape = shape_of(2, 1, head_dim);
+    const auto pool = std::make_shared<eo::kv_pool>(shape, eo::kv_format{}, 12);
+    const auto fill = [&](eo::kv_cache& cache, std::size_t first, std::size_t last, float more) {
+        for (std::size_t layer = 1; layer <= 2; ++layer) {
+            for (std::size_t p = first; p < last; ++p) append(cache, layer, p, head_dim, static_cast<float>(p) + more);
+        }
+    };
+    const auto holds = [&](const eo::kv_cache& cache, std::size_t entry, float first) {
+        return key_of(cache, 2, head_dim, entry) == key_of(cache, 1, head_dim, entry) &&
+               key_of(cache, 1, head_dim, entry).front() == first;
+    };
+    eo::kv_cache one(shape, capacity, pool);
+    fill(one, 0, page + 10, 0.0f);
+    CHECK(pool->available() == 12 - 4);
+    {
+        eo::kv_cache two(shape, capacity, pool);
+        two.share_prefix(one, page + 5);
+        CHECK(pool->available() == 12 - 4);
+        CHECK(two.length(1) == page + 5);
+        CHECK(two.pages_to_grow(page + 6) == 2);  // a copy of the last page in each layer
+        CHECK(two.pages_to_grow(3 * page) == 4);
+        fill(two, page + 5, page + 8, 5000.0f);
+        CHECK(pool->available() == 12 - 6);
+        CHECK(two.pages_to_grow(page + 9) == 0);
+        for (const std::size_t p : {std::size_t{0}, page - 1, page, page + 4}) {
+            CHECK(holds(two, p, static_cast<float>(p)));
+        }
+        CHECK(holds(two, page + 5, static_cast<float>(page) + 5005.0f));
+        CHECK(holds(one, page + 5, static_cast<float>(page) + 5.0f));
+        // The other's last page is its own again: written in place.
+        fill(one, page + 10, page + 11, 0.0f);
+        CHECK(pool->available() == 12 - 6);
+        CHECK(holds(one, page + 10, static_cast<float>(page) + 10.0f));
+        one.truncate(0);
+        CHECK(pool->available() == 12 - 4);  // pages that the other holds are kept
+        CHECK(holds(two, 7, 7.0f));
+        eo::kv_cache moved = std::move(two);
+        CHECK(holds(moved, 7, 7.0f));
+        moved = eo::kv_cache(shape, capacity, pool);
+        CHECK(pool->available() == 12);
+        one.share_prefix(moved, 3);
+        CHECK(one.length(2) == 0);
+    }
+    CHECK(pool->available() == 12);
 }

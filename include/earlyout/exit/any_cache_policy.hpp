@@ -23,7 +23,10 @@ public:
         requires(!std::is_same_v<std::remove_cvref_t<Policy>, any_cache_policy>)
     // NOLINTNEXTLINE(google-explicit-constructor): implicit conversion is intended
     any_cache_policy(Policy held)
-        : cap(held.cap), prefill(held.prefill), held_(std::make_shared<const holder<Policy>>(std::move(held))) {
+        : cap(held.cap),
+          prefill(held.prefill),
+          keeps_pending_(earlyout::keeps_pending(held)),
+          held_(std::make_shared<const holder<Policy>>(std::move(held))) {
         static_assert(cache_policy<Policy>,
                       "earlyout: any_cache_policy holds a cache policy, such as propagate{}, defer{} or omit{}");
     }
@@ -34,6 +37,8 @@ public:
         const auto defer = [&] { skipped.defer(); };
         held_->before_token({propagate, omit, defer});
     }
+
+    [[nodiscard]] bool run_time_keeps_pending() const noexcept { return keeps_pending_; }
 
     std::size_t cap;
     earlyout::prefill prefill;
@@ -67,6 +72,7 @@ private:
         Policy held;
     };
 
+    bool keeps_pending_;
     std::shared_ptr<const interface> held_;
 };
 

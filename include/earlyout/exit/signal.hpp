@@ -33,6 +33,13 @@ struct signal_set {
     [[nodiscard]] constexpr bool contains(signal s) const noexcept {
         return (bits & static_cast<std::uint32_t>(s)) != 0;
     }
+    /// Returns true for a set with anything that is computed from an exit's logits.
+    [[nodiscard]] constexpr bool reads_logits() const noexcept {
+        constexpr auto others = static_cast<std::uint32_t>(signal::hidden_state) |
+                                static_cast<std::uint32_t>(signal::previous_hidden_state) |
+                                static_cast<std::uint32_t>(signal::previous_argmax);
+        return (bits & ~others) != 0;
+    }
     friend constexpr signal_set operator|(signal_set a, signal_set b) noexcept { return signal_set(a.bits | b.bits); }
     friend constexpr bool operator==(signal_set, signal_set) = default;
 };

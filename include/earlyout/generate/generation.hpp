@@ -50,8 +50,9 @@ struct step_counts {
 template <network Network, class Policy>
 struct generation {
     /// Allocates everything that steps need.
-    generation(const Network& network, const Policy& policy, std::size_t capacity, kv_format kv)
-        : tokens(network.shape(), capacity, kv),
+    /// @param of the sequence, which may hold tokens
+    generation(const Network& network, const Policy& policy, sequence of)
+        : tokens(std::move(of)),
           signals(network.shape().d_model, network.shape().vocab, shortlist_of(policy.head).tokens,
                   policy.plan.signals()),
           sample(network.shape().vocab) {

@@ -8,16 +8,20 @@
 #include <earlyout/core/token.hpp>
 #include <earlyout/nn/kv_cache.hpp>
 #include <earlyout/nn/kv_format.hpp>
+#include <earlyout/nn/kv_pool.hpp>
 #include <earlyout/nn/layer_token.hpp>
 #include <earlyout/nn/network.hpp>
 
 #include <algorithm>
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <utility>
 #include <vector>
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
+
+class sequence_snapshot;
 
 /// The state of one sequence: its tokens, the hidden state of each at the depth it has reached, and the keys and values
 /// of every layer up to there. It runs nothing: run_pending() does, for any number of sequences on one run_context.
@@ -31,14 +35,17 @@ public:
     /// @param kv       format of keys and values
     /// @throws error (invalid_argument) for a capacity of 0
     explicit sequence(const model_shape& shape, std::size_t capacity, kv_format kv = {})
-        : d_model_(shape.d_model),
-          cache_(shape, capacity, kv),
-          hidden_(capacity * shape.d_model),
-          frontier_(shape.layers),
-          exact_(capacity) {
-        if (capacity == 0) fail(errc::invalid_argument, "sequence: expected a capacity of at least 1 token, found 0");
-        ids_.reserve(capacity);
-    }
+        : sequence(shape, capacity, kv_cache(shape, capacity, kv)) {}
+    /// Takes the pages of keys and values from a pool as it grows: the caller sees to it that there are enough, see
+    /// pages_to_grow().
+    sequence(const model_shape& shape, std::size_t capacity, std::shared_ptr<kv_pool> pool)
+        : sequence(shape, capacity, kv_cache(shape, capacity, std::move(pool))) {}
+
+    /// Replaces the tokens by a snapshot's before a position, whose keys and values both then share. Their pools are
+    /// the same.
+    void restore(const sequence_snapshot& from, std::size_t position);
+    /// Returns the pages that it takes to grow to this many tokens.
+    [[nodiscard]] std::size_t pages_to_grow(std::size_t tokens) const noexcept { return cache_.pages_to_grow(tokens); }
 
     [[nodiscard]] std::size_t layers() const noexcept { return frontier_.size(); }
     [[nodiscard]] std::size_t capacity() const noexcept { return cache_.capacity(); }
@@ -95,6 +102,18 @@ public:
     void mark_inexact(std::size_t position) noexcept { exact_ = std::min(exact_, position); }
 
 private:
+    friend class sequence_snapshot;
+
+    sequence(const model_shape& shape, std::size_t capacity, kv_cache cache)
+        : d_model_(shape.d_model),
+          cache_(std::move(cache)),
+          hidden_(capacity * shape.d_model),
+          frontier_(shape.layers),
+          exact_(capacity) {
+        if (capacity == 0) fail(errc::invalid_argument, "sequence: expected a capacity of at least 1 token, found 0");
+        ids_.reserve(capacity);
+    }
+
     std::size_t d_model_;
     kv_cache cache_;
     aligned_buffer<float> hidden_;       // [capacity, d_model]

@@ -5,7 +5,7 @@
 #include <earlyout/core/error.hpp>
 #include <earlyout/exit/exit_policy.hpp>
 #include <earlyout/generate/completion.hpp>
-#include <earlyout/generate/detail/text_stream.hpp>
+#include <earlyout/generate/detail/completion_output.hpp>
 #include <earlyout/generate/drafts/drafter.hpp>
 #include <earlyout/generate/drafts/no_drafts.hpp>
 #include <earlyout/generate/events.hpp>
@@ -16,7 +16,6 @@
 #include <earlyout/generate/run_stats.hpp>
 #include <earlyout/generate/runner.hpp>
 
-#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <new>
@@ -63,7 +62,7 @@ public:
     session(const Model& model, Policy policy, Drafter drafter, const session_options& options = {}) try
         : model_(&model),
           runner_(network_of(model), std::move(policy), std::move(drafter), resolved_capacity(model, options), options),
-          text_(model, capacity()) {
+          output_(model, capacity()) {
     } catch (const std::bad_alloc&) {
         refuse_memory(model, options);
     } catch (const std::length_error&) {
@@ -88,16 +87,14 @@ public:
                         token_callback on_token = proceed_always) {
         start(prompt, options);
         while (const std::optional<token_event> event = next()) {
-            if (on_token(*event) == flow::stop && !finished_) finish(finish_reason::callback);
+            if (on_token(*event) == flow::stop && !output_.finished()) finish(finish_reason::callback);
         }
-        if (finished_ == finish_reason::not_a_number) {
-            fail(errc::wrong_value, source_of(*model_), "logits after layer ", runner_.last().exit_layer,
+        if (output_.finished() == finish_reason::not_a_number) {
+            fail(errc::wrong_value, source_of(*model_), "logits after layer ", running().last().exit_layer,
                  " at position ", tokens().size() - 1,
                  ": expected numbers, found NaN, infinity or none that is finite");
         }
-        return {
-            std::string(text_.text()),    runner_.ids(), runner_.exit_layers(), runner_.log_probabilities(), *finished_,
-            std::string(text_.unshown()), stats()};
+        return detail::completed(running(), output_, stats());
     }
     completion complete(const std::vector<token_id>& prompt, const generate_options& options = {},
                         token_callback on_token = proceed_always) {
@@ -113,46 +110,31 @@ public:
         check(options);
         const std::size_t given = prompt.size();
         prompt = prepare_prompt(*model_, prompt, capacity(), options, cut_);
+        output_.prepare(options);
         generate_options taken = options;
-        text_.prepare(taken.stop_strings);
         const auto gates = runner_.initial_gates();
 
-        started_ = started;
-        finished_ = finish_reason::cancelled;  // for when a gate throws
+        output_.begin_prediction();
         runner_.start(prompt, std::move(taken), gates);
-        finished_.reset();
-        runner_.note_cut(given - prompt.size());
-        end_of_text_ = this->options().end_of_text ? std::span<const token_id>(*this->options().end_of_text)
-                                                   : end_of_text_of(*model_);
-        text_.restart(this->options().stop_strings);
+        running().note_cut(given - prompt.size());
+        output_.restart(this->options(), started);
     }
 
     /// Returns the next token, or nothing when the completion has ended; finish_reason() says why. The event's
     /// piece is valid until the next call.
     std::optional<token_event> next() {
-        if (finished_ || !runner_.has_started()) return std::nullopt;
-        finished_ = finish_reason::cancelled;  // for when a gate throws
+        if (output_.finished() || !running().has_started()) return std::nullopt;
+        output_.begin_prediction();
         const std::optional<prediction> made = runner_.next();
-        finished_.reset();
+        output_.end_prediction();
         if (!made) return finish(finish_reason::context_full);
-        if (made->result == prediction::outcome::cancelled || made->result == prediction::outcome::not_a_number) {
-            return finish(reason_of(made->result));
-        }
-        if (made->result != prediction::outcome::token) {
-            runner_.note_stop(made->exit_layer);
-            if (!options().emit_at_stop) return finish(reason_of(made->result));
-        }
-        runner_.accept(*made);
-        return token_event{.id = made->token,
-                           .index = ids().size() - 1,
-                           .piece = show(*made),
-                           .log_probability = made->log_probability,
-                           .exit_layer = made->exit_layer,
-                           .drafted = made->drafted};
+        const std::optional<token_event> event = detail::add_prediction(running(), output_, *made);
+        if (output_.finished()) runner_.discard_unread();
+        return event;
     }
 
     /// Returns why the completion ended; nothing while it is running.
-    [[nodiscard]] std::optional<earlyout::finish_reason> finish_reason() const noexcept { return finished_; }
+    [[nodiscard]] std::optional<earlyout::finish_reason> finish_reason() const noexcept { return output_.finished(); }
 
     /// Removes all but the first `count` new tokens, as if they had never existed: cache, hidden states, gate state,
     /// text and stop strings. The completion continues from there.
@@ -162,64 +144,42 @@ public:
             fail(errc::out_of_range, "rollback: expected at most ", ids().size(), " tokens to keep, found ", count);
         }
         if (count == ids().size()) return;
-        finished_.reset();
+        output_.end_prediction();
         runner_.rollback(count);
-        text_.restart(options().stop_strings);
-        for (const token_id id : ids()) (void)text_.push(id, is_end_of_text(id));
-        (void)text_.take_shown();  // already carried by events
+        output_.replay(ids(), options());
     }
 
     /// Returns the new tokens so far.
-    [[nodiscard]] std::span<const token_id> ids() const noexcept { return runner_.ids(); }
+    [[nodiscard]] std::span<const token_id> ids() const noexcept { return running().ids(); }
     /// Returns their text so far.
-    [[nodiscard]] std::string_view text() const noexcept { return text_.text(); }
+    [[nodiscard]] std::string_view text() const noexcept { return output_.text(); }
     [[nodiscard]] std::size_t capacity() const noexcept { return tokens().capacity(); }
     [[nodiscard]] const Model& model() const noexcept { return *model_; }
     /// Returns the tokens it holds and the depth each has reached.
-    [[nodiscard]] const sequence& tokens() const noexcept { return runner_.tokens(); }
+    [[nodiscard]] const sequence& tokens() const noexcept { return running().tokens(); }
     /// Returns the statistics of the current completion so far.
     [[nodiscard]] run_stats stats() const { return runner_.stats(); }
 
 private:
-    [[nodiscard]] const generate_options& options() const noexcept { return runner_.options(); }
+    [[nodiscard]] const generate_options& options() const noexcept { return running().options(); }
 
     [[noreturn]] static void refuse_memory(const Model& model, const session_options& options) {
         fail(errc::io, "session: expected memory for ", resolved_capacity(model, options), " tokens in blocks of ",
              options.block, ", the system has less; choose a smaller capacity or block");
     }
 
-    /// Adds the token's text, ends the completion where this token is the last, and returns what may be shown.
-    std::string_view show(const prediction& drawn) {
-        const bool end = is_end_of_text(drawn.token);
-        const completion_progress now{.result = drawn.result,
-                                      .found_stop_string = text_.push(drawn.token, end),
-                                      .is_end_of_text = end,
-                                      .new_tokens = ids().size(),
-                                      .is_context_full = runner_.is_full(),
-                                      .started = started_};
-        if (const auto reason = finish_after(now, options())) finish(*reason);
-        return text_.take_shown();
-    }
-    [[nodiscard]] bool is_end_of_text(token_id id) const noexcept {
-        const auto is_in = [id](const auto& ids) { return std::ranges::find(ids, id) != ids.end(); };
-        return is_in(end_of_text_) || is_in(options().more_end_of_text);
-    }
     std::optional<token_event> finish(earlyout::finish_reason reason) noexcept {
-        finished_ = reason;
         runner_.discard_unread();
-        text_.end();
+        output_.finish(reason);
         return std::nullopt;
     }
+    [[nodiscard]] auto& running() noexcept { return runner_.completion(); }
+    [[nodiscard]] const auto& running() const noexcept { return runner_.completion(); }
 
     const Model* model_;
     runner_type runner_;
-    detail::text_stream<Model> text_;
-
-    // Of the current completion:
-    std::span<const token_id> end_of_text_;
-    std::chrono::steady_clock::time_point started_;
-    std::vector<token_id> cut_;
-    std::optional<earlyout::finish_reason> finished_;
+    detail::completion_output<Model> output_;
+    std::vector<token_id> cut_;  // the prompt of the current completion, if it was cut
 };
 
 template <class Model>

@@ -229,9 +229,9 @@ void sum_codes(const float* words, const std::int8_t* values, std::size_t head_d
 
 /// attend_stretch() for int8: queries, and the weights of values, are rounded to 16 bits.
 template <class Arch = default_arch, class HeadDim>
-void attend_stretch(int8, std::span<const head_query> queries, std::size_t stretch, const std::int8_t* keys,
-                    const std::int8_t* values, HeadDim head_dim, float scale, softmax_state* states, float* sums,
-                    float* scratch, Arch = {}) noexcept {
+void attend_stretch(int8, std::span<const head_query> queries, std::size_t stretch,
+                    const stretch_memory<std::int8_t>& at, HeadDim head_dim, float scale, softmax_state* states,
+                    float* sums, float* scratch, Arch = {}) noexcept {
     using layout = kv_layout<int8>;
     constexpr std::size_t most = shared_queries<Arch>, tile = detail::code_queries<Arch>;
     const std::size_t width = value_width(head_dim);
@@ -245,20 +245,19 @@ void attend_stretch(int8, std::span<const head_query> queries, std::size_t stret
     for (std::size_t q = 0; q < queries.size(); ++q) {
         factors[q] = scale * detail::encode_query<Arch>(queries[q].query, head_dim, words + q);
     }
-    keys += layout::key_size(head_dim, stretch * score_stretch);
-    values += layout::value_size(head_dim, stretch * score_stretch);
 
     const detail::entry_runs runs(queries, seen, tile);
-    const auto keys_at = reinterpret_cast<std::uintptr_t>(keys), values_at = reinterpret_cast<std::uintptr_t>(values);
+    const auto address = [](const std::int8_t* of) { return reinterpret_cast<std::uintptr_t>(of); };
+    const std::uintptr_t values_at = address(at.values);
     const std::size_t key_bytes = layout::key_block_bytes(head_dim) / key_block;
     const std::size_t value_bytes = layout::value_block_bytes(head_dim) / layout::value_block;
     const auto score = [&](std::size_t first, std::size_t last, const auto& ahead) {
-        detail::for_each_tile<tile>(queries.size(), [&]<std::size_t Size>(std::size_t at, extent<Size>) {
-            detail::score_codes<Arch, Size>(words + at, factors + at, keys, head_dim, first, last,
-                                            scores + at * score_stride, ahead(at, Size));
+        detail::for_each_tile<tile>(queries.size(), [&]<std::size_t Size>(std::size_t q, extent<Size>) {
+            detail::score_codes<Arch, Size>(words + q, factors + q, at.keys, head_dim, first, last,
+                                            scores + q * score_stride, ahead(q, Size));
         });
     };
-    runs.for_each(key_bytes, keys_at, values_at + seen.first * value_bytes, score);
+    runs.for_each(key_bytes, address(at.keys), values_at + seen.first * value_bytes, score);
     for (std::size_t q = 0; q < queries.size(); ++q) {
         const std::size_t count = here[q].last - here[q].first;
         float* const row = scores + q * score_stride;
@@ -268,16 +267,16 @@ void attend_stretch(int8, std::span<const head_query> queries, std::size_t stret
             states[q].sum = exp_and_sum<Arch>(row + here[q].first, count, states[q].most);
         }
         factors[q] =
-            detail::encode_weights<Arch>(row, here[q].first, here[q].last, seen.first, seen.last, values, head_dim);
+            detail::encode_weights<Arch>(row, here[q].first, here[q].last, seen.first, seen.last, at.values, head_dim);
     }
     std::fill_n(sums, queries.size() * width, 0.0f);
     const auto sum = [&](std::size_t first, std::size_t last, const auto& ahead) {
-        detail::for_each_tile<tile>(queries.size(), [&]<std::size_t Size>(std::size_t at, extent<Size>) {
-            detail::sum_codes<Arch, Size>(scores + at * score_stride, values, head_dim, first, last, sums + at * width,
-                                          ahead(at, Size));
+        detail::for_each_tile<tile>(queries.size(), [&]<std::size_t Size>(std::size_t q, extent<Size>) {
+            detail::sum_codes<Arch, Size>(scores + q * score_stride, at.values, head_dim, first, last, sums + q * width,
+                                          ahead(q, Size));
         });
     };
-    runs.for_each(value_bytes, values_at, keys_at + score_stretch * key_bytes, sum);
+    runs.for_each(value_bytes, values_at, address(at.next), sum);
     for (std::size_t q = 0; q < queries.size(); ++q) {
         const float_batch<Arch> factor(factors[q]);
         transform<Arch>(sums + q * width, sums + q * width, width, [&](const float_batch<Arch>& bits) {

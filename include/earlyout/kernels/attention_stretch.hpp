@@ -28,6 +28,14 @@ struct head_query {
     float cap = 0.0f;  ///< limits scores, see soft_cap; 0: does not
 };
 
+/// One head's keys and values in a stretch of a cache, in the layout of kv_layout.
+template <class Element>
+struct stretch_memory {
+    const Element* keys = nullptr;
+    const Element* values = nullptr;
+    const Element* next = nullptr;  ///< the next stretch's keys, to be prefetched; need not be valid
+};
+
 /// Max queries of a stretch at a time: at least 8, in whole tiles.
 template <class Arch>
 inline constexpr std::size_t shared_queries = round_up(8, tile_queries<Arch>);
@@ -110,16 +118,15 @@ inline void for_each_tile(std::size_t queries, Body body) {
 /// Attends queries to the entries [stretch * score_stretch, ...) of one head, as far as each sees them: to be merged by
 /// merge_attention. A query's result does not depend on the other queries.
 /// @param queries at most shared_queries
-/// @param keys    one head's keys in f32, bf16 or f16, see kv_layout
+/// @param at      their memory, in f32, bf16 or f16
 /// @param states  [queries]
 /// @param sums    [queries, value_width(head_dim)]
 /// @param scratch [attention_scratch(head_dim)]
 template <class Arch = default_arch, element_format Format, class HeadDim>
 void attend_stretch(Format format, std::span<const head_query> queries, std::size_t stretch,
-                    const typename Format::element* keys, const typename Format::element* values, HeadDim head_dim,
-                    float scale, softmax_state* states, float* sums, float* scratch, Arch = {}) noexcept {
+                    const stretch_memory<typename Format::element>& at, HeadDim head_dim, float scale,
+                    softmax_state* states, float* sums, float* scratch, Arch = {}) noexcept {
     using element = typename Format::element;
-    using layout = kv_layout<Format>;
     const std::size_t width = value_width(head_dim);
     detail::stretch_query here[shared_queries<Arch>];
     const detail::stretch_query seen = detail::clip_to_stretch(queries, stretch, here);
@@ -129,22 +136,21 @@ void attend_stretch(Format format, std::span<const head_query> queries, std::siz
     float* const halves = scratch + shared_queries<Arch> * score_stride;
     std::fill_n(halves, queries.size() * 2 * width, 0.0f);
     for (std::size_t q = 0; q < queries.size(); ++q) here[q].sums = halves + q * 2 * width;
-    keys += layout::key_size(head_dim, stretch * score_stretch);
-    values += layout::value_size(head_dim, stretch * score_stretch);
 
     const detail::entry_runs runs(queries, seen, tile_queries<Arch>);
     const auto for_each_tile = [&](const auto& body) {
         detail::for_each_tile<tile_queries<Arch>>(queries.size(), body);
     };
     const auto score = [&](std::size_t first, std::size_t last, const auto& ahead) {
-        for_each_tile([&]<std::size_t Size>(std::size_t at, extent<Size>) {
-            detail::attention_scores<Arch, Size>(format, here + at, keys, head_dim, scale, first, last,
-                                                 scores + at * score_stride, ahead(at, Size));
+        for_each_tile([&]<std::size_t Size>(std::size_t q, extent<Size>) {
+            detail::attention_scores<Arch, Size>(format, here + q, at.keys, head_dim, scale, first, last,
+                                                 scores + q * score_stride, ahead(q, Size));
         });
     };
-    const auto keys_at = reinterpret_cast<std::uintptr_t>(keys), values_at = reinterpret_cast<std::uintptr_t>(values);
+    const auto address = [](const element* of) { return reinterpret_cast<std::uintptr_t>(of); };
+    const std::uintptr_t values_at = address(at.values);
     const std::size_t key_bytes = head_dim * sizeof(element), value_bytes = width * sizeof(element);
-    runs.for_each(key_bytes, keys_at, values_at + seen.first * value_bytes, score);
+    runs.for_each(key_bytes, address(at.keys), values_at + seen.first * value_bytes, score);
     for (std::size_t q = 0; q < queries.size(); ++q) {
         const std::size_t count = here[q].last - here[q].first;
         if (count == 0) continue;
@@ -154,12 +160,12 @@ void attend_stretch(Format format, std::span<const head_query> queries, std::siz
         states[q].sum = exp_and_sum<Arch>(visible, count, states[q].most);
     }
     const auto sum = [&](std::size_t first, std::size_t last, const auto& ahead) {
-        for_each_tile([&]<std::size_t Size>(std::size_t at, extent<Size>) {
-            detail::add_weighted<Arch, Size>(format, here + at, scores + at * score_stride, values, width, head_dim,
-                                             first, last, ahead(at, Size));
+        for_each_tile([&]<std::size_t Size>(std::size_t q, extent<Size>) {
+            detail::add_weighted<Arch, Size>(format, here + q, scores + q * score_stride, at.values, width, head_dim,
+                                             first, last, ahead(q, Size));
         });
     };
-    runs.for_each(value_bytes, values_at, keys_at + score_stretch * key_bytes, sum);
+    runs.for_each(value_bytes, values_at, address(at.next), sum);
     for (std::size_t q = 0; q < queries.size(); ++q) {
         const float* const half = here[q].sums;
         for (std::size_t k = 0; k < width; k += lanes<Arch>) {

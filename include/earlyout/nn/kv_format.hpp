@@ -29,12 +29,12 @@ struct kv_operations {
     void (*store)(std::byte* keys, std::byte* values, std::size_t head_dim, std::size_t entry, const float* key,
                   const float* value) noexcept;
     /// See kernels::attend.
-    void (*attend)(std::span<const kernels::head_query> queries, const std::byte* keys, const std::byte* values,
-                   std::size_t head_dim, float scale, float* scratch) noexcept;
+    void (*attend)(std::span<const kernels::head_query> queries, const kernels::kv_pages& memory, std::size_t head_dim,
+                   float scale, float* scratch) noexcept;
     /// See kernels::attend_stretch.
-    void (*attend_stretch)(std::span<const kernels::head_query> queries, std::size_t stretch, const std::byte* keys,
-                           const std::byte* values, std::size_t head_dim, float scale, kernels::softmax_state* states,
-                           float* sums, float* scratch) noexcept;
+    void (*attend_stretch)(std::span<const kernels::head_query> queries, std::size_t stretch,
+                           const kernels::kv_pages& memory, std::size_t head_dim, float scale,
+                           kernels::softmax_state* states, float* sums, float* scratch) noexcept;
 };
 
 /// Those operations on the elements of a format.
@@ -42,8 +42,6 @@ template <class Stored>
 struct kv_operations_on {
     using layout = kernels::kv_layout<Stored>;
     using element = typename layout::element;
-
-    static const element* elements(const std::byte* bytes) noexcept { return reinterpret_cast<const element*>(bytes); }
 
     static std::size_t key_bytes(std::size_t head_dim, std::size_t entries) noexcept {
         return layout::key_size(head_dim, entries) * sizeof(element);
@@ -57,14 +55,14 @@ struct kv_operations_on {
         layout::store(reinterpret_cast<element*>(keys), reinterpret_cast<element*>(values), head_dim, entry, key,
                       value);
     }
-    static void attend(std::span<const kernels::head_query> queries, const std::byte* keys, const std::byte* values,
+    static void attend(std::span<const kernels::head_query> queries, const kernels::kv_pages& memory,
                        std::size_t head_dim, float scale, float* scratch) noexcept {
-        kernels::attend(Stored{}, queries, elements(keys), elements(values), extent<>(head_dim), scale, scratch);
+        kernels::attend(Stored{}, queries, memory, extent<>(head_dim), scale, scratch);
     }
-    static void attend_stretch(std::span<const kernels::head_query> queries, std::size_t stretch, const std::byte* keys,
-                               const std::byte* values, std::size_t head_dim, float scale,
+    static void attend_stretch(std::span<const kernels::head_query> queries, std::size_t stretch,
+                               const kernels::kv_pages& memory, std::size_t head_dim, float scale,
                                kernels::softmax_state* states, float* sums, float* scratch) noexcept {
-        kernels::attend_stretch(Stored{}, queries, stretch, elements(keys), elements(values), extent<>(head_dim), scale,
+        kernels::attend_stretch(Stored{}, queries, stretch, memory.at<element>(stretch), extent<>(head_dim), scale,
                                 states, sums, scratch);
     }
     static constexpr kv_operations all{Stored::name, &key_bytes, &value_bytes,   &entry_bytes,
@@ -93,6 +91,7 @@ public:
 
 private:
     friend class kv_cache;
+    friend class kv_pool;
 
     const detail::kv_operations* operations_;
 };

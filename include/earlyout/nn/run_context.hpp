@@ -23,6 +23,7 @@ struct work_count {
     friend constexpr work_count operator+(const work_count& a, const work_count& b) noexcept {
         return {a.layer_tokens + b.layer_tokens, a.weight_bytes + b.weight_bytes};
     }
+    constexpr work_count& operator+=(const work_count& more) noexcept { return *this = *this + more; }
     friend constexpr work_count operator-(const work_count& a, const work_count& b) noexcept {
         return {a.layer_tokens - b.layer_tokens, a.weight_bytes - b.weight_bytes};
     }

@@ -200,7 +200,8 @@ TEST_CASE("sequences that exit at different depths run together as they run alon
         std::vector<std::unique_ptr<running>> batch;
         for (std::size_t i = 0; i < count; ++i) {
             prompts.push_back(random_prompt(engine, 3 + i * 3));
-            batch.push_back(std::make_unique<running>(small_network(), exits, 40, eo::f32{}));
+            batch.push_back(
+                std::make_unique<running>(small_network(), exits, eo::sequence(small_network().shape(), 40)));
             running& g = *batch.back();
             g.options = {.max_new_tokens = new_tokens, .temperature = i == 2 ? 0.9f : 0.0f, .seed = i};
             g.gates.sequence = exits.plan.start_sequence();

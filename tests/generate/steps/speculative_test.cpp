@@ -388,8 +388,8 @@ TEST_CASE("several sequences are verified together as each alone", "[generate][s
     std::vector<std::unique_ptr<step_type::generation_type>> all;
     std::vector<ids> made(3);
     for (const ids& prompt : prompts) {
-        all.push_back(std::make_unique<step_type::generation_type>(small_network(), full, drafter, 64, eo::f32{}, 16,
-                                                                   drafts_are_free));
+        all.push_back(std::make_unique<step_type::generation_type>(
+            small_network(), full, drafter, eo::sequence(small_network().shape(), 64), 16, drafts_are_free));
         all.back()->options = {.max_new_tokens = 24};
         all.back()->signals.start_completion(prompt.size());
         for (const eo::token_id id : prompt) all.back()->tokens.push(small_network(), id);

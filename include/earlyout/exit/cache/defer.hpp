@@ -16,6 +16,8 @@ struct defer {
     std::size_t cap = std::numeric_limits<std::size_t>::max();
     earlyout::prefill prefill = earlyout::prefill::eager;
 
+    static constexpr bool keeps_pending = true;
+
     void before_token(const auto& skipped) const { skipped.defer(); }
 };
 

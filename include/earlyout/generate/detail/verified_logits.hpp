@@ -15,37 +15,42 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace detail {
 
-/// The logits after the last layer of consecutive tokens, computed together and then read token by token.
+/// The logits after the last layer of consecutive tokens, which were computed together, read token by token.
 template <network Network, class Policy>
 class verified_logits final : public logit_source {
 public:
     using generation_type = generation<Network, Policy>;
 
+    /// @param summaries one for each token
+    /// @param logits    [tokens, vocab]; not read where summaries are all that is needed
+    verified_logits(generation_type& of, std::span<const kernels::logit_summary> summaries,
+                    matrix_view<const float> logits) noexcept
+        : of_(&of), summaries_(summaries), logits_(logits) {}
+
     /// Computes the logits of the tokens from `first` on, or summaries where no more is needed.
     /// @param summaries one for each token
     /// @param logits    room for [tokens, vocab]
-    verified_logits(const Network& network, const Policy& policy, generation_type& of, std::size_t first,
-                    std::span<kernels::logit_summary> summaries, std::span<float> logits, run_context& context)
-        : of_(&of),
-          summaries_(summaries),
-          logits_{logits.data(), summaries.size(), network.shape().vocab},
-          is_summarized_(needs_summaries_alone(policy, of.options)) {
+    [[nodiscard]] static verified_logits compute(const Network& network, const Policy& policy, generation_type& of,
+                                                 std::size_t first, std::span<kernels::logit_summary> summaries,
+                                                 std::span<float> logits, run_context& context) {
         const scope_timer timed(of.counts.head_seconds);
         const std::size_t layers = network.shape().layers;
+        const matrix_view<float> all{logits.data(), summaries.size(), network.shape().vocab};
         const matrix_view<const float> hidden{of.tokens.hidden_state(first).data(), summaries.size(),
                                               network.shape().d_model};
-        if (is_summarized_) {
+        if (needs_summaries_alone(policy, of.options)) {
             policy.head(layers, hidden, matrix_view<float>{nullptr, summaries.size(), 0},
                         lm_head([&](matrix_view<const float> rows,
                                     matrix_view<float>) { network.logit_summaries(rows, summaries, context); },
                                 context));
         } else {
-            policy.head(layers, hidden, logits_,
+            policy.head(layers, hidden, all,
                         lm_head([&](matrix_view<const float> rows,
                                     matrix_view<float> out) { network.logits(rows, out, context); },
                                 context));
         }
         of.counts.head_evaluations += summaries.size();
+        return {of, summaries, all};
     }
 
     /// Returns true if no single logit of verified tokens is read: no gate is evaluated on them.
@@ -67,9 +72,8 @@ public:
 
 private:
     generation_type* of_;
-    std::span<kernels::logit_summary> summaries_;
-    matrix_view<float> logits_;
-    bool is_summarized_;
+    std::span<const kernels::logit_summary> summaries_;
+    matrix_view<const float> logits_;
     std::size_t row_ = 0;
 };
 
