@@ -8,6 +8,7 @@
 #include <earlyout/exit/exit_head.hpp>
 #include <earlyout/exit/exit_policy.hpp>
 #include <earlyout/exit/logit_source.hpp>
+#include <earlyout/generate/batched_generation.hpp>
 #include <earlyout/generate/detail/batched_rows.hpp>
 #include <earlyout/generate/detail/scope_timer.hpp>
 #include <earlyout/generate/detail/speculation.hpp>
@@ -29,35 +30,6 @@
 #include <vector>
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
-
-/// A sequence among others, each with a policy and a drafter of its own.
-template <network Network, class Policy, drafter Drafter>
-struct batched_generation : drafted_generation<Network, Policy, Drafter> {
-    /// What the next step does with the sequence.
-    enum class stage : std::uint8_t {
-        prefill,  ///< run tokens of the prompt; predict nothing
-        predict   ///< predict the tokens that follow the last one
-    };
-
-    /// Allocates everything that steps need.
-    batched_generation(const Network& network, std::shared_ptr<const Policy> with,
-                       std::shared_ptr<const Drafter> drafts, sequence of, std::size_t max_rows,
-                       const draft_options& drafted)
-        : drafted_generation<Network, Policy, Drafter>(network, *with, *drafts, std::move(of), max_rows, drafted),
-          policy(std::move(with)),
-          drafter(std::move(drafts)) {}
-
-    std::shared_ptr<const Policy> policy;
-    std::shared_ptr<const Drafter> drafter;
-    stage next = stage::predict;
-    work_count work;  ///< of the last step: this sequence's part
-
-    // Within a step:
-    bool is_verified = false;    ///< its tokens run to full depth in one block
-    std::size_t last_layer = 0;  ///< that a prompt runs through
-    std::size_t pending = 0;     ///< tokens that run through the next layer
-    typename detail::batched_rows<Network>::place rows;
-};
 
 /// The step over any number of sequences at different stages: prompts, tokens that exit at different depths, drafts
 /// that are verified. They pass each layer together, so that its weights are read once, and each sequence predicts what
