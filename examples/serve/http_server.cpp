@@ -38,9 +38,14 @@ public:
 
     void start() {
         error_code problem;
-        const auto found = tcp::resolver(io_).resolve(all_.options.host, std::to_string(all_.options.port), problem);
+        // No flag for "configured" addresses: a machine without a network has its loopback address.
+        const auto found = tcp::resolver(io_).resolve(all_.options.host, std::to_string(all_.options.port),
+                                                      tcp::resolver::numeric_service, problem);
         if (problem) fail(problem);
-        const tcp::endpoint address = *found.begin();
+        // Of a name's addresses, such as localhost's, that of IPv4 is what editors are configured with.
+        const auto v4 =
+            std::find_if(found.begin(), found.end(), [](const auto& one) { return one.endpoint().address().is_v4(); });
+        const tcp::endpoint address = v4 != found.end() ? *v4 : *found.begin();
         acceptor_.open(address.protocol(), problem);
         if (!problem) acceptor_.set_option(tcp::acceptor::reuse_address(true), problem);  // ports of ended servers
         if (!problem) acceptor_.bind(address, problem);
