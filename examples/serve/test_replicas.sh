@@ -88,12 +88,17 @@ echo "equal beginnings went to the same replica:$used"
 
 # The chunks of other files come first in the prompt; a large body is searched as well.
 filler=$(printf '%0100000d' 0)
-for chunk in a b c d e f; do
-    body='{"input_prefix":"'$filler'","input_suffix":"","input_extra":[{"text":"chunk '$chunk'","time":1}],"prompt":"'
-    printf '%s1"}' "$body" >"$work/first.json"
-    printf '%s2"}' "$body" | sed 's/"input_prefix":"0/"input_prefix":"1/' >"$work/second.json"
-    [ "$(ask /infill "@$work/first.json")" = "$(ask /infill "@$work/second.json")" ] || fail "chunk $chunk"
+used=""
+for chunk in 1 2 3 4 5 6 7 8 9 10 11 12; do
+    for typed in x y; do
+        printf '%s' '{"input_prefix":"'"$chunk$typed$filler"'","input_suffix":"","input_extra":[{"text":"chunk '$chunk \
+            '","time":1}],"prompt":"'$typed'"}' >"$work/$typed.json"
+    done
+    first=$(ask /infill "@$work/x.json")
+    [ "$(ask /infill "@$work/y.json")" = "$first" ] || fail "chunk $chunk: expected $first again"
+    used="$used $first"
 done
+case $used in *one*two* | *two*one*) ;; *) fail "large bodies: expected both replicas, found:$used" ;; esac
 
 # A client that leaves cancels its request on the replica.
 curl --silent --max-time 0.5 --data '{"prompt":"left alone"}' "$url/keep" && fail "expected no answer"
