@@ -27,8 +27,12 @@ void mailbox::close() {
     released.swap(to_);
 }
 
-connection::connection(tcp::socket socket, connection_set& all)
-    : all_(all), socket_(std::move(socket)), read_timer_(socket_.get_executor()), write_timer_(socket_.get_executor()) {
+connection::connection(tcp::socket socket, connection_set& all, bool is_admitted)
+    : all_(all),
+      is_admitted_(is_admitted),
+      socket_(std::move(socket)),
+      read_timer_(socket_.get_executor()),
+      write_timer_(socket_.get_executor()) {
     error_code ignored;
     socket_.set_option(tcp::no_delay(true), ignored);  // tokens are sent as they come
     const auto from = socket_.remote_endpoint(ignored);
@@ -221,6 +225,7 @@ void connection::close() {
     socket_.close(ignored);
     const std::lock_guard lock(all_.mutex);
     all_.open.erase(shared_from_this());
+    if (is_admitted_) --all_.admitted;
     if (all_.open.empty() && all_.on_empty) all_.on_empty();
 }
 

@@ -36,7 +36,8 @@ struct connection_set {
     std::atomic<bool> stopping{false};
 
     std::mutex mutex;
-    std::unordered_set<std::shared_ptr<connection>> open;  ///< guarded by mutex
+    std::unordered_set<std::shared_ptr<connection>> open;  ///< guarded by mutex, as what follows
+    std::size_t admitted = 0;                              ///< of them, those that may send requests
     std::function<void()> on_empty;                        ///< called with the mutex held
 };
 
@@ -61,7 +62,8 @@ public:
     using error_code = boost::system::error_code;
     using clock = std::chrono::steady_clock;
 
-    connection(tcp::socket socket, connection_set& all);
+    /// @param is_admitted its close() counts down connection_set::admitted
+    connection(tcp::socket socket, connection_set& all, bool is_admitted);
 
     /// Reads requests and answers them, until the client leaves.
     void start();
@@ -123,6 +125,7 @@ private:
     [[nodiscard]] double ms_since_request() const;
 
     connection_set& all_;
+    bool is_admitted_;
     tcp::socket socket_;
     boost::asio::steady_timer read_timer_;
     boost::asio::steady_timer write_timer_;

@@ -15,6 +15,9 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <cstdio>
+#include <exception>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -54,7 +57,7 @@ public:
         port_ = acceptor_.local_endpoint().port();
         accept();
         const std::size_t count = std::max<std::size_t>(all_.options.threads, 1);
-        for (std::size_t i = 0; i < count; ++i) threads_.emplace_back([this] { io_.run(); });
+        for (std::size_t i = 0; i < count; ++i) threads_.emplace_back([this] { serve(); });
     }
 
     [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
@@ -85,13 +88,25 @@ private:
                        ": expected an address that the server can listen on, found: ", problem.message());
     }
 
+    /// A request for which there is no memory does not end the others.
+    void serve() {
+        for (;;) {
+            try {
+                io_.run();
+                return;
+            } catch (const std::exception& e) {
+                std::fprintf(stderr, "earlyout: serving a connection: %s\n", e.what());
+            }
+        }
+    }
+
     void accept() {
         // Each connection's handlers run one at a time, on any thread.
         acceptor_.async_accept(asio::make_strand(io_), [this](const error_code& problem, tcp::socket socket) {
             if (all_.stopping) return;
             if (problem) return accept_later();
-            add(std::move(socket));
             accept();
+            add(std::move(socket));
         });
     }
 
@@ -104,16 +119,15 @@ private:
     }
 
     void add(tcp::socket socket) {
-        const auto made = std::make_shared<connection>(std::move(socket), all_);
-        std::size_t open = 0;
-        {
-            const std::lock_guard lock(all_.mutex);
-            open = all_.open.size();
-            // Being told so takes a connection too, of which there are not any number either.
-            if (open >= 2 * all_.options.max_connections + 8) return;
-            all_.open.insert(made);
-        }
-        const bool has_room = open < all_.options.max_connections;
+        std::unique_lock lock(all_.mutex);
+        const bool has_room = all_.admitted < all_.options.max_connections;
+        // Being told that there is no room takes a connection too, of which there are not any number either.
+        const std::size_t refused = all_.open.size() - all_.admitted;
+        if (!has_room && refused >= all_.options.max_connections + 8) return;
+        const auto made = std::make_shared<connection>(std::move(socket), all_, has_room);
+        all_.open.insert(made);
+        all_.admitted += has_room ? 1 : 0;
+        lock.unlock();
         asio::dispatch(made->executor(), [made, has_room] { has_room ? made->start() : made->refuse(); });
     }
 

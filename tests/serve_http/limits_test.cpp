@@ -158,8 +158,6 @@ TEST_CASE("connections beyond the limit are told so, and there is room again whe
     const reply got = refused.send(request_text("GET", "/")).receive();
     check_error(got, 503);
     CHECK(got.says("Retry-After: 1\r\n"));
-    CHECK(refused.is_closed());
-    refused.close();
-    open.pop_back();
+    open.pop_back();  // while the refused one has not closed
     CHECK(eventually([&] { return r.connect().send(request_text("GET", "/")).receive().status == 200; }, 5s));
 }
