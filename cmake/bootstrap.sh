@@ -7,7 +7,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 build_needs="cmake ninja-build g++ libxsimd-dev libpcre2-dev libutf8proc-dev nlohmann-json3-dev libcli11-dev \
-    libeigen3-dev liblbfgspp-dev libboost-math-dev"
+    libeigen3-dev liblbfgspp-dev libboost-math-dev libboost-dev"
 test_needs="catch2 pkg-config"
 
 usage() {

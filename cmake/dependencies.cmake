@@ -4,7 +4,7 @@
 #     earlyout_require(NAME...)
 #
 # makes Threads::Threads for threads, Catch2::Catch2 or Catch2::Catch2WithMain for catch2, and
-# earlyout::NAME for xsimd, json, pcre2, utf8proc, eigen, lbfgspp, boost_math, cli11 and benchmark.
+# earlyout::NAME for xsimd, json, pcre2, utf8proc, eigen, lbfgspp, boost_math, boost_beast, cli11 and benchmark.
 include(${CMAKE_CURRENT_LIST_DIR}/find_dependencies.cmake)
 include(FetchContent)
 
@@ -32,6 +32,14 @@ function(earlyout_find_cli11)
   mark_as_advanced(EARLYOUT_CLI11_INCLUDE_DIR)
   if(EARLYOUT_CLI11_INCLUDE_DIR)
     earlyout_stand_for_headers(cli11 ${EARLYOUT_CLI11_INCLUDE_DIR})
+  endif()
+endfunction()
+
+function(earlyout_find_boost_beast)
+  find_path(EARLYOUT_BOOST_BEAST_INCLUDE_DIR boost/beast.hpp)
+  mark_as_advanced(EARLYOUT_BOOST_BEAST_INCLUDE_DIR)
+  if(EARLYOUT_BOOST_BEAST_INCLUDE_DIR)
+    earlyout_stand_for_headers(boost_beast ${EARLYOUT_BOOST_BEAST_INCLUDE_DIR})
   endif()
 endfunction()
 
@@ -130,6 +138,14 @@ function(earlyout_fetch_boost_math)
   earlyout_download(boost_math 1.86.0 https://github.com/boostorg/math/archive/refs/tags/boost-1.86.0.tar.gz)
   earlyout_stand_for_headers(boost_math ${dir}/include)
   target_compile_definitions(earlyout::boost_math INTERFACE BOOST_MATH_STANDALONE)
+endfunction()
+
+function(earlyout_fetch_boost_beast)
+  # Of Boost's libraries the headers alone, each of which has a folder of its own here.
+  earlyout_download(boost_beast 1.86.0
+    https://github.com/boostorg/boost/releases/download/boost-1.86.0/boost-1.86.0-cmake.tar.gz)
+  file(GLOB dirs ${dir}/libs/*/include ${dir}/libs/numeric/*/include)
+  earlyout_stand_for_headers(boost_beast "${dirs}")
 endfunction()
 
 function(earlyout_fetch_cli11)

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+#ifndef EARLYOUT_EXAMPLES_CLI_SERVE_HPP
+#define EARLYOUT_EXAMPLES_CLI_SERVE_HPP
+
+#include "options.hpp"
+
+#include <serve/http_server.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+namespace cli {
+
+/// What `earlyout serve` is told.
+struct serve_options {
+    model_options model;
+    weight_options weights;
+    run_options run;
+    exit_options exits;
+    draft_options drafts;
+    serve::http_options http;
+    std::size_t slots = 4;
+    std::size_t kv_memory = 0;  ///< bytes; 0: slots times the capacity
+    std::string fim_order = "auto";
+    std::string api_key_file;
+    std::vector<std::string> api_keys;  ///< of that file; empty: none is needed
+    std::string access_log;
+    double timeout = 30.0;        ///< seconds
+    double stop_deadline = 10.0;  ///< seconds
+
+    [[nodiscard]] std::chrono::milliseconds deadline() const {
+        return std::chrono::milliseconds(static_cast<long long>(stop_deadline * 1000.0));
+    }
+};
+
+/// Loads the model and serves it until `stop` is triggered.
+/// @return false: it still loads, see serve::run_server
+[[nodiscard]] bool serve_model(const serve_options& o, const std::stop_token& stop);
+
+}  // namespace cli
+
+#endif
