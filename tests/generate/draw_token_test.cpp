@@ -61,7 +61,10 @@ public:
 template <class Policy>
 struct drawing {
     drawing(const Policy& of, const eo::generate_options& options, std::uint32_t seed = 1)
-        : policy(of), g(support::small_network(), policy, eo::sequence(support::small_network().shape(), 20)), source(seed), hidden(20, 0.5f) {
+        : policy(of),
+          g(support::small_network(), policy, eo::sequence(support::small_network().shape(), 20)),
+          source(seed),
+          hidden(20, 0.5f) {
         g.options = options;
         g.signals.start_completion(4);
         g.signals.use_shortlist(true);
