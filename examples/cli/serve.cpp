@@ -56,11 +56,8 @@ int run_serve(serve_options& o) {
     o.http.log = &log;
 
     const interrupt interrupted;  // before other threads are made; a second signal ends the process at once
-    if (serve_model(o, interrupted.token())) return 0;
-    // The model still loads, on a thread that cannot be interrupted and uses what returning would destroy.
-    eo::io::remove_partial_files();
-    std::cout.flush();
-    _exit(0);
+    serve_model(o, interrupted.token());
+    return 0;
 }
 
 void add_http_options(CLI::App& app, serve_options& into) {
@@ -104,6 +101,12 @@ void add_http_options(CLI::App& app, serve_options& into) {
 }
 
 }  // namespace
+
+void end_while_loading() {
+    eo::io::remove_partial_files();
+    std::cout.flush();
+    _exit(0);
+}
 
 command serve(CLI::App& app) {
     CLI::App* const sub =

@@ -37,8 +37,12 @@ struct serve_options {
 };
 
 /// Loads the model and serves it until `stop` is triggered.
-/// @return false: it still loads, see serve::run_server
-[[nodiscard]] bool serve_model(const serve_options& o, const std::stop_token& stop);
+/// @throws earlyout::error when the address cannot be listened on, or the model cannot be served
+void serve_model(const serve_options& o, const std::stop_token& stop);
+
+/// Ends the process with status 0 while a thread still loads the model: it cannot be interrupted, and uses what
+/// returning would destroy.
+[[noreturn]] void end_while_loading();
 
 }  // namespace cli
 

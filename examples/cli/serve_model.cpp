@@ -8,7 +8,7 @@
 
 namespace cli {
 
-bool serve_model(const serve_options& o, const std::stop_token& stop) {
+void serve_model(const serve_options& o, const std::stop_token& stop) {
     (void)o, (void)stop;
     eo::fail(eo::errc::unsupported, "serve: expected an engine, found none in this build");
 }

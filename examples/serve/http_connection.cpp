@@ -70,7 +70,7 @@ void connection::send(int status, std::string content_type, std::string body) {
     head.status = status;
     head.content_type = std::move(content_type);
     head.length = body.size();
-    record_.response_bytes = body.size();
+    record_.response_bytes = is_head_ ? 0 : body.size();
     has_ended_ = true;
     push_head(std::move(head));
     if (!is_head_ && !body.empty()) push(std::move(body));
@@ -100,8 +100,8 @@ void connection::begin(int status, std::string content_type) {
 
 void connection::write(const std::string& data) {
     if (phase_ != phase::answering || !has_begun_ || has_ended_ || data.empty()) return;
-    record_.response_bytes += data.size();
     if (is_head_) return;
+    record_.response_bytes += data.size();
     push(framing_ == framing::chunks ? chunk(data) : data);
     // A client that does not read must not make the server keep all that it is sent.
     if (queued_bytes_ > all_.options.max_queued_bytes) return leave();

@@ -44,7 +44,7 @@ std::string reachable(const std::string& host) {
 std::string editor_setup(const std::string& host, std::uint16_t port) {
     const std::string url = "http://" + reachable(host) + ':' + std::to_string(port);
     return "earlyout serves " + url + "; llama.vim: let g:llama_config = {'endpoint_fim': '" + url +
-           "/infill'}; llama.vscode: \"llama-vscode.endpoint\": \"" + url + '"';
+           R"(/infill'}; llama.vscode: "llama-vscode.endpoint": ")" + url + '"';
 }
 
 bool run_server(const http_options& options, handler& answers, std::function<void()> load, const std::stop_token& stop,
