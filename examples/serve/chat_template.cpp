@@ -201,7 +201,7 @@ std::vector<chat_message> read_messages(const fields& given) {
         const json& message = (*found)[i];
         const std::string where = "messages[" + std::to_string(i) + "]";
         if (!message.is_object()) throw wrong_field(where, "an object", described(message));
-        std::string role = fields(message).text("role").value_or("");
+        std::string role = fields(message, where + ".").text("role").value_or("");
         if (role == "developer") role = "system";
         if (role == "tool" || role == "function") throw not_supported(where + ".role", "tools are not supported");
         if (role != "system" && role != "user" && role != "assistant") {

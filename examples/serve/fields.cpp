@@ -63,7 +63,7 @@ const json* fields::find(std::string_view name) const {
 std::optional<bool> fields::flag(std::string_view name) const {
     const json* const found = find(name);
     if (found == nullptr) return std::nullopt;
-    if (!found->is_boolean()) throw wrong_field(name, "true or false", described(*found));
+    if (!found->is_boolean()) throw wrong_field(full(name), "true or false", described(*found));
     return found->get<bool>();
 }
 
@@ -72,7 +72,7 @@ std::optional<double> fields::number(std::string_view name, double least, double
     if (found == nullptr) return std::nullopt;
     const double value = found->is_number() ? found->get<double>() : std::nan("");
     if (!(value >= least && value <= greatest)) {
-        throw wrong_field(name, range("a number", least, greatest), described(*found));
+        throw wrong_field(full(name), range("a number", least, greatest), described(*found));
     }
     return value;
 }
@@ -80,7 +80,9 @@ std::optional<double> fields::number(std::string_view name, double least, double
 std::optional<std::int64_t> fields::integer(std::string_view name, std::int64_t least, std::int64_t greatest) const {
     const json* const found = find(name);
     if (found == nullptr) return std::nullopt;
-    const auto refuse = [&] { return wrong_field(name, range("an integer", least, greatest), described(*found)); };
+    const auto refuse = [&] {
+        return wrong_field(full(name), range("an integer", least, greatest), described(*found));
+    };
     std::int64_t value = 0;
     if (found->is_number_unsigned()) {
         const auto wide = found->get<std::uint64_t>();
@@ -100,7 +102,7 @@ std::optional<std::int64_t> fields::integer(std::string_view name, std::int64_t 
 std::optional<std::string> fields::text(std::string_view name) const {
     const json* const found = find(name);
     if (found == nullptr) return std::nullopt;
-    if (!found->is_string()) throw wrong_field(name, "a string", described(*found));
+    if (!found->is_string()) throw wrong_field(full(name), "a string", described(*found));
     return found->get<std::string>();
 }
 
@@ -108,10 +110,10 @@ std::optional<std::vector<std::string>> fields::texts(std::string_view name) con
     const json* const found = find(name);
     if (found == nullptr) return std::nullopt;
     if (found->is_string()) return std::vector<std::string>{found->get<std::string>()};
-    if (!found->is_array()) throw wrong_field(name, "a string or an array of strings", described(*found));
+    if (!found->is_array()) throw wrong_field(full(name), "a string or an array of strings", described(*found));
     std::vector<std::string> made;
     for (const json& one : *found) {
-        if (!one.is_string()) throw wrong_field(name, "strings in the array", described(one));
+        if (!one.is_string()) throw wrong_field(full(name), "strings in the array", described(one));
         made.push_back(one.get<std::string>());
     }
     return made;

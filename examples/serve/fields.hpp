@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "json.hpp"
@@ -23,7 +24,8 @@ namespace serve {
 /// The members of a request. One that is null is absent, as clients mean it.
 class fields {
 public:
-    explicit fields(const json& object) : object_(object) {}
+    /// @param where the object is in the request, as a prefix of names in errors: "messages[0]."
+    explicit fields(const json& object, std::string where = {}) : object_(object), where_(std::move(where)) {}
 
     [[nodiscard]] const json& object() const noexcept { return object_; }
     /// Returns the member of this name, or nullptr.
@@ -43,7 +45,10 @@ public:
     [[nodiscard]] std::optional<std::vector<std::string>> texts(std::string_view name) const;
 
 private:
+    [[nodiscard]] std::string full(std::string_view name) const { return where_ + std::string(name); }
+
     const json& object_;
+    std::string where_;
 };
 
 }  // namespace serve

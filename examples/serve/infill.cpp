@@ -45,9 +45,10 @@ void read_extra(const fields& given, const loaded_model& model, infill_texts& te
     }
     for (const json& chunk : *extra) {
         if (!chunk.is_object()) throw wrong_field("input_extra", "objects with a text", described(chunk));
-        const auto text = fields(chunk).text("text");
+        const fields members(chunk, "input_extra.");
+        const auto text = members.text("text");
         if (!text) throw wrong_field("input_extra", "chunks with a string as text", "none");
-        const std::string name = fields(chunk).text("filename").value_or("tmp");
+        const std::string name = members.text("filename").value_or("tmp");
         token_ids ids;
         if (model.fim.file) {
             ids.push_back(*model.fim.file);
