@@ -10,13 +10,8 @@
 #include "support/catch.hpp"
 
 using serve::json;
+using support::has;
 using support::served;
-
-namespace {
-
-bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
-
-}  // namespace
 
 TEST_CASE("absent options are llama.cpp's, with a fixed seed", "[serve][completion]") {
     served s;

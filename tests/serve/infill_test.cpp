@@ -11,11 +11,10 @@
 #include "support/catch.hpp"
 
 using serve::json;
+using support::has;
 using support::served;
 
 namespace {
-
-bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 json small(const std::string& prefix = "def f():\n", const std::string& typed = "    return ",
            const std::string& suffix = "\n\nx\n") {

@@ -9,11 +9,10 @@
 #include "support/catch.hpp"
 
 using serve::json;
+using support::has;
 using support::served;
 
 namespace {
-
-bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 json user(const json& content) {
     return json{{"messages", json::array({json{{"role", "user"}, {"content", content}}})}};

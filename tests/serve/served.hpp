@@ -19,6 +19,8 @@
 
 namespace support {
 
+inline bool has(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+
 /// Keeps a reply, and whether its calls came in order.
 struct recorded_reply final : serve::reply_sink {
     int status = 0;

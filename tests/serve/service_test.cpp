@@ -8,13 +8,8 @@
 #include "support/errors.hpp"
 
 using serve::json;
+using support::has;
 using support::served;
-
-namespace {
-
-bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
-
-}  // namespace
 
 TEST_CASE("while a model is loading every request says so", "[serve][service]") {
     serve::service service({.api_keys = {}, .page = "<html>"});
