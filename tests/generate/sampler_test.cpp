@@ -9,6 +9,7 @@
 #include <numeric>
 #include <random>
 #include <set>
+#include <string_view>
 #include <vector>
 
 #include "support/catch.hpp"
@@ -204,4 +205,145 @@ TEST_CASE("for any logits, a draw is a token that is not masked, or an error", "
     CHECK(error_of([&] {
               (void)sampler(std::vector<float>(3), std::vector<eo::token_id>{3}, {.repetition_penalty = 2.0f}, 0);
           }) == thrown(eo::errc::out_of_range, {"history", "0 .. 2", "found 3"}));
+}
+
+namespace {
+
+using filter = eo::sample_filter;
+
+/// The share of each token among draws.
+std::map<eo::token_id, double> shares(const std::vector<float>& logits, const std::vector<eo::token_id>& history,
+                                      const eo::generate_options& o, int draws = 20000) {
+    eo::sampler sampler(logits.size());
+    std::map<eo::token_id, double> found;
+    for (int i = 0; i < draws; ++i) {
+        found[sampler(logits, history, o, static_cast<std::uint64_t>(i))] += 1.0 / draws;
+    }
+    return found;
+}
+std::vector<float> logits_of(const std::vector<double>& probabilities) {
+    std::vector<float> made;
+    for (const double p : probabilities) made.push_back(static_cast<float>(std::log(p)) + 3.0f);
+    return made;
+}
+eo::infill_vocabulary vocabulary(const std::vector<std::string_view>& pieces, std::vector<eo::token_id> ends) {
+    eo::infill_vocabulary made{pieces, std::vector<std::uint8_t>(pieces.size()), ends.front()};
+    for (const eo::token_id id : ends) made.ends[static_cast<std::size_t>(id)] = 1;
+    return made;
+}
+
+}  // namespace
+
+TEST_CASE("filters in the fixed order draw the same tokens as no order", "[generate][sampler]") {
+    std::mt19937 engine(7);
+    const std::vector<float> logits = random_logits(engine, 60);
+    eo::generate_options o{.temperature = 0.8f, .top_k = 12, .top_p = 0.8f, .min_p = 0.05f, .repetition_penalty = 1.5f};
+    const std::vector<eo::token_id> history{3, 3, 7, 19};
+    eo::generate_options ordered = o;
+    ordered.filters = {filter::penalties, filter::temperature, filter::top_k, filter::top_p, filter::min_p};
+    eo::sampler a(60), b(60);
+    int different = 0;
+    for (std::uint64_t i = 0; i < 2000; ++i) different += a(logits, history, o, i) != b(logits, history, ordered, i);
+    CHECK(different <= 2);  // rounding
+}
+
+TEST_CASE("the order of filters matters, and those that are not named are not applied", "[generate][sampler]") {
+    const std::vector<float> logits = logits_of({0.5, 0.3, 0.2});
+    eo::generate_options o{.temperature = 0.25f, .top_p = 0.6f};
+    o.filters = {filter::top_p, filter::temperature};
+    CHECK(shares(logits, {}, o).size() == 2);  // 0.5 + 0.3
+    o.filters = {filter::temperature, filter::top_p};
+    CHECK(shares(logits, {}, o).size() == 1);  // 0.5^4 is more than 0.6 of the sum
+    o.filters = {filter::top_k};
+    o.top_k = 2;
+    const auto untempered = shares(logits, {}, o);
+    CHECK(untempered.size() == 2);
+    CHECK(std::abs(untempered.at(0) - 0.625) < 0.02);
+
+    o = {.temperature = 0.0f, .repetition_penalty = 100.0f};
+    const std::vector<eo::token_id> history{0};
+    o.filters = {filter::top_k};
+    CHECK(shares(logits, history, o).size() == 3);  // neither temperature nor penalty
+    CHECK_FALSE(eo::sampler::takes_argmax(o));
+    o.filters = {filter::penalties, filter::temperature};
+    CHECK(shares(logits, history, o).contains(1));
+    CHECK_FALSE(eo::sampler::takes_argmax(o));
+    o.filters = {filter::temperature};
+    CHECK(shares(logits, history, o) == shares(logits, history, {.temperature = 0.0f}));
+    CHECK(eo::sampler::takes_argmax(o));
+
+    // A penalty behind others is that of the logit.
+    o = {.top_p = 0.9f, .repetition_penalty = 2.0f};
+    o.filters = {filter::top_p, filter::penalties};
+    const auto penalised = shares({2.0f, 1.0f, -9.0f}, history, o);
+    CHECK(std::abs(penalised.at(0) - 0.5) < 0.02);
+}
+
+TEST_CASE("the infill filter ends a middle early and merges texts that begin alike", "[generate][sampler][infill]") {
+    const eo::infill_vocabulary words = vocabulary({"a", "ab", "x", "", ""}, {3, 4});
+    eo::generate_options o{.temperature = 0.0f};
+    o.filters = {filter::infill};
+    o.infill = &words;
+    CHECK_FALSE(eo::sampler::takes_argmax(o));
+    // 3 * 5 * 0.07 > 0.93: an end.
+    const auto ended = shares(logits_of({0.5, 0.2, 0.23, 0.05, 0.02}), {}, o);
+    CHECK(ended.size() == 2);
+    CHECK(std::abs(ended.at(3) - 5.0 / 7) < 0.02);
+    // a takes ab's probability; x is above 0.2 but below 1 / 3 of what is left.
+    CHECK(shares(logits_of({0.45, 0.3, 0.249, 1e-9, 1e-9}), {}, o).size() == 1);
+    // The likelier of the two takes it, which need not be the shorter.
+    CHECK(shares(logits_of({0.3, 0.45, 0.249, 1e-9, 1e-9}), {}, o).begin()->first == 1);
+    // Both stay when both are likely.
+    CHECK(shares(logits_of({0.4, 0.1, 0.499, 1e-9, 1e-9}), {}, o).size() == 2);
+
+    // No text is likely enough: the end, unless it is forbidden.
+    const eo::infill_vocabulary many = vocabulary({"a", "b", "c", "d", "e", "f", ""}, {6});
+    o.infill = &many;
+    std::vector<float> flat = logits_of({0.17, 0.16, 0.16, 0.16, 0.16, 0.16, 1e-9});
+    CHECK(shares(flat, {}, o).begin()->first == 6);
+    flat[6] = -std::numeric_limits<float>::infinity();
+    CHECK(shares(flat, {}, o).begin()->first == 0);
+
+    // With top_k and temperature around it.
+    o.filters = {filter::top_k, filter::infill, filter::temperature};
+    o.top_k = 1;
+    CHECK(shares(flat, {}, o).size() == 1);
+    o.infill = nullptr;
+    CHECK(error_of([&] { eo::check(o); }) == thrown(eo::errc::invalid_argument, {"infill", "found none"}));
+}
+
+TEST_CASE("for any logits and order of filters, a draw is a token that is not masked", "[generate][sampler]") {
+    std::mt19937 engine(9);
+    const auto one_of = [&](const auto& values) { return values[engine() % values.size()]; };
+    const float inf = std::numeric_limits<float>::infinity();
+    const std::vector<filter> all{filter::penalties, filter::temperature, filter::top_k,
+                                  filter::top_p,     filter::min_p,       filter::infill};
+    for (int round = 0; round < 20000; ++round) {
+        const std::size_t vocab = 1 + engine() % 90;
+        std::vector<float> logits = random_logits(engine, vocab);
+        for (std::size_t left = engine() % 4; left != 0; --left) {
+            logits[engine() % vocab] = one_of(std::vector<float>{-inf, 3.4e38f, -3.4e38f, 0.0f, 1e-45f});
+        }
+        if (std::ranges::all_of(logits, [&](float x) { return x == -inf; })) continue;
+        std::vector<eo::token_id> history(engine() % 5);
+        for (auto& id : history) id = static_cast<eo::token_id>(engine() % vocab);
+        eo::infill_vocabulary words{{}, {}, static_cast<eo::token_id>(engine() % vocab)};
+        for (std::size_t i = 0; i < vocab; ++i) {
+            words.pieces.push_back(one_of(std::vector<std::string_view>{"", "a", "ab", "b", "abc"}));
+            words.ends.push_back(engine() % 8 == 0 ? 1 : 0);
+        }
+        eo::generate_options o{.temperature = one_of(std::vector<float>{0.0f, 1e-45f, 0.7f, 1.0f, 1e30f}),
+                               .top_k = engine() % 3 == 0 ? engine() % 50 : 0,
+                               .top_p = one_of(std::vector<float>{0.0f, 1e-45f, 0.5f, 0.99f, 1.0f}),
+                               .min_p = one_of(std::vector<float>{0.0f, 1e-30f, 0.1f, 1.0f}),
+                               .repetition_penalty = one_of(std::vector<float>{1.0f, 1e-38f, 0.5f, 2.0f, 1e38f}),
+                               .seed = engine()};
+        for (std::size_t left = 1 + engine() % 7; left != 0; --left) o.filters.push_back(one_of(all));
+        o.infill = &words;
+        eo::sampler sampler(vocab);
+        CAPTURE(round, logits, o.temperature, o.top_k, o.top_p, o.min_p, o.repetition_penalty);
+        const eo::token_id id = sampler(logits, history, o, engine());
+        REQUIRE((id >= 0 && static_cast<std::size_t>(id) < vocab));
+        REQUIRE(logits[static_cast<std::size_t>(id)] != -inf);
+    }
 }

@@ -18,9 +18,31 @@
 #include <span>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
+
+/// A step of sampling; generate_options::filters puts them in order.
+enum class sample_filter : std::uint8_t {
+    penalties,    ///< repetition_penalty
+    temperature,  ///< temperature; 0: the most likely token of those left
+    top_k,
+    top_p,
+    min_p,
+    infill  ///< ends a missing middle sooner, and drops weak tokens: infill_vocabulary explains it
+};
+
+/// What the filter `infill` reads of a vocabulary. Let n tokens be left, of which those that end a text have the
+/// probability e. If 3 n e > 1 - e, only these are kept. Otherwise, of two tokens whose texts begin with one another
+/// the likelier takes the other's probability; then texts below 0.2 are dropped, and without any left the answer is
+/// `end`; then those below 1 / (texts left + 1) of what remains. (llama.cpp's sampler of that name; of more than
+/// 64 texts the likeliest 64 are merged.)
+struct infill_vocabulary {
+    std::vector<std::string_view> pieces;  ///< text of each token, [vocab]; empty: it has none
+    std::vector<std::uint8_t> ends;        ///< 1: the token ends a text, [vocab]
+    token_id end = 0;                      ///< ends a middle
+};
 
 /// One completion's options.
 struct generate_options {
@@ -34,6 +56,10 @@ struct generate_options {
     float min_p = 0.0f;               ///< drop tokens less likely than this times the most likely one
     float repetition_penalty = 1.0f;  ///< > 1 makes tokens of the prompt and the completion less likely
     std::uint64_t seed = 0;           ///< the same seed samples the same tokens
+    /// The filters to apply, in this order, before a token is drawn; the others are not applied. Empty: all but
+    /// `infill`, in the order above.
+    std::vector<sample_filter> filters{};
+    const infill_vocabulary* infill = nullptr;  ///< for the filter of that name; must outlive the completion
 
     // When to end.
     /// End before any of these, none of them empty; they are not part of the text. A special token in one matches that
@@ -102,6 +128,11 @@ inline void check(const generate_options& o) {
     }
     for (const std::string& s : o.stop_strings) {
         if (s.empty()) fail(errc::invalid_argument, "stop strings: expected at least one character, found none");
+    }
+    if (std::ranges::find(o.filters, sample_filter::infill) != o.filters.end() &&
+        (o.infill == nullptr || o.infill->pieces.size() != o.infill->ends.size())) {
+        fail(errc::invalid_argument, "infill: expected the vocabulary that the filter reads, found ",
+             o.infill == nullptr ? "none" : "other numbers of pieces and ends");
     }
     if (o.max_new_tokens == 0) fail(errc::invalid_argument, "max_new_tokens: expected at least 1, found 0");
 }

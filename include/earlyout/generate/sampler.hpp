@@ -4,6 +4,8 @@
 
 #include <earlyout/core/error.hpp>
 #include <earlyout/core/token.hpp>
+#include <earlyout/generate/detail/infill_filter.hpp>
+#include <earlyout/generate/detail/sample_candidate.hpp>
 #include <earlyout/generate/options.hpp>
 #include <earlyout/kernels/argmax.hpp>
 
@@ -26,7 +28,7 @@ public:
 
     /// Returns true when the options select the largest logit, so that no distribution is needed.
     [[nodiscard]] static bool takes_argmax(const generate_options& o) noexcept {
-        return takes_best(o) && o.repetition_penalty == 1.0f;
+        return takes_best(o) && (o.repetition_penalty == 1.0f || !applies(o, sample_filter::penalties));
     }
 
     /// @param logits  [vocab], -infinity for masked tokens
@@ -36,6 +38,7 @@ public:
     ///         logits of another vocabulary, (out_of_range) for history with ids outside it
     [[nodiscard]] token_id operator()(std::span<const float> logits, std::span<const token_id> history,
                                       const generate_options& o, std::uint64_t draw) {
+        if (!o.filters.empty()) return draw_filtered(logits, history, o, draw);
         collect(logits, history, o.repetition_penalty);
         if (takes_best(o)) return best();
         const float most = std::ranges::max(candidates_, {}, &candidate::score).score;
@@ -53,13 +56,98 @@ public:
     }
 
 private:
-    struct candidate {
-        float score = 0.0f;
-        token_id id = 0;
-    };
+    using candidate = detail::sample_candidate;
 
+    static bool applies(const generate_options& o, sample_filter filter) noexcept {
+        return o.filters.empty() ? filter != sample_filter::infill
+                                 : std::ranges::find(o.filters, filter) != o.filters.end();
+    }
     static bool takes_best(const generate_options& o) noexcept {
-        return o.temperature == 0.0f || o.top_k == 1 || o.top_p == 0.0f;
+        const bool best_of_all = (o.temperature == 0.0f && applies(o, sample_filter::temperature)) ||
+                                 (o.top_k == 1 && applies(o, sample_filter::top_k)) ||
+                                 (o.top_p == 0.0f && applies(o, sample_filter::top_p));
+        return best_of_all && !applies(o, sample_filter::infill);
+    }
+
+    /// Draws after the filters of an explicit order.
+    [[nodiscard]] token_id draw_filtered(std::span<const float> logits, std::span<const token_id> history,
+                                         const generate_options& o, std::uint64_t draw) {
+        collect(logits, {}, 1.0f);
+        offset_ = 0.0f;
+        are_weights_ = false;
+        for (const sample_filter filter : o.filters) {
+            switch (filter) {
+                case sample_filter::penalties: penalise(history, o.repetition_penalty); break;
+                case sample_filter::temperature:
+                    if (o.temperature == 0.0f) return best();
+                    heat(o.temperature);
+                    break;
+                case sample_filter::top_k: keep_top_k(o.top_k); break;
+                case sample_filter::top_p:
+                    to_weights();
+                    o.top_p > 0.0f ? keep_top_p(o.top_p) : keep_top_k(1);
+                    break;
+                case sample_filter::min_p:
+                    to_weights();
+                    keep_min_p(o.min_p);
+                    break;
+                case sample_filter::infill:
+                    to_weights();
+                    detail::infill_filter(candidates_, *o.infill, may_end(logits, o.infill->end)).apply();
+                    break;
+            }
+        }
+        to_weights();
+        return pick(uniform(o.seed, draw));
+    }
+    static bool may_end(std::span<const float> logits, token_id end) noexcept {
+        return end >= 0 && std::cmp_less(end, logits.size()) &&
+               logits[static_cast<std::size_t>(end)] != -std::numeric_limits<float>::infinity();
+    }
+
+    // Between filters a candidate's logit is its score + offset_, or the weight exp(score) in place of the score.
+    void to_weights() {
+        if (are_weights_) return;
+        const float most = std::ranges::max(candidates_, {}, &candidate::score).score;
+        offset_ += most;
+        for (candidate& c : candidates_) c.score = std::exp(c.score - most);
+        are_weights_ = true;
+    }
+    void to_logits() {
+        if (!are_weights_) return;
+        for (candidate& c : candidates_) c.score = std::log(c.score);
+        are_weights_ = false;
+    }
+    /// The best need not have the weight 1 here: `infill` drops and merges.
+    void keep_min_p(float min_p) {
+        const float most = std::ranges::max(candidates_, {}, &candidate::score).score;
+        std::erase_if(candidates_, [&](const candidate& c) { return c.score < min_p * most; });
+    }
+    void heat(float temperature) {
+        to_logits();
+        const float most = std::ranges::max(candidates_, {}, &candidate::score).score;
+        for (candidate& c : candidates_) c.score = (c.score - most) / temperature;
+        offset_ = limited((most + offset_) / temperature);
+    }
+    void penalise(std::span<const token_id> history, float penalty) {
+        if (penalty == 1.0f) return;
+        to_logits();
+        check_history(history);
+        for (const token_id id : history) seen_[static_cast<std::size_t>(id)] = 1;
+        for (candidate& c : candidates_) {
+            if (seen_[static_cast<std::size_t>(c.id)] == 0 || c.score == -std::numeric_limits<float>::infinity()) {
+                continue;
+            }
+            c.score = limited(penalised(limited(c.score + offset_), penalty) - offset_);
+        }
+        for (const token_id id : history) seen_[static_cast<std::size_t>(id)] = 0;
+    }
+    static float limited(float x) noexcept {
+        constexpr float most = std::numeric_limits<float>::max();
+        return std::clamp(x, -most, most);
+    }
+    static float penalised(float logit, float penalty) noexcept {
+        return limited(logit < 0.0f ? logit * penalty : logit / penalty);
     }
 
     static std::uint64_t mix(std::uint64_t x) noexcept {
@@ -87,21 +175,23 @@ private:
                  numbers ? "-infinity for every token" : "NaN or infinity");
         }
         if (penalty == 1.0f) return;
-        for (const token_id id : history) {
-            if (id < 0 || std::cmp_greater_equal(id, seen_.size())) {
-                fail(errc::out_of_range, "history: expected token ids 0 .. ", seen_.size() - 1, ", found ", id);
-            }
-        }
-        constexpr float most = std::numeric_limits<float>::max();
+        check_history(history);
         for (const token_id id : history) {
             const auto index = static_cast<std::size_t>(id);
             if (seen_[index] != 0) continue;
             seen_[index] = 1;
             float& score = candidates_[index].score;
-            if (score == -infinity) continue;
-            score = std::clamp(score < 0.0f ? score * penalty : score / penalty, -most, most);
+            if (score != -infinity) score = penalised(score, penalty);
         }
         for (const token_id id : history) seen_[static_cast<std::size_t>(id)] = 0;
+    }
+
+    void check_history(std::span<const token_id> history) const {
+        for (const token_id id : history) {
+            if (id < 0 || std::cmp_greater_equal(id, seen_.size())) {
+                fail(errc::out_of_range, "history: expected token ids 0 .. ", seen_.size() - 1, ", found ", id);
+            }
+        }
     }
 
     [[nodiscard]] token_id best() const { return std::ranges::max_element(candidates_, {}, &candidate::score)->id; }
@@ -150,6 +240,8 @@ private:
 
     std::vector<candidate> candidates_;
     std::vector<std::uint8_t> seen_;
+    float offset_ = 0.0f;
+    bool are_weights_ = false;
 };
 
 }}  // namespace earlyout::EARLYOUT_ABI

@@ -5,6 +5,7 @@
 #include <earlyout/core/token.hpp>
 
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
@@ -13,7 +14,8 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 struct generation_config {
     bool add_bos = false;  ///< a prompt given as text begins with `bos_token_id`, with or without a middle to be filled
     std::optional<token_id> bos_token_id;
-    std::vector<token_id> eos_token_ids;  ///< any of them ends a completion
+    std::vector<token_id> eos_token_ids;         ///< any of them ends a completion
+    std::optional<std::string> chat_template{};  ///< Jinja source that turns messages into a prompt; it is not run here
 };
 
 }  // namespace io

@@ -64,6 +64,8 @@ public:
     }
 
     [[nodiscard]] const generation_config& generation() const noexcept { return generation_; }
+    /// Returns the template of chats, the source of a Jinja program, if the model came with one.
+    [[nodiscard]] const std::optional<std::string>& chat_template() const noexcept { return generation_.chat_template; }
 
     /// Returns true when there are exits that were fitted with the weight format the model was loaded in.
     [[nodiscard]] bool has_exits() const noexcept { return exits_.has_value() && exits_fit_; }

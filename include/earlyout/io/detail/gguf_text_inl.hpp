@@ -50,6 +50,7 @@ public:
         const bool usual =
             file.text("tokenizer.ggml.model") == "llama" || (pattern != nullptr && pattern->begins_with_bos);
         made.add_bos = file.boolean("tokenizer.ggml.add_bos_token").value_or(usual) && made.bos_token_id.has_value();
+        if (const auto chat = file.text("tokenizer.chat_template")) made.chat_template = std::string(*chat);
         return made;
     }
 

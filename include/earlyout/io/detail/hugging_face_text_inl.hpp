@@ -3,6 +3,7 @@
 #ifndef EARLYOUT_IO_DETAIL_HUGGING_FACE_TEXT_INL_HPP
 #define EARLYOUT_IO_DETAIL_HUGGING_FACE_TEXT_INL_HPP
 
+#include <earlyout/core/error.hpp>
 #include <earlyout/core/token.hpp>
 #include <earlyout/io/detail/add_ends.hpp>
 #include <earlyout/io/detail/json.hpp>
@@ -14,6 +15,7 @@
 #include <earlyout/io/hugging_face_checkpoint.hpp>
 #include <earlyout/io/hugging_face_text.hpp>
 #include <earlyout/io/json_config.hpp>
+#include <earlyout/io/mapped_file.hpp>
 #include <earlyout/io/model_text.hpp>
 #include <earlyout/io/tokenizer_file.hpp>
 #include <earlyout/text/tokenizer.hpp>
@@ -28,6 +30,32 @@
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
 namespace detail {
+
+/// Returns a folder's template of chats: chat_template.jinja, or else `chat_template` of tokenizer_config.json, or of
+/// the list that this may be the first that is named "default".
+[[nodiscard]] inline std::optional<std::string> folder_chat_template(const std::filesystem::path& folder) {
+    if (const auto path = folder / "chat_template.jinja"; detail::exists(path)) {
+        return std::string(mapped_file(path).text());
+    }
+    const std::filesystem::path path = folder / "tokenizer_config.json";
+    if (!detail::exists(path)) return std::nullopt;
+    const json config = detail::read_json_object(path);
+    const auto found = config.find("chat_template");
+    if (found == config.end() || found->is_null()) return std::nullopt;
+    if (found->is_string()) return found->get<std::string>();
+    const auto refuse = [&](const char* what, const char* type) {
+        fail(errc::malformed_file, path.string(), ": 'chat_template': expected ", what, ", found ", type);
+    };
+    if (!found->is_array()) refuse("a string or an array", found->type_name());
+    for (const json& one : *found) {
+        const bool named = one.is_object() && one.contains("name") && one.contains("template");
+        if (!named) refuse("objects with 'name' and 'template'", one.type_name());
+        if (one["name"] != "default") continue;
+        if (!one["template"].is_string()) refuse("a string as 'template'", one["template"].type_name());
+        return one["template"].get<std::string>();
+    }
+    return std::nullopt;
+}
 
 /// Reads the start and end settings of the texts of a Hugging Face folder.
 class folder_text_reader {
@@ -99,6 +127,7 @@ EARLYOUT_IO_INLINE generation_config read_generation_config(const hugging_face_c
         const json_config config(detail::read_json_object(tokenizer), tokenizer.string());
         made.add_bos = config.boolean("add_bos_token").value_or(false);
     }
+    made.chat_template = detail::folder_chat_template(from.folder());
     return made;
 }
 

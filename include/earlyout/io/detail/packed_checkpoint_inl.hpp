@@ -167,6 +167,7 @@ EARLYOUT_IO_INLINE void packed_checkpoint::read_generation() {
     generation_.eos_token_ids = ids("eos_token_id");
     if (const auto bos = ids("bos_token_id"); !bos.empty()) generation_.bos_token_id = bos.front();
     generation_.add_bos = json_config(given, where).boolean("add_bos_token").value_or(false);
+    if (const auto chat = json_config(given, where).text("chat_template")) generation_.chat_template = *chat;
     if (given.contains("tokens_before")) before_ = ids("tokens_before");
 }
 

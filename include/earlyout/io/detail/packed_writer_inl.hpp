@@ -63,6 +63,7 @@ namespace detail {
     const generation_config& g = text.generation;
     json made{{"add_bos_token", g.add_bos}, {"eos_token_id", g.eos_token_ids}};
     if (g.bos_token_id) made["bos_token_id"] = *g.bos_token_id;
+    if (g.chat_template) made["chat_template"] = *g.chat_template;
     if (text.tokenizer) made["tokens_before"] = text.tokenizer->tokens_before();
     return made;
 }

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+#include "infill_prompt.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+namespace serve {
+
+namespace {
+
+void keep_first(token_ids& ids, std::size_t n) { ids.resize(std::min(n, ids.size())); }
+void keep_last(token_ids& ids, std::size_t n) {
+    ids.erase(ids.begin(), ids.end() - static_cast<std::ptrdiff_t>(std::min(n, ids.size())));
+}
+void append(token_ids& to, std::span<const eo::token_id> more) { to.insert(to.end(), more.begin(), more.end()); }
+
+}  // namespace
+
+std::size_t infill_composer::frame() const noexcept {
+    return words_.tokens_before().size() + (tokens_.prefix ? 1 : 0) + 1 + tokens_.middle.size();
+}
+
+void infill_composer::cut(infill_texts& texts, std::size_t batch, std::size_t context, std::size_t n_predict) const {
+    // A context that is smaller than a batch keeps a quarter for the completion at most.
+    const std::size_t room = context - std::min(n_predict, context / 4);
+    const std::size_t quarter = std::min(batch, room - std::min(room, frame())) / 4;
+    const std::size_t typed = texts.typed.size();
+    keep_first(texts.suffix, quarter - std::min(quarter, 2 + typed));
+    const std::size_t besides = frame() + texts.suffix.size() + typed;
+    keep_last(texts.prefix, std::min(3 * quarter, room - std::min(room, besides)));
+
+    std::size_t left = room - std::min(room, besides + texts.prefix.size());
+    const std::size_t header = texts.repository.size() + texts.file.size();
+    if (texts.extra.empty() || left <= header) {
+        texts.extra.clear();
+        return;
+    }
+    left -= header;
+    for (auto chunk = texts.extra.rbegin(); chunk != texts.extra.rend(); ++chunk) {
+        keep_last(*chunk, left);
+        left -= chunk->size();
+    }
+    std::erase_if(texts.extra, [](const token_ids& chunk) { return chunk.empty(); });
+}
+
+token_ids infill_composer::compose(const infill_texts& texts) const {
+    token_ids ids;
+    if (!texts.extra.empty()) {
+        append(ids, texts.repository);
+        for (const token_ids& chunk : texts.extra) append(ids, chunk);
+        append(ids, texts.file);
+    }
+    append(ids, words_.tokens_before());
+    const auto append_prefix = [&] {
+        if (tokens_.prefix) ids.push_back(*tokens_.prefix);
+        append(ids, texts.prefix);
+        if (order_ != fim_order::after_middle) append(ids, texts.typed);
+    };
+    if (order_ != fim_order::suffix_first) append_prefix();
+    ids.push_back(tokens_.suffix);
+    append(ids, texts.suffix);
+    if (order_ == fim_order::suffix_first) append_prefix();
+    append(ids, tokens_.middle);
+    if (order_ == fim_order::after_middle) append(ids, texts.typed);
+    return ids;
+}
+
+token_ids infill_composer::compose_within(infill_texts texts, std::size_t n,
+                                          eo::function_ref<std::size_t(const token_ids&)> reusable,
+                                          omitted_tokens& omitted) const {
+    token_ids ids = compose(texts);
+    const auto excess = [&] {
+        const std::size_t cost = ids.size() - std::min(ids.size(), reusable(ids));
+        return cost - std::min(cost, n);
+    };
+    std::size_t over = excess();
+    for (; over != 0 && !texts.extra.empty(); over = excess()) {
+        omitted.extra += texts.extra.front().size();
+        texts.extra.erase(texts.extra.begin());
+        ids = compose(texts);
+    }
+    if (over == 0) return ids;
+    // A prompt that begins elsewhere reuses next to nothing, so its length is its cost. Cut in steps, it begins at the
+    // same place again while the text grows by a few tokens.
+    constexpr std::size_t step = 32;
+    over = ids.size() - std::min(ids.size(), n);
+    omitted.prefix = std::min(texts.prefix.size(), (over + step - 1) / step * step);
+    keep_last(texts.prefix, texts.prefix.size() - omitted.prefix);
+    over -= std::min(over, omitted.prefix);
+    omitted.suffix = std::min(texts.suffix.size(), over);
+    keep_first(texts.suffix, texts.suffix.size() - omitted.suffix);
+    return compose(texts);
+}
+
+}  // namespace serve
