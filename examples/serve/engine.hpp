@@ -55,13 +55,13 @@ struct outcome {
 /// One completion to run. Both callbacks are called on the engine's thread and must return quickly; on_end exactly
 /// once, after every on_token.
 struct job {
-    std::vector<eo::token_id> prompt;  ///< at least one, at most the context
-    eo::generate_options options;      ///< `cancel` is checked between layers
-    bool prefill_only = false;         ///< computes and keeps the prompt, generates nothing
-    bool reuse_prefix = true;          ///< start from what earlier completions left; the output is the same
-    std::optional<std::size_t> slot;   ///< which sequence to use; none: any
-    std::string policy;                ///< text of an exit policy; empty: the engine's
-    std::string drafts;                ///< text of drafters; empty: the engine's
+    std::vector<eo::token_id> prompt;   ///< at least one, at most the context
+    eo::generate_options options;       ///< `cancel` is checked between layers
+    bool prefill_only = false;          ///< computes and keeps the prompt, generates nothing
+    bool reuse_prefix = true;           ///< start from what earlier completions left; the output is the same
+    std::optional<std::size_t> slot;    ///< which sequence to use; none: any
+    std::string policy;                 ///< text of an exit policy; empty: the engine's
+    std::string drafts;                 ///< text of drafters; empty: the engine's
     std::vector<candidate> logit_bias;  ///< added to logits; -infinity forbids the token
     std::size_t top_tokens = 0;         ///< candidates to report with each token
     std::function<eo::flow(const new_token&)> on_token;
@@ -79,10 +79,10 @@ struct slot_state {
 
 /// Counted since the engine started, for /metrics.
 struct engine_counts {
-    std::uint64_t prompt_tokens = 0;   ///< computed, not reused
+    std::uint64_t prompt_tokens = 0;  ///< computed, not reused
     std::uint64_t reused_tokens = 0;
     std::uint64_t new_tokens = 0;
-    std::uint64_t rounds = 0;          ///< steps, each over all running sequences
+    std::uint64_t rounds = 0;  ///< steps, each over all running sequences
     std::uint64_t layer_tokens = 0;
     std::uint64_t weight_bytes = 0;
     std::uint64_t drafted_tokens = 0;
@@ -90,8 +90,8 @@ struct engine_counts {
     std::uint64_t cancelled = 0;
     double prompt_seconds = 0.0;
     double decode_seconds = 0.0;
-    double layers_skipped = 0.0;       ///< mean over new tokens
-    std::size_t running = 0;           ///< completions now
+    double layers_skipped = 0.0;  ///< mean over new tokens
+    std::size_t running = 0;      ///< completions now
     std::size_t waiting = 0;
     std::size_t kv_bytes_used = 0;
     std::size_t kv_bytes_max = 0;

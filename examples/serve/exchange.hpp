@@ -12,8 +12,8 @@ namespace serve {
 
 /// An HTTP request as the service sees it.
 struct request {
-    std::string method;         ///< "GET", "POST", ...
-    std::string target;         ///< path and query
+    std::string method;  ///< "GET", "POST", ...
+    std::string target;  ///< path and query
     std::string body;
     std::string authorization;  ///< value of the header; empty: absent
     std::string api_key;        ///< value of X-Api-Key; empty: absent
