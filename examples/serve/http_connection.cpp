@@ -16,9 +16,8 @@ namespace asio = boost::asio;
 void mailbox::post(std::function<void(connection&)> action) {
     const std::lock_guard lock(mutex_);
     if (!to_) return;
-    asio::post(to_->executor(), [client = to_, box = shared_from_this(), action = std::move(action)] {
-        if (client->is_answering(*box)) action(*client);  // else the connection is at its next request
-    });
+    // The strand keeps the order: what is posted before close() runs before the next request is read.
+    asio::post(to_->executor(), [client = to_, action = std::move(action)] { action(*client); });
 }
 
 void mailbox::close() {

@@ -43,7 +43,7 @@ struct connection_set {
 
 /// The way from a reply_sink, on any thread, to the connection. Closed when the exchange ends: what comes later is
 /// dropped, so a sink that outlives its server is harmless.
-class mailbox : public std::enable_shared_from_this<mailbox> {
+class mailbox {
 public:
     explicit mailbox(std::shared_ptr<connection> to) : to_(std::move(to)) {}
 
@@ -73,7 +73,6 @@ public:
     void close_when_idle();
     /// Closes now; a request that is being answered is cancelled.
     void cut();
-    [[nodiscard]] bool is_answering(const mailbox& of) const noexcept { return box_.get() == &of; }
     [[nodiscard]] auto executor() { return socket_.get_executor(); }
 
     // What a reply_sink does, see there.

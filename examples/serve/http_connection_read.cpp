@@ -99,7 +99,7 @@ void connection::on_more(error_code problem, std::size_t bytes) {
             return find_request();
         case phase::answering:
             if (!problem) return on_early_data();
-            // Who closes the sending half only after the whole reply was queued may read the rest of it.
+            // A client that closes its sending half once the whole reply is queued still gets the rest of it.
             if (problem == asio::error::eof && has_ended_) {
                 takes_another_ = false;
                 return;

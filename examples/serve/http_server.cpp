@@ -88,7 +88,7 @@ private:
                        ": expected an address that the server can listen on, found: ", problem.message());
     }
 
-    /// A request for which there is no memory does not end the others.
+    /// Runs handlers. A request for which there is no memory does not end the others.
     void serve() {
         for (;;) {
             try {
@@ -121,7 +121,7 @@ private:
     void add(tcp::socket socket) {
         std::unique_lock lock(all_.mutex);
         const bool has_room = all_.admitted < all_.options.max_connections;
-        // Being told that there is no room takes a connection too, of which there are not any number either.
+        // Saying that there is no room takes a connection too, so these are limited as well.
         const std::size_t refused = all_.open.size() - all_.admitted;
         if (!has_room && refused >= all_.options.max_connections + 8) return;
         const auto made = std::make_shared<connection>(std::move(socket), all_, has_room);

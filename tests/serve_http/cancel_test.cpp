@@ -61,7 +61,7 @@ TEST_CASE("a close is seen behind a long pipeline", "[serve_http][cancel]") {
     CHECK(ms_to_cancel(with) < 200);
 }
 
-TEST_CASE("who sends more than a request ahead is cut off", "[serve_http][cancel]") {
+TEST_CASE("a client that sends more than one request ahead is cut off", "[serve_http][cancel]") {
     serve::http_options options;
     options.max_body_bytes = 1 << 20;
     running r(options);

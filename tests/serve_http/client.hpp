@@ -71,7 +71,10 @@ public:
     client& send(std::string_view bytes) {
         while (!bytes.empty()) {
             const auto n = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-            if (n <= 0) break;
+            if (n <= 0) {
+                was_reset_ = true;
+                break;
+            }
             bytes.remove_prefix(static_cast<std::size_t>(n));
         }
         return *this;
@@ -108,6 +111,9 @@ public:
         receive_all(time);
         return ended_;
     }
+
+    /// Returns true if the server closed with a reset, which costs some clients the reply in front of it.
+    [[nodiscard]] bool was_reset() const noexcept { return was_reset_; }
 
     reply receive(bool has_body = true) {
         reply got;
@@ -154,6 +160,7 @@ private:
         char bytes[16384];
         const auto n = recv(socket_, bytes, sizeof bytes, 0);
         if (n <= 0) ended_ = true;
+        if (n < 0) was_reset_ = true;
         if (n > 0) input_.append(bytes, static_cast<std::size_t>(n));
         return n > 0;
     }
@@ -161,6 +168,7 @@ private:
     int socket_;
     std::string input_;
     bool ended_ = false;
+    bool was_reset_ = false;
     bool broken_ = false;
 };
 

@@ -44,6 +44,7 @@ TEST_CASE("a body that is too large is refused, and the client reads why", "[ser
         client c = r.connect();
         check_error(c.send(request_text("POST", "/", std::string(size, 'x'))).receive(), 413);
         CHECK(c.is_closed());
+        CHECK_FALSE(c.was_reset());
     }
     client chunked = r.connect();
     chunked.send("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n");
@@ -86,7 +87,7 @@ TEST_CASE("a request that arrives too slowly is refused", "[serve_http][limits]"
         check_error(c.send("POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\nabc").receive(), 408);
         CHECK(c.is_closed());
     }
-    SECTION("nothing is said to who says nothing") {
+    SECTION("a silent connection is closed without a reply") {
         client c = r.connect();
         CHECK(c.receive_all(2s).empty());
         CHECK(c.is_closed(1s));
@@ -98,7 +99,7 @@ TEST_CASE("a request that arrives too slowly is refused", "[serve_http][limits]"
         CHECK(blank.send("\r\n\r\n").receive_all(2s).empty());
         CHECK(blank.is_closed(1s));
     }
-    SECTION("an answer may take longer than all of these") {
+    SECTION("a reply may take longer than any of these limits") {
         client c = r.connect();
         c.send(request_text("GET", "/keep"));
         const serve::exchange with = r.handler.next();
@@ -108,7 +109,7 @@ TEST_CASE("a request that arrives too slowly is refused", "[serve_http][limits]"
     }
 }
 
-TEST_CASE("what is no request is refused", "[serve_http][limits]") {
+TEST_CASE("malformed requests are refused", "[serve_http][limits]") {
     running r(small_limits());
     for (const std::string text :
          {"GET\r\n\r\n", "GET /\r\n\r\n", " GET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nno colon\r\n\r\n",
@@ -144,8 +145,7 @@ TEST_CASE("random bytes end with an error or a close", "[serve_http][limits]") {
     CHECK(r.connect().send(request_text("GET", "/")).receive().status == 200);
 }
 
-TEST_CASE("connections beyond the limit are told so, and there is room again when others close",
-          "[serve_http][limits]") {
+TEST_CASE("connections beyond the limit get 503, and there is room again when others close", "[serve_http][limits]") {
     serve::http_options options;
     options.max_connections = 4;
     running r(options);

@@ -90,6 +90,39 @@ TEST_CASE("a pipeline of a thousand requests comes back in order", "[serve_http]
     CHECK(wrong == 0);
 }
 
+TEST_CASE("a sink that ends while the next request begins does not answer it", "[serve_http]") {
+    std::vector<serve::exchange> waiting;
+    std::mutex mutex;
+    std::atomic<bool> over{false};
+    running r({}, [&](serve::exchange with) {
+        const std::lock_guard lock(mutex);
+        waiting.push_back(std::move(with));
+    });
+    std::thread answering([&] {
+        for (int i = 0; !over; ++i) {
+            std::unique_lock lock(mutex);
+            if (waiting.empty()) continue;
+            serve::exchange with = std::move(waiting.back());
+            waiting.pop_back();
+            lock.unlock();
+            with.reply->send(200, "text/plain", with.asked.target);
+            // Calls that come late by various times.
+            for (int n = 0; n < i % 20; ++n) with.reply->end();
+            with.reply->send(200, "text/plain", "late");
+        }
+    });
+    std::string all;
+    for (int i = 0; i < 3000; ++i) all += request_text("GET", "/" + std::to_string(i));
+    client c = r.connect();
+    std::thread sending([&] { c.send(all); });
+    int wrong = 0;
+    for (int i = 0; i < 3000; ++i) wrong += c.receive().body != "/" + std::to_string(i);
+    sending.join();
+    over = true;
+    answering.join();
+    CHECK(wrong == 0);
+}
+
 TEST_CASE("HTTP/1.0: a stream ends with the connection, a reply keeps it if the client says so", "[serve_http]") {
     running r;
     {
