@@ -81,6 +81,11 @@ TEST_CASE("a limit on the prompt's time omits what is farthest from the cursor",
     s.engine.token_seconds = 0.01;  // for 10
     CHECK(omitted() == json{{"extra_tokens", 16}, {"prefix_tokens", 100}, {"suffix_tokens", 45}});
     CHECK(s.prompt(s.engine.jobs.size() - 1) == "<|fim_prefix|>tt<|fim_suffix|>sssss<|fim_middle|>");
+    // A start that is reused stays.
+    s.engine.reusable = [](const auto&) { return std::size_t{130}; };
+    s.engine.token_seconds = 0.002;  // for 50
+    CHECK(omitted() == json{{"extra_tokens", 0}, {"prefix_tokens", 0}, {"suffix_tokens", 12}});
+    s.engine.token_seconds = 0.01;
     s.engine.reusable = [](const auto& ids) { return ids.size(); };
     CHECK(omitted().is_null());  // all of it is there already
     s.engine.reusable = [](const auto&) { return std::size_t{0}; };
