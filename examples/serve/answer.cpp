@@ -2,6 +2,7 @@
 #include "answer.hpp"
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 #include "api_error.hpp"
@@ -45,7 +46,13 @@ void answer::ended(finished of) {
     }
     const std::size_t index = of.index;
     all_[index] = std::move(of);
-    if (--running_ == 0) finish();
+    if (--running_ != 0) return;
+    try {
+        finish();
+    } catch (const std::exception&) {
+        send_failure("the server could not compose its reply");
+        if (begun_) with_.reply->end();
+    }
 }
 
 void answer::supersede() {

@@ -2,6 +2,7 @@
 #include "completion_run.hpp"
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 #include "api_error.hpp"
@@ -129,7 +130,13 @@ prepared prepare_all(const exchange& with, const model_pointer& model, const set
     const auto shared = std::make_shared<const settings>(wanted);
     for (std::size_t i = 0; i < jobs.size(); ++i) {
         const auto run = std::make_shared<completion_run>(to, model, shared, plans[i / wanted.choices], i);
-        jobs[i].on_token = [run](const new_token& token) { return run->token(token); };
+        jobs[i].on_token = [run](const new_token& token) {
+            try {
+                return run->token(token);
+            } catch (const std::exception&) {  // of memory: the engine's thread lives on
+                return eo::flow::stop;
+            }
+        };
         jobs[i].on_end = [run](outcome of) { run->end(std::move(of)); };
     }
     return {to, std::move(jobs)};

@@ -32,8 +32,13 @@ std::string range(const char* what, Number least, Number greatest) {
 
 json parse_object(const std::string& body) {
     constexpr int deepest = 64;
-    const auto check = [](int depth, json::parse_event_t, json&) {
+    constexpr std::size_t max_members = 10'000;  // each is compared with all others of its object
+    std::size_t members = 0;
+    const auto check = [&](int depth, json::parse_event_t event, json&) {
         if (depth > deepest) throw wrong_field("body", "at most 64 levels of nesting", "more");
+        if (event == json::parse_event_t::key && ++members > max_members) {
+            throw wrong_field("body", "at most 10000 members of objects", "more");
+        }
         return true;
     };
     json made;

@@ -122,7 +122,7 @@ void answer_infill(const exchange& with, const model_pointer& model, slot_table&
     plans.push_back(plan_middle(*model, wanted, std::move(texts), before, text_of(*model, suffix)));
     // Only a request that will run ends the older one of its slot, and before it is queued behind that one.
     prepared ready = prepare_all(with, model, wanted, native_format(model, wanted, false), std::move(plans));
-    if (wanted.slot) slots.replace(*wanted.slot, ready.to);
+    if (wanted.slot) slots.replace(*wanted.slot, ready.to, wanted.n_predict != 0);
     submit_all(model, std::move(ready));
 }
 

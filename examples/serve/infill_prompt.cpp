@@ -69,11 +69,22 @@ token_ids infill_composer::compose_within(infill_texts texts, std::size_t n,
                                           eo::function_ref<std::size_t(const token_ids&)> reusable,
                                           omitted_tokens& omitted) const {
     token_ids ids = compose(texts);
-    const auto excess = [&] {
-        const std::size_t cost = ids.size() - std::min(ids.size(), reusable(ids));
+    const auto excess_of = [&](const token_ids& of) {
+        const std::size_t cost = of.size() - std::min(of.size(), reusable(of));
         return cost - std::min(cost, n);
     };
+    const auto excess = [&] { return excess_of(ids); };
     std::size_t over = excess();
+    if (over != 0 && 2 * reusable(ids) > ids.size() && over <= texts.suffix.size() / 2) {
+        // The prompt's start costs nothing as long as it stays where it is.
+        infill_texts shorter = texts;
+        keep_first(shorter.suffix, texts.suffix.size() - over);
+        token_ids made = compose(shorter);
+        if (excess_of(made) == 0) {
+            omitted.suffix = over;
+            return made;
+        }
+    }
     for (; over != 0 && !texts.extra.empty(); over = excess()) {
         omitted.extra += texts.extra.front().size();
         texts.extra.erase(texts.extra.begin());

@@ -46,7 +46,9 @@ public:
     [[nodiscard]] token_ids compose(const infill_texts& texts) const;
 
     /// Composes a prompt that costs at most n tokens beyond those that are reused. Omits chunks of other files first,
-    /// the farthest first, then the start of the prefix, then the end of the suffix; never what was typed.
+    /// the farthest first, then the start of the prefix, then the end of the suffix; never what was typed. Where more
+    /// than half of the prompt is reused, which its start would no longer be, up to half of the suffix is omitted
+    /// instead.
     /// @param reusable tokens at the start of a prompt that cost nothing
     [[nodiscard]] token_ids compose_within(infill_texts texts, std::size_t n,
                                            eo::function_ref<std::size_t(const token_ids&)> reusable,

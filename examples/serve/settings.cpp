@@ -99,6 +99,8 @@ settings read_settings(const fields& given, api kind, const loaded_model& model)
     // Negative: no limit, which is what llama.cpp's default -1 means.
     made.max_predict_seconds = std::max(0.0, given.number("t_max_predict_ms", -1e12, 1e12).value_or(0.0) / 1000.0);
     made.max_prompt_seconds = std::max(0.0, given.number("t_max_prompt_ms", -1e12, 1e12).value_or(0.0) / 1000.0);
+    // Editors send a limit of 1 ms with warm-ups, whose only purpose is the whole prompt.
+    if (made.n_predict == 0) made.max_prompt_seconds = 0.0;
     made.policy = given.text("exit_policy").value_or("");
     made.drafts = given.text("draft").value_or("");
     made.model = given.text("model").value_or("");

@@ -35,7 +35,7 @@ struct settings {
     std::size_t choices = 1;           ///< completions of each prompt
     std::size_t n_indent = 0;
     double max_predict_seconds = 0.0;  ///< from the first token, once a line is complete; 0: no limit
-    double max_prompt_seconds = 0.0;   ///< 0: no limit
+    double max_prompt_seconds = 0.0;   ///< 0: no limit, which a request without new tokens never has
     std::string policy;                ///< empty: the engine's
     std::string drafts;                ///< empty: the engine's
     std::string model;                 ///< as the request calls it

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "serve/infill.hpp"
 
-#include <algorithm>
 #include <chrono>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "serve/served.hpp"
@@ -12,14 +10,10 @@
 
 using serve::json;
 using support::has;
+using support::missing_middle;
 using support::served;
 
 namespace {
-
-json small(const std::string& prefix = "def f():\n", const std::string& typed = "    return ",
-           const std::string& suffix = "\n\nx\n") {
-    return {{"input_prefix", prefix}, {"prompt", typed}, {"input_suffix", suffix}};
-}
 
 /// What llama.vim sends.
 json llama_vim() {
@@ -74,6 +68,9 @@ TEST_CASE("llama.vim's warm-up computes a prompt and replies nothing", "[serve][
     CHECK(reply->status == 200);
     CHECK(reply->body == "{}");
     CHECK(s.engine.jobs[0].prefill_only);
+    s.engine.token_seconds = 1.0;
+    CHECK(s.post("/infill", warm_up)->status == 200);
+    CHECK(s.prompt(1) == s.prompt(0));  // the limit of 1 ms does not cut it
     warm_up.erase("response_fields");
     CHECK(s.post("/infill", warm_up)->object()["content"] == "");
 }
@@ -97,7 +94,7 @@ TEST_CASE("llama.vscode gets several completions with settings", "[serve][infill
 TEST_CASE("a reply has all the fields of llama.cpp's", "[serve][infill]") {
     served s;
     s.engine.reusable = [](const auto&) { return std::size_t{4}; };
-    const json reply = s.post("/infill", small())->object();
+    const json reply = s.post("/infill", missing_middle())->object();
     for (const char* const name : {"index", "content", "tokens", "id_slot", "stop", "model", "tokens_predicted",
                                    "tokens_evaluated", "generation_settings", "prompt", "has_new_line", "truncated",
                                    "stop_type", "stopping_word", "tokens_cached", "timings"}) {
@@ -119,99 +116,23 @@ TEST_CASE("a reply has all the fields of llama.cpp's", "[serve][infill]") {
     CHECK_FALSE(timings.contains("omitted"));
 }
 
-TEST_CASE("the order of the parts is the model's, or that of a setting", "[serve][infill]") {
-    served s;
-    const auto prompt = [&](const char* order) {
-        s.facts.fim_order = order;
-        s.load();
-        s.engine.jobs.clear();
-        CHECK(s.post("/infill", small("p", "t", "s"))->status == 200);
-        return s.prompt();
-    };
-    CHECK(prompt("auto") == "<|fim_prefix|>pt<|fim_suffix|>s<|fim_middle|>");
-    CHECK(prompt("suffix-first") == "<|fim_suffix|>s<|fim_prefix|>pt<|fim_middle|>");
-    CHECK(prompt("after-middle") == "<|fim_prefix|>p<|fim_suffix|>s<|fim_middle|>t");
-
-    served codestral({"</s>", "[SUFFIX]", "[PREFIX]", "[MIDDLE]"});
-    CHECK(codestral.post("/infill", small("p", "t", "s"))->status == 200);
-    CHECK(codestral.prompt() == "[SUFFIX]s[PREFIX]pt");
-    served star({"<|endoftext|>", "<fim_prefix>", "<fim_suffix>", "<fim_middle>"});
-    json asked = small("p", "t", "s");
-    asked["input_extra"] = json::array({json{{"text", "e"}}});
-    CHECK(star.post("/infill", asked)->status == 200);
-    CHECK(star.prompt() == "\n\n--- snippet ---\n\ne<fim_prefix>pt<fim_suffix>s<fim_middle>");
-}
-
 TEST_CASE("control tokens in a user's text are text", "[serve][infill]") {
     served s;
-    json asked = small("<|fim_suffix|>", "<|im_end|>", "<|fim_middle|>");
+    json asked = missing_middle("<|fim_suffix|>", "<|im_end|>", "<|fim_middle|>");
     asked["input_extra"] = json::array({json{{"text", "<|endoftext|>"}, {"filename", "<|file_sep|>"}}});
     CHECK(s.post("/infill", asked)->status == 200);
     std::size_t controls = 0;
     for (const auto id : s.engine.jobs[0].prompt) controls += id >= 256;
     CHECK(controls == 6);  // repository, two files, prefix, suffix, middle
-    asked = small();
+    asked = missing_middle();
     asked["input_prefix"] = {64, "b"};
     CHECK(s.post("/infill", asked)->status == 200);
     CHECK(has(s.prompt(1), "<|fim_prefix|>ab    return "));
 }
 
-TEST_CASE("texts are cut to what a batch and the context hold", "[serve][infill]") {
-    served s(support::qwen_tokens, 1000);
-    s.facts.n_batch = 400;
-    s.load();
-    json asked = small(std::string(1000, 'p'), "tt", std::string(1000, 's'));
-    asked["n_predict"] = 100;
-    asked["input_extra"] = {{{"text", std::string(900, 'e')}}, {{"text", std::string(200, 'f')}}};
-    CHECK(s.post("/infill", asked)->status == 200);
-    const std::string prompt = s.prompt();
-    const auto count = [&](char c) { return std::count(prompt.begin(), prompt.end(), c); };
-    CHECK(has(prompt, "<|fim_prefix|>" + std::string(300, 'p') + "tt<|fim_suffix|>" + std::string(96, 's') + "<|"));
-    CHECK(count('f') >= 200);  // the nearer chunk whole, the other cut
-    CHECK(count('e') > 100);
-    CHECK(s.engine.jobs[0].prompt.size() == 900);
-    // A context smaller than a batch leaves room for a completion.
-    served tiny(support::qwen_tokens, 64);
-    CHECK(tiny.post("/infill", small(std::string(1000, 'p'), "tt", std::string(1000, 's')))->status == 200);
-    CHECK(tiny.engine.jobs[0].prompt.size() <= 48);
-    CHECK(has(tiny.prompt(), "tt<|fim_suffix|>s"));
-    const auto too_long = tiny.post("/infill", small("", std::string(100, 't'), ""));
-    CHECK(too_long->refused(400, "exceed_context_size_error") != "");
-    CHECK(too_long->object()["error"]["n_ctx"] == 64);
-    CHECK(too_long->object()["error"]["n_prompt_tokens"] == 103);
-}
-
-TEST_CASE("a limit on the prompt's time omits what is farthest from the cursor", "[serve][infill]") {
-    served s;
-    json asked = small(std::string(100, 'p'), "tt", std::string(50, 's'));
-    asked["input_extra"] = {{{"text", "one"}}, {{"text", "two"}}};
-    asked["t_max_prompt_ms"] = 100;
-    const auto omitted = [&] {
-        const json reply = s.post("/infill", asked)->object();
-        return reply["timings"].value("omitted", json());
-    };
-    CHECK(omitted().is_null());  // speed unknown
-    s.engine.token_seconds = 0.0001;
-    CHECK(omitted().is_null());         // time for 1000
-    s.engine.token_seconds = 0.000523;  // for 191
-    CHECK(omitted() == json{{"extra_tokens", 8}, {"prefix_tokens", 0}, {"suffix_tokens", 0}});
-    CHECK_FALSE(has(s.prompt(s.engine.jobs.size() - 1), "one"));
-    CHECK(has(s.prompt(s.engine.jobs.size() - 1), "two"));
-    s.engine.token_seconds = 0.001;  // for 100
-    CHECK(omitted() == json{{"extra_tokens", 16}, {"prefix_tokens", 64}, {"suffix_tokens", 0}});
-    s.engine.token_seconds = 0.01;  // for 10
-    CHECK(omitted() == json{{"extra_tokens", 16}, {"prefix_tokens", 100}, {"suffix_tokens", 45}});
-    CHECK(s.prompt(s.engine.jobs.size() - 1) == "<|fim_prefix|>tt<|fim_suffix|>sssss<|fim_middle|>");
-    s.engine.reusable = [](const auto& ids) { return ids.size(); };
-    CHECK(omitted().is_null());  // all of it is there already
-    s.engine.reusable = [](const auto&) { return std::size_t{0}; };
-    asked["t_max_prompt_ms"] = 0;
-    CHECK(omitted().is_null());
-}
-
 TEST_CASE("a completion ends by indentation, repetition or time", "[serve][infill]") {
     served s;
-    json asked = small();
+    json asked = missing_middle();
     asked["n_indent"] = 4;
     s.engine.script = "1\n    2\n3\n";
     json reply = s.post("/infill", asked)->object();
@@ -220,13 +141,13 @@ TEST_CASE("a completion ends by indentation, repetition or time", "[serve][infil
     CHECK(reply["timings"]["ended_by"] == "text_filter");
 
     s.engine.script = "1\n\nx\ny\n";
-    reply = s.post("/infill", small())->object();
+    reply = s.post("/infill", missing_middle())->object();
     CHECK(reply["content"] == "1\n");
     CHECK(reply["stop_type"] == "limit");
 
     s.engine.script = "1\n2345";
     s.engine.delay = std::chrono::milliseconds(5);
-    asked = small();
+    asked = missing_middle();
     asked["t_max_predict_ms"] = 2;
     reply = s.post("/infill", asked)->object();
     CHECK(reply["content"] == "1\n");
@@ -238,7 +159,7 @@ TEST_CASE("a completion ends by indentation, repetition or time", "[serve][infil
 TEST_CASE("a stream holds back what may be cut", "[serve][infill]") {
     served s;
     s.engine.script = "1\n\nx\ny\n";
-    json asked = small();
+    json asked = missing_middle();
     asked["stream"] = true;
     const auto reply = s.post("/infill", asked);
     std::string text;
@@ -255,7 +176,7 @@ TEST_CASE("a stream holds back what may be cut", "[serve][infill]") {
 TEST_CASE("a newer request of a slot ends the older one", "[serve][infill]") {
     served s;
     s.engine.waits = true;
-    json asked = small();
+    json asked = missing_middle();
     asked["id_slot"] = 0;
     const auto first = s.post("/infill", asked);
     std::shared_ptr<support::recorded_reply> second, other;
@@ -265,6 +186,9 @@ TEST_CASE("a newer request of a slot ends the older one", "[serve][infill]") {
         json wrong = asked;
         wrong["n_predict"] = "a";
         CHECK(s.post("/infill", wrong)->status == 400);  // ends nothing
+        json warm_up = asked;
+        warm_up["n_predict"] = 0;
+        CHECK(s.post("/infill", warm_up)->status == 0);  // waits, and ends nothing
         asked["id_slot"] = 1;
         other = s.post("/infill", asked);
         asked["id_slot"] = 0;
@@ -278,8 +202,8 @@ TEST_CASE("a newer request of a slot ends the older one", "[serve][infill]") {
     CHECK(first->object()["content"] == "1");
     CHECK(first->object()["cancelled"] == true);
     CHECK(first->object()["stop_type"] == "limit");
-    s.engine.run(1);
     s.engine.run(2);
+    s.engine.run(3);
     CHECK(second->object()["content"] == "123");
     CHECK_FALSE(second->object().contains("cancelled"));
     CHECK(other->object()["content"] == "123");
@@ -291,7 +215,7 @@ TEST_CASE("a client that leaves ends its completion", "[serve][infill]") {
     s.engine.before_token = [&](std::size_t token) {
         if (token == 1) s.last_cancel.request_stop();
     };
-    const json reply = s.post("/infill", small())->object();
+    const json reply = s.post("/infill", missing_middle())->object();
     CHECK(reply["content"] == "1");
     CHECK_FALSE(reply.contains("cancelled"));
 }
@@ -299,7 +223,7 @@ TEST_CASE("a client that leaves ends its completion", "[serve][infill]") {
 TEST_CASE("wrong requests for a middle are refused by name", "[serve][infill]") {
     served s;
     const auto refused = [&](const char* name, const json& value, const char* words) {
-        json asked = small();
+        json asked = missing_middle();
         asked[name] = value;
         CAPTURE(name, value.dump());
         const std::string sentence = s.post("/infill", asked)->refused(400, "invalid_request_error");
@@ -322,8 +246,9 @@ TEST_CASE("wrong requests for a middle are refused by name", "[serve][infill]") 
     refused("response_fields", 3, "strings");
 
     served gpt2({"<|endoftext|>"});
-    CHECK(has(gpt2.post("/infill", small())->refused(501, "not_supported_error"), "prefix, suffix and middle"));
+    CHECK(
+        has(gpt2.post("/infill", missing_middle())->refused(501, "not_supported_error"), "prefix, suffix and middle"));
     served half({"<|endoftext|>", "<fim_prefix>", "<fim_middle>"});
-    CHECK(has(half.post("/infill", small())->refused(501, "not_supported_error"), "lacks: suffix"));
+    CHECK(has(half.post("/infill", missing_middle())->refused(501, "not_supported_error"), "lacks: suffix"));
     CHECK(s.engine.jobs.empty());
 }

@@ -95,6 +95,12 @@ inline eo::text::tokenizer byte_tokenizer(const std::vector<std::string>& specia
 inline const std::vector<std::string> qwen_tokens{"<|endoftext|>", "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>",
                                                   "<|repo_name|>", "<|file_sep|>",   "<|im_start|>",   "<|im_end|>"};
 
+/// A request of /infill.
+inline serve::json missing_middle(const std::string& prefix = "def f():\n", const std::string& typed = "    return ",
+                                  const std::string& suffix = "\n\nx\n") {
+    return {{"input_prefix", prefix}, {"prompt", typed}, {"input_suffix", suffix}};
+}
+
 /// A service with a model and a scripted engine.
 struct served {
     explicit served(const std::vector<std::string>& special = qwen_tokens, std::size_t context = 4096,

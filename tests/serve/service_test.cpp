@@ -86,6 +86,9 @@ TEST_CASE("unknown paths and wrong methods are refused in the same shape", "[ser
     CHECK(has(s.ask("POST", "/completion", "")->refused(400, "invalid_request_error"), "body"));
     const std::string deep(100, '[');
     CHECK(has(s.ask("POST", "/completion", R"({"a":)" + deep)->refused(400, "invalid_request_error"), "64 levels"));
+    std::string wide = "{\"a\":{";
+    for (int i = 0; i < 10001; ++i) wide += "\"" + std::to_string(i) + "\":0,";
+    CHECK(has(s.ask("POST", "/completion", wide)->refused(400, "invalid_request_error"), "10000 members"));
     CHECK(s.ask("POST", "/completion", "{\"prompt\":\"\xff\"}")->refused(400, "invalid_request_error") != "");
 }
 
