@@ -74,13 +74,17 @@ public:
         if (wanted_.n_probs != 0) made["completion_probabilities"] = probabilities(*model_, of.tokens);
         return made;
     }
-    [[nodiscard]] json last(const finished& of) const override { return reply(of, "", json::array(), {}); }
+    [[nodiscard]] json last(const finished& of) const override {
+        json made = reply(of, "", json::array(), {});
+        made.erase("completion_probabilities");  // each part had its own
+        return made;
+    }
 
 private:
     [[nodiscard]] json reply(const finished& of, const std::string& content, json tokens,
                              std::span<const new_token> shown) const {
         json made{{"index", of.index}, {"content", content}, {"tokens", std::move(tokens)}};
-        made["id_slot"] = of.of.slot;
+        made["id_slot"] = wanted_.slot.value_or(-1);  // the one that was named: another could be taken to be free
         made["stop"] = true;
         made["model"] = model_->facts.name;
         made["tokens_predicted"] = of.tokens.size();

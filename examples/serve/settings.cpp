@@ -105,6 +105,7 @@ settings read_settings(const fields& given, api kind, const loaded_model& model)
     made.drafts = given.text("draft").value_or("");
     made.model = given.text("model").value_or("");
     made.response_fields = given.texts("response_fields");
+    if (made.response_fields && made.response_fields->empty()) made.response_fields.reset();  // as llama.cpp: all
     return made;
 }
 
