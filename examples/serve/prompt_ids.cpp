@@ -47,8 +47,8 @@ token_ids encode(const eo::text::tokenizer& words, const json& value, text_kind 
         // llama.cpp's form of a text beside images.
         if (inner->is_object()) throw wrong_field("prompt_string", "a string", described(*inner));
         if (const auto images = value.find("multimodal_data"); images != value.end() && !images->empty()) {
-            throw not_supported("multimodal_data", "not supported here: expected absent or empty, found " +
-                                                       described(*images));
+            throw not_supported("multimodal_data",
+                                "not supported here: expected absent or empty, found " + described(*images));
         }
         return encode(words, *inner, kind, "prompt_string");
     }

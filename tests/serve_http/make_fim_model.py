@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""python3 make_fim_model.py FOLDER [LAYERS]: makes a small Llama model with fill-in-the-middle tokens and random weights.
+"""python3 make_fim_model.py FOLDER [LAYERS]: makes a small Llama model of random weights that fills in the middle.
 
 It writes no sense, but letters, lines and now and then the end of the text, the same on every machine. With LAYERS it
 is as slow as a large one: all have the same weights.

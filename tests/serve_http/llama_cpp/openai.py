@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Stands in for OpenAI's Python client in the tests of llama.cpp's server: completions, whole and streamed."""
+"""Stands in for OpenAI's Python client in the tests of llama.cpp's server: completions, whole and streamed; chat."""
 import json
 import types
 
@@ -14,11 +14,13 @@ class OpenAI:
     def __init__(self, api_key, base_url):
         self.headers = {"Authorization": f"Bearer {api_key}"}
         self.base_url = base_url
-        self.completions = self
+        self.completions = types.SimpleNamespace(create=lambda **asked: self.create("/completions", asked))
+        self.chat = types.SimpleNamespace(completions=types.SimpleNamespace(
+            create=lambda **asked: self.create("/chat/completions", asked)))
 
-    def create(self, **asked):
+    def create(self, path, asked):
         stream = asked.get("stream", False)
-        answer = requests.post(self.base_url + "/completions", json=asked, headers=self.headers, stream=stream,
+        answer = requests.post(self.base_url + path, json=asked, headers=self.headers, stream=stream,
                                timeout=60)
         answer.raise_for_status()
         return self.events(answer) if stream else as_object(answer.json())

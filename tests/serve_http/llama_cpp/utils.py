@@ -77,9 +77,14 @@ class Server:
         model = os.path.join(self.folder.name, self.model_alias or "model")
         os.symlink(os.path.abspath(os.environ["FIM_MODEL"]), model)
         slots = self.n_slots or 1
-        arguments = [os.environ["EARLYOUT"], "serve", "--model", model, "--port", str(self.server_port), "--slots", str(slots)]
+        arguments = [os.environ["EARLYOUT"], "serve", "--model", model, "--port", str(self.server_port),
+                     "--slots", str(slots)]
         if self.n_ctx:
             arguments += ["--capacity", str(self.n_ctx // (1 if self.kv_unified else slots))]
+        if self.api_key:
+            arguments += ["--api-key-file", os.path.join(self.folder.name, "keys")]
+            with open(arguments[-1], "w", encoding="utf-8") as file:
+                file.write(self.api_key + "\n")
         self.log = os.path.join(self.folder.name, "log")
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(arguments, stderr=log)
