@@ -20,8 +20,8 @@ POLICIES = ["", "", "full-depth", "margin(0.3) @ 1,2,3", "margin(0.5) @ 2; cache
 DRAFTS = ["", "", "none", "suffix", "hashed", "recycled", "suffix|hashed|recycled"]
 EXIT_DRAFTS = ["", "", "none", "depth", "suffix|depth"]  # with exits
 SAMPLERS = [None, ["top_k", "top_p", "infill"], ["temperature"], ["penalties", "min_p", "temperature"], []]
-LINES = ["def f(a):\n", "    x = a + 1\n", "    return x\n", "\n", "class C:\n", "    self.x = self.y\n", "for i in r:\n",
-         "    print(i, \"é\")\n", "if x in the:\n"]
+LINES = ["def f(a):\n", "    x = a + 1\n", "    return x\n", "\n", "class C:\n", "    self.x = self.y\n",
+         "for i in r:\n", "    print(i, \"é\")\n", "if x in the:\n"]
 
 
 def requests(draw):

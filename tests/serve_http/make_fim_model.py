@@ -16,9 +16,9 @@ LAYERS, WIDTH, HEADS, KV_HEADS, INNER, CONTEXT = 4, 64, 4, 2, 128, 4096
 BOS, EOS = 1, 2
 SPECIAL = ["<unk>", "<s>", "</s>", "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", "<|repo_name|>",
            "<|file_sep|>", "<|im_start|>", "<|im_end|>"]
-MERGES = ["Ġ Ġ", "ĠĠ ĠĠ", "i n", "r e", "o r", "e r", "t h", "th e", "Ġ the", "d e", "de f", "Ġ =", "s e", "l f", "se lf",
-          "( )", "() :", "t u", "r n", "re tu", "retu rn", "Ġ in", "f or", "i f", "n t", "p r", "pr in", "prin t", "Ã ©",
-          "Ċ ĠĠĠĠ"]
+MERGES = ["Ġ Ġ", "ĠĠ ĠĠ", "i n", "r e", "o r", "e r", "t h", "th e", "Ġ the", "d e", "de f", "Ġ =", "s e", "l f",
+          "se lf", "( )", "() :", "t u", "r n", "re tu", "retu rn", "Ġ in", "f or", "i f", "n t", "p r", "pr in", "prin t",
+          "Ã ©", "Ċ ĠĠĠĠ"]
 
 
 def byte_letters():
