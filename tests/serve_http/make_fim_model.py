@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """python3 make_fim_model.py FOLDER [LAYERS]: makes a small Llama model of random weights that fills in the middle.
 
-It writes no sense, but letters, lines and now and then the end of the text, the same on every machine. With LAYERS it
-is as slow as a large one: all have the same weights.
+It writes no sense, but letters, lines and now and then the end of the text, the same on every machine. More LAYERS
+change nothing, they only take time.
 """
 import array
 import json
@@ -79,7 +79,10 @@ def tensors(tokens, layers):
         down[:INNER] = array.array("f", [0.0] * INNER)
     for layer in range(LAYERS, layers):
         for name in [name for name in made if name.startswith("model.layers.0.")]:
-            made[name.replace(".0.", f".{layer}.")] = made[name]
+            shape, values = made[name]
+            if "o_proj" in name or "down_proj" in name:
+                values = array.array("f", [0.0] * len(values))
+            made[name.replace(".0.", f".{layer}.")] = (shape, values)
     ones("model.norm.weight")
     matrix("lm_head.weight", len(tokens), WIDTH, 0.55, lambda row: liking(tokens[row]) / 4.0)
     return made

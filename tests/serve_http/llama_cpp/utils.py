@@ -2,7 +2,7 @@
 """Stands in for the module `utils` of the tests of llama.cpp's server: they start `earlyout serve` instead.
 
 EARLYOUT names the command, FIM_MODEL a folder that make_fim_model.py made. What their launcher gives the server for all
-requests (seed, temperature, greatest n_predict) is put into each request here; context and slots become options. The
+requests (seed, temperature, n_predict) is put into each request here; context and slots become options. The
 model of the tests never ends a text: ignore_eos does the same.
 """
 import concurrent.futures
@@ -117,9 +117,8 @@ class Server:
             return data
         made = {"seed": self.seed, "temperature": self.temperature, "ignore_eos": True, **data}
         length = "max_tokens" if path.startswith("/v1") else "n_predict"
-        if self.n_predict is not None and self.n_predict >= 0:
-            asked = made.get(length, -1)
-            made[length] = self.n_predict if asked < 0 else min(asked, self.n_predict)
+        if self.n_predict is not None:
+            made.setdefault(length, self.n_predict)
         return made
 
     def make_request(self, method, path, data=None, headers=None, timeout=60):
