@@ -56,15 +56,15 @@ private:
             {{"n_prompt_tokens", prompt_tokens}, {"n_ctx", context}}};
 }
 
-/// Returns a sentence with the last component in place of each absolute path: no reply shows the host's folders.
+/// Returns a sentence with the last component in place of each path: no reply shows the host's folders.
 [[nodiscard]] inline std::string without_folders(std::string_view sentence) {
     std::string made;
     while (!sentence.empty()) {
         const bool at_start = made.empty() || std::string_view(" '\"(=,").find(made.back()) != std::string_view::npos;
-        if (sentence.front() == '/' && at_start) {
-            const std::string_view path = sentence.substr(0, sentence.find_first_of(" '\"),;:"));
-            made.append(path.substr(path.rfind('/') + 1));
-            sentence.remove_prefix(path.size());
+        const std::string_view word = sentence.substr(0, sentence.find_first_of(" '\"),;:"));
+        if (at_start && word.find('/') != std::string_view::npos) {
+            made.append(word.substr(word.rfind('/') + 1));
+            sentence.remove_prefix(word.size());
         } else {
             made.push_back(sentence.front());
             sentence.remove_prefix(1);

@@ -31,6 +31,9 @@ TEST_CASE("while a model is loading every request says so", "[serve][service]") 
     CHECK(ask("GET", "/")->body == "<html>");
     CHECK(has(ask("GET", "/")->type, "text/html"));
 
+    service.failed("../models/tiny/exits.safetensors: fitted with f32, int8, but loaded from 'models/tiny' in q5_0");
+    CHECK(ask("GET", "/health")->refused(500, "server_error") ==
+          "exits.safetensors: fitted with f32, int8, but loaded from 'tiny' in q5_0");
     service.failed("/home/me/models/m.gguf: expected a GGUF file, found nothing");
     CHECK_FALSE(service.loading());
     CHECK(ask("GET", "/health")->refused(500, "server_error") == "m.gguf: expected a GGUF file, found nothing");
