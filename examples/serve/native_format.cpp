@@ -33,8 +33,8 @@ json ids_of(std::span<const new_token> tokens) {
     return made;
 }
 
-/// Returns what each token took, beyond llama.cpp's fields. A part of a stream may have several tokens: those whose text
-/// was held back.
+/// Returns what each token took, beyond llama.cpp's fields. A part of a stream has several tokens where text of earlier
+/// ones was held back.
 json steps_of(std::span<const new_token> tokens) {
     json made = json::array();
     for (const new_token& token : tokens) {
