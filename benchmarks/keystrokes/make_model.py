@@ -14,6 +14,7 @@ tokens at their own ids; ids that are not needed are placeholders.
 import argparse
 import collections
 import glob
+import heapq
 import os
 import random
 import re
@@ -69,16 +70,23 @@ def learn_merges(texts, count):
         for pair in zip(word, word[1:]):
             pairs[pair] += times[i]
             where[pair].add(i)
+    # Entries whose count has changed since are passed over.
+    queue = [(-n, pair) for pair, n in pairs.items()]
+    heapq.heapify(queue)
     merges = []
-    while len(merges) < count and pairs:
-        best = max(pairs, key=lambda pair: (pairs[pair], pair))
-        if pairs[best] < 2:
+    while len(merges) < count and queue:
+        n, best = heapq.heappop(queue)
+        if pairs.get(best) != -n:
+            continue
+        if n > -2:
             break
         merges.append(best)
+        changed = set()
         for i in where.pop(best):
             word = cut[i]
             for pair in zip(word, word[1:]):
                 pairs[pair] -= times[i]
+                changed.add(pair)
             made, at = [], 0
             while at < len(word):
                 if tuple(word[at : at + 2]) == best:
@@ -91,7 +99,9 @@ def learn_merges(texts, count):
             for pair in zip(made, made[1:]):
                 pairs[pair] += times[i]
                 where[pair].add(i)
-        del pairs[best]
+                changed.add(pair)
+        for pair in changed:
+            heapq.heappush(queue, (-pairs[pair], pair))
     left = collections.Counter()
     for word, n in zip(cut, times):
         for token in word:
