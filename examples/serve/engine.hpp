@@ -46,7 +46,6 @@ struct outcome {
     std::string text;        ///< of the new tokens, without special ones
     std::string unstreamed;  ///< end of `text` that no token carried
     std::vector<eo::token_id> ids;
-    std::size_t slot = 0;
     std::string policy;  ///< that it followed, in full
     eo::run_stats stats;
     double queued_seconds = 0.0;  ///< before the first of its tokens ran

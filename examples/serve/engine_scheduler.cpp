@@ -74,16 +74,20 @@ public:
     std::vector<slot_state> slot_states() const override {
         const std::lock_guard lock(mutex_);
         std::vector<slot_state> made;
+        std::size_t waiting = counts_.waiting + arrived_ + incoming_.size();
         for (std::size_t i = 0; i < states_.size(); ++i) {
             const auto& s = states_[i];
-            made.push_back({i, s.is_busy, s.prompt_tokens, s.new_tokens, s.held_tokens});
+            // What has come since the last round will take the idle ones.
+            const bool is_next = !s.is_busy && waiting != 0;
+            if (is_next) --waiting;
+            made.push_back({i, s.is_busy || is_next, s.prompt_tokens, s.new_tokens, s.held_tokens});
         }
         return made;
     }
     engine_counts counts() const override {
         const std::lock_guard lock(mutex_);
         engine_counts made = counts_;
-        made.waiting += incoming_.size();
+        made.waiting += arrived_ + incoming_.size();
         return made;
     }
     double prompt_token_seconds() const override {
@@ -154,6 +158,7 @@ private:
                 std::unique_lock lock(mutex_);
                 if (is_idle_) changed_.wait(lock, stop, [&] { return !incoming_.empty(); });
                 arrived.swap(incoming_);
+                arrived_ = arrived.size();
             }
             const std::lock_guard lock(running_);
             for (auto& [wanted, when] : arrived) take(std::move(wanted), when);
@@ -286,6 +291,7 @@ private:
     void publish() {
         const std::lock_guard lock(mutex_);
         states_ = scheduler_.states();
+        arrived_ = 0;  // they wait or run now
         prompt_token_seconds_ = scheduler_.prompt_token_seconds();
         counts_.rounds = scheduler_.rounds();
         counts_.layer_tokens = scheduler_.work().layer_tokens;
@@ -307,6 +313,7 @@ private:
     mutable std::mutex mutex_;
     std::condition_variable_any changed_;
     std::vector<std::pair<job, clock::time_point>> incoming_;
+    std::size_t arrived_ = 0;  ///< taken from there since the last publish()
     mutable std::map<std::pair<std::string, std::string>, way_to_run> ways_;
     std::vector<scheduler::sequence_state> states_;
     engine_counts counts_;

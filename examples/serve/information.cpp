@@ -36,7 +36,6 @@ void answer_properties(const exchange& with, const model_pointer& model) {
     const model_facts& facts = model->facts;
     const json none = json::object();
     const json defaults = to_json(read_settings(fields(none), api::llama_cpp, *model), facts.context);
-    const std::optional<eo::token_id> end = facts.end_ids.empty() ? std::nullopt : std::optional(facts.end_ids.front());
     json made{
         {"default_generation_settings",
          {{"id", 0}, {"n_ctx", facts.context}, {"speculative", false}, {"is_processing", false}, {"params", defaults}}},
@@ -46,7 +45,7 @@ void answer_properties(const exchange& with, const model_pointer& model) {
         {"modalities", {{"vision", false}, {"audio", false}}},
         {"chat_template", facts.chat_template.value_or("")},
         {"bos_token", piece_of(*model, facts.bos_id)},
-        {"eos_token", piece_of(*model, end)},
+        {"eos_token", facts.end_ids.empty() ? std::string() : piece_of(*model, facts.end_ids.front())},
         {"build_info", std::string("earlyout ") + eo::version}};
     made["n_batch"] = model->batch();
     made["exit_policy"] = facts.policy;
@@ -85,6 +84,15 @@ void answer_models(const exchange& with, const model_pointer& model) {
               {"size", facts.parameter_bytes}};
     // Editors take this owner for a server with llama.cpp's routes.
     json one{{"id", facts.name}, {"object", "model"}, {"created", start}, {"owned_by", "llamacpp"}, {"meta", meta}};
+    const std::string path = with.asked.target.substr(0, with.asked.target.find('?'));
+    constexpr std::string_view of_one = "/models/";
+    if (const auto named = path.find(of_one); named != std::string::npos) {
+        const std::string name = path.substr(named + of_one.size());
+        if (name != facts.name) {
+            throw api_error(404, "not_found_error", "models: expected " + facts.name + ", found " + name.substr(0, 80));
+        }
+        return send(*with.reply, 200, one);
+    }
     send(*with.reply, 200, {{"object", "list"}, {"data", json::array({one})}});
 }
 

@@ -85,13 +85,17 @@ public:
         if (wanted_.n_probs != 0) made["completion_probabilities"] = probabilities(*model_, of.tokens);
         return made;
     }
-    [[nodiscard]] json last(const finished& of) const override { return reply(of, "", json::array(), {}); }
+    [[nodiscard]] json last(const finished& of) const override {
+        json made = reply(of, "", json::array(), {});
+        made.erase("completion_probabilities");  // each part had its own
+        return made;
+    }
 
 private:
     [[nodiscard]] json reply(const finished& of, const std::string& content, json tokens,
                              std::span<const new_token> shown) const {
         json made{{"index", of.index}, {"content", content}, {"tokens", std::move(tokens)}};
-        made["id_slot"] = of.of.slot;
+        made["id_slot"] = wanted_.slot.value_or(-1);  // the one that was named: another could be taken to be free
         made["stop"] = true;
         made["model"] = model_->facts.name;
         made["tokens_predicted"] = of.tokens.size();
@@ -130,15 +134,18 @@ json timings_of(const finished& of) {
     const eo::run_stats& stats = of.of.stats;
     const std::size_t reused = std::min(stats.reused_tokens, of.prompt.size());
     json made{{"cache_n", reused}};
-    const auto add = [&](const std::string& name, std::size_t n, double seconds) {
-        const auto count = static_cast<double>(n);
+    const auto add = [&](const std::string& name, std::size_t n, std::size_t computed, double seconds) {
+        const auto count = static_cast<double>(computed);
         made[name + "_n"] = n;
         made[name + "_ms"] = seconds * 1000.0;
-        made[name + "_per_token_ms"] = n == 0 ? 0.0 : seconds * 1000.0 / count;
+        made[name + "_per_token_ms"] = computed == 0 ? 0.0 : seconds * 1000.0 / count;
         made[name + "_per_second"] = seconds <= 0.0 ? 0.0 : count / seconds;
     };
-    add("prompt", of.prompt.size() - reused, stats.prefill_seconds);
-    add("predicted", of.tokens.size(), stats.decode_seconds);
+    const std::size_t prompt = of.prompt.size() - reused;
+    add("prompt", prompt, prompt, stats.prefill_seconds);
+    // The first new token comes with the prompt.
+    const std::size_t predicted = of.tokens.size();
+    add("predicted", predicted, predicted == 0 ? 0 : predicted - 1, stats.decode_seconds);
     made["draft_n"] = stats.drafted;
     made["draft_n_accepted"] = stats.accepted;
     // Beyond llama.cpp's.

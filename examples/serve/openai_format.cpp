@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // OpenAI's replies.
+#include <earlyout/core/config.hpp>
+
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -97,6 +99,7 @@ private:
                 {"object", object},
                 {"created", created_},
                 {"model", model_->facts.name},
+                {"system_fingerprint", std::string("earlyout-") + eo::version},
                 {"choices", std::move(choices)}};
     }
 

@@ -43,6 +43,15 @@ token_ids encode(const eo::text::tokenizer& words, std::string_view text, text_k
 
 token_ids encode(const eo::text::tokenizer& words, const json& value, text_kind kind, std::string_view name) {
     if (value.is_string()) return encode(words, value.get_ref<const std::string&>(), kind);
+    if (const auto inner = value.find("prompt_string"); value.is_object() && inner != value.end()) {
+        // llama.cpp's form of a text beside images.
+        if (inner->is_object()) throw wrong_field("prompt_string", "a string", described(*inner));
+        if (const auto images = value.find("multimodal_data"); images != value.end() && !images->empty()) {
+            throw not_supported("multimodal_data",
+                                "not supported here: expected absent or empty, found " + described(*images));
+        }
+        return encode(words, *inner, kind, "prompt_string");
+    }
     const char* const expected = "a string, or an array of ids of tokens and strings";
     if (!value.is_array()) throw wrong_field(name, expected, described(value));
     token_ids made;

@@ -57,7 +57,8 @@ constexpr known_path known_paths[] = {{"/", "GET", path_kind::page},
 path_kind path_of(const request& asked) {
     const std::string path = asked.target.substr(0, asked.target.find('?'));
     for (const known_path& known : known_paths) {
-        if (known.path != path) continue;
+        const bool names_one = known.kind == path_kind::models && path.starts_with(std::string(known.path) + "/");
+        if (known.path != path && !names_one) continue;
         if (known.method == asked.method) return known.kind;
         throw api_error(405, "invalid_request_error",
                         path + ": expected " + std::string(known.method) + ", found " + asked.method.substr(0, 20));

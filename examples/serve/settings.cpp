@@ -105,6 +105,7 @@ settings read_settings(const fields& given, api kind, const loaded_model& model)
     made.drafts = given.text("draft").value_or("");
     made.model = given.text("model").value_or("");
     made.response_fields = given.texts("response_fields");
+    if (made.response_fields && made.response_fields->empty()) made.response_fields.reset();  // as llama.cpp: all
     return made;
 }
 
@@ -125,6 +126,22 @@ json to_json(const settings& wanted, std::size_t context) {
               {"ignore_eos", wanted.ignore_eos},
               {"n_indent", wanted.n_indent},
               {"n_ctx", context}};
+    json biases = json::array();
+    for (const candidate& one : wanted.logit_bias) {
+        biases.push_back({{"token", one.id}, {"bias", one.log_probability}});  // -infinity becomes null, as llama.cpp's
+    }
+    made["logit_bias"] = std::move(biases);
+    // Filters that are always off.
+    made.update({{"typical_p", 1.0},
+                 {"top_n_sigma", -1.0},
+                 {"xtc_probability", 0.0},
+                 {"dry_multiplier", 0.0},
+                 {"dynatemp_range", 0.0},
+                 {"adaptive_target", -1.0},
+                 {"adaptive_decay", 0.0},
+                 {"presence_penalty", 0.0},
+                 {"frequency_penalty", 0.0},
+                 {"mirostat", 0}});
     made["exit_policy"] = wanted.policy;
     made["draft"] = wanted.drafts;
     return made;

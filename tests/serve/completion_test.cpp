@@ -18,7 +18,7 @@ TEST_CASE("absent options are llama.cpp's, with a fixed seed", "[serve][completi
     const json reply = s.post("/completion", {{"prompt", "a<|im_end|>"}})->object();
     CHECK(reply["content"] == "1\n");
     CHECK(reply["index"] == 0);
-    CHECK(reply["id_slot"] == 1);
+    CHECK(reply["id_slot"] == -1);
     CHECK(reply["prompt"] == "a<|im_end|>");
     CHECK(s.engine.jobs[0].prompt == serve::token_ids{64, 263});  // special tokens are parsed
     const auto& o = s.engine.jobs[0].options;
@@ -77,6 +77,10 @@ TEST_CASE("options are applied", "[serve][completion]") {
     CHECK(s.post("/completion", {{"prompt", "a"}, {"seed", -1}, {"samplers", json::array()}})->status == 200);
     CHECK(s.engine.jobs[2].options.filters.empty());
     CHECK(s.engine.jobs[2].options.temperature == 1.0f);
+
+    CHECK(s.post("/completion", {{"prompt", {{"prompt_string", "ab"}}}})->status == 200);
+    CHECK(s.engine.jobs[3].prompt == serve::token_ids{64, 65});
+    CHECK(s.post("/completion", {{"prompt", "a"}, {"response_fields", json::array()}})->object()["content"] == "1\n");
 }
 
 TEST_CASE("an array of prompts is answered by an array", "[serve][completion]") {
@@ -251,7 +255,8 @@ TEST_CASE("wrong values are refused by name", "[serve][completion][errors]") {
     refused("prompt", "", "at least one token");
     refused("prompt", 3, "found 3");
     refused("prompt", json::array(), "empty array");
-    refused("prompt", {{"prompt_string", "a"}}, "an object");
+    refused("prompt", json{{"text", "a"}}, "an object");
+    refused("prompt", json{{"prompt_string", json{{"prompt_string", "a"}}}}, "an object");
     refused("prompt", {-1}, "found -1");
     refused("prompt", {64, true}, "true in the array");
     refused("temperature", -1, "from 0");

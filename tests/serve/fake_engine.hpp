@@ -77,7 +77,6 @@ private:
     serve::outcome complete(const serve::job& one) const {
         serve::outcome made;
         made.error = failure;
-        made.slot = one.slot.value_or(1);
         made.policy = one.policy.empty() ? "last()" : one.policy;
         made.stats.layers = 4;
         made.stats.prompt_tokens = one.prompt.size();

@@ -45,6 +45,8 @@ TEST_CASE("a loaded model answers", "[serve][service]") {
     CHECK(models["data"][0]["id"] == "model.gguf");
     CHECK(models["data"][0]["owned_by"] == "llamacpp");
     CHECK(models["data"][0]["meta"]["n_ctx_train"] == 4096);
+    CHECK(s.ask("GET", "/v1/models/model.gguf")->object() == models["data"][0]);
+    CHECK(has(s.ask("GET", "/v1/models/other")->refused(404, "not_found_error"), "found other"));
     const json props = s.ask("GET", "/props")->object();
     CHECK(props["default_generation_settings"]["n_ctx"] == 4096);
     CHECK(props["default_generation_settings"]["params"]["temperature"] == 0.8f);
