@@ -36,6 +36,7 @@ constexpr const char* examples =
     "  earlyout inspect --model my-model\n"
     "  earlyout fit --model my-model --text sources/\n"
     "  earlyout evaluate --model my-model --text other-sources/\n"
+    "  earlyout serve --model my-model.gguf\n"
     "\n"
     "`earlyout SUBCOMMAND --help` lists a subcommand's options and examples.\n"
     "Exit status: 0; 1 when something went wrong, 2 when its options are wrong,\n"

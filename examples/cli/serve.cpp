@@ -46,6 +46,11 @@ bool is_loopback(const std::string& host) { return host == "localhost" || host =
 int run_serve(serve_options& o) {
     if (!o.exits.policy.empty() && o.exits.policy != "fitted") (void)parse_policy(o.exits.policy);  // before it listens
     if (!o.drafts.drafts.empty() && o.drafts.drafts != "auto") (void)parse_drafts(o.drafts.drafts);
+    if (o.run.prefill_threads != 0 && o.run.prefill_threads != o.run.threads) {
+        eo::fail(eo::errc::invalid_argument, "--prefill-threads: expected none or as many as --threads (",
+                 o.run.threads, "), since prompts run in the same batches as other tokens; found ",
+                 o.run.prefill_threads);
+    }
     if (!o.api_key_file.empty()) o.api_keys = serve::read_api_keys(o.api_key_file);
     if (o.api_keys.empty() && !is_loopback(o.http.host)) {
         std::cerr << "earlyout: --host " << o.http.host
@@ -123,8 +128,8 @@ command serve(CLI::App& app) {
     add_options(*sub, o->run);
     add_number(*sub, "--slots", o->slots, "Max completions that run at a time, in one batch", 1);
     add_number(*sub, "--kv-memory", o->kv_memory,
-               "Max bytes of keys and values, of running completions and those kept for later ones; 0: --capacity "
-               "tokens for each slot");
+               "Max bytes of keys and values, of running completions and those kept for later ones; 0: twice "
+               "--capacity tokens for each slot, at most half of the memory that is free");
     sub->add_option("--fim-order", o->fim_order,
                     "Order of a fill-in-the-middle prompt. suffix-first and after-middle compute less per keystroke, "
                     "with models that were trained on them; auto: what the model is known for")

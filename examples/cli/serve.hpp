@@ -23,7 +23,7 @@ struct serve_options {
     draft_options drafts;
     serve::http_options http;
     std::size_t slots = 4;
-    std::size_t kv_memory = 0;  ///< bytes; 0: slots times the capacity
+    std::size_t kv_memory = 0;  ///< bytes; 0: twice the slots times the capacity
     std::string fim_order = "auto";
     std::string api_key_file;
     std::vector<std::string> api_keys;  ///< of that file; empty: none is needed

@@ -54,17 +54,17 @@ struct outcome {
 /// One completion to run. Both callbacks are called on the engine's thread and must return quickly; on_end exactly
 /// once, after every on_token.
 struct job {
-    std::vector<eo::token_id> prompt;   ///< at least one, at most the context
-    eo::generate_options options;       ///< `cancel` is checked between layers
-    bool prefill_only = false;          ///< computes and keeps the prompt, generates nothing
-    bool reuse_prefix = true;           ///< start from what earlier completions left; the output is the same
-    std::optional<std::size_t> slot;    ///< which sequence to use; none: any
-    std::string policy;                 ///< text of an exit policy; empty: the engine's
-    std::string drafts;                 ///< text of drafters; empty: the engine's
-    std::vector<candidate> logit_bias;  ///< added to logits; -infinity forbids the token
-    std::size_t top_tokens = 0;         ///< candidates to report with each token
-    std::function<eo::flow(const new_token&)> on_token;
-    std::function<void(outcome)> on_end;
+    std::vector<eo::token_id> prompt;     ///< at least one, at most the context
+    eo::generate_options options{};       ///< `cancel` is checked between layers
+    bool prefill_only = false;            ///< computes and keeps the prompt, generates nothing
+    bool reuse_prefix = true;             ///< start from what earlier completions left; the output is the same
+    std::optional<std::size_t> slot{};    ///< which sequence to use; none: any
+    std::string policy{};                 ///< text of an exit policy{}; empty: the engine's
+    std::string drafts{};                 ///< text of drafters; empty: the engine's
+    std::vector<candidate> logit_bias{};  ///< added to logits; -infinity forbids the token
+    std::size_t top_tokens = 0;           ///< candidates to report with each token
+    std::function<eo::flow(const new_token&)> on_token{};
+    std::function<void(outcome)> on_end{};
 };
 
 /// State of one slot, for /slots.

@@ -31,7 +31,7 @@ struct finished {
     token_ids prompt;
     std::string content;              ///< what its prompt is followed by
     std::string unstreamed;           ///< end of `content` that no event carried
-    std::vector<new_token> tokens;    ///< of all new tokens, without candidates unless they were asked for
+    std::vector<new_token> tokens;    ///< of all new tokens, with candidates if the request shows them
     std::size_t streamed_tokens = 0;  ///< of these, at their start, events carried
     omitted_tokens omitted;
     bool has_new_line = false;

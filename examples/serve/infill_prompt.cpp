@@ -25,7 +25,10 @@ void infill_composer::cut(infill_texts& texts, std::size_t batch, std::size_t co
     const std::size_t room = context - std::min(n_predict, context / 4);
     const std::size_t quarter = std::min(batch, room - std::min(room, frame())) / 4;
     const std::size_t typed = texts.typed.size();
-    keep_first(texts.suffix, quarter - std::min(quarter, 2 + typed));
+    // Where the suffix comes first, a key that is typed must not move its end: all behind it would be computed again.
+    const std::size_t step = quarter / 8 + 1;
+    const std::size_t reserved = order_ == fim_order::prefix_first ? typed : (typed / step + 1) * step;
+    keep_first(texts.suffix, quarter - std::min(quarter, 2 + reserved));
     const std::size_t besides = frame() + texts.suffix.size() + typed;
     keep_last(texts.prefix, std::min(3 * quarter, room - std::min(room, besides)));
 

@@ -40,7 +40,8 @@ public:
         : words_(words), tokens_(tokens), order_(order) {}
 
     /// Cuts texts to what a prompt may hold: the prefix to its last 3/4 of a batch, the suffix to its first 1/4, the
-    /// other chunks to what the context leaves beside `n_predict` new tokens.
+    /// other chunks to what the context leaves beside `n_predict` new tokens. Where the suffix is not behind what is
+    /// typed, a few of its last tokens may be omitted so that it stays the same while a line is typed.
     void cut(infill_texts& texts, std::size_t batch, std::size_t context, std::size_t n_predict) const;
 
     [[nodiscard]] token_ids compose(const infill_texts& texts) const;

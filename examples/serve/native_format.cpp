@@ -33,6 +33,16 @@ json ids_of(std::span<const new_token> tokens) {
     return made;
 }
 
+/// Returns what each token took, beyond llama.cpp's fields. A part of a stream has several tokens where text of earlier
+/// ones was held back.
+json steps_of(std::span<const new_token> tokens) {
+    json made = json::array();
+    for (const new_token& token : tokens) {
+        made.push_back({{"text", token.piece}, {"exit_layer", token.exit_layer}, {"drafted", token.drafted}});
+    }
+    return made;
+}
+
 /// Returns the named members, "timings/prompt_n" being one of a member; names that a reply lacks are omitted.
 json selected(const json& reply, const std::vector<std::string>& names) {
     json made = json::object();
@@ -70,7 +80,8 @@ public:
                   {"stop", false},
                   {"id_slot", wanted_.slot.value_or(-1)},
                   {"tokens_predicted", of.new_tokens},
-                  {"tokens_evaluated", of.prompt_tokens}};
+                  {"tokens_evaluated", of.prompt_tokens},
+                  {"steps", steps_of(of.tokens)}};
         if (wanted_.n_probs != 0) made["completion_probabilities"] = probabilities(*model_, of.tokens);
         return made;
     }

@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "page.hpp"
 
+#include <cstddef>
+
 namespace serve {
 
-std::string_view page() {
-    return R"html(<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>earlyout</title>
-<p>earlyout answers editors here: POST /infill, /completion and /v1/completions.</p>
-</html>
-)html";
-}
+// page.html, which embed.cmake turned into bytes.
+extern const unsigned char page_html[];
+extern const std::size_t page_html_size;
+
+std::string_view page() { return {reinterpret_cast<const char*>(page_html), page_html_size}; }
 
 }  // namespace serve

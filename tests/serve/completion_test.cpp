@@ -122,6 +122,11 @@ TEST_CASE("a stream is a list of events, the last with everything", "[serve][com
     CHECK(events[0]["stop"] == false);
     CHECK(events[1]["content"] == "\xc3\xa9");
     CHECK(events[1]["tokens"].size() == 2);
+    REQUIRE(events[0]["steps"].size() == 1);
+    CHECK(events[0]["steps"][0] == json{{"text", "a"}, {"exit_layer", 2}, {"drafted", false}});
+    REQUIRE(events[1]["steps"].size() == 2);
+    CHECK(events[1]["steps"][0] == json{{"text", ""}, {"exit_layer", 2}, {"drafted", true}});
+    CHECK(events[1]["steps"][1] == json{{"text", "\xc3\xa9"}, {"exit_layer", 2}, {"drafted", false}});
     CHECK(events[3]["content"] == "");
     CHECK(events[3]["stop"] == true);
     CHECK(events[3]["tokens_predicted"] == 4);

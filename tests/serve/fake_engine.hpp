@@ -94,6 +94,7 @@ private:
                 break;
             }
             serve::new_token token{id, made.ids.size(), std::string(decoder.push(id)), -0.5f, 2, false, {}};
+            token.drafted = token.index % 2 == 1;
             for (std::size_t i = 0; i < one.top_tokens; ++i) token.top.push_back({static_cast<eo::token_id>(i), -1.0f});
             made.ids.push_back(id);
             const std::size_t before = made.text.size();

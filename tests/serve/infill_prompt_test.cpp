@@ -60,6 +60,28 @@ TEST_CASE("texts are cut to what a batch and the context hold", "[serve][infill]
     CHECK(too_long->object()["error"]["n_prompt_tokens"] == 103);
 }
 
+TEST_CASE("a suffix before what is typed stays the same while a line is typed", "[serve][infill]") {
+    for (const char* order : {"suffix-first", "after-middle"}) {
+        served s(support::qwen_tokens, 1000);
+        s.facts.n_batch = 400;
+        s.facts.fim_order = order;
+        s.load();
+        const auto kept = [&](std::size_t typed) {
+            s.engine.jobs.clear();
+            const json asked = missing_middle("p", std::string(typed, 't'), std::string(1000, 's'));
+            CHECK(s.post("/infill", asked)->status == 200);
+            const std::string prompt = s.prompt();
+            return std::count(prompt.begin(), prompt.end(), 's');
+        };
+        const auto all = kept(0);
+        CHECK(all > 80);
+        CHECK(kept(1) == all);
+        CHECK(kept(8) == all);
+        CHECK(kept(60) < all);
+        CHECK(kept(60) >= all - 60 - 13);
+    }
+}
+
 TEST_CASE("a limit on the prompt's time omits what is farthest from the cursor", "[serve][infill]") {
     served s;
     json asked = missing_middle(std::string(100, 'p'), "tt", std::string(50, 's'));

@@ -18,6 +18,8 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
+class sequence_file;
+
 /// What a sequence held at one time, to begin any number of sequences with: its tokens, keys and values in pages that
 /// it shares with them, and the hidden states of tokens that have not run through every layer. Smaller than a sequence,
 /// since it has no room to grow.
@@ -46,6 +48,15 @@ public:
 
 private:
     friend class sequence;
+    friend class sequence_file;
+
+    /// Makes one of `size` tokens to be filled in.
+    sequence_snapshot(const model_shape& shape, std::size_t size, std::shared_ptr<kv_pool> pool)
+        : d_model_(shape.d_model),
+          ids_(size),
+          cache_(shape, size, std::move(pool)),
+          frontier_(shape.layers),
+          exact_(size) {}
 
     std::size_t d_model_;
     std::vector<token_id> ids_;

@@ -200,6 +200,16 @@ public:
                                                        std::size_t page = 0) const noexcept {
         return pages(layer, kv_head).template at<stored_element<Stored>>(page).values;
     }
+    /// Calls body(bytes) for the keys and then the values of each page and head of a layer, as far as they are used, in
+    /// whole blocks of their layout.
+    void for_each_part(std::size_t layer, auto body) const {
+        for_each_part_of(at(layer),
+                         [&](std::byte* part, std::size_t bytes) { body(std::span<const std::byte>(part, bytes)); });
+    }
+    /// The same to fill them in: no page may be shared.
+    void for_each_part(std::size_t layer, auto body) {
+        for_each_part_of(at(layer), [&](std::byte* part, std::size_t bytes) { body(std::span(part, bytes)); });
+    }
     /// Returns the components of a value in memory.
     [[nodiscard]] std::size_t value_stride() const noexcept { return kernels::value_width(head_dim_); }
 
@@ -213,6 +223,17 @@ private:
     };
 
     [[nodiscard]] const layer_entries& at(std::size_t number) const noexcept { return layers_[number - 1]; }
+    void for_each_part_of(const layer_entries& l, auto body) const {
+        for (std::size_t page = 0; page < l.pages.size(); ++page) {
+            const std::size_t left = l.positions.size() - page * pool_->page_entries();
+            const std::size_t whole = kv_pool::page_entries_for(std::min(left, pool_->page_entries()));
+            for (std::size_t head = 0; head < kv_heads_; ++head) {
+                std::byte* const memory = l.pages[page] + head * head_bytes_;
+                body(memory, format_.operations_->key_bytes(head_dim_, whole));
+                body(memory + head_key_bytes_, format_.operations_->value_bytes(head_dim_, whole));
+            }
+        }
+    }
     void release_pages(layer_entries& l, std::size_t kept) noexcept {
         for (; l.pages.size() > kept; l.pages.pop_back()) pool_->release(l.pages.back());
     }

@@ -22,6 +22,7 @@
 #include <earlyout/nn/run_context.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -54,6 +55,7 @@ public:
     /// Runs the prompts of some sequences, and predicts at least one token for each of the others.
     /// @param sequences reordered
     void predict(run_context& context, std::span<generation_type*> sequences) {
+        const auto begun = std::chrono::steady_clock::now();
         for (generation_type* const g : sequences) begin(*g, context);
 
         std::span<generation_type*> running = sequences;
@@ -64,6 +66,13 @@ public:
             running = without(running, [&](generation_type& g) { return is_over(g, depth); });
         }
         finish(running, context);
+        // Blocks of several sequences or of a prompt say nothing about the cost of a draft.
+        if (sequences.size() == 1 && running.size() == 1 && running.front()->is_verified &&
+            !running.front()->is_prompt) {
+            generation_type& g = *running.front();
+            g.drafts.planner.observe(g.pending, g.drafts.proposed().layers(),
+                                     std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count());
+        }
     }
 
 private:

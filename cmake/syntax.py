@@ -1,0 +1,47 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Compiles every source of a configured build as far as its warnings, without making objects.
+
+    syntax.py BUILD_FOLDER
+"""
+import concurrent.futures
+import json
+import os
+import shlex
+import subprocess
+import sys
+
+
+def check(entry):
+    command = shlex.split(entry["command"])
+    while "-o" in command:
+        at = command.index("-o")
+        del command[at:at + 2]
+    command.append("-fsyntax-only")
+    done = subprocess.run(command, cwd=entry["directory"], capture_output=True, text=True)
+    return entry["file"], done.returncode, done.stderr
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    path = os.path.join(sys.argv[1], "compile_commands.json")
+    try:
+        with open(path, encoding="utf-8") as file:
+            entries = json.load(file)
+    except OSError as e:
+        sys.exit(f"{path}: cannot be read: {e.strerror}")
+    failed = 0
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for name, status, messages in pool.map(check, entries):
+            if messages:
+                print(messages, file=sys.stderr)
+            if status != 0:
+                failed += 1
+                print(f"{name}: does not compile", file=sys.stderr)
+    print(f"{len(entries)} sources, {failed} of which do not compile")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
