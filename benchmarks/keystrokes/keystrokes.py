@@ -4,8 +4,8 @@
 
     keystrokes.py --text FOLDER --server 'NAME=COMMAND with {port}' [--server ...] [options]
 
-Servers of llama.cpp's /infill are started on free ports and typed at in turns, place by place, with the same keys. Python
-files in FOLDER are what is typed: places are drawn with a seed; a line is taken out and typed again, key by key.
+Servers of llama.cpp's /infill are started on free ports and typed at in turns, place by place, with the same keys. What
+is typed is Python files in FOLDER: places are drawn with a seed; lines are taken out and typed again, key by key.
 README.md in this folder says what is sent, what is measured and how to read the table.
 """
 import argparse
@@ -47,7 +47,7 @@ class Failure(Exception):
 class Place:
     """Some lines of a file, taken out, and the keys that bring them back: a new line, then each character."""
 
-    def __init__(self, path, lines, number, count, most_keys):
+    def __init__(self, path, lines, number, count, max_keys):
         self.path, self.number = path, number
         self.before, self.after = lines[:number], lines[number + count :]
         self.typed = []  # after each key: the lines that are finished, and the one that is being typed
@@ -55,10 +55,10 @@ class Place:
             line = lines[number + i].rstrip()
             indent = len(line) - len(line.lstrip())  # what the editor indents is not typed
             self.typed += [(lines[number : number + i], line[:n]) for n in range(indent, len(line) + 1)]
-        del self.typed[most_keys:]
+        del self.typed[max_keys:]
 
 
-def draw_places(folder, count, seed, line_count, most_keys):
+def draw_places(folder, count, seed, line_count, max_keys):
     paths = []
     for root, folders, files in os.walk(folder):
         folders.sort()
@@ -85,7 +85,7 @@ def draw_places(folder, count, seed, line_count, most_keys):
             continue
         if any(place.path == path and abs(place.number - number) < 20 for place in drawn):
             continue
-        drawn.append(Place(os.path.relpath(path, folder), lines, number, line_count, most_keys))
+        drawn.append(Place(os.path.relpath(path, folder), lines, number, line_count, max_keys))
     if len(drawn) < count:
         raise Failure(f"Only {len(drawn)} places could be drawn below '{folder}', not {count}.")
     return drawn
@@ -106,7 +106,7 @@ class Editor:
     """What llama.vim (of January 2026) keeps between keys: hints it has, chunks of other places, and what to ask."""
 
     def __init__(self, chunks, seed):
-        self.most_chunks, self.random = chunks, random.Random(seed)
+        self.max_chunks, self.random = chunks, random.Random(seed)
         self.hints = OrderedDict()
         self.ring, self.queued = [], []
         self.picked_at = None
@@ -207,7 +207,7 @@ class Editor:
     # Chunks of other places
 
     def pick(self, lines, evict=True):
-        if self.most_chunks == 0 or len(lines) < 3:
+        if self.max_chunks == 0 or len(lines) < 3:
             return
         if len(lines) + 1 >= CHUNK_LINES:
             half = CHUNK_LINES // 2
@@ -236,7 +236,7 @@ class Editor:
         """The request for the next queued chunk, if one is queued."""
         if not self.queued:
             return None
-        if len(self.ring) >= self.most_chunks:
+        if len(self.ring) >= self.max_chunks:
             del self.ring[0]
         self.ring.append(self.queued.pop(0))
         return {"id_slot": 0, "input_prefix": "", "input_suffix": "", "input_extra": self.extra(), "prompt": "",
@@ -691,11 +691,12 @@ def milliseconds(x):
 
 
 def show(results):
-    rows = [["server", "first p50", "p95", "p99", "line p50", "p95", "p99", "new place", "prompt tokens", "CPU-s/key", "stale",
-             "hints of its own", "omitted"]]
+    rows = [["server", "first p50", "p95", "p99", "line p50", "p95", "p99", "new place", "prompt tokens",
+             "CPU-s/key", "stale", "hints of its own", "omitted"]]
     for name, s in results["servers"].items():
         rows.append([name, *(milliseconds(s[f"{part}_p{q}_s"]) for part in ("first", "line") for q in (50, 95, 99)),
-                     milliseconds(s["new_place_first_p50_s"]), "" if s["prompt_tokens"] is None else f"{s['prompt_tokens']:.1f}",
+                     milliseconds(s["new_place_first_p50_s"]),
+                     "" if s["prompt_tokens"] is None else f"{s['prompt_tokens']:.1f}",
                      f"{s['cpu_s_per_key']:.3f}" if "cpu_s_per_key" in s else "",
                      "" if s["stale"] is None else f"{100 * s['stale']:.0f} %", f"{s['from_cache']} of {s['keys']}",
                      "" if not s["omitted_tokens"] else f"{s['omitted_tokens']:.0f}"])
@@ -761,7 +762,8 @@ def measure(given, folder):
                 try:
                     runs[typist.server.name].append(typist.type_place(place))
                 except (OSError, ValueError) as error:
-                    raise Failure(f"Server '{typist.server.name}', at {place.path}:{place.number + 1}: {error}") from None
+                    where = f"at {place.path}:{place.number + 1}"
+                    raise Failure(f"Server '{typist.server.name}', {where}: {error}") from None
             if given.verbose:
                 print(f"{i + 1} of {len(places)}: {place.path}:{place.number + 1}, {len(place.typed)} keys; " +
                       ", ".join(f"{name} {milliseconds(summary(all_of[-1:])['first_p50_s'])} ms"
@@ -786,8 +788,8 @@ def parse(words):
                         help="a server to start, {port} standing for its port; or NAME=http://HOST:PORT, one that runs "
                              "(its processor time is not measured)")
     parser.add_argument("--compare", action="append", default=[], metavar="NAME/NAME",
-                        help="ratios of the first's numbers to the second's; by default of each server's to those of the "
-                             "first server")
+                        help="ratios of the first's numbers to the second's; by default of each server's to those of "
+                             "the first server")
     parser.add_argument("--places", type=int, default=8, metavar="N", help="places to type at (8)")
     parser.add_argument("--lines", type=int, default=3, metavar="N", help="lines to type at each (3)")
     parser.add_argument("--keys", type=int, default=60, metavar="N", help="most keys at each (60)")
@@ -798,8 +800,8 @@ def parse(words):
                              "given up, and the times are those of hints somebody waits for")
     parser.add_argument("--in-flight", choices=["cancel", "wait"], default="cancel",
                         help="what a key does to a request that is running: it is given up and its connection closed "
-                             "(cancel), or its end is awaited and looked for every 100 ms, as llama.vim of January 2026 "
-                             "does (wait)")
+                             "(cancel), or its end is awaited and looked for every 100 ms, as llama.vim of January "
+                             "2026 does (wait)")
     parser.add_argument("--stream", action=argparse.BooleanOptionalAction, default=True,
                         help="stream replies, which times the first token and the first line as they arrive. Without, "
                              "requests are llama.vim's to the letter, the first token's time is the server's own "

@@ -5,11 +5,11 @@
     make_model.py FILE [--mix q4_k_m] [--merges 4000] [--seed 1]
 
 Any server of llama.cpp's /infill can complete with it. Its hints are nonsense, but as long as code: the token behind
-<|fim_middle|> depends on the whole prompt, each later one on the one before it, and every tenth ends a line. Hints never
-end by themselves: an editor's limits end them.
+<|fim_middle|> depends on the whole prompt, each later one on the one before it, and every tenth ends a line. Hints
+never end by themselves: an editor's limits end them.
 
-The tokenizer is byte-level BPE in Qwen2's cut, learned from this Python's standard library, with Qwen2.5-Coder's control
-tokens at their own ids; ids that are not needed are placeholders.
+The tokenizer is byte-level BPE in Qwen2's cut, learned from this Python's standard library, with Qwen2.5-Coder's
+control tokens at their own ids; ids that are not needed are placeholders.
 """
 import argparse
 import collections

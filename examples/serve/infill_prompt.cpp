@@ -2,6 +2,8 @@
 #include "infill_prompt.hpp"
 
 #include <algorithm>
+#include <cstdint>
+#include <limits>
 #include <numeric>
 
 namespace serve {
@@ -11,6 +13,27 @@ namespace {
 void keep_first(token_ids& ids, std::size_t n) { ids.resize(std::min(n, ids.size())); }
 void keep_last(token_ids& ids, std::size_t n) {
     ids.erase(ids.begin(), ids.end() - static_cast<std::ptrdiff_t>(std::min(n, ids.size())));
+}
+/// Keeps the last n tokens, or a few less: from the token whose successors have the least hash of the first sixth. A
+/// text that has grown by a line begins there again, with rare exceptions, and what was computed for it is reused.
+void keep_last_steadily(token_ids& ids, std::size_t n) {
+    if (ids.size() <= n) return;
+    keep_last(ids, n);
+    constexpr std::size_t seen = 4;
+    std::size_t start = 0;
+    std::uint64_t least = std::numeric_limits<std::uint64_t>::max();
+    for (std::size_t i = 0; i < n / 6 && i + seen <= n; ++i) {
+        std::uint64_t hash = 0;
+        for (std::size_t k = i; k < i + seen; ++k) {
+            hash = (hash ^ static_cast<std::uint64_t>(ids[k])) * 0x9e3779b97f4a7c15u;
+            hash ^= hash >> 32;
+        }
+        if (hash < least) {
+            least = hash;
+            start = i;
+        }
+    }
+    keep_last(ids, n - start);
 }
 void append(token_ids& to, std::span<const eo::token_id> more) { to.insert(to.end(), more.begin(), more.end()); }
 
@@ -30,7 +53,7 @@ void infill_composer::cut(infill_texts& texts, std::size_t batch, std::size_t co
     const std::size_t reserved = order_ == fim_order::prefix_first ? typed : (typed / step + 1) * step;
     keep_first(texts.suffix, quarter - std::min(quarter, 2 + reserved));
     const std::size_t besides = frame() + texts.suffix.size() + typed;
-    keep_last(texts.prefix, std::min(3 * quarter, room - std::min(room, besides)));
+    keep_last_steadily(texts.prefix, std::min(3 * quarter, room - std::min(room, besides)));
 
     std::size_t left = room - std::min(room, besides + texts.prefix.size());
     const std::size_t header = texts.repository.size() + texts.file.size();

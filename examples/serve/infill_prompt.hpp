@@ -40,8 +40,9 @@ public:
         : words_(words), tokens_(tokens), order_(order) {}
 
     /// Cuts texts to what a prompt may hold: the prefix to its last 3/4 of a batch, the suffix to its first 1/4, the
-    /// other chunks to what the context leaves beside `n_predict` new tokens. Where the suffix is not behind what is
-    /// typed, a few of its last tokens may be omitted so that it stays the same while a line is typed.
+    /// other chunks to what the context leaves beside `n_predict` new tokens. A few more tokens may be omitted so that
+    /// what precedes the cursor stays the same while lines are typed: up to a sixth of a prefix that is cut, and where
+    /// the suffix precedes what is typed, up to a few percent of it.
     void cut(infill_texts& texts, std::size_t batch, std::size_t context, std::size_t n_predict) const;
 
     [[nodiscard]] token_ids compose(const infill_texts& texts) const;

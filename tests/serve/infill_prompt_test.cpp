@@ -2,6 +2,7 @@
 #include "serve/infill_prompt.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <string>
 
 #include "serve/served.hpp"
@@ -80,6 +81,29 @@ TEST_CASE("a suffix before what is typed stays the same while a line is typed", 
         CHECK(kept(60) < all);
         CHECK(kept(60) >= all - 60 - 13);
     }
+}
+
+TEST_CASE("a prefix that is cut begins at the same place while lines are typed", "[serve][infill]") {
+    served s(support::qwen_tokens, 1000);
+    s.facts.n_batch = 400;
+    s.load();
+    std::string text;
+    for (std::uint32_t i = 0; i < 1200; ++i) text += static_cast<char>('a' + (i * i * 2654435761u >> 20) % 26);
+    std::size_t changes = 0;
+    std::size_t before = 0;
+    for (std::size_t end = 600; end <= 1200; end += 10) {
+        s.engine.jobs.clear();
+        CHECK(s.post("/infill", missing_middle(text.substr(0, end), "tt", ""))->status == 200);
+        const std::string prompt = s.prompt();
+        const std::size_t from = std::string("<|fim_prefix|>").size();
+        const std::size_t size = prompt.find("tt<|fim_suffix|>") - from;
+        CHECK(prompt.substr(from, size) == text.substr(end - size, size));
+        CHECK(size <= 300);
+        CHECK(size > 250);
+        if (end - size != before) ++changes;
+        before = end - size;
+    }
+    CHECK(changes < 40);  // of 61, each of which moves it by 10 tokens of a reach of 50
 }
 
 TEST_CASE("a limit on the prompt's time omits what is farthest from the cursor", "[serve][infill]") {
