@@ -80,6 +80,6 @@ export function showTimes({timings, tokens, seen_ms}) {
     byId('drafts').textContent = timings.draft_n ? `${timings.draft_n_accepted} of ${timings.draft_n}` : 'none';
     const parts = [`${tokens.length} tokens by ${timings.policy}`];
     if (timings.ended_by) parts.push(reasons[timings.ended_by] ?? timings.ended_by.replaceAll('_', ' '));
-    if (seen_ms !== null) parts.push(`this page had the first after ${seen_ms.toFixed(0)} ms`);
+    if (seen_ms !== null) parts.push(`this page had the first after ${seen_ms.toFixed(0)}\u00a0ms`);
     byId('ended').textContent = parts.join('; ');
 }

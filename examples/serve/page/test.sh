@@ -24,6 +24,7 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 1' INT TERM
 
+: >"$work/log"  # there before the server is
 "$earlyout" serve --port 0 --model "$page/../../model" >"$work/log" 2>&1 &
 server=$!
 url=""
