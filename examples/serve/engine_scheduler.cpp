@@ -183,7 +183,7 @@ private:
     struct running_job {
         job of;
         std::string policy;
-        clock::time_point submitted;
+        clock::time_point submitted, started;
         std::optional<top_tokens> top;
         std::size_t prompt_tokens = 0;
         std::stop_source cancel{};
@@ -193,7 +193,7 @@ private:
     void take(job wanted, clock::time_point submitted) {
         const auto one = std::make_shared<running_job>();
         one->of = std::move(wanted);
-        one->submitted = submitted;
+        one->submitted = one->started = submitted;
         try {
             scheduler::job made;
             {
@@ -226,6 +226,7 @@ private:
                     if (one->top) one->top->record(ids.size(), logits);
                 };
             }
+            made.on_start = [one] { one->started = clock::now(); };
             made.on_token = [this, one](const eo::token_event& e) { return report(*one, e); };
             made.on_end = [this, one](const eo::completion& done) { end(*one, done); };
             scheduler_.submit(std::move(made));
@@ -255,9 +256,7 @@ private:
                      .ids = done.ids,
                      .policy = one.policy,
                      .stats = done.stats,
-                     .queued_seconds = 0.0};
-        const double total = std::chrono::duration<double>(clock::now() - one.submitted).count();
-        made.queued_seconds = std::max(0.0, total - done.stats.prefill_seconds - done.stats.decode_seconds);
+                     .queued_seconds = std::chrono::duration<double>(one.started - one.submitted).count()};
         if (done.finish_reason == eo::finish_reason::not_a_number) {
             made.error = "the model's logits are not numbers";
         }

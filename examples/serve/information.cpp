@@ -35,6 +35,8 @@ bool is_utf8(const std::string& text) {
 void answer_properties(const exchange& with, const model_pointer& model) {
     const model_facts& facts = model->facts;
     const json none = json::object();
+    // A copy of an optional in the list below would be more than GCC 12 can follow.
+    const std::string end = facts.end_ids.empty() ? std::string() : piece_of(*model, facts.end_ids.front());
     const json defaults = to_json(read_settings(fields(none), api::llama_cpp, *model), facts.context);
     json made{
         {"default_generation_settings",
@@ -45,7 +47,7 @@ void answer_properties(const exchange& with, const model_pointer& model) {
         {"modalities", {{"vision", false}, {"audio", false}}},
         {"chat_template", facts.chat_template.value_or("")},
         {"bos_token", piece_of(*model, facts.bos_id)},
-        {"eos_token", facts.end_ids.empty() ? std::string() : piece_of(*model, facts.end_ids.front())},
+        {"eos_token", end},
         {"build_info", std::string("earlyout ") + eo::version}};
     made["n_batch"] = model->batch();
     made["exit_policy"] = facts.policy;

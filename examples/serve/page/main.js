@@ -46,16 +46,24 @@ const complete = later(async () => {
     const mine = new AbortController();
     running = mine;
     let begun = false;
-    const show = (tokens) => {
-        if (mine.signal.aborted) return;
+    let arrived = null;
+    const show = () => {
+        if (mine.signal.aborted || arrived === null) return;
+        const tokens = arrived.map((token) => ({...token}));
+        arrived = null;
         view.dispatch({effects: begun ? moreGhost.of(tokens) : setGhost.of({tokens, layers: server.layers})});
         begun = true;
         showTokens(tokens, server.layers);
     };
+    const onTokens = (tokens) => {
+        if (arrived === null) requestAnimationFrame(show);
+        arrived = tokens;
+    };
     try {
-        const result = await run(request.path, request.body, mine.signal, show);
+        const result = await run(request.path, request.body, mine.signal, onTokens);
         if (mine.signal.aborted) return;
-        if (!begun) show([]);
+        arrived = result.tokens;
+        show();
         finish(request, result, before);
     } catch (error) {
         if (!mine.signal.aborted) failed(error, request, settings);

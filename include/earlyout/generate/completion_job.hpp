@@ -23,6 +23,8 @@ struct completion_job {
     std::shared_ptr<const Drafter> drafter;
     bool reuses_prefix = true;  ///< begins with what earlier sequences hold; the output is the same
     bool only_prefill = false;  ///< computes and keeps the prompt, predicts nothing
+    /// Called when the job gets a sequence to run in. Must not throw.
+    std::function<void()> on_start{};
     /// Called for each token, in order. Must not throw. None: not called.
     std::function<flow(const token_event&)> on_token{};
     /// Called once, after the last token. Must not throw.

@@ -185,7 +185,9 @@ private:
             const auto prompt = prepare_prompt(*model_, next.of.prompt, capacity_, next.of.options, cut);
             require_scratch(head_scratch_bytes(next.of.policy->head,
                                                std::max(options_.block, options_.sequences * (draft::max_size + 1))));
+            const auto on_start = next.of.on_start;
             if (!slots_.start(next, prompt)) return;
+            if (on_start) on_start();
             waiting_.pop_front();
         }
     }
