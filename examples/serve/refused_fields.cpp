@@ -49,19 +49,19 @@ constexpr refused everywhere[] = {{"typical_p", neutral::one},
                                   {"speculative.n_min", neutral::zero},
                                   {"speculative.p_min", neutral::zero},
                                   {"speculative.type", neutral::empty}};
-constexpr refused completions[] = {{"best_of", neutral::one}, {"echo", neutral::off}};
-constexpr refused chat[] = {{"tools", neutral::empty},
-                            {"tool_choice", neutral::no_tool},
-                            {"functions", neutral::empty},
-                            {"function_call", neutral::no_tool},
-                            {"audio", neutral::none},
-                            {"prediction", neutral::none},
-                            {"reasoning_effort", neutral::none},
-                            {"verbosity", neutral::none},
-                            {"web_search_options", neutral::none},
-                            {"chat_template", neutral::none},
-                            {"chat_template_kwargs", neutral::empty},
-                            {"t_max_prompt_ms", neutral::zero}};
+constexpr refused in_completions[] = {{"best_of", neutral::one}, {"echo", neutral::off}};
+constexpr refused in_chat[] = {{"tools", neutral::empty},
+                               {"tool_choice", neutral::no_tool},
+                               {"functions", neutral::empty},
+                               {"function_call", neutral::no_tool},
+                               {"audio", neutral::none},
+                               {"prediction", neutral::none},
+                               {"reasoning_effort", neutral::none},
+                               {"verbosity", neutral::none},
+                               {"web_search_options", neutral::none},
+                               {"chat_template", neutral::none},
+                               {"chat_template_kwargs", neutral::empty},
+                               {"t_max_prompt_ms", neutral::zero}};
 
 bool changes_nothing(const json& value, neutral how) {
     const auto number = [&](auto&& good) { return value.is_number() && good(value.get<double>()); };
@@ -110,8 +110,8 @@ void refuse(const fields& given, const refused (&all)[N]) {
 
 void refuse_unsupported(const fields& given, api kind) {
     refuse(given, everywhere);
-    if (kind == api::openai_completions) refuse(given, completions);
-    if (kind == api::openai_chat) refuse(given, chat);
+    if (kind == api::openai_completions) refuse(given, in_completions);
+    if (kind == api::openai_chat) refuse(given, in_chat);
     if (const json* const speculative = given.find("speculative"); speculative != nullptr && !speculative->empty()) {
         throw not_supported("speculative", "not supported here; `draft` takes drafters as text");
     }
