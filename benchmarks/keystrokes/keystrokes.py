@@ -292,6 +292,7 @@ class Request:
         self.lines = b""
         self.started = time.monotonic()
         self.socket = socket.create_connection(address, 10)
+        self.socket.settimeout(None)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.sendall(head.encode() + data)
 

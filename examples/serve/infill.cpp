@@ -102,6 +102,7 @@ planned plan_middle(const loaded_model& model, const settings& wanted, infill_te
 }
 
 void answer_infill(const exchange& with, const model_pointer& model, slot_table& slots) {
+    const std::uint64_t turn = slots.arrive();
     const json body = parse_object(with.asked.body);
     const fields given(body);
     require_middle(*model, "/infill");
@@ -122,7 +123,7 @@ void answer_infill(const exchange& with, const model_pointer& model, slot_table&
     plans.push_back(plan_middle(*model, wanted, std::move(texts), before, text_of(*model, suffix)));
     // Only a request that will run ends the older one of its slot, and before it is queued behind that one.
     prepared ready = prepare_all(with, model, wanted, native_format(model, wanted, false), std::move(plans));
-    if (wanted.slot) slots.replace(*wanted.slot, ready.to, wanted.n_predict != 0);
+    if (wanted.slot) slots.replace(*wanted.slot, turn, ready.to, wanted.n_predict != 0);
     submit_all(model, std::move(ready));
 }
 

@@ -33,9 +33,11 @@ public:
     std::string failure;
     std::function<std::size_t(const std::vector<eo::token_id>&)> reusable = [](const auto&) { return 0; };
     std::function<void(std::size_t)> before_token = [](std::size_t) {};
+    std::function<void()> before_check = [] {};
     std::vector<serve::job> jobs;  ///< without their callbacks, unless they wait
 
     void check(const serve::job& wanted) const override {
+        before_check();
         eo::check(wanted.options);
         if (wanted.policy == "nonsense") {
             eo::fail(eo::errc::invalid_argument, "/home/user/models/m/exits.safetensors",

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "serve/served.hpp"
@@ -207,6 +208,26 @@ TEST_CASE("a newer request of a slot ends the older one", "[serve][infill]") {
     CHECK(second->object()["content"] == "123");
     CHECK_FALSE(second->object().contains("cancelled"));
     CHECK(other->object()["content"] == "123");
+}
+
+TEST_CASE("a request of a slot that is read late does not end a newer one", "[serve][infill]") {
+    served s;
+    s.engine.waits = true;
+    s.engine.script = "123";
+    s.engine.jobs.reserve(8);
+    json asked = missing_middle();
+    asked["id_slot"] = 0;
+    std::shared_ptr<support::recorded_reply> newer;
+    bool is_first = true;
+    s.engine.before_check = [&] {
+        if (std::exchange(is_first, false)) newer = s.post("/infill", asked);
+    };
+    const auto older = s.post("/infill", asked);
+    s.engine.run(0);
+    s.engine.run(1);
+    CHECK(newer->object()["content"] == "123");
+    CHECK_FALSE(newer->object().contains("cancelled"));
+    CHECK(older->object()["cancelled"] == true);
 }
 
 TEST_CASE("a client that leaves ends its completion", "[serve][infill]") {
