@@ -10,7 +10,6 @@
 #include <chrono>
 #include <condition_variable>
 #include <exception>
-#include <map>
 #include <mutex>
 #include <span>
 #include <stop_token>
@@ -18,6 +17,7 @@
 #include <thread>
 #include <utility>
 
+#include "policy_table.hpp"
 #include "top_tokens.hpp"
 
 namespace serve {
@@ -27,22 +27,16 @@ namespace {
 using clock = std::chrono::steady_clock;
 using scheduler = eo::scheduler<model, eo::any_exit_policy, eo::any_drafter>;
 
-/// A policy and its drafter, shared by the completions that name them: what these allocate is used again.
-struct way_to_run {
-    std::shared_ptr<const eo::any_exit_policy> policy;
-    std::shared_ptr<const eo::any_drafter> drafter;
-    std::string text;
-};
-
 class scheduled_engine final : public engine {
 public:
     scheduled_engine(const model& of, engine_options options)
         : model_(of),
           options_(std::move(options)),
           recent_(remember_text(of, options_)),
+          policies_(of, options_.policy, options_.sources),
           scheduler_(of, scheduler_options_of(of, options_)),
           states_(options_.slots) {
-        (void)find({}, {});
+        (void)policies_.find({}, {});
         publish();
         thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
     }
@@ -54,7 +48,7 @@ public:
 
     void check(const job& wanted) const override {
         const std::lock_guard lock(mutex_);
-        (void)find(wanted.policy, wanted.drafts);
+        (void)policies_.find(wanted.policy, wanted.drafts);
         if (wanted.prompt.empty())
             eo::fail(eo::errc::invalid_argument, "prompt: expected at least one token, found none");
         if (wanted.prompt.size() > scheduler_.capacity()) {
@@ -103,7 +97,6 @@ public:
 private:
     /// Tokens of earlier completions from which later ones draft.
     static constexpr std::size_t recent_tokens = std::size_t{1} << 17;
-    static constexpr std::size_t max_policies = 64;
 
     /// Makes drafts come from what was generated before, unless they come from other texts.
     static std::shared_ptr<eo::suffix_store> remember_text(const model& of, engine_options& options) {
@@ -128,27 +121,6 @@ private:
             }
         }
         return made;
-    }
-
-    /// Returns what a request names, or the engine's own. The caller holds mutex_.
-    const way_to_run& find(const std::string& policy, const std::string& drafts) const {
-        const auto known = ways_.find({policy, drafts});
-        if (known != ways_.end()) return known->second;
-        eo::policy_spec spec = policy.empty() ? options_.policy : eo::policy_spec::parse(policy);
-        if (!drafts.empty()) {
-            spec.drafts = eo::drafts_spec::parse(drafts);
-        } else if (!policy.empty() && spec.is_full_depth() && spec.drafts.is_none()) {
-            spec.drafts.is_auto = true;
-        }
-        spec = eo::resolve(std::move(spec), model_);
-        way_to_run made{.policy = std::make_shared<eo::any_exit_policy>(eo::make_policy(spec, model_)),
-                        .drafter = std::make_shared<eo::any_drafter>(eo::make_drafter(spec.drafts, options_.sources)),
-                        .text = to_string(spec)};
-        if (ways_.size() >= max_policies) {
-            // The engine's own stays.
-            std::erase_if(ways_, [](const auto& way) { return way.first != std::pair<std::string, std::string>(); });
-        }
-        return ways_.insert_or_assign({policy, drafts}, std::move(made)).first->second;
     }
 
     void run(const std::stop_token& stop) {
@@ -198,7 +170,7 @@ private:
             scheduler::job made;
             {
                 const std::lock_guard lock(mutex_);
-                const way_to_run& way = find(one->of.policy, one->of.drafts);
+                const way_to_run& way = policies_.find(one->of.policy, one->of.drafts);
                 made.policy = way.policy;
                 made.drafter = way.drafter;
                 one->policy = way.text;
@@ -305,7 +277,8 @@ private:
     const model& model_;
     engine_options options_;
     std::shared_ptr<eo::suffix_store> recent_;
-    mutable std::mutex running_;  ///< held during a round; before mutex_
+    mutable policy_table policies_;  ///< guarded by mutex_
+    mutable std::mutex running_;     ///< held during a round; before mutex_
     scheduler scheduler_;
     bool is_idle_ = true;
 
@@ -313,7 +286,6 @@ private:
     std::condition_variable_any changed_;
     std::vector<std::pair<job, clock::time_point>> incoming_;
     std::size_t arrived_ = 0;  ///< taken from there since the last publish()
-    mutable std::map<std::pair<std::string, std::string>, way_to_run> ways_;
     std::vector<scheduler::sequence_state> states_;
     engine_counts counts_;
     double prompt_token_seconds_ = 0.0;
