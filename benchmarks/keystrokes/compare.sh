@@ -1,13 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# The whole comparison with llama.cpp's server, in under ten minutes on two quiet cores:
+# The whole comparison with llama.cpp's server, meant to take under ten minutes on two quiet cores:
 #   compare.sh EARLYOUT LLAMA_SERVER TEXT [FOLDER]
 # EARLYOUT and LLAMA_SERVER are the two programs, TEXT a folder of Python files that neither model nor tokenizer has
 # seen. The model and the results are kept in FOLDER (default: keystrokes). THREADS (2), PLACES (3), KEYS (12), SEED (1)
-# and MIX (q4_k_m; q8_0: every matrix is in a format for which both have their fastest kernels) may be set in the
-# environment.
+# and MIX (q4_k_m, or q8_0: every matrix in Q8_0) may be set in the environment.
 set -eu
-[ $# -ge 3 ] || { sed -n '3,9s/^# *//p' "$0" >&2; exit 2; }
+[ $# -ge 3 ] || { sed -n '3,8s/^# *//p' "$0" >&2; exit 2; }
 here=$(cd "$(dirname "$0")" && pwd)
 ours=$1 theirs=$2 text=$3 folder=${4:-keystrokes}
 threads=${THREADS:-2}
