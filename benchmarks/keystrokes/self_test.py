@@ -31,7 +31,7 @@ class Fake(http.server.BaseHTTPRequestHandler):
             return self.whole({})
         time.sleep(Fake.delay)
         text = Fake.answer(body) if callable(Fake.answer) else Fake.answer
-        timings = {"prompt_n": 7, "prompt_ms": 1.5, "predicted_n": 2}
+        timings = {"prompt_n": 7, "prompt_ms": 0.01, "predicted_n": 2}
         if not body["stream"]:
             return self.whole({"content": text} | {"timings/" + name: value for name, value in timings.items()})
         try:
