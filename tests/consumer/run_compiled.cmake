@@ -16,6 +16,7 @@ file(GLOB_RECURSE object ${WORK}/compiled/*main.cpp.o*)
 step(${NM} -C ${object})
 string(REGEX MATCHALL " U [^\n]*kernels::(multiply|attend)<" taken "${output}")
 string(REGEX MATCHALL " [TWVu] [^\n]*kernels::[^\n(]*(multiply|attend|tile|stretch)[^\n(]*<" own "${output}")
+list(FILTER own EXCLUDE REGEX "kv_pages::at<")  # an address, no arithmetic
 if(NOT taken OR own)
   message(FATAL_ERROR "expected to take products and attention from the library, found:\n${taken}\nand its own:\n${own}")
 endif()

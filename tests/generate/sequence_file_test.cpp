@@ -16,15 +16,15 @@ using namespace support;
 
 namespace {
 
-const eo::model_shape& shape() { return small_network().shape(); }
+const eo::model_shape& file_shape() { return small_network().shape(); }
 
 std::shared_ptr<eo::kv_pool> pool_of(eo::kv_format format = {}, std::size_t pages = 24) {
-    return std::make_shared<eo::kv_pool>(shape(), format, pages);
+    return std::make_shared<eo::kv_pool>(file_shape(), format, pages);
 }
 
 /// A sequence of which some tokens are pending, one was omitted from the last layers, and what it was saved as.
 struct saved {
-    explicit saved(eo::kv_format format = {}) : pool(pool_of(format)), original(shape(), 60, pool) {
+    explicit saved(eo::kv_format format = {}) : pool(pool_of(format)), original(file_shape(), 60, pool) {
         std::mt19937 engine(1);
         eo::run_context context(small_network(), 64, one_thread());
         for (const eo::token_id id : random_prompt(engine, 40)) original.push(small_network(), id);
@@ -34,9 +34,9 @@ struct saved {
         REQUIRE(eo::run_pending(small_network(), 5, 6, original, context));
         for (const eo::token_id id : random_prompt(engine, 7)) original.push(small_network(), id);
         REQUIRE(eo::run_pending(small_network(), 1, 2, original, context));
-        const eo::sequence_snapshot taken(shape(), original, original.size(), pool);
+        const eo::sequence_snapshot taken(file_shape(), original, original.size(), pool);
         std::ostringstream out;
-        eo::sequence_file::save(taken, shape(), "a model", out, "file");
+        eo::sequence_file::save(taken, file_shape(), "a model", out, "file");
         text = out.str();
     }
 
@@ -48,7 +48,7 @@ struct saved {
 eo::sequence_snapshot load(const std::string& text, std::shared_ptr<eo::kv_pool> pool,
                            const std::string& fingerprint = "a model") {
     std::istringstream in(text);
-    return eo::sequence_file::load(shape(), fingerprint, std::move(pool), in, "file");
+    return eo::sequence_file::load(file_shape(), fingerprint, std::move(pool), in, "file");
 }
 
 std::vector<float> next_state(eo::sequence& of) {
@@ -68,7 +68,7 @@ TEST_CASE("a saved sequence goes on as it would have", "[generate][sequence_file
         const auto pool = pool_of(format);
         const eo::sequence_snapshot loaded = load(s.text, pool);
         CHECK(loaded.size() == 47);
-        eo::sequence restored(shape(), 60, pool);
+        eo::sequence restored(file_shape(), 60, pool);
         restored.restore(loaded, loaded.size());
         CHECK(std::ranges::equal(restored.ids(), s.original.ids()));
         CHECK(restored.frontier(2) == 47);
@@ -106,9 +106,9 @@ TEST_CASE("a sequence of another model, format or too many tokens is refused by 
     CHECK(error_of([&] { (void)load(s.text, pool_of({}, 5)); }) ==
           thrown(eo::errc::out_of_memory, {"pages", "found 47"}));
     std::ostringstream out;
-    const eo::sequence_snapshot taken(shape(), s.original, 3, s.pool);
-    CHECK(error_of([&] { eo::sequence_file::save(taken, shape(), std::string(257, 'x'), out, "file"); }) ==
+    const eo::sequence_snapshot taken(file_shape(), s.original, 3, s.pool);
+    CHECK(error_of([&] { eo::sequence_file::save(taken, file_shape(), std::string(257, 'x'), out, "file"); }) ==
           thrown(eo::errc::invalid_argument, {"fingerprint", "at most 256", "found 257"}));
     out.setstate(std::ios::badbit);
-    CHECK(error_of([&] { eo::sequence_file::save(taken, shape(), "x", out, "file"); }).code == "io");
+    CHECK(error_of([&] { eo::sequence_file::save(taken, file_shape(), "x", out, "file"); }).code == "io");
 }

@@ -13,7 +13,7 @@ using namespace support;
 
 namespace {
 
-const eo::model_shape& shape() { return small_network().shape(); }
+const eo::model_shape& snapshot_shape() { return small_network().shape(); }
 
 void push(eo::sequence& to, const ids& tokens) {
     for (const eo::token_id id : tokens) to.push(small_network(), id);
@@ -32,15 +32,15 @@ std::vector<float> last_state(eo::sequence& of, eo::run_context& context) {
 TEST_CASE("a sequence goes on from a snapshot, with tokens pending at any layer", "[generate][sequence_snapshot]") {
     std::mt19937 engine(1);
     eo::run_context context(small_network(), 16, one_thread());
-    const auto pool = std::make_shared<eo::kv_pool>(shape(), eo::kv_format{}, 24);
+    const auto pool = std::make_shared<eo::kv_pool>(snapshot_shape(), eo::kv_format{}, 24);
     const ids first = random_prompt(engine, 9), second = random_prompt(engine, 5), other = random_prompt(engine, 4);
 
-    eo::sequence original(shape(), 40, pool);
+    eo::sequence original(snapshot_shape(), 40, pool);
     push(original, first);
     REQUIRE(eo::run_pending(small_network(), 1, 6, original, context));
     push(original, second);
     REQUIRE(eo::run_pending(small_network(), 1, 2, original, context));
-    const eo::sequence_snapshot taken(shape(), original, original.size(), pool);
+    const eo::sequence_snapshot taken(snapshot_shape(), original, original.size(), pool);
     CHECK(taken.size() == 14);
     CHECK(taken.exact_prefix() == 14);
     push(original, other);
@@ -50,7 +50,7 @@ TEST_CASE("a sequence goes on from a snapshot, with tokens pending at any layer"
         ids tokens = first;
         tokens.insert(tokens.end(), second.begin(), second.end());
         tokens.resize(kept);
-        eo::sequence restored(shape(), 40, pool), fresh(shape(), 40);
+        eo::sequence restored(snapshot_shape(), 40, pool), fresh(snapshot_shape(), 40);
         push(restored, random_prompt(engine, 20));  // which it replaces
         REQUIRE(eo::run_pending(small_network(), 1, 3, restored, context));
         restored.restore(taken, kept);
@@ -65,14 +65,14 @@ TEST_CASE("a sequence goes on from a snapshot, with tokens pending at any layer"
 }
 
 TEST_CASE("a snapshot knows what is exact", "[generate][sequence_snapshot]") {
-    const auto pool = std::make_shared<eo::kv_pool>(shape(), eo::kv_format{}, 12);
-    eo::sequence original(shape(), 40, pool);
+    const auto pool = std::make_shared<eo::kv_pool>(snapshot_shape(), eo::kv_format{}, 12);
+    eo::sequence original(snapshot_shape(), 40, pool);
     push(original, {1, 2, 3, 4, 5});
     original.mark_inexact(3);
-    const eo::sequence_snapshot all(shape(), original, 5, pool), exact(shape(), original, 3, pool);
+    const eo::sequence_snapshot all(snapshot_shape(), original, 5, pool), exact(snapshot_shape(), original, 3, pool);
     CHECK(all.exact_prefix() == 3);
     CHECK(exact.exact_prefix() == 3);
-    eo::sequence restored(shape(), 40, pool);
+    eo::sequence restored(snapshot_shape(), 40, pool);
     restored.restore(all, 5);
     CHECK(restored.exact_prefix() == 3);
     restored.restore(exact, 3);
