@@ -57,8 +57,7 @@ public:
             for (std::size_t t = 0; t < tokens;) {
                 const std::size_t count = std::min(eo::kernels::max_queries<eo::default_arch>, tokens - t);
                 eo::kernels::attend(stored, std::span(std::as_const(queries_)).subspan(head * tokens + t, count),
-                                    cache_.pages(layer_, head),
-                                    eo::extent<>(head_dim), 0.125f, scratch_.data());
+                                    cache_.pages(layer_, head), eo::extent<>(head_dim), 0.125f, scratch_.data());
                 t += count;
             }
         }

@@ -30,8 +30,7 @@ using scheduler = eo::scheduler<model, eo::any_exit_policy, eo::any_drafter>;
 class scheduled_engine final : public engine {
 public:
     scheduled_engine(const model& of, engine_options options)
-        : model_(of),
-          options_(std::move(options)),
+        : options_(std::move(options)),
           recent_(remember_text(of, options_)),
           policies_(of, options_.policy, options_.sources),
           scheduler_(of, scheduler_options_of(of, options_)),
@@ -274,7 +273,6 @@ private:
         counts_.kv_bytes_used = (pages.pages() - pages.available()) * pages.page_bytes();
     }
 
-    const model& model_;
     engine_options options_;
     std::shared_ptr<eo::suffix_store> recent_;
     mutable policy_table policies_;  ///< guarded by mutex_

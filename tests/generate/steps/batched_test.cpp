@@ -18,8 +18,8 @@ using namespace support;
 
 namespace {
 
-using step_type = eo::batched<eo::gpt2<>, eo::any_exit_policy, eo::any_drafter>;
-using generation = step_type::generation_type;
+using batched_step = eo::batched<eo::gpt2<>, eo::any_exit_policy, eo::any_drafter>;
+using generation = batched_step::generation_type;
 
 std::unique_ptr<generation> prepared(std::shared_ptr<const eo::any_exit_policy> by, eo::any_drafter drafter,
                                      const ids& prompt) {
@@ -44,7 +44,7 @@ auto full() {
 }
 
 /// Runs steps of both, then pushes what was predicted.
-void run(step_type& step, eo::run_context& context, std::vector<generation*> all) {
+void run(batched_step& step, eo::run_context& context, std::vector<generation*> all) {
     step.predict(context, all);
     for (generation* const g : all) {
         REQUIRE(g->accepted.size() == 1);
@@ -59,7 +59,7 @@ TEST_CASE("deferred tokens join a block that runs deeper anyway", "[generate][ba
     std::mt19937 engine(3);
     const ids prompt = random_prompt(engine, 5);
     eo::run_context context(small_network(), 16, one_thread());
-    step_type step(small_network(), 2, 4);
+    batched_step step(small_network(), 2, 4);
     const auto deep = prepared(full(), {}, prompt);
     for (const bool defers : {true, false}) {
         const auto early = defers ? prepared(exiting_at(2, eo::defer{}), {}, prompt)
@@ -79,7 +79,7 @@ TEST_CASE("deferred tokens join a block that runs deeper anyway", "[generate][ba
 TEST_CASE("a layer's weights are read once for all sequences", "[generate][batched]") {
     std::mt19937 engine(4);
     eo::run_context context(small_network(), 16, one_thread());
-    step_type step(small_network(), 3, 6);
+    batched_step step(small_network(), 3, 6);
     std::vector<std::unique_ptr<generation>> all;
     std::vector<generation*> batch;
     for (int i = 0; i < 3; ++i) {
@@ -108,7 +108,7 @@ TEST_CASE("a prompt runs beside predictions and predicts nothing", "[generate][b
     std::mt19937 engine(5);
     const ids prompt = random_prompt(engine, 9);
     eo::run_context context(small_network(), 4, one_thread());
-    step_type step(small_network(), 2, 4);
+    batched_step step(small_network(), 2, 4);
     const auto one = prepared(full(), {}, prompt), other = prepared(full(), {}, prompt);
     other->next = generation::stage::prefill;
     generation* batch[] = {one.get(), other.get()};
@@ -128,7 +128,7 @@ TEST_CASE("a prompt runs beside predictions and predicts nothing", "[generate][b
 TEST_CASE("a step of a batch allocates nothing", "[generate][batched]") {
     std::mt19937 engine(6);
     eo::run_context context(small_network(), 16, one_thread());
-    step_type step(small_network(), 3, 3 * 16);
+    batched_step step(small_network(), 3, 3 * 16);
     const auto with_drafts = prepared(full(), eo::suffix_drafts{}, ids(12, 5));
     const auto exits =
         prepared(std::make_shared<const eo::any_exit_policy>(eo::exit_plan{every_layer, eo::any_gate(hash_gate{})},
