@@ -9,7 +9,7 @@ Any server of llama.cpp's /infill can complete with it. Its hints are nonsense, 
 never end by themselves: an editor's limits end them.
 
 The tokenizer is byte-level BPE in Qwen2's cut, learned from this Python's standard library, with Qwen2.5-Coder's
-control tokens at their own ids; ids that are not needed are placeholders.
+control tokens at their own ids. Every other id is a token `[unusedN]`, which is never generated.
 """
 import argparse
 import collections
