@@ -53,7 +53,7 @@ struct kv_pages {
     std::size_t keys = 0;    ///< where in a page one head's keys begin, in bytes
     std::size_t values = 0;  ///< the same for values
 
-    /// Returns the memory of one stretch, which is there.
+    /// Returns the memory of one stretch, which must be there.
     template <class Element>
     [[nodiscard]] stretch_memory<Element> at(std::size_t stretch) const noexcept {
         const auto in = [](const std::byte* page, std::size_t offset) {

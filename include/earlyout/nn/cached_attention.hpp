@@ -167,6 +167,12 @@ private:
         constexpr std::size_t most = kernels::shared_queries<default_arch>;
         const std::size_t group = heads_ / kv_heads_, width = kernels::value_width(head_dim_);
         const seen_entries seen = entries_of(layer, token);
+        // Another token may see farther than this one's cache has pages.
+        const std::size_t begin = stretch * kernels::score_stretch;
+        if (begin >= seen.last || begin + kernels::score_stretch <= seen.first) {
+            std::fill_n(parts, group, kernels::softmax_state{});
+            return;
+        }
         for (std::size_t at = 0; at < group; at += most) {
             kernels::head_query each[most];
             const std::size_t count = std::min(most, group - at);
