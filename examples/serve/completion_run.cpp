@@ -11,10 +11,18 @@ namespace serve {
 
 completion_run::completion_run(std::shared_ptr<answer> to, model_pointer model, std::shared_ptr<const settings> wanted,
                                planned plan, std::size_t index)
-    : to_(std::move(to)), model_(std::move(model)), wanted_(std::move(wanted)), filter_(std::move(plan.filter)) {
+    : to_(std::move(to)),
+      model_(std::move(model)),
+      wanted_(std::move(wanted)),
+      filter_(std::move(plan.filter)),
+      shorten_(std::move(plan.shorten)) {
     made_.index = index;
     made_.prompt = std::move(plan.prompt);
-    made_.omitted = plan.omitted;
+}
+
+token_ids completion_run::shorten(const prompt_costs& costs) {
+    made_.prompt = shorten_(*model_, costs, made_.omitted);
+    return made_.prompt;
 }
 
 eo::flow completion_run::token(const new_token& token) {
@@ -130,6 +138,9 @@ prepared prepare_all(const exchange& with, const model_pointer& model, const set
     const auto shared = std::make_shared<const settings>(wanted);
     for (std::size_t i = 0; i < jobs.size(); ++i) {
         const auto run = std::make_shared<completion_run>(to, model, shared, plans[i / wanted.choices], i);
+        if (plans[i / wanted.choices].shorten) {
+            jobs[i].shorten = [run](const prompt_costs& costs) { return run->shorten(costs); };
+        }
         jobs[i].on_token = [run](const new_token& token) {
             try {
                 return run->token(token);

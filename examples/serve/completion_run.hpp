@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,8 +21,9 @@ namespace serve {
 struct planned {
     token_ids prompt;
     text_filter filter;
-    omitted_tokens omitted;
     std::vector<eo::token_id> more_end_of_text;
+    /// Returns the part of the prompt that its limit on time allows. Empty: there is none.
+    std::function<token_ids(const loaded_model&, const prompt_costs&, omitted_tokens&)> shorten;
 };
 
 /// One running completion: takes its tokens from the engine, filters their text, and hands it to the answer.
@@ -30,6 +32,7 @@ public:
     completion_run(std::shared_ptr<answer> to, model_pointer model, std::shared_ptr<const settings> wanted,
                    planned plan, std::size_t index);
 
+    [[nodiscard]] token_ids shorten(const prompt_costs& costs);
     [[nodiscard]] eo::flow token(const new_token& token);
     void end(outcome of);
 
@@ -45,6 +48,7 @@ private:
     model_pointer model_;
     std::shared_ptr<const settings> wanted_;
     text_filter filter_;
+    decltype(planned::shorten) shorten_;
     finished made_;
     std::optional<clock::time_point> first_token_;
     bool out_of_time_ = false;

@@ -19,23 +19,28 @@ const json& prompt_of(const fields& given) {
     return *found;
 }
 
-/// Omits the start of a prompt whose computation would take too long; what precedes every text stays.
-planned plan_prompt(const loaded_model& model, const settings& wanted, token_ids prompt) {
+/// Omits the start of a prompt that costs more than n tokens; what precedes every text stays.
+token_ids shortened(const loaded_model& model, token_ids prompt, std::size_t n, const prompt_costs& costs,
+                    omitted_tokens& omitted) {
+    const auto before = model.words().tokens_before();
+    const bool begins = prompt.size() > before.size() && std::equal(before.begin(), before.end(), prompt.begin());
+    const std::size_t kept = begins ? before.size() : 0;
+    if (prompt.size() - std::min(prompt.size(), costs.reusable(prompt)) > n && prompt.size() > kept + 1) {
+        omitted.prefix = prompt.size() - std::min(prompt.size(), std::max(n, kept + 1));
+        const auto first = prompt.begin() + static_cast<std::ptrdiff_t>(kept);
+        prompt.erase(first, first + static_cast<std::ptrdiff_t>(omitted.prefix));
+    }
+    return prompt;
+}
+
+planned plan_prompt(const settings& wanted, token_ids prompt) {
     planned made;
     made.filter = text_filter(wanted.n_indent, "", "");
-    const double token_seconds = wanted.max_prompt_seconds > 0.0 ? model.runs->prompt_token_seconds() : 0.0;
-    if (token_seconds > 0.0) {
-        const auto n = static_cast<std::size_t>(std::min(wanted.max_prompt_seconds / token_seconds, 1e9));
-        const std::size_t reused = wanted.cache_prompt ? model.runs->reusable_tokens(prompt) : 0;
-        const auto before = model.words().tokens_before();
-        const bool begins = prompt.size() > before.size() && std::equal(before.begin(), before.end(), prompt.begin());
-        const std::size_t kept = begins ? before.size() : 0;
-        if (prompt.size() - std::min(prompt.size(), reused) > n && prompt.size() > kept + 1) {
-            const std::size_t most = std::max(n, kept + 1);
-            made.omitted.prefix = prompt.size() - std::min(prompt.size(), most);
-            const auto first = prompt.begin() + static_cast<std::ptrdiff_t>(kept);
-            prompt.erase(first, first + static_cast<std::ptrdiff_t>(made.omitted.prefix));
-        }
+    if (wanted.max_prompt_seconds > 0.0) {
+        made.shorten = [prompt, seconds = wanted.max_prompt_seconds](const loaded_model& of, const prompt_costs& costs,
+                                                                     omitted_tokens& omitted) {
+            return shortened(of, prompt, affordable_tokens(costs, seconds), costs, omitted);
+        };
     }
     made.prompt = std::move(prompt);
     return made;
@@ -45,7 +50,7 @@ std::vector<planned> plan_prompts(const loaded_model& model, const settings& wan
                                   bool& are_many) {
     std::vector<planned> made;
     for (token_ids& ids : prompts_of(model.words(), given, are_many)) {
-        made.push_back(plan_prompt(model, wanted, std::move(ids)));
+        made.push_back(plan_prompt(wanted, std::move(ids)));
     }
     return made;
 }

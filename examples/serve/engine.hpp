@@ -2,6 +2,7 @@
 #ifndef EARLYOUT_EXAMPLES_SERVE_ENGINE_HPP
 #define EARLYOUT_EXAMPLES_SERVE_ENGINE_HPP
 
+#include <earlyout/core/function_ref.hpp>
 #include <earlyout/core/token.hpp>
 #include <earlyout/generate/events.hpp>
 #include <earlyout/generate/options.hpp>
@@ -11,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -51,6 +53,13 @@ struct outcome {
     double queued_seconds = 0.0;  ///< before the first of its tokens ran
 };
 
+/// What a prompt costs at present.
+struct prompt_costs {
+    double token_seconds = 0.0;  ///< that a token takes; 0: not known yet
+    /// How many of a prompt's first tokens cost nothing, because they were computed before.
+    eo::function_ref<std::size_t(std::span<const eo::token_id>)> reusable;
+};
+
 /// One completion to run. Both callbacks are called on the engine's thread and must return quickly; on_end exactly
 /// once, after every on_token.
 struct job {
@@ -63,6 +72,9 @@ struct job {
     std::string drafts{};                 ///< text of drafters; empty: the engine's
     std::vector<candidate> logit_bias{};  ///< added to logits; -infinity forbids the token
     std::size_t top_tokens = 0;           ///< candidates to report with each token
+    /// Returns what to run of the prompt; called once, on the engine's thread. What it omits is computed when there is
+    /// nothing else to do. Empty: all of it.
+    std::function<std::vector<eo::token_id>(const prompt_costs&)> shorten{};
     std::function<eo::flow(const new_token&)> on_token{};
     std::function<void(outcome)> on_end{};
 };
@@ -112,10 +124,6 @@ public:
     [[nodiscard]] virtual std::size_t slots() const = 0;
     [[nodiscard]] virtual std::vector<slot_state> slot_states() const = 0;
     [[nodiscard]] virtual engine_counts counts() const = 0;
-    /// Returns the seconds that a prompt token takes at present, for t_max_prompt_ms; 0: not known yet.
-    [[nodiscard]] virtual double prompt_token_seconds() const = 0;
-    /// Returns how many of a prompt's first tokens would be reused.
-    [[nodiscard]] virtual std::size_t reusable_tokens(std::vector<eo::token_id> prompt) const = 0;
 };
 
 }  // namespace serve

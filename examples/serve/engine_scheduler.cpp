@@ -17,8 +17,10 @@
 #include <thread>
 #include <utility>
 
+#include "completion_counter.hpp"
+#include "idle_prompt.hpp"
 #include "policy_table.hpp"
-#include "top_tokens.hpp"
+#include "running_job.hpp"
 
 namespace serve {
 
@@ -41,6 +43,7 @@ public:
     }
     ~scheduled_engine() override {
         ending_.request_stop();
+        idle_.interrupt();
         thread_.request_stop();
         changed_.notify_all();
     }
@@ -61,6 +64,7 @@ public:
             const std::lock_guard lock(mutex_);
             incoming_.emplace_back(std::move(wanted), clock::now());
         }
+        idle_.interrupt();
         changed_.notify_all();
     }
     std::size_t slots() const override { return options_.slots; }
@@ -82,15 +86,6 @@ public:
         engine_counts made = counts_;
         made.waiting += arrived_ + incoming_.size();
         return made;
-    }
-    double prompt_token_seconds() const override {
-        const std::lock_guard lock(mutex_);
-        return prompt_token_seconds_;
-    }
-    std::size_t reusable_tokens(std::vector<eo::token_id> prompt) const override {
-        // Between two rounds.
-        const std::lock_guard lock(running_);
-        return scheduler_.reusable(prompt);
     }
 
 private:
@@ -127,11 +122,15 @@ private:
             std::vector<std::pair<job, clock::time_point>> arrived;
             {
                 std::unique_lock lock(mutex_);
-                if (is_idle_) changed_.wait(lock, stop, [&] { return !incoming_.empty(); });
+                if (is_idle_ && !idle_.is_wanted()) changed_.wait(lock, stop, [&] { return !incoming_.empty(); });
                 arrived.swap(incoming_);
                 arrived_ = arrived.size();
             }
-            const std::lock_guard lock(running_);
+            if (!arrived.empty()) {
+                idle_.interrupt();
+            } else if (is_idle_ && idle_.is_wanted()) {
+                compute_idle_prompt();
+            }
             for (auto& [wanted, when] : arrived) take(std::move(wanted), when);
             is_idle_ = !scheduler_.run();
             publish();
@@ -140,7 +139,7 @@ private:
     }
     /// Ends what has not ended: the engine is being destroyed.
     void end_all() {
-        const std::lock_guard lock(running_);
+        idle_.interrupt();
         while (scheduler_.run()) {
         }
         for (auto& [wanted, when] : std::exchange(incoming_, {})) {
@@ -150,32 +149,18 @@ private:
         }
     }
 
-    /// What a completion needs while it runs.
-    struct running_job {
-        job of;
-        std::string policy;
-        clock::time_point submitted, started;
-        std::optional<top_tokens> top;
-        std::size_t prompt_tokens = 0;
-        std::stop_source cancel{};
-        std::optional<std::stop_callback<std::function<void()>>> by_client{}, by_engine{};
-    };
-
     void take(job wanted, clock::time_point submitted) {
-        const auto one = std::make_shared<running_job>();
-        one->of = std::move(wanted);
-        one->submitted = one->started = submitted;
+        const auto one = std::make_shared<running_job>(std::move(wanted), submitted);
         try {
             scheduler::job made;
             {
                 const std::lock_guard lock(mutex_);
-                const way_to_run& way = policies_.find(one->of.policy, one->of.drafts);
-                made.policy = way.policy;
-                made.drafter = way.drafter;
-                one->policy = way.text;
+                one->way = policies_.find(one->of.policy, one->of.drafts);
             }
+            made.policy = one->way.policy;
+            made.drafter = one->way.drafter;
+            if (one->of.shorten) shorten(*one);
             made.prompt = one->of.prompt;
-            one->prompt_tokens = made.prompt.size();
             made.options = one->of.options;
             made.reuses_prefix = one->of.reuse_prefix;
             made.only_prefill = one->of.prefill_only;
@@ -184,70 +169,63 @@ private:
             one->by_client.emplace(one->of.options.cancel, stop);
             one->by_engine.emplace(ending_.get_token(), stop);
             made.options.cancel = one->cancel.get_token();
-            if (one->of.top_tokens != 0 || !one->of.logit_bias.empty()) {
-                if (one->of.top_tokens != 0) one->top.emplace(one->of.top_tokens);
+            if (one->reads_logits()) {
                 made.options.on_logits = [one, further = made.options.on_logits](std::span<const eo::token_id> ids,
                                                                                  std::span<float> logits) {
                     if (further) further(ids, logits);
-                    for (const candidate& c : one->of.logit_bias) {
-                        if (std::cmp_less(c.id, logits.size()) && c.id >= 0) {
-                            logits[static_cast<std::size_t>(c.id)] += c.log_probability;
-                        }
-                    }
-                    if (one->top) one->top->record(ids.size(), logits);
+                    one->read(ids, logits);
                 };
             }
             made.on_start = [one] { one->started = clock::now(); };
-            made.on_token = [this, one](const eo::token_event& e) { return report(*one, e); };
+            made.on_token = [one](const eo::token_event& e) { return one->report(e); };
             made.on_end = [this, one](const eo::completion& done) { end(*one, done); };
+            made.on_error = [one](const std::exception_ptr& error) { one->refuse(error); };
             scheduler_.submit(std::move(made));
-        } catch (const std::exception& e) {
-            outcome failed;
-            failed.error = e.what();
-            if (one->of.on_end) one->of.on_end(std::move(failed));
+        } catch (...) {
+            one->refuse(std::current_exception());
         }
     }
-    eo::flow report(running_job& one, const eo::token_event& e) {
-        if (!one.of.on_token) return eo::flow::proceed;
-        new_token made{.id = e.id,
-                       .index = e.index,
-                       .piece = std::string(e.piece),
-                       .log_probability = e.log_probability,
-                       .exit_layer = e.exit_layer,
-                       .drafted = e.drafted,
-                       .top = {}};
-        if (one.top) made.top = one.top->at(one.prompt_tokens + e.index);
-        return one.of.on_token(made);
+    /// Shortens a prompt as its job wants; all of it is computed later.
+    void shorten(running_job& one) {
+        const auto reusable = [&](std::span<const eo::token_id> ids) {
+            return one.of.reuse_prefix ? scheduler_.reusable(ids) : 0;
+        };
+        std::vector<eo::token_id> all = one.of.shorten({scheduler_.prompt_token_seconds(), reusable});
+        all.swap(one.of.prompt);
+        if (one.of.reuse_prefix && one.of.prompt.size() < all.size()) idle_.set(std::move(all), one.way);
+    }
+    void compute_idle_prompt() {
+        try {
+            scheduler::job made{.prompt = idle_.prompt(),
+                                .options = {.max_new_tokens = 1, .cancel = idle_.begin()},
+                                .policy = idle_.way().policy,
+                                .drafter = idle_.way().drafter,
+                                .only_prefill = true};
+            made.on_end = [this](const eo::completion& done) {
+                idle_.end(done.finish_reason == eo::finish_reason::cancelled);
+                count(done);
+            };
+            made.on_error = [this](const std::exception_ptr&) { idle_.end(false); };
+            scheduler_.submit(std::move(made));
+        } catch (const std::exception&) {  // nobody waits for it
+            idle_.end(false);
+        }
     }
     void end(running_job& one, const eo::completion& done) {
-        outcome made{.reason = done.finish_reason,
-                     .error = {},
-                     .text = done.text,
-                     .unstreamed = done.unstreamed,
-                     .ids = done.ids,
-                     .policy = one.policy,
-                     .stats = done.stats,
-                     .queued_seconds = std::chrono::duration<double>(one.started - one.submitted).count()};
-        if (done.finish_reason == eo::finish_reason::not_a_number) {
-            made.error = "the model's logits are not numbers";
+        outcome made;
+        try {
+            made = one.outcome_of(done);
+            remember(one.of.prompt, done.ids);
+        } catch (...) {
+            one.refuse(std::current_exception());
+            return;
         }
-        remember(one.of.prompt, done.ids);
-        {
-            const std::lock_guard lock(mutex_);
-            counts_.prompt_tokens +=
-                done.stats.prompt_tokens - std::min(done.stats.prompt_tokens, done.stats.reused_tokens);
-            counts_.reused_tokens += done.stats.reused_tokens;
-            counts_.new_tokens += done.ids.size();
-            counts_.drafted_tokens += done.stats.drafted;
-            counts_.accepted_tokens += done.stats.accepted;
-            counts_.prompt_seconds += done.stats.prefill_seconds;
-            counts_.decode_seconds += done.stats.decode_seconds;
-            counts_.cancelled += done.finish_reason == eo::finish_reason::cancelled ? 1 : 0;
-            predictions_ += done.stats.predictions();
-            skipped_ += done.stats.layers_skipped() * static_cast<double>(done.stats.predictions());
-            counts_.layers_skipped = predictions_ == 0 ? 0.0 : skipped_ / static_cast<double>(predictions_);
-        }
+        count(done);
         if (one.of.on_end) one.of.on_end(std::move(made));
+    }
+    void count(const eo::completion& done) {
+        const std::lock_guard lock(mutex_);
+        counter_.add(done, counts_);
     }
     /// Lets later completions draft what this one generated: of an editor, the next is often its continuation.
     void remember(std::span<const eo::token_id> prompt, std::span<const eo::token_id> ids) {
@@ -262,11 +240,15 @@ private:
         const std::lock_guard lock(mutex_);
         states_ = scheduler_.states();
         arrived_ = 0;  // they wait or run now
-        prompt_token_seconds_ = scheduler_.prompt_token_seconds();
         counts_.rounds = scheduler_.rounds();
         counts_.layer_tokens = scheduler_.work().layer_tokens;
         counts_.weight_bytes = scheduler_.work().weight_bytes;
         counts_.running = scheduler_.running();
+        if (idle_.is_running()) {
+            // It runs alone, and yields to whatever comes.
+            for (auto& s : states_) s.is_busy = false;
+            counts_.running = 0;
+        }
         counts_.waiting = scheduler_.waiting();
         const eo::kv_pool& pages = scheduler_.pages();
         counts_.kv_bytes_max = pages.pages() * pages.page_bytes();
@@ -276,9 +258,9 @@ private:
     engine_options options_;
     std::shared_ptr<eo::suffix_store> recent_;
     mutable policy_table policies_;  ///< guarded by mutex_
-    mutable std::mutex running_;     ///< held during a round; before mutex_
     scheduler scheduler_;
     bool is_idle_ = true;
+    idle_prompt idle_;
 
     mutable std::mutex mutex_;
     std::condition_variable_any changed_;
@@ -286,9 +268,7 @@ private:
     std::size_t arrived_ = 0;  ///< taken from there since the last publish()
     std::vector<scheduler::sequence_state> states_;
     engine_counts counts_;
-    double prompt_token_seconds_ = 0.0;
-    std::size_t predictions_ = 0;
-    double skipped_ = 0.0;
+    completion_counter counter_;
     std::stop_source ending_;
     std::jthread thread_;
 };

@@ -69,7 +69,14 @@ void read_extra(const fields& given, const loaded_model& model, infill_texts& te
     }
 }
 
+infill_composer composer_of(const loaded_model& model) { return {model.words(), *model.fim.middle, model.order}; }
+
 }  // namespace
+
+std::size_t affordable_tokens(const prompt_costs& costs, double seconds) {
+    constexpr double all = 1e9;
+    return static_cast<std::size_t>(costs.token_seconds <= 0.0 ? all : std::min(seconds / costs.token_seconds, all));
+}
 
 void require_middle(const loaded_model& model, std::string_view field) {
     if (model.fim.middle) return;
@@ -81,20 +88,17 @@ void require_middle(const loaded_model& model, std::string_view field) {
 
 planned plan_middle(const loaded_model& model, const settings& wanted, infill_texts texts, std::string_view typed,
                     std::string_view suffix) {
-    const infill_composer composer(model.words(), *model.fim.middle, model.order);
+    const infill_composer composer = composer_of(model);
     const std::size_t n_predict =
         wanted.n_predict < 0 ? model.facts.context : static_cast<std::size_t>(wanted.n_predict);
     composer.cut(texts, model.batch(), model.facts.context, n_predict);
     planned made;
-    const double token_seconds = wanted.max_prompt_seconds > 0.0 ? model.runs->prompt_token_seconds() : 0.0;
-    if (token_seconds > 0.0) {
-        const double affordable = std::min(wanted.max_prompt_seconds / token_seconds, 1e9);
-        made.prompt = composer.compose_within(
-            std::move(texts), static_cast<std::size_t>(affordable),
-            [&](const token_ids& ids) { return wanted.cache_prompt ? model.runs->reusable_tokens(ids) : 0; },
-            made.omitted);
-    } else {
-        made.prompt = composer.compose(texts);
+    made.prompt = composer.compose(texts);
+    if (wanted.max_prompt_seconds > 0.0) {
+        made.shorten = [texts = std::move(texts), seconds = wanted.max_prompt_seconds](
+                           const loaded_model& of, const prompt_costs& costs, omitted_tokens& omitted) {
+            return composer_of(of).compose_within(texts, affordable_tokens(costs, seconds), costs.reusable, omitted);
+        };
     }
     if (model.fim.middle->end) made.more_end_of_text.push_back(*model.fim.middle->end);
     made.filter = text_filter(wanted.n_indent, typed, suffix);

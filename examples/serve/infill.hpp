@@ -12,6 +12,9 @@
 
 namespace serve {
 
+/// Returns how many tokens of a prompt a time suffices for.
+[[nodiscard]] std::size_t affordable_tokens(const prompt_costs& costs, double seconds);
+
 /// @throws api_error (501) for a model without fill-in-the-middle tokens, naming those it lacks
 void require_middle(const loaded_model& model, std::string_view field);
 

@@ -9,5 +9,6 @@ TEST_CASE("a job reuses prefixes and predicts unless told otherwise", "[generate
     CHECK_FALSE(made.only_prefill);
     CHECK_FALSE(made.on_token);
     CHECK_FALSE(made.on_end);
+    CHECK_FALSE(made.on_error);
     CHECK(made.policy == nullptr);
 }

@@ -14,9 +14,12 @@
 #include <earlyout/generate/scheduler.hpp>
 
 #include <cstddef>
+#include <exception>
 #include <memory>
+#include <new>
 #include <optional>
 #include <random>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -318,6 +321,97 @@ TEST_CASE("prompts run in chunks between the tokens of others", "[generate][sche
     while (together.run()) {
     }
     CHECK(first->ids.size() == 200);
+}
+
+TEST_CASE("a round that fails ends its completions with the reason, and others go on", "[generate][scheduler]") {
+    std::mt19937 engine(27);
+    const std::vector<ids> prompts = {random_prompt(engine, 10), random_prompt(engine, 10), random_prompt(engine, 10)};
+    ids_scheduler together(long_network(), {.sequences = 2});
+    std::vector<std::optional<eo::completion>> done(3);
+    std::vector<std::string> errors;
+    const auto note = [&](const std::exception_ptr& error) {
+        errors.push_back(support::error_of([&] { std::rethrow_exception(error); }).message);
+    };
+    for (std::size_t i = 0; i < 3; ++i) {
+        auto job = ids_job(prompts[i], 8, done[i]);
+        job.on_error = note;
+        if (i == 1) {
+            job.options.on_logits = [](std::span<const eo::token_id> before, std::span<float>) {
+                if (before.size() == 14) eo::fail(eo::errc::invalid_argument, "enough");
+            };
+        }
+        together.submit(std::move(job));
+    }
+    while (together.run()) {
+    }
+    CHECK(errors == std::vector<std::string>{"enough", "enough"});
+    CHECK(!done[0]);
+    CHECK(!done[1]);
+    REQUIRE(done[2]);
+    CHECK(done[2]->ids == expected_of(prompts[2], 8));
+
+    // Without on_error it is run() that throws, once.
+    auto job = ids_job(prompts[0], 8, done[0]);
+    job.options.on_logits = [](auto, auto) { eo::fail(eo::errc::invalid_argument, "enough"); };
+    together.submit(std::move(job));
+    CHECK(support::error_of([&] { (void)together.run(); }).message == "enough");
+    CHECK_FALSE(together.run());
+    CHECK(together.running() == 0);
+    together.submit(ids_job(prompts[0], 8, done[0]));
+    while (together.run()) {
+    }
+    CHECK(done[0]->ids == expected_of(prompts[0], 8));
+}
+
+namespace {
+
+/// A gate that lacks something when a sequence begins.
+struct lacking_gate {
+    static constexpr eo::signal_set signals = eo::signal::argmax;
+    struct sequence_state {};
+    const bool* lacks = nullptr;
+    [[nodiscard]] sequence_state start_sequence() const {
+        if (*lacks) throw std::bad_alloc();
+        return {};
+    }
+    eo::decision operator()(const auto&, sequence_state&) const { return eo::decision::go_on; }
+};
+
+}  // namespace
+
+TEST_CASE("a completion that cannot begin ends with the reason, and the next one begins", "[generate][scheduler]") {
+    bool lacks = true;
+    const auto policy =
+        std::make_shared<any_policy>(eo::exit_plan{eo::exit_layers({1}), eo::any_gate(lacking_gate{&lacks})});
+    ids_scheduler together(long_network(), {.sequences = 1});
+    std::vector<std::optional<eo::completion>> done(2);
+    std::string error;
+    bool has_started = false;
+    auto job = ids_job({1, 2, 3}, 4, done[0]);
+    job.policy = policy;
+    job.on_start = [&] { has_started = true; };
+    job.on_error = [&](const std::exception_ptr& e) {
+        error = support::error_of([&] { std::rethrow_exception(e); }).message;
+    };
+    together.submit(job);
+    together.submit(ids_job({1, 2, 3}, 4, done[1]));
+    CHECK(together.run());
+    CHECK(error == std::bad_alloc().what());
+    CHECK(!has_started);
+    CHECK(together.waiting() == 0);
+    job.on_error = nullptr;
+    together.submit(job);
+    while (!done[1]) (void)together.run();
+    CHECK(support::error_of([&] { (void)together.run(); }).message == std::bad_alloc().what());
+    CHECK_FALSE(together.run());
+    lacks = false;
+    together.submit(job);
+    while (together.run()) {
+    }
+    CHECK(has_started);
+    REQUIRE(done[0]);
+    CHECK(done[0]->ids == expected_of({1, 2, 3}, 4));
+    CHECK(done[1]->ids == done[0]->ids);
 }
 
 TEST_CASE("a callback ends its completion", "[generate][scheduler]") {

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <span>
 #include <string>
 #include <thread>
 #include <utility>
@@ -45,6 +46,12 @@ public:
         }
     }
     void submit(serve::job wanted) override {
+        if (wanted.shorten) {
+            const auto count = [&](std::span<const eo::token_id> ids) {
+                return wanted.reuse_prefix ? reusable({ids.begin(), ids.end()}) : 0;
+            };
+            wanted.prompt = wanted.shorten({token_seconds, count});
+        }
         jobs.push_back(std::move(wanted));
         if (!waits) run(jobs.size() - 1);
     }
@@ -62,10 +69,6 @@ public:
         made.prompt_seconds = 2.0;
         made.reused_tokens = 7;
         return made;
-    }
-    [[nodiscard]] double prompt_token_seconds() const override { return token_seconds; }
-    [[nodiscard]] std::size_t reusable_tokens(std::vector<eo::token_id> prompt) const override {
-        return reusable(prompt);
     }
 
 private:

@@ -8,7 +8,9 @@
 #include <future>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <random>
+#include <stdexcept>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -40,6 +42,24 @@ serve::outcome wait_for(serve::engine& on, serve::job wanted) {
     wanted.on_end = [&](serve::outcome o) { done.set_value(std::move(o)); };
     on.submit(std::move(wanted));
     return done.get_future().get();
+}
+
+struct costs {
+    double token_seconds = 0.0;
+    std::size_t reusable = 0;
+    bool operator==(const costs&) const = default;
+};
+/// Returns what a prompt costs now; the job that is told it runs another one.
+costs costs_of(serve::engine& on, const std::vector<eo::token_id>& prompt) {
+    costs made;
+    serve::job wanted{.prompt = {5}, .options = {}};
+    wanted.prefill_only = true;
+    wanted.shorten = [&](const serve::prompt_costs& told) {
+        made = {told.token_seconds, told.reusable(prompt)};
+        return std::vector<eo::token_id>{5};
+    };
+    (void)wait_for(on, std::move(wanted));
+    return made;
 }
 
 const char* const policies[] = {"",
@@ -193,12 +213,11 @@ TEST_CASE("likely tokens are reported, and biased as asked", "[serve_engine]") {
 TEST_CASE("a warm-up fills the cache, and the engine counts", "[serve_engine]") {
     const auto on = serve::make_engine(bundled(), {.slots = 2, .capacity = 256});
     const auto prompt = prompt_of(200);
-    CHECK(on->reusable_tokens(prompt) == 0);
-    CHECK(on->prompt_token_seconds() == 0.0);
+    CHECK(costs_of(*on, prompt) == costs{0.0, 0});
     serve::job warm{.prompt = prompt, .options = {}};
     warm.prefill_only = true;
     CHECK(wait_for(*on, std::move(warm)).ids.empty());
-    CHECK(on->reusable_tokens(prompt) == prompt.size() - 1);
+    CHECK(costs_of(*on, prompt).reusable == prompt.size() - 1);
     const serve::outcome done = wait_for(*on, {.prompt = prompt, .options = {.max_new_tokens = 5}});
     CHECK(done.stats.reused_tokens == prompt.size() - 1);
     const serve::engine_counts counts = on->counts();
@@ -208,9 +227,45 @@ TEST_CASE("a warm-up fills the cache, and the engine counts", "[serve_engine]") 
     CHECK(counts.layer_tokens > 0);
     CHECK(counts.kv_bytes_used > 0);
     CHECK(counts.kv_bytes_used <= counts.kv_bytes_max);
-    CHECK(on->prompt_token_seconds() > 0.0);
+    CHECK(costs_of(*on, prompt).token_seconds > 0.0);
     CHECK(on->slots() == 2);
     CHECK(on->slot_states().size() == 2);
+}
+
+TEST_CASE("what a limit omitted is computed when there is nothing else to do", "[serve_engine]") {
+    const auto on = serve::make_engine(bundled(), {.slots = 1, .capacity = 256});
+    const auto prompt = prompt_of(program.size());
+    const std::vector<eo::token_id> part(prompt.end() - 8, prompt.end());
+    serve::job cut{.prompt = prompt, .options = {.max_new_tokens = 3}};
+    cut.shorten = [&](const serve::prompt_costs&) { return part; };
+    const serve::outcome shortened = wait_for(*on, cut);
+    CHECK(shortened.stats.prompt_tokens == 8);
+    CHECK(shortened.ids == wait_for(*on, {.prompt = part, .options = {.max_new_tokens = 3}}).ids);
+
+    // Whoever asks in between is served first, and what he interrupts goes on.
+    std::size_t reusable = 0;
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (reusable + 1 < prompt.size() && std::chrono::steady_clock::now() < until) {
+        reusable = costs_of(*on, prompt).reusable;
+    }
+    CHECK(reusable + 1 == prompt.size());
+    CHECK(on->counts().running == 0);
+    const serve::outcome whole = wait_for(*on, {.prompt = prompt, .options = {.max_new_tokens = 3}});
+    CHECK(whole.stats.reused_tokens + 1 == prompt.size());
+}
+
+TEST_CASE("a completion that fails ends with the reason", "[serve_engine]") {
+    const auto on = serve::make_engine(bundled(), {.slots = 1, .capacity = 64});
+    serve::job wanted{.prompt = prompt_of(10), .options = {.max_new_tokens = 3}};
+    wanted.options.on_logits = [](auto, auto) { throw std::bad_alloc(); };
+    CHECK(wait_for(*on, wanted).error == "the server has not enough memory for this completion");
+    wanted.options.on_logits = [](auto, auto) { throw std::runtime_error("a reason"); };
+    CHECK(wait_for(*on, wanted).error == "a reason");
+    wanted.options.on_logits = nullptr;
+    wanted.shorten = [](const serve::prompt_costs&) -> std::vector<eo::token_id> { throw std::bad_alloc(); };
+    CHECK(!wait_for(*on, wanted).error.empty());
+    wanted.shorten = nullptr;
+    CHECK(wait_for(*on, wanted).ids.size() == 3);
 }
 
 TEST_CASE("an engine that ends, ends its completions", "[serve_engine]") {

@@ -7,7 +7,7 @@
 #include <earlyout/generate/events.hpp>
 #include <earlyout/generate/options.hpp>
 
-#include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -29,6 +29,9 @@ struct completion_job {
     std::function<flow(const token_event&)> on_token{};
     /// Called once, after the last token. Must not throw.
     std::function<void(const completion&)> on_end{};
+    /// Called instead of on_end with what kept the completion from beginning or going on, such as a lack of memory.
+    /// Must not throw. None: scheduler::run() throws it.
+    std::function<void(const std::exception_ptr&)> on_error{};
 };
 
 }}  // namespace earlyout::EARLYOUT_ABI

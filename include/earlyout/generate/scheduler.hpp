@@ -9,6 +9,7 @@
 #include <earlyout/generate/completion_job.hpp>
 #include <earlyout/generate/detail/completion_output.hpp>
 #include <earlyout/generate/detail/sequence_slots.hpp>
+#include <earlyout/generate/detail/waiting_jobs.hpp>
 #include <earlyout/generate/drafts/drafter.hpp>
 #include <earlyout/generate/events.hpp>
 #include <earlyout/generate/model.hpp>
@@ -24,7 +25,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <span>
@@ -66,6 +67,7 @@ public:
                  std::make_shared<kv_pool>(shape(), options.kv, pages_of(options))),
           step_(network(), options.sequences, options.sequences * (draft::max_size + 1)) {
         batch_.reserve(options.sequences);
+        prompts_.reserve(options.sequences);
         require_scratch(0);
     }
 
@@ -88,18 +90,25 @@ public:
     /// @throws error as check()
     void submit(job wanted) {
         check(wanted);
-        waiting_.push_back({++submitted_, std::move(wanted), clock::now()});
+        waiting_.push(std::move(wanted));
     }
 
     /// Runs one round: starts completions for which there is room, runs prompts, predicts and reports.
     /// @return false when there was nothing to do
+    /// @throws what ended a completion that has no on_error: one that could not begin, or all that ran in a round that
+    ///         failed. The others go on in the next round
     bool run() {
         end_cancelled();
         admit();
         const std::span<generation_type*> batch = choose();
         if (batch.empty()) return false;
         const clock::time_point begun = clock::now();
-        step_.predict(*context_, batch);
+        try {
+            step_.predict(*context_, batch);
+        } catch (...) {
+            end_round(std::current_exception());
+            return true;
+        }
         learn_speed(std::chrono::duration<double>(clock::now() - begun).count());
         for (const auto& one : slots_.all()) {
             if (one && one->is_in_round) after_step(*one, std::chrono::duration<double>(clock::now() - begun).count());
@@ -122,26 +131,9 @@ public:
     [[nodiscard]] std::size_t reusable(std::span<const token_id> prompt) const noexcept {
         return slots_.reusable(prompt);
     }
-    /// State of one of the sequences.
-    struct sequence_state {
-        bool is_busy = false;
-        std::size_t prompt_tokens = 0;
-        std::size_t new_tokens = 0;
-        std::size_t held_tokens = 0;
-    };
+    using sequence_state = detail::slot_activity;
     /// Returns the states of all sequences.
-    [[nodiscard]] std::vector<sequence_state> states() const {
-        std::vector<sequence_state> made;
-        for (const auto& one : slots_.all()) {
-            if (one) {
-                made.push_back(
-                    {one->is_busy, one->prompt.size(), one->running.ids().size(), one->running.tokens().size()});
-            } else {
-                made.emplace_back();
-            }
-        }
-        return made;
-    }
+    [[nodiscard]] std::vector<sequence_state> states() const { return slots_.states(); }
 
 private:
     [[nodiscard]] const network_type& network() const noexcept { return network_of(*model_); }
@@ -162,56 +154,45 @@ private:
         context_ = std::make_unique<run_context>(network(), options_.block, executors_.decode(), bytes);
     }
 
-    /// Ends what was cancelled while it waited.
     void end_cancelled() {
-        std::erase_if(waiting_, [](detail::waiting_job<job>& w) {
-            if (!w.of.options.cancel.stop_requested()) return false;
-            completion none;
-            none.finish_reason = finish_reason::cancelled;
-            if (w.of.on_end) w.of.on_end(none);
-            return true;
-        });
+        waiting_.end_cancelled();
         for (const auto& one : slots_.all()) {
             if (!one || !one->is_busy || !one->running.options().cancel.stop_requested()) continue;
             one->output.finish(finish_reason::cancelled);
             end(*one);
         }
     }
-    /// Starts completions in the order in which they came, as long as there is a sequence and memory for the next one.
+    /// Starts completions for which there is a sequence and memory.
     void admit() {
-        while (!waiting_.empty()) {
-            auto& next = waiting_.front();
+        waiting_.admit([&](detail::waiting_job<job>& next) {
             std::vector<token_id> cut;
             const auto prompt = prepare_prompt(*model_, next.of.prompt, capacity_, next.of.options, cut);
             require_scratch(head_scratch_bytes(next.of.policy->head,
                                                std::max(options_.block, options_.sequences * (draft::max_size + 1))));
-            const auto on_start = next.of.on_start;
-            if (!slots_.start(next, prompt)) return;
-            if (on_start) on_start();
-            waiting_.pop_front();
-        }
+            return slots_.start(next, prompt);
+        });
     }
 
     /// Returns the sequences of the next round, ready for it: all that predict, and prompts up to a chunk of tokens.
     [[nodiscard]] std::span<generation_type*> choose() {
         batch_.clear();
         round_prompt_tokens_ = 0;
-        std::vector<slot*> prompts;
+        prompts_.clear();
         for (const auto& one : slots_.all()) {
             if (!one) continue;
             one->is_in_round = false;
             if (!one->is_busy) continue;
             if (one->running.generation().is_prompt) {
-                prompts.push_back(one.get());
+                prompts_.push_back(one.get());
                 continue;
             }
             one->running.begin_step(network());
             add(*one, generation_type::stage::predict);
         }
         const std::size_t predicting = batch_.size();
-        std::ranges::sort(prompts, {}, &slot::number);  // first come, first served
+        std::ranges::sort(prompts_, {}, &slot::number);  // first come, first served
         std::size_t left = chunk(predicting != 0);
-        for (slot* const one : prompts) {
+        for (slot* const one : prompts_) {
             if (left == 0) break;
             const std::size_t count = std::min(left, one->prompt_left().size());
             left -= count;
@@ -266,10 +247,23 @@ private:
         }
         if (one.output.finished()) end(one);
     }
+    /// Ends the completions of a round that failed. What their sequences hold is unknown.
+    void end_round(const std::exception_ptr& error) {
+        bool is_reported = true;
+        for (auto& one : slots_.all()) {
+            if (!one || !one->is_in_round) continue;
+            const auto on_error = std::move(one->of.on_error);
+            one = nullptr;
+            is_reported = is_reported && on_error;
+            if (on_error) on_error(error);
+        }
+        if (!is_reported) std::rethrow_exception(error);
+    }
     void end(slot& one) {
         one.running.discard_unread(*one.of.drafter);
         slots_.end(one);
         one.of.on_token = nullptr;
+        one.of.on_error = nullptr;
         if (const auto on_end = std::exchange(one.of.on_end, nullptr)) {
             on_end(detail::completed(one.running, one.output, one.running.stats(*one.of.drafter)));
         }
@@ -284,12 +278,12 @@ private:
     std::unique_ptr<run_context> context_;
     work_count earlier_work_;
     step_type step_;
-    std::deque<detail::waiting_job<job>> waiting_;
+    detail::waiting_jobs<job> waiting_;
     std::vector<generation_type*> batch_;
+    std::vector<slot*> prompts_;
     std::size_t round_prompt_tokens_ = 0;
     double prompt_token_seconds_ = 0.0;
     std::uint64_t rounds_ = 0;
-    std::uint64_t submitted_ = 0;
 };
 
 }}  // namespace earlyout::EARLYOUT_ABI

@@ -6,6 +6,7 @@
 #include <earlyout/core/token.hpp>
 #include <earlyout/generate/completion_job.hpp>
 #include <earlyout/generate/detail/completion_output.hpp>
+#include <earlyout/generate/detail/waiting_jobs.hpp>
 #include <earlyout/generate/model.hpp>
 #include <earlyout/generate/options.hpp>
 #include <earlyout/generate/prefix_store.hpp>
@@ -16,7 +17,6 @@
 #include <earlyout/nn/kv_pool.hpp>
 
 #include <algorithm>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -26,12 +26,12 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace detail {
 
-/// A completion that waits for a sequence.
-template <class Job>
-struct waiting_job {
-    std::uint64_t number = 0;
-    Job of;
-    std::chrono::steady_clock::time_point submitted;
+/// What a place for a sequence is doing.
+struct slot_activity {
+    bool is_busy = false;
+    std::size_t prompt_tokens = 0;
+    std::size_t new_tokens = 0;
+    std::size_t held_tokens = 0;
 };
 
 /// A place for one sequence, with the last completion that used it.
@@ -109,11 +109,20 @@ public:
         }
         return most;
     }
+    [[nodiscard]] std::vector<slot_activity> states() const {
+        std::vector<slot_activity> made(slots_.size());
+        for (std::size_t i = 0; i < made.size(); ++i) {
+            if (!slots_[i]) continue;
+            const slot& one = *slots_[i];
+            made[i] = {one.is_busy, one.prompt.size(), one.running.ids().size(), one.running.tokens().size()};
+        }
+        return made;
+    }
     /// Starts a completion in an idle sequence.
-    /// @return false when there is none, or no memory for it now
-    [[nodiscard]] bool start(waiting_job<job>& next, std::span<const token_id> prompt) {
+    /// @return null when there is none, or no memory for it now
+    [[nodiscard]] slot* start(waiting_job<job>& next, std::span<const token_id> prompt) {
         std::unique_ptr<slot>* const chosen = choose(next.of, prompt);
-        return chosen != nullptr && start(*chosen, next, prompt);
+        return chosen != nullptr && start(*chosen, next, prompt) ? chosen->get() : nullptr;
     }
     /// Records that a sequence's completion has ended.
     void end(slot& of) noexcept {
@@ -185,11 +194,16 @@ private:
                                                sequence(shape(), capacity_, pool_), block_, drafts_),
                 capacity_);
         }
-        if (found.size != 0) {
-            tokens_of(in).restore(*found.snapshot, found.size);
-            store_.touch(found.snapshot);
+        try {
+            if (found.size != 0) {
+                tokens_of(in).restore(*found.snapshot, found.size);
+                store_.touch(found.snapshot);
+            }
+            in->begin(next, prompt);
+        } catch (...) {
+            in = nullptr;  // its state is unknown
+            throw;
         }
-        in->begin(next, prompt);
         return true;
     }
     /// Keeps what another sequence holds of a prompt, if that is more than anything else.
