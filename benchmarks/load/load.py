@@ -97,7 +97,7 @@ class Client(threading.Thread):
     def leave(self):
         with socket.create_connection(("127.0.0.1", self.port), timeout=60) as one:
             body = json.dumps({**body_of(self.draw), "n_predict": 300, "stream": True}).encode()
-            one.sendall(b"POST /completion HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            one.sendall(b"POST /completion HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
             if self.draw.random() < 0.7:
                 one.recv(self.draw.randrange(1, 2000))
         self.count("left early")

@@ -56,6 +56,10 @@ int run_serve(serve_options& o) {
         std::cerr << "earlyout: --host " << o.http.host
                   << " without --api-key-file: whoever reaches this port may use the model\n";
     }
+    if (!o.host_names.empty() || (o.api_keys.empty() && is_loopback(o.http.host))) {
+        o.http.host_names = {o.http.host, "localhost", "127.0.0.1", "::1"};
+        o.http.host_names.insert(o.http.host_names.end(), o.host_names.begin(), o.host_names.end());
+    }
     o.http.body_time = o.http.write_time = std::chrono::milliseconds(static_cast<long long>(o.timeout * 1000.0));
     serve::access_log log(o.access_log);
     o.http.log = &log;
@@ -79,6 +83,11 @@ void add_http_options(CLI::App& app, serve_options& into) {
     app.add_option("--api-key-file", into.api_key_file,
                    "File with one API key in each line, # begins a comment: requests must name one of them")
         ->type_name("FILE")
+        ->group(group);
+    app.add_option("--host-name", into.host_names,
+                   "Name by which requests may call this server, as a proxy's clients do; may be repeated. Without "
+                   "keys and on this machine alone, it is expected to be called by its address or localhost")
+        ->type_name("NAME")
         ->group(group);
     app.add_option(
            "--access-log", into.access_log,

@@ -27,6 +27,7 @@ struct serve_options {
     std::string fim_order = "auto";
     std::string api_key_file;
     std::vector<std::string> api_keys;  ///< of that file; empty: none is needed
+    std::vector<std::string> host_names;  ///< besides the address
     std::string access_log;
     double timeout = 30.0;        ///< seconds
     double stop_deadline = 10.0;  ///< seconds

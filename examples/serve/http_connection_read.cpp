@@ -145,6 +145,12 @@ void connection::on_head(error_code problem) {
     is_head_ = head.method() == http::verb::head;
     takes_another_ = head.keep_alive();
 
+    const auto& names = all_.options.host_names;
+    // Whoever sends none is no browser.
+    if (const auto host = copied(head[http::field::host]);
+        !names.empty() && !host.empty() && !names_host(host, names)) {
+        return reply_error(403, "Host: expected " + names.front() + " or another name of this server, found " + host);
+    }
     const std::string encoding = copied(head[http::field::content_encoding]);
     if (!encoding.empty() && encoding != "identity") {
         return reply_error(415, "Content-Encoding: expected a body that is not compressed, found " + encoding);

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace serve {
 
@@ -26,7 +27,10 @@ struct http_options {
     std::chrono::milliseconds body_time{30'000};          ///< from there to the end of its body
     std::chrono::milliseconds idle_time{75'000};          ///< between two requests of a connection
     std::chrono::milliseconds write_time{30'000};         ///< in which the client takes some of a reply
-    std::string cors_origin;    ///< "*" or an origin; empty: browsers' other pages are refused
+    std::string cors_origin;  ///< "*" or an origin; empty: browsers' other pages are refused
+    /// Names in the Host header of requests; empty: any. A page whose own name leads to this address can send requests
+    /// here and read the replies, but not under another name.
+    std::vector<std::string> host_names;
     access_log* log = nullptr;  ///< outlives the server; null: none
 };
 

@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cstdio>
 
 namespace serve {
@@ -84,6 +85,20 @@ std::string chunk(std::string_view data) {
     text.reserve(static_cast<std::size_t>(digits) + data.size() + 2);
     text.append(size, static_cast<std::size_t>(digits)).append(data).append("\r\n");
     return text;
+}
+
+bool names_host(std::string_view header, std::span<const std::string> names) {
+    std::string_view name = header;
+    if (name.starts_with('[')) {
+        if (name.find(']') == std::string_view::npos) return false;
+        name = name.substr(1, name.find(']') - 1);
+    } else {
+        name = name.substr(0, name.find(':'));
+    }
+    if (name.ends_with('.')) name.remove_suffix(1);
+    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+    return std::ranges::any_of(names,
+                               [&](const std::string& one) { return std::ranges::equal(name, one, {}, lower, lower); });
 }
 
 std::string error_body(int status, const std::string& message) {

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -37,6 +38,9 @@ struct reply_head {
 /// Returns one chunk. `data` is not empty: an empty one ends the body.
 [[nodiscard]] std::string chunk(std::string_view data);
 inline constexpr const char* last_chunk = "0\r\n\r\n";
+
+/// Returns true if a request's Host header has one of these names, whatever its port.
+[[nodiscard]] bool names_host(std::string_view header, std::span<const std::string> names);
 
 /// Returns an error as llama.cpp's server words it: {"error":{"code":413,"message":"...","type":"..."}}
 [[nodiscard]] std::string error_body(int status, const std::string& message);

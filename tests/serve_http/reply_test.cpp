@@ -199,6 +199,29 @@ TEST_CASE("CORS is there only if it is wanted", "[serve_http]") {
     CHECK_FALSE(got.says("Access-Control-Allow-Methods"));
 }
 
+TEST_CASE("a server that has names answers to no other", "[serve_http]") {
+    serve::http_options options;
+    options.host_names = {"127.0.0.1", "localhost", "::1", "Proxy.example"};
+    running r(options);
+    const auto status_of = [&](const std::string& host) {
+        client c = r.connect();
+        return c.send("GET / HTTP/1.1\r\n" + host + "\r\n").receive().status;
+    };
+    for (const char* const name :
+         {"127.0.0.1:8012", "localhost", "LOCALHOST:1", "localhost.:8012", "[::1]:8012", "[::1]", "proxy.example"}) {
+        INFO(name);
+        CHECK(status_of("Host: " + std::string(name) + "\r\n") == 200);
+    }
+    CHECK(status_of("") == 200);  // no browser
+    CHECK(r.handler.count() == 8);
+    for (const char* const name : {"evil.example:8012", "localhost.evil.example", "127.0.0.1.evil.example", "[::1", "[",
+                                   ":8012", "proxy.example.evil"}) {
+        INFO(name);
+        CHECK(status_of("Host: " + std::string(name) + "\r\n") == 403);
+    }
+    CHECK(r.handler.count() == 8);
+}
+
 TEST_CASE("a handler that throws or forgets its reply is answered for", "[serve_http]") {
     running r({}, [](serve::exchange with) {
         if (with.asked.target == "/throws") throw std::runtime_error("no \"luck\"");

@@ -107,7 +107,7 @@ class Served:
         """Sends a request and closes the connection, after a time or as soon as the reply begins."""
         data = json.dumps(body).encode()
         with socket.create_connection(("127.0.0.1", self.port)) as one:
-            one.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data)
+            one.sendall(f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data)
             if after is None:
                 one.recv(1)
             else:
