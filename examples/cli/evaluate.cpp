@@ -2,6 +2,7 @@
 // `earlyout evaluate`: what early exits are worth on text the model did not see, beside full depth.
 #include "commands.hpp"
 #include "interrupt.hpp"
+#include "intervals.hpp"
 #include "memory.hpp"
 #include "output_file.hpp"
 #include "page.hpp"
@@ -14,7 +15,9 @@
 #include <earlyout/calibrate/exit_accuracy.hpp>
 #include <earlyout/calibrate/monitor.hpp>
 #include <earlyout/calibrate/observe.hpp>
+#include <earlyout/calibrate/policy_intervals.hpp>
 #include <earlyout/calibrate/results_json.hpp>
+#include <earlyout/calibrate/skill.hpp>
 #include <earlyout/calibrate/sweep.hpp>
 #include <earlyout/core/thread_pool.hpp>
 #include <earlyout/generate/drafts/catalogue.hpp>
@@ -135,18 +138,23 @@ void print_head(std::ostream& to, std::size_t samples, std::size_t threads, bool
         to << samples << " prompts completed greedily on " << threads << (threads == 1 ? " thread" : " threads")
            << ", each in turns with full depth. skipped: layers;\n"
            << "speed: tokens/s of decoding against full depth; request: the same with the prompt;\n"
-           << "loss: of ROUGE-L; agree: tokens as at full depth before the first that is not\n";
+           << "loss: of ROUGE-L; agree: tokens as at full depth before the first that is not;\n"
+           << "in brackets: 95 % intervals over texts\n";
     }
-    to << "  " << std::left << std::setw(width) << "policy" << std::right
-       << " skipped   speed  request     loss    agree   stops (precision)\n";
+    to << "  " << std::left << std::setw(width) << "policy" << std::right << " skipped   " << std::left << std::setw(20)
+       << "speed"
+       << " request    " << std::setw(22) << "loss" << std::right << "  agree   stops (precision)\n";
 }
 
 void print_row(std::ostream& to, const calibrate::swept_policy& s, const std::vector<calibrate::sample>& samples,
                int width) {
     const calibrate::paired_evaluation& p = s.measured;
+    const calibrate::policy_intervals& in = s.intervals;
     to << "  " << std::left << std::setw(width) << to_string(s.policy) << std::right << std::setw(8)
-       << percent(p.early.layers_skipped()) << std::setw(8) << fixed(p.decode_speedup(), 2) << std::setw(9)
-       << fixed(p.request_speedup(), 2) << std::setw(9) << percent(p.rouge_l_loss()) << std::setw(9)
+       << percent(p.early.layers_skipped()) << "   " << std::left << std::setw(20)
+       << fixed(p.decode_speedup(), 2) + ' ' + range(in.decode_speedup, 2) << std::right << std::setw(8)
+       << fixed(p.request_speedup(), 2) << "    " << std::left << std::setw(22)
+       << percent(p.rouge_l_loss()) + ' ' + range(in.rouge_l_loss, 1, 100.0) << std::right << std::setw(7)
        << percent(p.agreement()) << std::setw(8) << p.early.stops;
     if (p.early.stops != 0) to << " (" << percent(p.stops(samples).precision()) << ')';
     to << std::endl;
@@ -195,6 +203,11 @@ json drafts_to_json(const evaluation_report& r) {
     return all;
 }
 
+/// Returns how many samples may show that a policy loses no more than this; 0: it is not known.
+std::size_t samples_needed(const evaluation_report& r, const calibrate::swept_policy& s, double loss) {
+    return calibrate::samples_to_support(s.measured.rouge_l_loss(), s.intervals.rouge_l_loss, loss, r.samples.size());
+}
+
 json to_json(const evaluate_options& o, const model& m, const evaluation_report& r) {
     json decisions = json::array();
     for (const calibrate::decision_sweep& d : r.observed.decisions) decisions.push_back(calibrate::to_json(d));
@@ -204,7 +217,7 @@ json to_json(const evaluate_options& o, const model& m, const evaluation_report&
     }
     json best = json::object();
     for (const char* key : {"0", "0.011", "0.03", "0.05"}) {
-        const calibrate::swept_policy* found = calibrate::best_at_loss(r.sweep, std::stod(key));
+        const calibrate::swept_policy* found = winner(r, std::stod(key));
         best[key] = {
             {"layers_skipped", found != nullptr ? found->measured.early.layers_skipped() : 0.0},
             {"decode_speedup", found != nullptr ? found->measured.decode_speedup() : 1.0},
@@ -215,6 +228,11 @@ json to_json(const evaluate_options& o, const model& m, const evaluation_report&
             {"stops", 0},
             {"config", found != nullptr ? calibrate::to_json(found->policy, found->layers, found->head)
                                         : calibrate::to_json(eo::policy_spec{}, {}, "shared")}};
+        best[key]["intervals"] = found != nullptr ? calibrate::to_json(found->intervals) : json();
+        const calibrate::swept_policy* const promising =
+            found != nullptr || r.lacks ? nullptr : calibrate::promising_at_loss(r.sweep, std::stod(key));
+        best[key]["promising"] = promising != nullptr ? json(to_string(promising->policy)) : json();
+        best[key]["samples_needed"] = promising != nullptr ? samples_needed(r, *promising, std::stod(key)) : 0;
     }
     return {{"model", o.model.folder},
             {"weight_format", m.network().weight_format()},
@@ -225,6 +243,7 @@ json to_json(const evaluate_options& o, const model& m, const evaluation_report&
             {"seed", o.samples.seed},
             {"oracle", oracle_to_json(r.observed.accuracy)},
             {"sweep", sweep},
+            {"lacks", r.lacks ? json(*r.lacks) : json()},
             {"best_at_loss", best},
             {"best_stop_at_precision", stops_to_json(r)},
             {"decisions", decisions},
@@ -232,16 +251,29 @@ json to_json(const evaluate_options& o, const model& m, const evaluation_report&
 }
 
 void print_best(std::ostream& to, const evaluation_report& r) {
-    to << "\nFastest without stops, chosen and measured on these samples\n";
+    if (r.lacks) {
+        to << "\nNo policy wins: " << *r.lacks << '\n';
+        return;
+    }
+    to << "\nFastest without stops, chosen and measured on these samples, as far as their intervals support it\n";
     for (const double loss : {0.0, 0.011, 0.03, 0.05}) {
         to << "  loss up to " << std::setw(5) << percent(loss) << "   ";
-        if (const calibrate::swept_policy* found = calibrate::best_at_loss(r.sweep, loss)) {
+        if (const calibrate::swept_policy* found = winner(r, loss)) {
             const double skipped = found->measured.early.layers_skipped();
-            to << to_string(found->policy) << ": " << fixed(found->measured.decode_speedup(), 2) << " x, "
-               << percent(skipped) << " of the layers skipped, "
+            to << to_string(found->policy) << ": " << fixed(found->measured.decode_speedup(), 2) << " x "
+               << range(found->intervals.decode_speedup, 2) << ", " << percent(skipped) << " of the layers skipped, "
                << percent(calibrate::share_of_oracle(r.observed.accuracy, skipped)) << " of the oracle's\n";
         } else {
-            to << "full depth\n";
+            to << "full depth";
+            if (const calibrate::swept_policy* const maybe = calibrate::promising_at_loss(r.sweep, loss)) {
+                to << "; " << to_string(maybe->policy) << " may be " << fixed(maybe->measured.decode_speedup(), 2)
+                   << " x " << range(maybe->intervals.decode_speedup, 2) << " at "
+                   << percent(maybe->measured.rouge_l_loss()) << ' ' << range(maybe->intervals.rouge_l_loss, 1, 100.0);
+                if (const std::size_t needed = samples_needed(r, *maybe, loss)) {
+                    to << ": about " << std::max(needed, r.samples.size() + 1) << " samples would tell";
+                }
+            }
+            to << '\n';
         }
     }
     bool headed = false;
@@ -259,7 +291,8 @@ std::string table(const evaluation_report& r) {
     std::ostringstream text;
     text << "policy,layers_skipped,decode_speedup,request_speedup,rouge_l_loss,agreement,stops,stop_precision,"
             "stop_recall,stop_f1,share_of_oracle,work_saved,rouge_l,bleu,exact_match,edit_similarity,mean_exit_layer,"
-            "tokens_per_request,prefill_seconds,decode_seconds,head_seconds,gate_seconds\n";
+            "tokens_per_request,prefill_seconds,decode_seconds,head_seconds,gate_seconds,decode_speedup_low,"
+            "decode_speedup_high,rouge_l_loss_low,rouge_l_loss_high\n";
     for (const calibrate::swept_policy& s : r.sweep) {
         const calibrate::paired_evaluation& p = s.measured;
         const calibrate::evaluation& e = p.early;
@@ -285,7 +318,11 @@ std::string table(const evaluation_report& r) {
                                    e.prefill_seconds,
                                    e.decode_seconds,
                                    e.head_seconds,
-                                   e.gate_seconds}) {
+                                   e.gate_seconds,
+                                   s.intervals.decode_speedup.low,
+                                   s.intervals.decode_speedup.high,
+                                   s.intervals.rouge_l_loss.low,
+                                   s.intervals.rouge_l_loss.high}) {
             text << ',' << value;
         }
         text << '\n';
@@ -350,7 +387,8 @@ int run(evaluate_options& o) {
                         .cut = o.samples,
                         .observed = {},
                         .samples = {},
-                        .sweep = {}};
+                        .sweep = {},
+                        .lacks = {}};
     r.samples = calibrate::cut_samples(texts, o.samples);
     if (r.samples.empty()) {
         eo::fail(eo::errc::invalid_argument, "--text: expected texts of at least ", o.samples.new_tokens + 2,
@@ -367,10 +405,14 @@ int run(evaluate_options& o) {
         r.observed = calibrate::observe(m, head, texts, threads, {interrupted.token(), timed_progress(progress)});
     }
     progress.clear();
+    r.lacks = calibrate::lack_of_skill(r.observed.accuracy, texts);
     if (!o.json) {
         if (!o.quiet) {
             print_oracle(std::cout, r.observed.accuracy);
             print_decisions(std::cout, r.observed);
+            if (const std::string few = too_few(r.samples.size(), {0.011, 0.03, 0.05}); !few.empty()) {
+                std::cout << few << '\n';
+            }
         }
         print_head(std::cout, r.samples.size(), o.run.threads, o.quiet, width);
     }
@@ -391,9 +433,13 @@ int run(evaluate_options& o) {
             return early.complete(prompt, options);
         };
         calibrate::swept_policy done{
-            policy, resolved.layers, resolved.head,
-            calibrate::evaluate_pair(r.samples, complete_early, complete_full, text_of, generate)};
+            policy,
+            resolved.layers,
+            resolved.head,
+            calibrate::evaluate_pair(r.samples, complete_early, complete_full, text_of, generate),
+            {}};
         if (interrupted.token().stop_requested()) break;
+        done.intervals = calibrate::intervals_of(done.measured, r.samples);
         r.sweep.push_back(std::move(done));
         progress.clear();
         if (!o.json) print_row(std::cout, r.sweep.back(), r.samples, width);

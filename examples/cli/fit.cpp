@@ -112,6 +112,7 @@ json settings(const fit_options& o, std::uint64_t texts_hash) {
              {"router_epochs", router.epochs},
              {"kv", o.kv},
              {"loss", o.fit.thresholds.loss},
+             {"confidence", o.fit.thresholds.confidence},
              {"check_margins", o.fit.thresholds.check_margins},
              {"samples", o.fit.samples.count},
              {"sample_tokens", o.fit.samples.length},
@@ -249,6 +250,9 @@ void add_how(CLI::App& app, fit_options& o) {
     calibrate::fit_options& fit = o.fit;
     add_fraction(app, "--loss", fit.thresholds.loss,
                  "Share of ROUGE-L that may be lost on texts that nothing was fitted to")
+        ->group(thresholds);
+    add_fraction(app, "--confidence", fit.thresholds.confidence,
+                 "Level of the intervals over texts that must support a policy's loss and speed; 0: the means decide")
         ->group(thresholds);
     app.add_option("--kv", o.kv, "Cache policy to complete with: keys and values of skipped layers")
         ->check(one_of({"propagate", "defer", "omit"}))

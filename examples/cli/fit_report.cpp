@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "fit_report.hpp"
 
+#include "intervals.hpp"
+
 #include <earlyout/calibrate/exit_accuracy.hpp>
 #include <earlyout/generate/policy_spec.hpp>
 
@@ -73,8 +75,10 @@ void print_gate(std::ostream& to, const calibrate::fitted_gate& gate) {
 void print_rows(std::ostream& to, const std::vector<calibrate::measured_policy>& rows, int width) {
     for (const calibrate::measured_policy& row : rows) {
         to << "  " << std::left << std::setw(width) << to_string(row.policy) << std::right << std::setw(8)
-           << percent(row.layers_skipped) << std::setw(9) << change(-row.loss) << std::setw(9) << percent(row.agreement)
-           << std::setw(8) << fixed(row.speedup, 2) << '\n';
+           << percent(row.layers_skipped) << "   " << std::left << std::setw(23)
+           << percent(row.loss) + ' ' + range(row.intervals.rouge_l_loss, 1, 100.0) << std::right << std::setw(7)
+           << percent(row.agreement) << "   " << fixed(row.speedup, 2) << ' ' << range(row.intervals.decode_speedup, 2)
+           << '\n';
     }
 }
 
@@ -101,11 +105,19 @@ void print_guarantee(std::ostream& to, const calibrate::gate_choice& choice) {
 }
 
 void print_choice(std::ostream& to, const calibrate::gate_choice& choice) {
-    if (!choice.found) {
+    if (!choice.found && choice.promising) {
+        const calibrate::measured_policy& p = *choice.promising;
+        to << "  " << choice.gate << ": full depth, since no policy's intervals support more; " << to_string(p.policy)
+           << " may be " << fixed(p.speedup, 2) << " x " << range(p.intervals.decode_speedup, 2) << " at a loss of "
+           << percent(p.loss) << ' ' << range(p.intervals.rouge_l_loss, 1, 100.0);
+        if (choice.samples_needed != 0) to << ": about " << choice.samples_needed << " samples would tell";
+        to << '\n';
+    } else if (!choice.found) {
         to << "  " << choice.gate << ": none was faster; it stays at full depth\n";
     } else {
         to << "  " << to_string(choice.chosen.policy) << ": " << percent(choice.chosen.layers_skipped)
-           << " of the layers skipped, " << fixed(choice.chosen.speedup, 2) << " x the speed\n";
+           << " of the layers skipped, " << fixed(choice.chosen.speedup, 2) << " x "
+           << range(choice.chosen.intervals.decode_speedup, 2) << " the speed\n";
     }
     for (const calibrate::checked_format& format : choice.formats) {
         to << "    in " << format.name << ": " << change(-format.found.loss) << " ROUGE-L, "
@@ -130,9 +142,11 @@ void print(std::ostream& to, const calibrate::fit_result& r, const std::string& 
             width = std::max(width, static_cast<int>(to_string(row.policy).size()) + 2);
     }
     to << '\n'
-       << r.samples << " prompts completed beside full depth (validate)\n  " << std::left << std::setw(width)
-       << "policy" << std::right << " skipped  ROUGE-L    agree   speed\n";
+       << r.samples << " prompts completed beside full depth (validate); in brackets: 95 % intervals over texts\n  "
+       << std::left << std::setw(width) << "policy" << std::right
+       << " skipped   loss of ROUGE-L          agree   speed\n";
     for (const calibrate::gate_choice& choice : r.choices) print_rows(to, choice.tried, width);
+    if (const std::string few = too_few(r.samples, {r.loss_target}); !few.empty()) to << few << '\n';
     to << "\nChosen for a loss of at most " << percent(r.loss_target) << " of ROUGE-L\n";
     for (const calibrate::gate_choice& choice : r.choices) print_choice(to, choice);
     for (const calibrate::gate_choice& choice : r.choices) {

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <vector>
 
 namespace cli {
 
@@ -29,16 +30,54 @@ void replace_all(std::string& in, std::string_view what, std::string_view by) {
     }
 }
 
+/// "1.21 to 1.31"
+std::string range_of(const eo::calibrate::interval& i, int digits, double scale = 1.0) {
+    if (!i.is_known()) return "?";
+    return fixed_digits(scale * i.low, digits) + " to " + fixed_digits(scale * i.high, digits);
+}
+
+/// What so few samples cannot tell of the likeliest policy.
+std::string about_promising(const evaluation_report& r, double loss) {
+    if (r.lacks) return escape(*r.lacks);
+    const eo::calibrate::swept_policy* const s = eo::calibrate::promising_at_loss(r.sweep, loss);
+    if (s == nullptr) return "nothing faster was as good";
+    const double found = s->measured.rouge_l_loss();
+    const std::size_t needed =
+        eo::calibrate::samples_to_support(found, s->intervals.rouge_l_loss, loss, r.samples.size());
+    std::string words = escape(shown_name(s->policy)) + " may be " + fixed_digits(s->measured.decode_speedup(), 2) +
+                        "\u00d7 (" + range_of(s->intervals.decode_speedup, 2) + ") at a loss of " + percentage(found) +
+                        " (" + range_of(s->intervals.rouge_l_loss, 1, 100.0) + ")";
+    if (needed != 0) words += ": about " + grouped(std::max(needed, r.samples.size() + 1)) + " samples would tell";
+    return words;
+}
+
+/// One card for each winner, whose losses it serves.
 std::string best_cards(const evaluation_report& r) {
-    std::string cards;
+    struct card {
+        const eo::calibrate::swept_policy* best;
+        std::vector<double> losses;
+    };
+    std::vector<card> found;
     for (const double loss : {0.0, 0.011, 0.03, 0.05}) {
-        const eo::calibrate::swept_policy* const best = eo::calibrate::best_at_loss(r.sweep, loss);
-        const std::string limit = loss == 0.0 ? "no loss" : "loss up to " + percentage(loss, loss == 0.011 ? 1 : 0);
+        const eo::calibrate::swept_policy* const best = winner(r, loss);
+        if (found.empty() || found.back().best != best) found.push_back({best, {}});
+        found.back().losses.push_back(loss);
+    }
+    std::string cards;
+    for (const auto& [best, losses] : found) {
+        std::string limit;
+        for (const double loss : losses) {
+            limit += limit.empty() ? "" : ", ";
+            limit += loss == 0.0 ? "no loss"
+                                 : (limit.empty() ? "loss up to " : "") + percentage(loss, loss == 0.011 ? 1 : 0);
+        }
         const std::string value = fixed_digits(best != nullptr ? best->measured.decode_speedup() : 1.0, 2) + "\u00d7";
         const std::string more = best == nullptr
-                                     ? "nothing faster was as good"
-                                     : percentage(best->measured.early.layers_skipped()) +
-                                           " of the layers skipped, loss " + percentage(best->measured.rouge_l_loss());
+                                     ? about_promising(r, losses.back())
+                                     : range_of(best->intervals.decode_speedup, 2) + "\u00d7; " +
+                                           percentage(best->measured.early.layers_skipped()) +
+                                           " of the layers skipped, loss " + percentage(best->measured.rouge_l_loss()) +
+                                           " (" + range_of(best->intervals.rouge_l_loss, 1, 100.0) + ")";
         cards += element("li", {},
                          element("div", {{"class", "loss"}}, limit) + element("div", {{"class", "value"}}, value) +
                              element("div", {{"class", "policy"}},
@@ -68,8 +107,8 @@ std::string top(const evaluation_report& r) {
         "header", {{"class", "top"}},
         element("h1", {}, "What early exits are worth") + element("p", {{"class", "lead"}}, words) + best_cards(r) +
             element("p", {{"class", "remark"}},
-                    "The fastest policy at each loss, without stops, chosen and measured on these samples: on "
-                    "others it will do a little worse."));
+                    "The fastest policy at each loss, without stops, chosen and measured on these samples, where the "
+                    "95\u202f% intervals over texts support it: on others it will do a little worse."));
 }
 
 }  // namespace
@@ -135,24 +174,30 @@ std::string table_of_policies(const evaluation_report& r) {
         std::string stops = std::to_string(p.early.stops);
         if (p.early.stops != 0) stops += " (" + percentage(p.stops(r.samples).precision(), 0) + ")";
         const auto cell = [](const std::string& text) { return element("td", {}, text); };
-        rows += element("tr", {{"class", std::ranges::find(front, &s) != front.end() ? "front" : "off"}},
-                        element("th", {{"scope", "row"}}, inline_mark(s.policy) + escape(shown_name(s.policy))) +
-                            cell(percentage(p.early.layers_skipped())) + cell(fixed_digits(p.decode_speedup(), 2)) +
-                            cell(fixed_digits(p.request_speedup(), 2)) + cell(percentage(p.rouge_l_loss())) +
-                            cell(percentage(p.agreement())) + cell(stops)) +
-                "\n";
+        rows +=
+            element(
+                "tr", {{"class", std::ranges::find(front, &s) != front.end() ? "front" : "off"}},
+                element("th", {{"scope", "row"}}, inline_mark(s.policy) + escape(shown_name(s.policy))) +
+                    cell(percentage(p.early.layers_skipped())) +
+                    cell(fixed_digits(p.decode_speedup(), 2) + " (" + range_of(s.intervals.decode_speedup, 2) + ")") +
+                    cell(fixed_digits(p.request_speedup(), 2)) +
+                    cell(percentage(p.rouge_l_loss()) + " (" + range_of(s.intervals.rouge_l_loss, 1, 100.0) + ")") +
+                    cell(percentage(p.agreement())) + cell(stops)) +
+            "\n";
     }
     std::string head = element("th", {{"class", "first"}}, "policy");
     for (const char* name : {"skipped", "speed", "request", "loss", "agree", "stops (precision)"}) {
         head += element("th", {}, name);
     }
-    return section("All policies",
-                   "skipped: layers; speed: tokens per second of decoding against full depth; request: the same with "
-                   "the prompt; loss: of ROUGE-L; agree: tokens as at full depth before the first that is not; stops: "
-                   "completions ended, and how many of them correctly. Bold: on the Pareto front.",
-                   element("div", {{"class", "scroll"}},
-                           element("table", {{"class", "all"}},
-                                   element("thead", {}, element("tr", {}, head)) + element("tbody", {}, rows))));
+    return section(
+        "All policies",
+        "skipped: layers; speed: tokens per second of decoding against full depth; request: the same with "
+        "the prompt; loss: of ROUGE-L; agree: tokens as at full depth before the first that is not; stops: "
+        "completions ended, and how many of them correctly. In brackets: 95\u202f% intervals over texts. Bold: on "
+        "the Pareto front.",
+        element("div", {{"class", "scroll"}},
+                element("table", {{"class", "all"}},
+                        element("thead", {}, element("tr", {}, head)) + element("tbody", {}, rows))));
 }
 
 }  // namespace page
@@ -168,8 +213,13 @@ std::vector<std::size_t> spread(const std::vector<std::size_t>& indices, std::si
 
 }  // namespace
 
+const eo::calibrate::swept_policy* winner(const evaluation_report& r, double loss) {
+    return r.lacks ? nullptr : eo::calibrate::best_at_loss(r.sweep, loss);
+}
+
 const eo::calibrate::swept_policy* policy_to_show(const evaluation_report& r) {
-    const eo::calibrate::swept_policy* const best = eo::calibrate::best_at_loss(r.sweep, 0.011);
+    const eo::calibrate::swept_policy* best = winner(r, 0.011);
+    if (best == nullptr) best = eo::calibrate::promising_at_loss(r.sweep, 0.011);
     return best != nullptr ? best : eo::calibrate::fastest(r.sweep);
 }
 

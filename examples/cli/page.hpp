@@ -9,6 +9,7 @@
 #include <earlyout/calibrate/observe.hpp>
 #include <earlyout/calibrate/sweep.hpp>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,7 +25,8 @@ struct evaluation_report {
     eo::calibrate::observation observed;
     std::vector<eo::calibrate::sample> samples;
     std::vector<eo::calibrate::swept_policy> sweep;
-    bool complete = true;  ///< false when it was interrupted
+    bool complete = true;              ///< false when it was interrupted
+    std::optional<std::string> lacks;  ///< why no policy can win
 };
 
 /// A completion to show, and what every layer would have said on the way.
@@ -37,7 +39,11 @@ struct shown_completion {
     [[nodiscard]] const eo::completion& full() const { return policy->measured.full.results[sample]; }
 };
 
-/// The policy that the page shows in detail: the best at 1.1 % loss, else the fastest; nothing without policies.
+/// The policy that wins at a loss; null: only full depth does.
+[[nodiscard]] const eo::calibrate::swept_policy* winner(const evaluation_report& r, double loss);
+
+/// The policy that the page shows in detail: the best at 1.1 % loss, else the one most likely to be, else the fastest;
+/// nothing without policies.
 [[nodiscard]] const eo::calibrate::swept_policy* policy_to_show(const evaluation_report& r);
 
 /// Six whose text is not full depth's and six whose text is, evenly spread over the samples; more of one kind where

@@ -26,7 +26,9 @@ void print_line(std::ostream& to, const std::string& name, const std::string& va
 std::string fixed(double value, int digits) {
     std::ostringstream out;
     out << std::fixed << std::setprecision(digits) << value;
-    return std::move(out).str();
+    std::string text = std::move(out).str();
+    if (text.starts_with('-') && text.find_first_not_of("-0.") == std::string::npos) text.erase(0, 1);  // no -0.0
+    return text;
 }
 std::string percent(double share) { return fixed(100.0 * share, 1) + " %"; }
 

@@ -26,7 +26,7 @@ struct serve_options {
     std::size_t kv_memory = 0;  ///< bytes; 0: twice the slots times the capacity
     std::string fim_order = "auto";
     std::string api_key_file;
-    std::vector<std::string> api_keys;  ///< of that file; empty: none is needed
+    std::vector<std::string> api_keys;    ///< of that file; empty: none is needed
     std::vector<std::string> host_names;  ///< besides the address
     std::string access_log;
     double timeout = 30.0;        ///< seconds

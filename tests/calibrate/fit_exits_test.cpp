@@ -25,6 +25,8 @@ calibrate::fit_options few() {
     std::get<calibrate::mlp_router_fit>(options.fits).hidden = 4;
     options.thresholds.loss = 1.0;  // so that some threshold is always good enough
     options.thresholds.check_margins = {0.0f};
+    options.thresholds.confidence = 0.0;
+    options.needs_skill = false;  // the weights are random
     options.samples = {.count = 6, .length = 24, .new_tokens = 4, .least_prompt = 8};
     return options;
 }
@@ -128,4 +130,8 @@ TEST_CASE("a fit refuses what it cannot do", "[calibrate][fit_exits]") {
     options.samples.length = 50;
     options.samples.new_tokens = 45;
     CHECK(refused(options, 20) == support::thrown(eo::errc::invalid_argument, {"texts:", "at least 47"}));
+    options = few();
+    options.needs_skill = true;
+    CHECK(refused(options, 20) ==
+          support::thrown(eo::errc::wrong_value, {"the model predicts", "was trained on such"}));
 }

@@ -8,24 +8,24 @@
 #include "support/catch.hpp"
 
 namespace calibrate = earlyout::calibrate;
-using ids = std::vector<earlyout::token_id>;
+using token_ids = std::vector<earlyout::token_id>;
 using Catch::Matchers::WithinAbs;
 
 TEST_CASE("ROUGE-L is the F-measure of the longest common subsequence", "[calibrate][metrics]") {
-    CHECK_THAT(calibrate::rouge_l(ids{1, 2, 3, 4}, ids{1, 3, 4, 9}), WithinAbs(0.75, 1e-12));
-    CHECK_THAT(calibrate::rouge_l(ids{1, 2}, ids{1, 9, 2, 9, 9, 9}),
+    CHECK_THAT(calibrate::rouge_l(token_ids{1, 2, 3, 4}, token_ids{1, 3, 4, 9}), WithinAbs(0.75, 1e-12));
+    CHECK_THAT(calibrate::rouge_l(token_ids{1, 2}, token_ids{1, 9, 2, 9, 9, 9}),
                WithinAbs(2 * 1.0 * (2.0 / 6) / (1.0 + 2.0 / 6), 1e-12));
-    CHECK(calibrate::rouge_l(ids{1, 2}, ids{2, 1}) == 0.5);
-    CHECK(calibrate::rouge_l(ids{5}, ids{5}) == 1.0);
-    CHECK(calibrate::rouge_l(ids{}, ids{5}) == 0.0);
-    CHECK(calibrate::rouge_l(ids{}, ids{}) == 1.0);
+    CHECK(calibrate::rouge_l(token_ids{1, 2}, token_ids{2, 1}) == 0.5);
+    CHECK(calibrate::rouge_l(token_ids{5}, token_ids{5}) == 1.0);
+    CHECK(calibrate::rouge_l(token_ids{}, token_ids{5}) == 0.0);
+    CHECK(calibrate::rouge_l(token_ids{}, token_ids{}) == 1.0);
 }
 
 TEST_CASE("the longest common subsequence agrees with trying all of them", "[calibrate][metrics]") {
     std::mt19937 engine(3);
     for (int trial = 0; trial < 200; ++trial) {
-        ids a(engine() % 9), b(engine() % 9);
-        for (ids* x : {&a, &b}) {
+        token_ids a(engine() % 9), b(engine() % 9);
+        for (token_ids* x : {&a, &b}) {
             for (auto& id : *x) id = static_cast<earlyout::token_id>(engine() % 4);
         }
         std::size_t most = 0;
@@ -45,16 +45,16 @@ TEST_CASE("the longest common subsequence agrees with trying all of them", "[cal
 }
 
 TEST_CASE("BLEU of a sentence", "[calibrate][metrics]") {
-    CHECK_THAT(calibrate::bleu(ids{1, 2, 3, 4, 5}, ids{1, 2, 3, 4, 5}), WithinAbs(1.0, 1e-12));
-    CHECK(calibrate::bleu(ids{7, 8}, ids{1, 2}) == 0.0);
-    CHECK(calibrate::bleu(ids{}, ids{1}) == 0.0);
-    CHECK(calibrate::bleu(ids{}, ids{}) == 1.0);
+    CHECK_THAT(calibrate::bleu(token_ids{1, 2, 3, 4, 5}, token_ids{1, 2, 3, 4, 5}), WithinAbs(1.0, 1e-12));
+    CHECK(calibrate::bleu(token_ids{7, 8}, token_ids{1, 2}) == 0.0);
+    CHECK(calibrate::bleu(token_ids{}, token_ids{1}) == 0.0);
+    CHECK(calibrate::bleu(token_ids{}, token_ids{}) == 1.0);
     // Unigrams 2 of 4 (the second 1 has no partner), bigrams (1 + 1) of (3 + 1), trigrams (0 + 1) of (2 + 1),
     // 4-grams (0 + 1) of (1 + 1).
-    CHECK_THAT(calibrate::bleu(ids{1, 2, 1, 9}, ids{1, 2, 3, 4}),
+    CHECK_THAT(calibrate::bleu(token_ids{1, 2, 1, 9}, token_ids{1, 2, 3, 4}),
                WithinAbs(std::pow(0.5 * 0.5 * (1.0 / 3) * 0.5, 0.25), 1e-12));
     // Half as long as the reference: exp(1 - 2).
-    CHECK_THAT(calibrate::bleu(ids{1, 2}, ids{1, 2, 3, 4}), WithinAbs(std::exp(-1.0), 1e-12));
+    CHECK_THAT(calibrate::bleu(token_ids{1, 2}, token_ids{1, 2, 3, 4}), WithinAbs(std::exp(-1.0), 1e-12));
 }
 
 TEST_CASE("edit similarity counts insertions, deletions and replacements", "[calibrate][metrics]") {

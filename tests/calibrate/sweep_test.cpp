@@ -41,6 +41,8 @@ calibrate::swept_policy swept(const char* policy, double seconds, double rouge) 
     made.measured.early.layers_run = 99 * 3;
     made.measured.early.rouge_l = rouge;
     made.measured.full.rouge_l = 1.0;
+    made.intervals.rouge_l_loss = {1.0 - rouge, 1.0 - rouge};
+    made.intervals.decode_speedup = {1.0 / seconds, 1.0 / seconds};
     return made;
 }
 
@@ -114,4 +116,18 @@ TEST_CASE("the best of a sweep and its Pareto front", "[calibrate][sweep]") {
     for (const calibrate::swept_policy* s : calibrate::pareto_front(all)) front.push_back(name(s));
     CHECK(front == std::vector<std::string>{"margin(0.9)", "margin(0.5)", "margin(0.1)"});
     CHECK(calibrate::best_stop_at_precision(all, {}, 0.5) == nullptr);
+}
+
+TEST_CASE("a policy wins only where its intervals support it", "[calibrate][sweep]") {
+    std::vector<calibrate::swept_policy> all{swept("margin(0.9)", 0.9, 1.0), swept("margin(0.5)", 0.5, 0.97)};
+    const auto name = [](const calibrate::swept_policy* s) { return s == nullptr ? "none" : to_string(s->policy); };
+    all[1].intervals.rouge_l_loss = {0.01, 0.06};
+    CHECK(name(calibrate::best_at_loss(all, 0.05)) == "margin(0.9)");
+    CHECK(name(calibrate::promising_at_loss(all, 0.05)) == "margin(0.5)");
+    CHECK(name(calibrate::best_at_loss(all, 0.06)) == "margin(0.5)");
+    all[0].intervals.decode_speedup = {0.99, 1.2};
+    CHECK(name(calibrate::best_at_loss(all, 0.05)) == "none");
+    all[1].intervals = {};  // nothing is known
+    CHECK(name(calibrate::best_at_loss(all, 1.0)) == "none");
+    CHECK(name(calibrate::promising_at_loss(all, 1.0)) == "margin(0.5)");
 }

@@ -27,6 +27,7 @@ TEST_CASE("thresholds are searched from conservative to bold, until too much is 
     options.few_layers = false;
     options.check_margins = {0.0f, 0.5f};
     options.loss = 2.0;  // nothing is too much
+    options.confidence = 0.0;
     const eo::any_head head;
     const calibrate::monitor watch;
     const calibrate::gate_choice all =
@@ -37,6 +38,17 @@ TEST_CASE("thresholds are searched from conservative to bold, until too much is 
     CHECK(to_string(all.tried.back().policy) == "learn-to-exit(1) & margin(0.5) @ 2,4");
     CHECK(all.tried[0].layers_skipped == 0.0);
     CHECK(all.tried[6].layers_skipped > 0.0);
+
+    // Four samples of four texts show nothing.
+    CHECK(all.found);
+    CHECK_FALSE(all.promising);
+    options.loss = 0.5;
+    options.confidence = 0.95;
+    const calibrate::gate_choice unsure =
+        calibrate::threshold_search(model, head, options, watch).choose("learn-to-exit", samples);
+    CHECK(unsure.found == (unsure.chosen.speedup > 1.0));
+    if (unsure.found) CHECK(unsure.chosen.intervals.rouge_l_loss.high <= 0.5);
+    if (unsure.promising) CHECK(unsure.samples_needed >= calibrate::samples_to_show(0.5));
 
     options.loss = -1.0;  // everything is
     const calibrate::gate_choice none =

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <filesystem>
 #include <functional>
+#include <random>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -101,6 +102,7 @@ TEST_CASE("evaluate says what every policy is worth", "[cli][evaluate]") {
     CHECK(std::abs(shares - 1.0) < 1e-9);
     CHECK(oracle["exits"][7]["agrees"] == 1.0);
 
+    CHECK(j["lacks"].is_null());
     REQUIRE(j["sweep"].size() == 6);  // fixed, two margins, each with two cache policies
     for (const auto& row : j["sweep"]) {
         const auto& config = row["config"];
@@ -115,6 +117,10 @@ TEST_CASE("evaluate says what every policy is worth", "[cli][evaluate]") {
         }
         CHECK(row["stops"] == 0);
         CHECK(row["decode_speedup"].get<double>() > 0.0);
+        REQUIRE(row["intervals"]["rouge_l_loss"].size() == 2);
+        CHECK(row["intervals"]["rouge_l_loss"][0] <= row["rouge_l_loss"]);
+        CHECK(row["intervals"]["rouge_l_loss"][1] >= row["rouge_l_loss"]);
+        CHECK(row["intervals"]["stop_precision"].is_null());
         CHECK(row["early_exit"]["exit_histogram"].size() == 9);
     }
     for (const char* loss : {"0", "0.011", "0.03", "0.05"}) {
@@ -149,6 +155,33 @@ TEST_CASE("evaluate says what every policy is worth", "[cli][evaluate]") {
     const std::string table = folder.read("table.csv");
     CHECK(table.starts_with("policy,layers_skipped,"));
     CHECK(std::count(table.begin(), table.end(), '\n') == 7);
+}
+
+TEST_CASE("evaluate says what so few samples cannot show, and that no policy wins on text that the model does not know",
+          "[cli][evaluate]") {
+    const auto few = earlyout_command(evaluate({"--policy", "fixed @ 2"}));
+    INFO(few);
+    REQUIRE(few.status == 0);
+    CHECK(few.out.find("Too few samples (4) to show a loss of at most 1.1 %: at least 273, 3.0 %: at least 100, "
+                       "5.0 %: at least 60\n") != std::string::npos);
+    CHECK(few.out.find("loss up to 5.0 %   full depth") != std::string::npos);
+    CHECK(few.out.find("-0.0") == std::string::npos);
+
+    const support::temporary_folder folder;
+    std::mt19937 engine(1);
+    std::string noise;
+    for (int i = 0; i < 4000; ++i) noise += static_cast<char>('a' + engine() % 26);
+    folder.write("noise.py", noise);
+    const auto r = earlyout_command({"evaluate", "--text", (folder / "noise.py").string(), "--samples", "6",
+                                     "--max-new-tokens", "4", "--policy", "fixed @ 2", "--json"});
+    INFO(r);
+    REQUIRE(r.status == 0);
+    const auto j = r.json();
+    CHECK(j["lacks"].get<std::string>().find("expected a model that was trained on such text") != std::string::npos);
+    for (const auto& [loss, best] : j["best_at_loss"].items()) {
+        CHECK(best["decode_speedup"] == 1.0);
+        CHECK(best["promising"].is_null());
+    }
 }
 
 TEST_CASE("evaluate prints a table", "[cli][evaluate]") {

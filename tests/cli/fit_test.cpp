@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -25,9 +27,19 @@ void write_texts(const support::temporary_folder& folder) {
 }
 
 std::vector<std::string> fit(const support::temporary_folder& folder, std::vector<std::string> more) {
-    std::vector<std::string> all{"fit",       "--text", folder.path().string(), "--tokens", "8000",
-                                 "--samples", "3",      "--max-new-tokens",     "4",        "--check-margins",
-                                 "0.3"};
+    std::vector<std::string> all{"fit",
+                                 "--text",
+                                 folder.path().string(),
+                                 "--tokens",
+                                 "8000",
+                                 "--samples",
+                                 "3",
+                                 "--max-new-tokens",
+                                 "4",
+                                 "--check-margins",
+                                 "0.3",
+                                 "--confidence",
+                                 "0"};
     all.insert(all.end(), more.begin(), more.end());
     return all;
 }
@@ -233,6 +245,34 @@ TEST_CASE("the Stop&Exit paper's configuration is fitted and evaluated", "[cli][
     CHECK(sweep.at(0).at("config").at("head") == "own");
     CHECK(sweep.at(17).at("config").at("stop") == 0.0f);
     CHECK(sweep.at(17).at("config").at("layers") == std::vector<int>{2, 5, 8});
+}
+
+TEST_CASE("fit refuses text that the model does not know, and too few samples win nothing", "[cli][fit]") {
+    const support::temporary_folder folder;
+    std::mt19937 engine(1);
+    for (int file = 0; file < 20; ++file) {
+        std::string noise;
+        for (int i = 0; i < 400; ++i) noise += static_cast<char>('a' + engine() % 26);
+        folder.write(std::to_string(file) + ".py", noise);
+    }
+    const std::string out = (folder / "exits.safetensors").string();
+    const auto refused = earlyout_command(fit(folder, {"--out", out}));
+    INFO(refused);
+    CHECK(refused.status == 1);
+    CHECK(refused.err.find("the model predicts") != std::string::npos);
+    CHECK(std::ranges::count(refused.err, '\n') == 1);
+    CHECK_FALSE(std::filesystem::exists(out));
+
+    const support::temporary_folder texts;
+    write_texts(texts);
+    auto command = fit(texts, {"--out", out, "--exit-layers", "4", "--gates", "learn-to-exit"});
+    std::erase(command, "--confidence");
+    std::erase(command, "0");
+    const auto few = earlyout_command(command);
+    INFO(few);
+    REQUIRE(few.status == 0);
+    CHECK(few.out.find("Too few samples (3) to show a loss of at most 1.1 %: at least 273\n") != std::string::npos);
+    CHECK(few.out.find("is what --policy fitted follows") == std::string::npos);
 }
 
 TEST_CASE("fit that cannot be done is refused and leaves what was there", "[cli][fit]") {

@@ -11,6 +11,8 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
+#include <numeric>
 #include <span>
 #include <string>
 #include <vector>
@@ -36,6 +38,8 @@ using to_text = function_ref<std::string(std::span<const token_id>)>;
 struct evaluation {
     std::vector<completion> results;  ///< one for each sample
 
+    std::vector<double> rouge_l_of;  ///< of each, compared with the reference
+
     // Sums over the samples, compared with the reference:
     double rouge_l = 0.0;
     double bleu = 0.0;
@@ -59,7 +63,8 @@ struct evaluation {
 
     void add(completion done, const sample& s, to_text text) {
         const std::span<const token_id> reference = s.reference;
-        rouge_l += calibrate::rouge_l(done.ids, reference);
+        rouge_l_of.push_back(calibrate::rouge_l(done.ids, reference));
+        rouge_l += rouge_l_of.back();
         bleu += calibrate::bleu(done.ids, reference);
         edit_similarity += calibrate::edit_similarity(text(done.ids), text(reference));
         exact += std::ranges::equal(done.ids, reference);
@@ -86,6 +91,7 @@ struct evaluation {
     /// Appends samples that were completed elsewhere.
     evaluation& operator+=(const evaluation& more) {
         results.insert(results.end(), more.results.begin(), more.results.end());
+        rouge_l_of.insert(rouge_l_of.end(), more.rouge_l_of.begin(), more.rouge_l_of.end());
         rouge_l += more.rouge_l;
         bleu += more.bleu;
         edit_similarity += more.edit_similarity;
@@ -107,8 +113,8 @@ struct evaluation {
         return *this;
     }
     void archive(auto& a) {
-        a(results, rouge_l, bleu, edit_similarity, exact, layers, predictions, layers_run, new_tokens, stops,
-          prefill_layer_tokens, layer_tokens, weight_bytes, exit_histogram, prefill_seconds, decode_seconds,
+        a(results, rouge_l_of, rouge_l, bleu, edit_similarity, exact, layers, predictions, layers_run, new_tokens,
+          stops, prefill_layer_tokens, layer_tokens, weight_bytes, exit_histogram, prefill_seconds, decode_seconds,
           head_seconds, gate_seconds);
     }
 
@@ -121,6 +127,18 @@ struct evaluation {
     }
     [[nodiscard]] double layers_skipped() const noexcept {
         return layers == 0 || predictions == 0 ? 0.0 : 1.0 - mean_exit_layer() / static_cast<double>(layers);
+    }
+    /// Returns the same over some samples, in which one may occur several times.
+    [[nodiscard]] double layers_skipped(std::span<const std::size_t> of) const noexcept {
+        std::size_t all = 0, run = 0;
+        for (const std::size_t i : of) {
+            const auto& histogram = results[i].stats.exit_histogram;
+            for (std::size_t l = 0; l < histogram.size(); ++l) {
+                all += histogram[l];
+                run += l * histogram[l];
+            }
+        }
+        return all == 0 || layers == 0 ? 0.0 : 1.0 - static_cast<double>(run) / static_cast<double>(all * layers);
     }
 };
 
@@ -141,10 +159,12 @@ struct paired_evaluation {
         return full.rouge_l == 0.0 ? 0.0 : (full.rouge_l - early.rouge_l) / full.rouge_l;
     }
     /// Returns the share of new tokens equal to full depth's at the same position, up to the first difference.
-    [[nodiscard]] double agreement() const noexcept {
+    [[nodiscard]] double agreement() const { return agreement(all_samples()); }
+    /// Returns the same over some samples, in which one may occur several times; so below.
+    [[nodiscard]] double agreement(std::span<const std::size_t> of) const noexcept {
         std::size_t same = 0;
         std::size_t all = 0;
-        for (std::size_t i = 0; i < early.results.size(); ++i) {
+        for (const std::size_t i : of) {
             const auto& a = early.results[i].ids;
             const auto& b = full.results[i].ids;
             same += static_cast<std::size_t>(std::ranges::mismatch(a, b).in1 - a.begin());
@@ -154,15 +174,17 @@ struct paired_evaluation {
     }
     /// Returns tokens per second of decoding relative to full depth: the median over nine parts of the samples, in each
     /// of which both sides ran on the machine at the same times.
-    [[nodiscard]] double decode_speedup() const {
-        return ratio([](const completion& c) {
+    [[nodiscard]] double decode_speedup() const { return decode_speedup(all_samples()); }
+    [[nodiscard]] double decode_speedup(std::span<const std::size_t> of) const {
+        return ratio(of, [](const completion& c) {
             const std::size_t predictions = c.stats.predictions();
             return std::array{c.stats.decode_seconds, static_cast<double>(predictions < 2 ? 0 : predictions - 1)};
         });
     }
     /// Returns the speedup of whole requests, prompt included, over full depth; completions that stop early gain here.
-    [[nodiscard]] double request_speedup() const {
-        return ratio([](const completion& c) {
+    [[nodiscard]] double request_speedup() const { return request_speedup(all_samples()); }
+    [[nodiscard]] double request_speedup(std::span<const std::size_t> of) const {
+        return ratio(of, [](const completion& c) {
             return std::array{c.stats.prefill_seconds + c.stats.decode_seconds, 1.0};
         });
     }
@@ -177,8 +199,11 @@ struct paired_evaluation {
     /// wrong before: full depth's token there differs from the reference. Completions that should have been stopped and
     /// were not count as false negatives.
     [[nodiscard]] confusion_counts stops(const std::vector<sample>& samples) const {
+        return stops(samples, all_samples());
+    }
+    [[nodiscard]] confusion_counts stops(const std::vector<sample>& samples, std::span<const std::size_t> of) const {
         confusion_counts counts;
-        for (std::size_t i = 0; i < early.results.size(); ++i) {
+        for (const std::size_t i : of) {
             const bool stopped = early.results[i].finish_reason == finish_reason::stopped_by_gate;
             const auto& ids = full.results[i].ids;
             const auto& reference = samples[i].reference;
@@ -195,15 +220,20 @@ struct paired_evaluation {
 private:
     static constexpr std::size_t blocks = 9;
 
+    [[nodiscard]] std::vector<std::size_t> all_samples() const {
+        std::vector<std::size_t> all(early.results.size());
+        std::iota(all.begin(), all.end(), std::size_t{0});
+        return all;
+    }
     template <class Measure>
-    [[nodiscard]] double ratio(Measure measure) const {
+    [[nodiscard]] double ratio(std::span<const std::size_t> of, Measure measure) const {
         std::vector<double> ratios;
         for (std::size_t block = 0; block < blocks; ++block) {
             std::array<std::array<double, 2>, 2> sums{};  // of early and full: seconds, steps
-            for (std::size_t i = block; i < early.results.size(); i += blocks) {
+            for (std::size_t i = block; i < of.size(); i += blocks) {
                 const evaluation* sides[] = {&early, &full};
                 for (std::size_t side = 0; side < 2; ++side) {
-                    const std::array<double, 2> found = measure(sides[side]->results[i]);
+                    const std::array<double, 2> found = measure(sides[side]->results[of[i]]);
                     sums[side][0] += found[0];
                     sums[side][1] += found[1];
                 }

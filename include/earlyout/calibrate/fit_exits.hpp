@@ -12,6 +12,7 @@
 #include <earlyout/calibrate/monitor.hpp>
 #include <earlyout/calibrate/recompute_outputs.hpp>
 #include <earlyout/calibrate/shards.hpp>
+#include <earlyout/calibrate/skill.hpp>
 #include <earlyout/calibrate/threshold_search.hpp>
 #include <earlyout/core/error.hpp>
 #include <earlyout/core/executor.hpp>
@@ -42,7 +43,8 @@ struct fit_options {
     std::size_t memory = std::size_t{512} << 20;  ///< bytes for observations; beyond it every n-th is kept
     std::size_t window = 512;                     ///< tokens that attend to each other, at most the model's context
     threshold_options thresholds;
-    sample_options samples{.count = 200};
+    sample_options samples{.count = 300};
+    bool needs_skill = true;  ///< refuse a model that predicts nothing of the texts, and exits no better than chance
     guarantee_options guarantee;
 };
 
@@ -99,7 +101,10 @@ public:
             !collect(validation_texts, o_.memory / 4, "validate", other, result_.validation)) {
             return false;
         }
+        if (o_.needs_skill) refuse(lack_of_skill(result_.validation.exits, validation_texts));
         if (o_.heads != "shared" && !fit_all_heads(seen, other)) return false;
+        if (o_.needs_skill)
+            refuse(lack_of_exits(result_.heads ? result_.heads->after : result_.validation.exits, other));
         for (const std::string& gate : o_.gates) {
             watch_.report("fitting " + gate);
             result_.gates.push_back(fit_gate(o_.fits, gate, {seen, other, watch_.cancel}));
@@ -116,6 +121,9 @@ public:
     }
 
 private:
+    static void refuse(const std::optional<std::string>& why) {
+        if (why) fail(errc::wrong_value, *why);
+    }
     using clock = std::chrono::steady_clock;
     static double since(clock::time_point start) { return std::chrono::duration<double>(clock::now() - start).count(); }
 

@@ -112,6 +112,21 @@ using json = nlohmann::ordered_json;
     return ceiling <= 0.0 ? 0.0 : layers_skipped / ceiling;
 }
 
+/// Writes an interval as [low, high]; null where nothing is known.
+[[nodiscard]] inline json to_json(const interval& i) {
+    if (!i.is_known()) return nullptr;
+    return {i.low, i.high};
+}
+/// Writes the intervals at 95 % under the names of what they are of.
+[[nodiscard]] inline json to_json(const policy_intervals& i) {
+    return {{"layers_skipped", to_json(i.layers_skipped)},
+            {"decode_speedup", to_json(i.decode_speedup)},
+            {"request_speedup", to_json(i.request_speedup)},
+            {"rouge_l_loss", to_json(i.rouge_l_loss)},
+            {"agreement", to_json(i.agreement)},
+            {"stop_precision", to_json(i.stop_precision)}};
+}
+
 [[nodiscard]] inline json to_json(const swept_policy& s, const std::vector<sample>& samples,
                                   const exit_accuracy& accuracy) {
     const paired_evaluation& p = s.measured;
@@ -128,13 +143,15 @@ using json = nlohmann::ordered_json;
             {"stop_precision", stops.precision()},
             {"stop_recall", stops.recall()},
             {"stop_f1", stops.f1()},
+            {"intervals", to_json(s.intervals)},
             {"early_exit", to_json(p.early)},
             {"full_depth", to_json(p.full)}};
 }
 
 [[nodiscard]] inline json to_json(const measured_policy& row) {
-    return {{"policy", to_string(row.policy)}, {"layers", row.policy.layers}, {"layers_skipped", row.layers_skipped},
-            {"rouge_l_loss", row.loss},        {"agreement", row.agreement},  {"decode_speedup", row.speedup}};
+    return {{"policy", to_string(row.policy)},    {"layers", row.policy.layers}, {"layers_skipped", row.layers_skipped},
+            {"rouge_l_loss", row.loss},           {"agreement", row.agreement},  {"decode_speedup", row.speedup},
+            {"intervals", to_json(row.intervals)}};
 }
 
 [[nodiscard]] inline json to_json(const guarantee_result& g) {
@@ -164,6 +181,8 @@ using json = nlohmann::ordered_json;
     return {{"gate", choice.gate},
             {"found", choice.found},
             {"chosen", to_json(choice.chosen)},
+            {"promising", choice.promising ? to_json(*choice.promising) : json()},
+            {"samples_needed", choice.samples_needed},
             {"tried", tried},
             {"formats", formats},
             {"guarantee", choice.guarantee ? to_json(*choice.guarantee) : json()}};

@@ -4,6 +4,7 @@
 
 #include <earlyout/calibrate/candidates.hpp>
 #include <earlyout/calibrate/evaluate.hpp>
+#include <earlyout/calibrate/policy_intervals.hpp>
 #include <earlyout/core/error.hpp>
 #include <earlyout/exit/catalogue.hpp>
 #include <earlyout/generate/make_session.hpp>
@@ -41,6 +42,7 @@ struct swept_policy {
     std::vector<std::size_t> layers;
     std::string head;
     paired_evaluation measured;
+    policy_intervals intervals;  ///< of what was measured; without them it is no win
 };
 
 namespace detail {
@@ -212,19 +214,30 @@ template <model Model>
     return detail::sweep_maker<Model>(model, chosen).make();
 }
 
-/// Returns the fastest policy without stops that skips layers and loses no more ROUGE-L than the given share; nullptr
-/// when only full depth does.
-[[nodiscard]] inline const swept_policy* best_at_loss(const std::vector<swept_policy>& all, double loss) {
+/// Returns the fastest policy without stops that skips layers and lost no more ROUGE-L than the given share on these
+/// samples, of those that are `wanted`; nullptr when there is none.
+template <class Wanted>
+[[nodiscard]] const swept_policy* fastest_at_loss(const std::vector<swept_policy>& all, double loss, Wanted wanted) {
     const swept_policy* best = nullptr;
     double speedup = 1.0;
     for (const swept_policy& s : all) {
-        if (!detail::is_comparable(s) || s.measured.rouge_l_loss() > loss) continue;
+        if (!detail::is_comparable(s) || s.measured.rouge_l_loss() > loss || !wanted(s)) continue;
         if (const double found = s.measured.decode_speedup(); found > speedup) {
             speedup = found;
             best = &s;
         }
     }
     return best;
+}
+/// Returns the one that these samples make likely: their own result, whatever its uncertainty.
+[[nodiscard]] inline const swept_policy* promising_at_loss(const std::vector<swept_policy>& all, double loss) {
+    return fastest_at_loss(all, loss, [](const swept_policy&) { return true; });
+}
+/// Returns the one that wins: its intervals say that it loses no more and is faster than full depth.
+[[nodiscard]] inline const swept_policy* best_at_loss(const std::vector<swept_policy>& all, double loss) {
+    return fastest_at_loss(all, loss, [loss](const swept_policy& s) {
+        return s.intervals.rouge_l_loss.high <= loss && s.intervals.decode_speedup.low > 1.0;
+    });
 }
 
 /// Returns the fastest policy without stops that skips layers, regardless of its loss; nullptr when there is none.

@@ -7,6 +7,7 @@
 #include <earlyout/calibrate/evaluate.hpp>
 #include <earlyout/calibrate/metrics.hpp>
 #include <earlyout/calibrate/monitor.hpp>
+#include <earlyout/calibrate/policy_intervals.hpp>
 #include <earlyout/calibrate/risk.hpp>
 #include <earlyout/core/error.hpp>
 #include <earlyout/exit/any_head.hpp>
@@ -28,6 +29,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 struct threshold_options {
     double loss = 0.011;                                       ///< share of ROUGE-L that may be lost
     std::vector<std::size_t> layers;                           ///< layers that exits were fitted after
+    double confidence = 0.95;                                  ///< of intervals that must support it; 0: means decide
     bool few_layers = true;                                    ///< also try one or two of them alone
     std::vector<float> check_margins{0.0f, 0.2f, 0.3f, 0.5f};  ///< of gates that can be checked; 0: no check
     policy_spec base;                                          ///< cache policy and head to complete with
@@ -40,6 +42,7 @@ struct measured_policy {
     double loss = 0.0;  ///< of ROUGE-L, relative
     double agreement = 1.0;
     double speedup = 1.0;
+    policy_intervals intervals;
 };
 
 /// The same policy with weights in another format.
@@ -70,6 +73,9 @@ struct gate_choice {
     std::string gate;
     bool found = false;      ///< some policy is faster than full depth and within the target
     measured_policy chosen;  ///< full depth where none was found
+    /// Where none was found: the fastest within the target whose intervals do not support it, and how many samples may.
+    std::optional<measured_policy> promising;
+    std::size_t samples_needed = 0;
     std::vector<measured_policy> tried;
     std::vector<checked_format> formats;
     std::optional<guarantee_result> guarantee;
@@ -99,12 +105,14 @@ public:
                     choice.tried.push_back(measure(model_, samples, policy));
                     const measured_policy& found = choice.tried.back();
                     if (found.loss > o_.loss) break;
-                    if (found.speedup > choice.chosen.speedup) {
-                        choice.chosen = found;
-                        choice.found = true;
-                    }
+                    take(choice, found);
                 }
             }
+        }
+        if (choice.found) choice.promising.reset();
+        if (choice.promising) {
+            const measured_policy& p = *choice.promising;
+            choice.samples_needed = samples_to_support(p.loss, p.intervals.rouge_l_loss, o_.loss, samples.size());
         }
         return choice;
     }
@@ -117,7 +125,7 @@ public:
         constexpr std::size_t max_tries = 12;
         std::vector<measured_policy> candidates{choice.chosen};
         for (const measured_policy& row : choice.tried) {
-            if (row.loss <= o_.loss && row.speedup > 1.0) candidates.push_back(row);
+            if (row.loss <= o_.loss && wins(row)) candidates.push_back(row);
         }
         std::ranges::stable_sort(candidates, std::greater{}, &measured_policy::speedup);
         candidates.resize(std::min(candidates.size(), max_tries));
@@ -172,6 +180,21 @@ public:
     }
 
 private:
+    /// Returns true if a policy is faster than full depth and loses no more than the target, for all that is known.
+    [[nodiscard]] bool wins(const measured_policy& of) const noexcept {
+        if (o_.confidence <= 0.0) return of.speedup > 1.0 && of.loss <= o_.loss;
+        return of.speedup > 1.0 && of.intervals.decode_speedup.low > 1.0 && of.intervals.rouge_l_loss.high <= o_.loss;
+    }
+    void take(gate_choice& choice, const measured_policy& found) const {
+        if (wins(found)) {
+            if (found.speedup > choice.chosen.speedup) {
+                choice.chosen = found;
+                choice.found = true;
+            }
+        } else if (found.speedup > (choice.promising ? choice.promising->speedup : 1.0)) {
+            choice.promising = found;
+        }
+    }
     [[nodiscard]] static const gate_entry& entry_of(const std::string& gate) {
         return gate_spec{.name = gate, .values = {}}.entry();
     }
@@ -224,7 +247,8 @@ private:
                 .layers_skipped = done.early.layers_skipped(),
                 .loss = done.rouge_l_loss(),
                 .agreement = done.agreement(),
-                .speedup = done.decode_speedup()};
+                .speedup = done.decode_speedup(),
+                .intervals = intervals_of(done, samples, {.level = o_.confidence > 0.0 ? o_.confidence : 0.95})};
     }
 
     /// Returns each completion's loss of ROUGE-L against full depth's; a gain counts as 0.
