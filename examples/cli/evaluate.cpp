@@ -9,6 +9,7 @@
 #include "policy.hpp"
 #include "progress.hpp"
 #include "report.hpp"
+#include "run_facts.hpp"
 
 #include <earlyout/calibrate/corpus.hpp>
 #include <earlyout/calibrate/evaluate.hpp>
@@ -24,6 +25,7 @@
 #include <earlyout/generate/make_session.hpp>
 
 #include <algorithm>
+#include <filesystem>
 #include <iomanip>
 #include <iostream>
 #include <map>
@@ -379,6 +381,8 @@ int run(evaluate_options& o) {
     usual.head = o.sweep.paper ? "own" : o.sweep.head;
     const eo::any_head& head = heads.of(usual);
     const auto texts = calibrate::read_corpus(m, {o.texts.begin(), o.texts.end()}, o.corpus);
+    const bool has_csv = !o.csv.empty() && std::filesystem::exists(o.csv);
+    const bool has_html = !o.html.empty() && std::filesystem::exists(o.html);
     output_file csv(o.csv), html(o.html);
     evaluation_report r{.model = o.model.folder,
                         .weight_format = m.network().weight_format(),
@@ -388,7 +392,11 @@ int run(evaluate_options& o) {
                         .observed = {},
                         .samples = {},
                         .sweep = {},
-                        .lacks = {}};
+                        .complete = true,
+                        .lacks = {},
+                        .command = command_line(),
+                        .when = today(),
+                        .machine = machine_name()};
     r.samples = calibrate::cut_samples(texts, o.samples);
     if (r.samples.empty()) {
         eo::fail(eo::errc::invalid_argument, "--text: expected texts of at least ", o.samples.new_tokens + 2,
@@ -422,11 +430,12 @@ int run(evaluate_options& o) {
         return full.complete(prompt, options);
     };
     const auto text_of = [&](std::span<const eo::token_id> ids) { return m.tokenizer().decode(ids); };
+    const auto report_progress = timed_progress(progress);
     eo::generate_options generate;
     generate.cancel = interrupted.token();
     for (const eo::policy_spec& policy : policies) {
-        progress("measuring " + to_string(policy) + " (" + std::to_string(r.sweep.size() + 1) + " of " +
-                 std::to_string(policies.size()) + ")");
+        report_progress("completing prompts by " + std::to_string(policies.size()) + " policies", r.sweep.size(),
+                        policies.size());
         const eo::policy_spec resolved = resolve(policy, m);
         auto early = eo::make_session(m, resolved, session_options_of(o.run), heads.of(resolved));
         const auto complete_early = [&](std::span<const eo::token_id> prompt, const eo::generate_options& options) {
@@ -446,8 +455,14 @@ int run(evaluate_options& o) {
     }
     progress.clear();
     r.complete = !interrupted.token().stop_requested();
-    if (csv.wanted()) csv.write(table(r));
-    if (html.wanted()) html.write(page_of(m, head, r));
+    // What was interrupted replaces nothing.
+    const auto keeps = [&](const std::string& path, bool is_there) {
+        if (r.complete || !is_there) return false;
+        std::cerr << "earlyout: " << path << ": left as it was, since the measurement was interrupted\n";
+        return true;
+    };
+    if (csv.wanted() && !keeps(o.csv, has_csv)) csv.write(table(r));
+    if (html.wanted() && !keeps(o.html, has_html)) html.write(page_of(m, head, r));
     if (o.json) {
         print(std::cout, to_json(o, m, r));
     } else if (!o.quiet) {

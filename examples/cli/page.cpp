@@ -21,7 +21,7 @@ std::size_t gate_number(const eo::policy_spec& policy) {
     const auto gates = eo::gate_catalogue();
     const auto found =
         std::ranges::find(gates, gate->name, [](const eo::gate_entry& entry) { return entry.info.name; });
-    return static_cast<std::size_t>(found - gates.begin()) % 8;
+    return static_cast<std::size_t>(found - gates.begin());
 }
 
 void replace_all(std::string& in, std::string_view what, std::string_view by) {
@@ -126,11 +126,11 @@ std::string last_parts(const std::string& path) {
     return (p.parent_path().filename() / p.filename()).string();
 }
 
-std::string gate_style(const eo::policy_spec& policy) { return "g" + std::to_string(gate_number(policy)); }
+std::string gate_style(const eo::policy_spec& policy) { return "g" + std::to_string(gate_number(policy) % 8); }
 
 std::size_t gate_shape(const eo::policy_spec& policy) {
-    constexpr std::size_t shapes[] = {1, 0, 2, 3, 4, 5, 6, 7};
-    return shapes[gate_number(policy)];
+    const std::size_t number = gate_number(policy);
+    return number < 2 ? 1 - number : number;  // a square for what is always the same, a circle for margins
 }
 
 std::string cache_style(const eo::policy_spec& policy) {
@@ -169,25 +169,33 @@ std::string table_of_policies(const evaluation_report& r) {
     if (r.sweep.empty()) return {};
     const std::vector<const eo::calibrate::swept_policy*> front = eo::calibrate::pareto_front(r.sweep);
     std::string rows;
+    std::vector<const eo::calibrate::swept_policy*> ordered(front.rbegin(), front.rend());
     for (const eo::calibrate::swept_policy& s : r.sweep) {
+        if (std::ranges::find(front, &s) == front.end()) ordered.push_back(&s);
+    }
+    for (const eo::calibrate::swept_policy* const one : ordered) {
+        const eo::calibrate::swept_policy& s = *one;
         const eo::calibrate::paired_evaluation& p = s.measured;
         std::string stops = std::to_string(p.early.stops);
         if (p.early.stops != 0) stops += " (" + percentage(p.stops(r.samples).precision(), 0) + ")";
-        const auto cell = [](const std::string& text) { return element("td", {}, text); };
-        rows +=
-            element(
-                "tr", {{"class", std::ranges::find(front, &s) != front.end() ? "front" : "off"}},
-                element("th", {{"scope", "row"}}, inline_mark(s.policy) + escape(shown_name(s.policy))) +
-                    cell(percentage(p.early.layers_skipped())) +
-                    cell(fixed_digits(p.decode_speedup(), 2) + " (" + range_of(s.intervals.decode_speedup, 2) + ")") +
-                    cell(fixed_digits(p.request_speedup(), 2)) +
-                    cell(percentage(p.rouge_l_loss()) + " (" + range_of(s.intervals.rouge_l_loss, 1, 100.0) + ")") +
-                    cell(percentage(p.agreement())) + cell(stops)) +
-            "\n";
+        const auto cell = [](double value, const std::string& text) {
+            return element("td", {{"data-v", fixed_digits(value, 6)}}, text);
+        };
+        rows += element("tr", {{"class", std::ranges::find(front, &s) != front.end() ? "front" : "off"}},
+                        element("th", {{"scope", "row"}}, inline_mark(s.policy) + escape(shown_name(s.policy))) +
+                            cell(p.early.layers_skipped(), percentage(p.early.layers_skipped())) +
+                            cell(p.decode_speedup(), fixed_digits(p.decode_speedup(), 2) + " (" +
+                                                         range_of(s.intervals.decode_speedup, 2) + ")") +
+                            cell(p.request_speedup(), fixed_digits(p.request_speedup(), 2)) +
+                            cell(p.rouge_l_loss(), percentage(p.rouge_l_loss()) + " (" +
+                                                       range_of(s.intervals.rouge_l_loss, 1, 100.0) + ")") +
+                            cell(p.agreement(), percentage(p.agreement())) +
+                            cell(static_cast<double>(p.early.stops), stops)) +
+                "\n";
     }
     std::string head = element("th", {{"class", "first"}}, "policy");
     for (const char* name : {"skipped", "speed", "request", "loss", "agree", "stops (precision)"}) {
-        head += element("th", {}, name);
+        head += element("th", {}, element("button", {{"type", "button"}}, name));
     }
     return section(
         "All policies",
@@ -195,10 +203,42 @@ std::string table_of_policies(const evaluation_report& r) {
         "the prompt; loss: of ROUGE-L; agree: tokens as at full depth before the first that is not; stops: "
         "completions ended, and how many of them correctly. In brackets: 95\u202f% intervals over texts. Bold: on "
         "the Pareto front.",
-        element("div", {{"class", "scroll"}},
-                element("table", {{"class", "all"}},
-                        element("thead", {}, element("tr", {}, head)) + element("tbody", {}, rows))));
+        element("details", {},
+                element("summary", {}, count_of(r.sweep.size(), "row") + ", the Pareto front first") +
+                    element("div", {{"class", "scroll"}},
+                            element("table", {{"class", "all"}},
+                                    element("thead", {}, element("tr", {}, head)) + element("tbody", {}, rows)))));
 }
+
+namespace {
+
+/// Sorts the table by the column whose name was pressed; pressed again, the other way round.
+constexpr std::string_view sorting = R"js(
+document.querySelectorAll("table.all thead button").forEach(function (button) {
+  button.addEventListener("click", function () {
+    const head = button.parentNode, column = head.cellIndex, body = head.closest("table").tBodies[0];
+    const down = head.getAttribute("aria-sort") !== "descending";
+    head.parentNode.querySelectorAll("th").forEach(function (other) { other.removeAttribute("aria-sort"); });
+    head.setAttribute("aria-sort", down ? "descending" : "ascending");
+    const value = function (row) { return Number(row.cells[column].dataset.v.replace("\u2212", "-")); };
+    Array.from(body.rows)
+      .sort(function (a, b) { return (down ? 1 : -1) * (value(b) - value(a)); })
+      .forEach(function (row) { body.append(row); });
+  });
+});
+)js";
+
+/// What was run, when, by which version, and on what.
+std::string footer(const evaluation_report& r) {
+    std::string words = "Measured by earlyout " + std::string(eo::version);
+    if (!r.when.empty()) words += " on " + escape(r.when);
+    if (!r.machine.empty()) words += ", " + escape(r.machine);
+    words += ", " + count_of(r.threads, "thread") + ".";
+    if (!r.command.empty()) words = element("p", {}, words) + element("pre", {}, escape(r.command));
+    return element("footer", {}, words);
+}
+
+}  // namespace
 
 }  // namespace page
 
@@ -277,8 +317,8 @@ std::string make_page(const evaluation_report& r, const std::vector<shown_comple
            element("html", {{"lang", "en"}},
                    element("head", {}, head) + "\n" +
                        element("body", {},
-                               page::top(r) + element("main", {}, parts) +
-                                   element("footer", {}, "Measured by earlyout evaluate."))) +
+                               page::top(r) + element("main", {}, parts) + page::footer(r) +
+                                   element("script", {}, page::sorting))) +
            "\n";
 }
 

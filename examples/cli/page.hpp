@@ -27,6 +27,9 @@ struct evaluation_report {
     std::vector<eo::calibrate::swept_policy> sweep;
     bool complete = true;              ///< false when it was interrupted
     std::optional<std::string> lacks;  ///< why no policy can win
+    std::string command;               ///< line that was run
+    std::string when;                  ///< date
+    std::string machine;
 };
 
 /// A completion to show, and what every layer would have said on the way.
@@ -52,7 +55,7 @@ struct shown_completion {
 /// Four that a gate ended, evenly spread, by the policy whose stops score the highest F1.
 [[nodiscard]] std::vector<shown_completion> stops_to_show(const evaluation_report& r);
 
-/// One page of HTML that needs nothing else: no script, no network.
+/// One page of HTML that needs nothing else; a few lines of script sort its table.
 /// @param shown from completions_to_show and stops_to_show, with their answers
 [[nodiscard]] std::string make_page(const evaluation_report& r, const std::vector<shown_completion>& shown,
                                     eo::calibrate::to_text text);

@@ -43,19 +43,20 @@ std::string last_lines(const std::string& prompt, std::size_t lines, std::size_t
 /// One token as markup: `says` is what full depth would have said, where that is something else.
 std::string token_markup(const std::string& token, std::size_t layer, const std::string& about,
                          const std::string& says) {
-    const std::string style = "t l" + std::to_string(layer);
+    const std::string number = std::to_string(layer), style = "t l" + number;
     if (says.empty()) {
         std::string shown = escape(token);
         for (std::size_t at = 0; (at = shown.find('\n', at)) != std::string::npos; at += line_end.size() + 1) {
             shown.insert(at, line_end);
         }
-        return element("span", {{"class", style}, {"title", about}}, shown);
+        return element("span", {{"class", style}, {"title", about}, {"data-l", number}}, shown);
     }
     // What stands below is below one line, so that what follows a line end goes behind it.
     const std::size_t end = token.find('\n');
     const std::string base = escape(token.substr(0, end)) + (end == std::string::npos ? "" : std::string(line_end));
-    std::string out = element("span", {{"class", "d"}, {"title", about}},
-                              element("span", {{"class", style}}, base) + element("small", {}, escape(says)));
+    std::string out =
+        element("span", {{"class", "d"}, {"title", about}},
+                element("span", {{"class", style}, {"data-l", number}}, base) + element("small", {}, escape(says)));
     if (end != std::string::npos) out += element("span", {{"class", style}}, escape(token.substr(end)));
     return out;
 }
@@ -181,7 +182,8 @@ std::string completions(const evaluation_report& r, const std::vector<shown_comp
     std::string out;
     if (!exits.empty()) {
         out += section("Completions by " + escape(shown_name(chosen->policy)),
-                       "Each token in the colour of the layer it left at; hover for what every layer would have said. "
+                       "Each token in the colour of the layer it left at, whose number stands before it; hover for "
+                       "what every layer would have said. "
                        "Below a token, after \u2260: what full depth would have said at this place instead. Then full "
                        "depth's own completion, dotted from where the two part, and what really follows. Six that "
                        "differ from full depth and six that do not, evenly spread over the samples (more of one kind "

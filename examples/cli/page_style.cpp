@@ -75,16 +75,20 @@ thead th { color: var(--soft); font-weight: 600; vertical-align: bottom; }
 th[scope=row], th.first { text-align: left; font-weight: 500; }
 table.all th[scope=row], table.all th.first { position: sticky; left: 0; background: var(--card); }
 tr.front th[scope=row] { font-weight: 700; }
+summary { cursor: pointer; color: var(--soft); }
+thead button { all: unset; cursor: pointer; } thead button:focus-visible { outline: 2px solid var(--accent); }
+th[aria-sort=descending] button::after { content: " \25be"; } th[aria-sort=ascending] button::after { content: " \25b4"; }
 td.n, th.n { text-align: right; padding-left: 0; color: var(--soft); width: 1.5em; }
 .completions { display: grid; gap: 16px; grid-template-columns: repeat(auto-fill, minmax(min(100%, 520px), 1fr)); }
 article { border: 1px solid var(--rule); border-radius: 10px; overflow: hidden; min-width: 0; background: var(--code); break-inside: avoid; }
 article > header { padding: 8px 12px; border-bottom: 1px solid var(--rule); font-size: 13px; color: var(--soft); background: var(--card); }
 article > header b { color: var(--ink); overflow-wrap: anywhere; }
-pre { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; tab-size: 4;
+pre { margin: 0; white-space: pre; overflow-x: auto; tab-size: 4;
   font: 13.5px/1.45 ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberation Mono", "DejaVu Sans Mono", monospace; }
 pre.made { padding: 10px 12px 12px; line-height: 1.62; } pre.made .prompt { color: var(--soft); }
 .t { background: rgba(var(--c), var(--a)); border-bottom: 2.5px solid rgb(var(--c)); padding: 1px 0; margin-right: 1px; border-radius: 2px 2px 0 0;
   -webkit-box-decoration-break: clone; box-decoration-break: clone; -webkit-print-color-adjust: exact; print-color-adjust: exact; }
+.t[data-l]::before { content: attr(data-l); font: 9px/1 system-ui, sans-serif; vertical-align: super; color: var(--soft); padding-right: 1px; }
 .d { display: inline-flex; flex-direction: column; align-items: flex-start; vertical-align: baseline; margin-right: 2px; }
 .d .t { line-height: 1.2; }
 .d small { font-size: 12px; line-height: 1.5; color: var(--g6); }
@@ -94,7 +98,7 @@ pre.made { padding: 10px 12px 12px; line-height: 1.62; } pre.made .prompt { colo
 .beside dt { color: var(--soft); font-size: 13px; } .beside dd { margin: 0; min-width: 0; font-size: 13px; }
 .beside .apart { border-bottom: 1.5px dotted var(--g6); }
 .bar { fill: rgb(var(--c)); }
-footer { max-width: 1160px; margin: 0 auto; padding: 0 20px 40px; color: var(--soft); font-size: 13px; }
+footer { max-width: 1160px; margin: 0 auto; padding: 0 20px 40px; color: var(--soft); font-size: 13px; } footer p { margin: 0 0 4px; } footer pre { font-size: 12px; }
 @media (max-width: 700px) {
   .wide { display: none; } .narrow { display: block; }
   main, header.top { padding-left: 12px; padding-right: 12px; } section { padding: 16px 14px; margin: 14px 0; }

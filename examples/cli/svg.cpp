@@ -109,7 +109,7 @@ std::string circle(double x, double y, double radius, std::string_view style, st
 std::string marker(std::size_t shape, double x, double y, std::string_view style, std::string_view title, double size) {
     const double pi = std::numbers::pi;
     std::string points;
-    switch (shape % 8) {
+    switch (shape % marker_shapes) {
         case 0: return circle(x, y, size, style, title);
         case 1: points = star(x, y, 4, 1.25 * size, 1.25 * size, pi / 4); break;         // square
         case 2: points = star(x, y + 0.2 * size, 3, 1.4 * size, 1.4 * size, 0); break;   // triangle
@@ -117,7 +117,12 @@ std::string marker(std::size_t shape, double x, double y, std::string_view style
         case 4: points = star(x, y - 0.2 * size, 3, 1.4 * size, 1.4 * size, pi); break;  // triangle, down
         case 5: points = star(x, y, 8, 1.5 * size, 0.55 * size, pi / 4); break;          // cross
         case 6: points = star(x, y, 10, 1.55 * size, 0.75 * size, 0); break;             // star
-        default: points = star(x, y, 6, 1.2 * size, 1.2 * size, 0); break;               // hexagon
+        case 7: points = star(x, y, 6, 1.2 * size, 1.2 * size, 0); break;                // hexagon
+        case 8: points = star(x, y, 5, 1.25 * size, 1.25 * size, 0); break;              // pentagon
+        case 9: points = star(x, y, 8, 1.6 * size, 0.6 * size, 0); break;                // star of four
+        case 10: points = star(x, y, 12, 1.5 * size, 0.9 * size, 0); break;              // star of six
+        case 11: points = star(x, y, 6, 1.6 * size, 0.55 * size, 0); break;              // star of three
+        default: points = star(x, y, 6, 1.6 * size, 0.55 * size, pi); break;             // the same, down
     }
     return element("polygon", {{"points", points}, {"class", std::string(style)}}, titled(title));
 }

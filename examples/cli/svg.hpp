@@ -55,7 +55,10 @@ struct box {
 [[nodiscard]] std::string circle(double x, double y, double radius, std::string_view style,
                                  std::string_view title = {});
 
-/// A mark of about equal area whatever its shape, of which there are eight, told apart without colour.
+/// Shapes of marks, told apart without colour.
+inline constexpr std::size_t marker_shapes = 13;
+
+/// A mark of about equal area whatever its shape.
 [[nodiscard]] std::string marker(std::size_t shape, double x, double y, std::string_view style,
                                  std::string_view title = {}, double size = 5.0);
 

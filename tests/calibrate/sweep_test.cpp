@@ -27,7 +27,7 @@ bool has(const std::vector<std::string>& all, const std::string& one) { return s
 calibrate::swept_policy swept(const char* policy, double seconds, double rouge) {
     calibrate::swept_policy made;
     made.policy = eo::policy_spec::parse(policy);
-    for (int i = 0; i < 9; ++i) {
+    for (int i = 0; i < 120; ++i) {
         eo::completion early, full;
         early.stats.exit_histogram = {0, 0, 0, 11};
         early.stats.decode_seconds = seconds;
@@ -37,8 +37,8 @@ calibrate::swept_policy swept(const char* policy, double seconds, double rouge) 
         made.measured.full.results.push_back(full);
     }
     made.measured.early.layers = 6;
-    made.measured.early.predictions = 99;
-    made.measured.early.layers_run = 99 * 3;
+    made.measured.early.predictions = 1320;
+    made.measured.early.layers_run = 1320 * 3;
     made.measured.early.rouge_l = rouge;
     made.measured.full.rouge_l = 1.0;
     made.intervals.rouge_l_loss = {1.0 - rouge, 1.0 - rouge};
@@ -108,7 +108,8 @@ TEST_CASE("the best of a sweep and its Pareto front", "[calibrate][sweep]") {
                                                    swept("margin(0.4)", 0.6, 0.96), swept("margin(0.1)", 0.3, 0.5),
                                                    swept("entropy(1)", 1.2, 1.0)};
     const auto name = [](const calibrate::swept_policy* s) { return s == nullptr ? "none" : to_string(s->policy); };
-    CHECK(name(calibrate::best_at_loss(all, 0.0)) == "margin(0.9)");
+    CHECK(name(calibrate::best_at_loss(all, 0.0)) == "none");  // nothing shows that
+    CHECK(name(calibrate::best_at_loss(all, 0.026)) == "margin(0.9)");
     CHECK(name(calibrate::best_at_loss(all, 0.03 + 1e-9)) == "margin(0.5)");
     CHECK(name(calibrate::best_at_loss(all, -1.0)) == "none");
     CHECK(name(calibrate::fastest(all)) == "margin(0.1)");
@@ -130,4 +131,8 @@ TEST_CASE("a policy wins only where its intervals support it", "[calibrate][swee
     all[1].intervals = {};  // nothing is known
     CHECK(name(calibrate::best_at_loss(all, 1.0)) == "none");
     CHECK(name(calibrate::promising_at_loss(all, 1.0)) == "margin(0.5)");
+    // 120 samples cannot show less than a fortieth.
+    const std::vector<calibrate::swept_policy> one{swept("margin(0.9)", 0.9, 1.0)};
+    CHECK(name(calibrate::best_at_loss(one, 0.0249)) == "none");
+    CHECK(name(calibrate::best_at_loss(one, 0.0251)) == "margin(0.9)");
 }

@@ -46,8 +46,7 @@ TEST_CASE("thresholds are searched from conservative to bold, until too much is 
     options.confidence = 0.95;
     const calibrate::gate_choice unsure =
         calibrate::threshold_search(model, head, options, watch).choose("learn-to-exit", samples);
-    CHECK(unsure.found == (unsure.chosen.speedup > 1.0));
-    if (unsure.found) CHECK(unsure.chosen.intervals.rouge_l_loss.high <= 0.5);
+    CHECK_FALSE(unsure.found);
     if (unsure.promising) CHECK(unsure.samples_needed >= calibrate::samples_to_show(0.5));
 
     options.loss = -1.0;  // everything is

@@ -164,6 +164,23 @@ TEST_CASE("a signal ends every command that computes", "[cli][signals]") {
     }
 }
 
+TEST_CASE("an evaluation that is interrupted replaces no page", "[cli][signals]") {
+    const support::temporary_folder out;
+    out.write("page.html", "a good page");
+    out.write("table.csv", "a good table");
+    const running_command command({"evaluate", "--text", EARLYOUT_EXAMPLE_MODEL "/recipe", "--samples", "1000",
+                                   "--html", (out / "page.html").string(), "--csv", (out / "table.csv").string()},
+                                  out / "errors");
+    CHECK(eventually([&] { return names_in(out.path()).size() > 3; }));
+    command.send(SIGINT);
+    CHECK(command.wait() == 128 + SIGINT);
+    CHECK(out.read("page.html") == "a good page");
+    CHECK(out.read("table.csv") == "a good table");
+    CHECK(out.read("errors").find("page.html: left as it was, since the measurement was interrupted") !=
+          std::string::npos);
+    CHECK(names_in(out.path()).size() == 3);
+}
+
 TEST_CASE("a signal that is ignored stays ignored", "[cli][signals]") {
     const support::temporary_folder out;
     const running_command command({"logits", "--ids", "5"}, out / "errors", SIGHUP);

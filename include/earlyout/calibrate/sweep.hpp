@@ -236,7 +236,7 @@ template <class Wanted>
 /// Returns the one that wins: its intervals say that it loses no more and is faster than full depth.
 [[nodiscard]] inline const swept_policy* best_at_loss(const std::vector<swept_policy>& all, double loss) {
     return fastest_at_loss(all, loss, [loss](const swept_policy& s) {
-        return s.intervals.rouge_l_loss.high <= loss && s.intervals.decode_speedup.low > 1.0;
+        return shows_win(s.intervals, s.measured.early.results.size(), loss);
     });
 }
 

@@ -97,17 +97,26 @@ public:
         gate_choice choice;
         choice.gate = gate;
         choice.chosen.policy = o_.base;
+        std::vector<std::vector<policy_spec>> sequences;
+        std::size_t all = 0;
         for (const std::vector<std::size_t>& layers : layer_sets()) {
             for (const float margin : can_be_checked(entry_of(gate)) ? o_.check_margins : std::vector{0.0f}) {
-                for (const policy_spec& policy : from_conservative(gate, layers, margin)) {
-                    if (watch_.is_cancelled()) return choice;
-                    watch_.report("completing " + std::to_string(samples.size()) + " prompts: " + to_string(policy));
-                    choice.tried.push_back(measure(model_, samples, policy));
-                    const measured_policy& found = choice.tried.back();
-                    if (found.loss > o_.loss) break;
-                    take(choice, found);
-                }
+                sequences.push_back(from_conservative(gate, layers, margin));
+                all += sequences.back().size();
             }
+        }
+        const std::string stage = "completing " + std::to_string(samples.size()) + " prompts with " + gate;
+        std::size_t done = 0;  // or left away
+        for (const std::vector<policy_spec>& policies : sequences) {
+            for (std::size_t i = 0; i < policies.size(); ++i) {
+                if (watch_.is_cancelled()) return choice;
+                watch_.report(stage, done + i, all);
+                choice.tried.push_back(measure(model_, samples, policies[i]));
+                const measured_policy& found = choice.tried.back();
+                if (found.loss > o_.loss) break;
+                take(choice, found, samples.size());
+            }
+            done += policies.size();
         }
         if (choice.found) choice.promising.reset();
         if (choice.promising) {
@@ -125,7 +134,7 @@ public:
         constexpr std::size_t max_tries = 12;
         std::vector<measured_policy> candidates{choice.chosen};
         for (const measured_policy& row : choice.tried) {
-            if (row.loss <= o_.loss && wins(row)) candidates.push_back(row);
+            if (row.loss <= o_.loss && wins(row, samples.size())) candidates.push_back(row);
         }
         std::ranges::stable_sort(candidates, std::greater{}, &measured_policy::speedup);
         candidates.resize(std::min(candidates.size(), max_tries));
@@ -181,12 +190,12 @@ public:
 
 private:
     /// Returns true if a policy is faster than full depth and loses no more than the target, for all that is known.
-    [[nodiscard]] bool wins(const measured_policy& of) const noexcept {
+    [[nodiscard]] bool wins(const measured_policy& of, std::size_t samples) const {
         if (o_.confidence <= 0.0) return of.speedup > 1.0 && of.loss <= o_.loss;
-        return of.speedup > 1.0 && of.intervals.decode_speedup.low > 1.0 && of.intervals.rouge_l_loss.high <= o_.loss;
+        return of.speedup > 1.0 && shows_win(of.intervals, samples, o_.loss);
     }
-    void take(gate_choice& choice, const measured_policy& found) const {
-        if (wins(found)) {
+    void take(gate_choice& choice, const measured_policy& found, std::size_t samples) const {
+        if (wins(found, samples)) {
             if (found.speedup > choice.chosen.speedup) {
                 choice.chosen = found;
                 choice.found = true;
