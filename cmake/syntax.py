@@ -2,11 +2,14 @@
 # SPDX-License-Identifier: MIT
 """Compiles every source of a configured build as far as its warnings, without making objects.
 
-    syntax.py BUILD_FOLDER
+    syntax.py BUILD_FOLDER [EXCEPT]
+
+EXCEPT is a regular expression: sources whose path it matches are compiled elsewhere.
 """
 import concurrent.futures
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -26,7 +29,7 @@ def check(entry):
 
 
 def main():
-    if len(sys.argv) != 2:
+    if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
     path = os.path.join(sys.argv[1], "compile_commands.json")
     try:
@@ -34,6 +37,8 @@ def main():
             entries = json.load(file)
     except OSError as e:
         sys.exit(f"{path}: cannot be read: {e.strerror}")
+    if len(sys.argv) == 3:
+        entries = [e for e in entries if not re.search(sys.argv[2], e["file"])]
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for name, status, messages in pool.map(check, entries):
