@@ -5,8 +5,9 @@
     lookup.py --text FOLDER --server NAME=COMMAND --server NAME=COMMAND ... [--rewrite]
 
 A COMMAND has {port} where the port goes. Prompts are pieces of the folder's Python files; with --rewrite, a piece and
-then its first lines again, as when a file in the prompt is written anew. Every server completes every prompt, in
-turns, greedily, nothing cached. Speed is tokens per second of decoding, as the servers' `timings` say.
+then its first lines again, as when a file in the prompt is written anew. Every server completes every prompt once, in
+turns, greedily, nothing cached: servers may draft from earlier completions, so that a second time would be another
+thing. Speed is tokens per second of decoding, as the servers' `timings` say.
 """
 import argparse
 import http.client
@@ -37,7 +38,7 @@ def prompts_of(given, server):
     text = "\n".join(file.read_text(errors="replace") for file in files)
     draw = random.Random(given.seed)
     made = []
-    while len(made) < given.pieces:
+    while len(made) <= given.pieces:
         at = draw.randrange(max(1, len(text) - 12 * given.prompt))
         at = text.find("\n", at) + 1
         ids = post(server, "/tokenize", {"content": text[at:at + 12 * given.prompt]})["tokens"]
@@ -62,10 +63,9 @@ def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--text", required=True)
     options.add_argument("--server", action="append", required=True, help="NAME=COMMAND; the first is compared with")
-    options.add_argument("--pieces", type=int, default=24)
+    options.add_argument("--pieces", type=int, default=48)
     options.add_argument("--prompt", type=int, default=256, help="tokens")
     options.add_argument("--new-tokens", type=int, default=96)
-    options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--rewrite", action="store_true")
     given = options.parse_args()
@@ -78,35 +78,33 @@ def main():
             for server in servers:
                 server.wait_until_ready(120)
             prompts = prompts_of(given, servers[0])
-            speeds = {server.name: [[] for _ in prompts] for server in servers}
+            speeds = {server.name: [] for server in servers}
             texts = {server.name: [] for server in servers}
-            for turn in range(given.rounds + 1):
-                for i, prompt in enumerate(prompts):
-                    first = (turn + i) % len(servers)
-                    for server in servers[first:] + servers[:first]:
-                        done = post(server, "/completion", {
-                            "prompt": prompt, "n_predict": given.new_tokens, "temperature": 0, "cache_prompt": False,
-                            "ignore_eos": True})
-                        if turn == 0:  # warms up
-                            texts[server.name].append(done["content"])
-                            continue
-                        of = done["timings"]
-                        speeds[server.name][i].append(1000 * of["predicted_n"] / of["predicted_ms"])
+            for i, prompt in enumerate(prompts):
+                first = i % len(servers)
+                for server in servers[first:] + servers[:first]:
+                    done = post(server, "/completion", {
+                        "prompt": prompt, "n_predict": given.new_tokens, "temperature": 0, "cache_prompt": False,
+                        "ignore_eos": True})
+                    if i == 0:
+                        continue  # warms up
+                    of = done["timings"]
+                    texts[server.name].append(done["content"])
+                    speeds[server.name].append(1000 * of["predicted_n"] / of["predicted_ms"])
         except keystrokes.Failure as failure:
             sys.exit(str(failure))
         finally:
             for server in servers:
                 server.stop()
     base = servers[0].name
-    per_prompt = {name: [statistics.median(one) for one in all_] for name, all_ in speeds.items()}
-    print(f"{len(prompts)} prompts of {given.prompt} tokens, {given.new_tokens} new, medians of {given.rounds} rounds")
+    print(f"{given.pieces} prompts of {given.prompt} tokens, {given.new_tokens} new")
     print(f"| server | tokens/s, median | over {base}, 95 % over prompts | texts as {base}'s |\n|---|---|---|---|")
     for server in servers:
-        ratios = [mine / its for mine, its in zip(per_prompt[server.name], per_prompt[base])]
+        ratios = [mine / its for mine, its in zip(speeds[server.name], speeds[base])]
         low, high = interval(ratios)
         same = sum(a == b for a, b in zip(texts[server.name], texts[base]))
-        print(f"| {server.name} | {statistics.median(per_prompt[server.name]):.0f} | {statistics.median(ratios):.2f} "
-              f"({low:.2f} to {high:.2f}) | {same} of {len(prompts)} |")
+        print(f"| {server.name} | {statistics.median(speeds[server.name]):.0f} | {statistics.median(ratios):.2f} "
+              f"({low:.2f} to {high:.2f}) | {same} of {given.pieces} |")
 
 
 if __name__ == "__main__":
