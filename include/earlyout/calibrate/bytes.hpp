@@ -25,6 +25,14 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 template <class Result, class Archive>
 concept archived_by = requires(Result& result, Archive& a) { result.archive(a); };
 
+namespace detail {
+
+/// Values whose bytes are stored as they are in memory.
+template <class T>
+inline constexpr bool is_plain = std::is_arithmetic_v<T> || std::is_enum_v<T>;
+
+}  // namespace detail
+
 /// Serializes results for another process of the same program on the same kind of machine: numbers are stored as they
 /// are in memory.
 class byte_writer {
@@ -38,7 +46,7 @@ public:
 private:
     template <class T>
     void write(const T& value) {
-        if constexpr (std::is_arithmetic_v<T> || std::is_enum_v<T>) {
+        if constexpr (detail::is_plain<T>) {
             const auto* const from = reinterpret_cast<const std::byte*>(&value);
             bytes_.insert(bytes_.end(), from, from + sizeof value);
         } else if constexpr (archived_by<T, byte_writer>) {
@@ -50,7 +58,12 @@ private:
     template <class T>
     void write(const std::vector<T>& values) {
         write(static_cast<std::uint64_t>(values.size()));
-        for (const T& value : values) write(value);
+        if constexpr (detail::is_plain<T> && !std::is_same_v<T, bool>) {
+            const auto* const from = reinterpret_cast<const std::byte*>(values.data());
+            bytes_.insert(bytes_.end(), from, from + values.size() * sizeof(T));
+        } else {
+            for (const T& value : values) write(value);
+        }
     }
     void write(const std::string& text) {
         write(static_cast<std::uint64_t>(text.size()));
@@ -84,7 +97,7 @@ private:
     }
     template <class T>
     void read(T& value) {
-        if constexpr (std::is_arithmetic_v<T> || std::is_enum_v<T>) {
+        if constexpr (detail::is_plain<T>) {
             std::memcpy(&value, next(sizeof value).data(), sizeof value);
         } else if constexpr (archived_by<T, byte_reader>) {
             value.archive(*this);
@@ -96,11 +109,16 @@ private:
     void read(std::vector<T>& values) {
         std::uint64_t count = 0;
         read(count);
-        if (count > bytes_.size()) {  // each takes at least one byte
+        constexpr std::size_t least = detail::is_plain<T> ? sizeof(T) : 1;  // bytes of a value
+        if (count > bytes_.size() / least) {
             fail(errc::malformed_file, "result: expected ", count, " more values, found ", bytes_.size(), " bytes");
         }
         values.assign(static_cast<std::size_t>(count), T());
-        for (T& value : values) read(value);
+        if constexpr (detail::is_plain<T> && !std::is_same_v<T, bool>) {
+            if (count != 0) std::memcpy(values.data(), next(count * sizeof(T)).data(), values.size() * sizeof(T));
+        } else {
+            for (T& value : values) read(value);
+        }
     }
     void read(std::string& text) {
         std::uint64_t count = 0;

@@ -4,6 +4,8 @@
 
 #include <earlyout/calibrate/corpus.hpp>
 #include <earlyout/calibrate/metrics.hpp>
+#include <earlyout/calibrate/shards.hpp>
+#include <earlyout/calibrate/workers.hpp>
 #include <earlyout/core/function_ref.hpp>
 #include <earlyout/generate/completion.hpp>
 #include <earlyout/generate/options.hpp>
@@ -26,7 +28,8 @@ void archive(Archive& a, completion& c) {
     a(c.text, c.ids, c.exit_layers, c.log_probabilities, c.finish_reason, c.unstreamed, s.layers, s.prompt_tokens,
       s.cut_tokens, s.reused_tokens, s.new_tokens, s.exit_histogram, s.stop_layer, s.prefill.layer_tokens,
       s.prefill.weight_bytes, s.decode.layer_tokens, s.decode.weight_bytes, s.catch_up_layer_tokens, s.gate_evaluations,
-      s.head_evaluations, s.shortlist_evaluations, s.prefill_seconds, s.decode_seconds, s.gate_seconds, s.head_seconds);
+      s.head_evaluations, s.shortlist_evaluations, s.prefill_seconds, s.decode_seconds, s.gate_seconds, s.head_seconds,
+      s.decode_steps, s.draft_rounds, s.drafted, s.accepted, s.draft_seconds, s.by_drafter);
 }
 
 /// Something that completes prompts: a session of any policy.
@@ -246,24 +249,46 @@ private:
     }
 };
 
+namespace detail {
+
+struct completed_part {
+    std::vector<completion> early, full;
+    void archive(auto& a) { a(early, full); }
+};
+
+}  // namespace detail
+
 /// Completes every sample both ways, alternately and greedily. Parts of the samples can be completed elsewhere and
 /// merged.
 /// @param options stop tokens and the like; max_new_tokens is the length of the references
+/// @param among   processes that share the samples; each times its own
 [[nodiscard]] inline paired_evaluation evaluate_pair(const std::vector<sample>& samples, completer early,
-                                                     completer full, to_text text, generate_options options = {}) try {
-    paired_evaluation both;
-    for (std::size_t i = 0; i < samples.size() && !options.cancel.stop_requested(); ++i) {
-        const sample& s = samples[i];
-        options.max_new_tokens = s.reference.size();
-        // Alternate which side runs first, so that neither always finds the caches as the other left them.
-        if (i % 2 == 0) {
-            both.early.add(early(s.prompt, options), s, text);
-            both.full.add(full(s.prompt, options), s, text);
-        } else {
-            both.full.add(full(s.prompt, options), s, text);
-            both.early.add(early(s.prompt, options), s, text);
+                                                     completer full, to_text text, generate_options options = {},
+                                                     workers* among = nullptr) try {
+    const auto complete = [&](std::size_t shard) {
+        detail::completed_part part;
+        for (const sample& s : shard_of(std::span(samples), shard)) {
+            if (options.cancel.stop_requested()) break;
+            options.max_new_tokens = s.reference.size();
+            // Alternate which side runs first, so that neither always finds the caches as the other left them.
+            if (part.early.size() % 2 == 0) {
+                part.early.push_back(early(s.prompt, options));
+                part.full.push_back(full(s.prompt, options));
+            } else {
+                part.full.push_back(full(s.prompt, options));
+                part.early.push_back(early(s.prompt, options));
+            }
         }
-    }
+        return part;
+    };
+    paired_evaluation both;
+    for_each_shard(among, complete, [&](std::size_t shard, detail::completed_part part) {
+        const std::span<const sample> of = shard_of(std::span(samples), shard);
+        for (std::size_t i = 0; i < part.early.size(); ++i) {
+            both.early.add(std::move(part.early[i]), of[i], text);
+            both.full.add(std::move(part.full[i]), of[i], text);
+        }
+    });
     return both;
 } catch (...) {
     earlyout::detail::rethrow_as_error("evaluate");

@@ -4,6 +4,8 @@
 
 #include <earlyout/core/config.hpp>
 
+#include <earlyout/calibrate/workers.hpp>
+
 #include <cstddef>
 #include <functional>
 #include <stop_token>
@@ -18,6 +20,9 @@ struct monitor {
     /// Called with a description of the work and how much of it is done; `all` is 0 where the total is unknown. May be
     /// empty.
     std::function<void(std::string_view what, std::size_t done, std::size_t all)> progress{};
+    /// Processes that share the work over texts, each with the same arguments; nullptr: this one does all. They must
+    /// not be cancelled one by one: end them together.
+    workers* among = nullptr;
 
     [[nodiscard]] bool is_cancelled() const noexcept { return cancel.stop_requested(); }
     void report(std::string_view what, std::size_t done = 0, std::size_t all = 0) const {

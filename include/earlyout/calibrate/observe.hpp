@@ -11,6 +11,7 @@
 #include <earlyout/calibrate/monitor.hpp>
 #include <earlyout/calibrate/reliability.hpp>
 #include <earlyout/calibrate/shards.hpp>
+#include <earlyout/calibrate/workers.hpp>
 #include <earlyout/core/error.hpp>
 #include <earlyout/core/executor.hpp>
 #include <earlyout/exit/any_head.hpp>
@@ -207,7 +208,8 @@ template <model Model>
     std::size_t all = 0;
     for (const corpus_text& text : texts) all += text.ids.size();
     std::size_t before = 0;
-    return merge_shards(observation{}, [&](std::size_t shard) {
+    observation merged;
+    const auto observe_shard = [&](std::size_t shard) {
         detail::observer seen(earlyout::detail::find_exits(model), shape.d_model);
         const std::span<const corpus_text> part = shard_of(std::span(texts), shard);
         (void)collect.run(
@@ -215,7 +217,9 @@ template <model Model>
             [&](std::size_t done) { watch.report("every exit on the true text", before + done, all); });
         for (const corpus_text& text : part) before += text.ids.size();
         return seen.take();
-    });
+    };
+    for_each_shard(watch.among, observe_shard, [&](std::size_t, const observation& part) { merged += part; });
+    return merged;
 }
 
 /// Returns what every layer would have predicted at each new token, and after the last, given the tokens before it:

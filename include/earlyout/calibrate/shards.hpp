@@ -6,13 +6,12 @@
 
 #include <cstddef>
 #include <span>
-#include <utility>
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
 /// Number of parts that work over texts is always split into, on any number of workers: results are merged in the order
 /// of the parts, so that their bits do not depend on which worker computed which.
-inline constexpr std::size_t shard_count = 16;
+inline constexpr std::size_t shard_count = 64;
 
 /// Returns the items of one shard, contiguous and in order.
 /// @param shard 0 .. shard_count - 1
@@ -20,14 +19,6 @@ template <class Item>
 [[nodiscard]] std::span<const Item> shard_of(std::span<const Item> items, std::size_t shard) noexcept {
     const std::size_t begin = items.size() * shard / shard_count;
     return items.subspan(begin, items.size() * (shard + 1) / shard_count - begin);
-}
-
-/// Computes every shard and merges the results with `+=` in their order.
-/// @param compute returns the result of a shard, given its number
-template <class Result, class Compute>
-[[nodiscard]] Result merge_shards(Result start, Compute compute) {
-    for (std::size_t shard = 0; shard < shard_count; ++shard) start += compute(shard);
-    return start;
 }
 
 }  // namespace calibrate

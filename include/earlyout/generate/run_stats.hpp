@@ -44,6 +44,8 @@ struct run_stats {
         std::string name;
         std::uint64_t drafted = 0;
         std::uint64_t accepted = 0;
+
+        void archive(auto& a) { a(name, drafted, accepted); }
     };
     std::uint64_t decode_steps = 0;  ///< after the prompt; each makes one token, or several with drafts
     std::uint64_t draft_rounds = 0;  ///< steps that verified drafted tokens
