@@ -19,6 +19,7 @@
 #include <earlyout/exit/exit_head.hpp>
 #include <earlyout/exit/exit_plan.hpp>
 #include <earlyout/exit/exit_policy.hpp>
+#include <earlyout/exit/gates/agreement.hpp>
 #include <earlyout/exit/gates/always.hpp>
 #include <earlyout/exit/gates/budget.hpp>
 #include <earlyout/exit/gates/combinators.hpp>

@@ -58,7 +58,7 @@ static_assert(!eo::gate<without_signals> && !eo::gate<answers_bool> && !eo::gate
 static_assert(eo::gate<eo::always_exit> && eo::gate<eo::never_exit> && eo::gate<eo::fixed_layer>);
 static_assert(eo::gate<eo::margin> && eo::gate<eo::max_probability> && eo::gate<eo::oracle> && eo::gate<eo::sec_gate>);
 static_assert(eo::gate<eo::entropy> && eo::gate<eo::saturation> && eo::gate<eo::patience>);
-static_assert(eo::gate<eo::learn_to_exit> && eo::gate<eo::jei_dnn>);
+static_assert(eo::gate<eo::learn_to_exit> && eo::gate<eo::jei_dnn> && eo::gate<eo::agreement>);
 static_assert(eo::gate<eo::decaying<eo::margin>> && eo::gate<eo::decaying<eo::entropy>>);
 static_assert(eo::gate<eo::and_then<plain, eo::margin>> && eo::gate<eo::all_of<plain, with_both>>);
 static_assert(eo::gate<eo::any_of<with_both, eo::and_then<plain, with_both>>> && eo::gate<eo::any_gate>);
@@ -70,6 +70,7 @@ static_assert(eo::entropy::signals == eo::signal_set(signal::entropy));
 static_assert(eo::saturation::signals == (signal::hidden_state | signal::previous_hidden_state));
 static_assert(eo::patience::signals == eo::signal_set(signal::argmax));
 static_assert(eo::learn_to_exit::signals == eo::signal_set(signal::hidden_state));
+static_assert(eo::agreement::signals == (signal::max_probability | signal::margin));
 static_assert(eo::jei_dnn::signals.contains(signal::logits) && !eo::jei_dnn::signals.contains(signal::hidden_state));
 static_assert(eo::decaying<eo::saturation>::signals == eo::saturation::signals);
 static_assert(eo::fixed_layer::signals == eo::no_signals && std::is_empty_v<eo::never_exit>);

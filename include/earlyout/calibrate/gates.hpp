@@ -3,6 +3,7 @@
 #define EARLYOUT_CALIBRATE_GATES_HPP
 
 #include <earlyout/calibrate/fitted_gate.hpp>
+#include <earlyout/calibrate/gates/agreement.hpp>
 #include <earlyout/calibrate/gates/jei_dnn.hpp>
 #include <earlyout/calibrate/gates/learn_to_exit.hpp>
 #include <earlyout/calibrate/gates/mlp_router.hpp>
@@ -16,7 +17,7 @@
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
 /// The fit of each fitted gate of the catalogue, with its options. To add one, add its type here.
-using gate_fits = std::tuple<learn_to_exit_fit, mlp_router_fit, jei_dnn_fit, sec_fit>;
+using gate_fits = std::tuple<learn_to_exit_fit, mlp_router_fit, jei_dnn_fit, agreement_fit, sec_fit>;
 
 /// Calls `visit` with each fit.
 template <class Fits, class Visit>

@@ -8,6 +8,7 @@
 #include <earlyout/exit/any_gate.hpp>
 #include <earlyout/exit/exit_weights.hpp>
 #include <earlyout/exit/gate_info.hpp>
+#include <earlyout/exit/gates/agreement.hpp>
 #include <earlyout/exit/gates/always.hpp>
 #include <earlyout/exit/gates/budget.hpp>
 #include <earlyout/exit/gates/composed_gate.hpp>
@@ -66,7 +67,7 @@ struct gate_list {};
 
 /// Every gate that has a name. A new one takes one line here.
 using named_gates = gate_list<always_exit, margin, max_probability, entropy, kl_divergence, saturation, patience,
-                              learn_to_exit, mlp_router, jei_dnn, sec_gate, token_budget, time_budget>;
+                              learn_to_exit, mlp_router, jei_dnn, agreement, sec_gate, token_budget, time_budget>;
 
 namespace detail {
 
