@@ -67,15 +67,15 @@ demo() {
     install $build_needs
     build earlyout_cli -D EARLYOUT_BUILD_TESTS=OFF -D EARLYOUT_BUILD_BENCHMARKS=OFF
     prompt=$(printf 'import os\n\ndef read_file(path):\n    .')
-    set -- complete --prompt "${prompt%.}" --max-new-tokens 32 \
-        --exit-gate learn-to-exit --kv defer --compare --rounds 15
+    set -- complete --prompt "${prompt%.}" --max-new-tokens 32 --max-loss 0.03 --compare --rounds 15
     if [ ! -t 1 ] || [ -n "${NO_COLOR:-}" ]; then
         set -- "$@" --show-layers
     fi
     cat <<'end'
 
-A model of 8 layers continues this. After its exit layers a fitted gate decides whether a token exits; the layers that
-it skipped are computed later, if a deeper token needs them.
+A model of 8 layers continues this. After some layers a gate decides whether a token exits; the layers that it skipped
+are computed later, if a deeper token needs them. Of the policies that lose at most 3 % of ROUGE-L, this is the fastest
+on this machine.
 
 end
     [ -t 1 ] || printf '%s' "${prompt%.}"

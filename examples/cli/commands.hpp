@@ -23,6 +23,7 @@ struct command {
 [[nodiscard]] command quantize(CLI::App& app);
 [[nodiscard]] command fit(CLI::App& app);
 [[nodiscard]] command evaluate(CLI::App& app);
+[[nodiscard]] command costs(CLI::App& app);
 [[nodiscard]] command serve(CLI::App& app);
 
 }  // namespace cli

@@ -102,6 +102,8 @@ void print_policy(std::ostream& to, const chosen_policy& chosen) {
         print_line(to, "exits not used", wrapped_column(chosen.note, help_width(), 21));
     } else if (chosen.from == "fit" && !chosen.policy.is_full_depth()) {
         print_line(to, "chosen by", "fit, for this model; --exact completes at full depth");
+    } else if (chosen.from == "machine") {
+        print_line(to, "chosen by", "a short measurement on this machine, among what fit found");
     }
 }
 
@@ -131,7 +133,7 @@ int run(complete_options& o) {
     (void)tokenizer_of(m, o.model.folder);
     for (const std::string& token : o.end_of_text) o.generate.more_end_of_text.push_back(end_token(m, o, token));
     const std::vector<eo::token_id> ids = o.suffix ? middle_prompt(o, m, prompt) : std::vector<eo::token_id>();
-    const chosen_policy chosen = choose_policy(m, o.exits, o.drafts);
+    const chosen_policy chosen = choose_policy(m, o.exits, o.drafts, o.run);
     if (!o.drafts.from.empty() && std::ranges::find(chosen.policy.drafts.drafters, "suffix", &eo::drafter_spec::name) ==
                                       chosen.policy.drafts.drafters.end()) {
         eo::fail(eo::errc::invalid_argument, "--draft-from: expected suffix among the drafters, found ",

@@ -10,6 +10,7 @@
 #include "progress.hpp"
 #include "report.hpp"
 #include "run_facts.hpp"
+#include "team.hpp"
 
 #include <earlyout/calibrate/corpus.hpp>
 #include <earlyout/calibrate/evaluate.hpp>
@@ -383,7 +384,7 @@ int run(evaluate_options& o) {
     const auto texts = calibrate::read_corpus(m, {o.texts.begin(), o.texts.end()}, o.corpus);
     const bool has_csv = !o.csv.empty() && std::filesystem::exists(o.csv);
     const bool has_html = !o.html.empty() && std::filesystem::exists(o.html);
-    output_file csv(o.csv), html(o.html);
+    output_file csv(is_first() ? o.csv : ""), html(is_first() ? o.html : "");
     evaluation_report r{.model = o.model.folder,
                         .weight_format = m.network().weight_format(),
                         .threads = o.run.threads,
@@ -406,11 +407,12 @@ int run(evaluate_options& o) {
     for (const eo::policy_spec& policy : policies) {
         width = std::max(width, static_cast<int>(to_string(policy).size()));
     }
-    const interrupt interrupted;
-    progress_line progress(!o.json && !o.quiet);
+    const interrupt interrupted(team() == nullptr);
+    progress_line progress(!o.json && !o.quiet && is_first());
     {
         eo::thread_pool threads(o.run.threads);
-        r.observed = calibrate::observe(m, head, texts, threads, {interrupted.token(), timed_progress(progress)});
+        r.observed =
+            calibrate::observe(m, head, texts, threads, {interrupted.token(), timed_progress(progress), team()});
     }
     progress.clear();
     r.lacks = calibrate::lack_of_skill(r.observed.accuracy, texts);
@@ -445,7 +447,7 @@ int run(evaluate_options& o) {
             policy,
             resolved.layers,
             resolved.head,
-            calibrate::evaluate_pair(r.samples, complete_early, complete_full, text_of, generate),
+            calibrate::evaluate_pair(r.samples, complete_early, complete_full, text_of, generate, team()),
             {}};
         if (interrupted.token().stop_requested()) break;
         done.intervals = calibrate::intervals_of(done.measured, r.samples);
@@ -454,6 +456,7 @@ int run(evaluate_options& o) {
         if (!o.json) print_row(std::cout, r.sweep.back(), r.samples, width);
     }
     progress.clear();
+    if (!is_first()) return 0;
     r.complete = !interrupted.token().stop_requested();
     // What was interrupted replaces nothing.
     const auto keeps = [&](const std::string& path, bool is_there) {

@@ -6,12 +6,16 @@
 #include "model.hpp"
 #include "options.hpp"
 #include "progress.hpp"
+#include "team.hpp"
 
 #include <earlyout/calibrate/corpus.hpp>
+#include <earlyout/calibrate/costs_json.hpp>
 #include <earlyout/calibrate/fit_exits.hpp>
 #include <earlyout/calibrate/results_json.hpp>
 #include <earlyout/core/machine.hpp>
 #include <earlyout/core/thread_pool.hpp>
+#include <earlyout/exit/catalogue.hpp>
+#include <earlyout/generate/measure_costs.hpp>
 #include <earlyout/io/sidecar.hpp>
 
 #include <algorithm>
@@ -47,8 +51,10 @@ struct fit_options {
     std::string head_target = "full-depth";
     std::string labels = "agrees";
     std::string sec_labels = "right";
-    std::string kv = "propagate";
+    std::vector<std::string> caches{"propagate", "defer"};
     std::string guarantee_in = "probability";
+    std::string costs;
+    bool no_timing = false;
     bool paper = false;
     bool json = false;
     bool quiet = false;
@@ -71,11 +77,14 @@ calibrate::fit_options library_options(fit_options& o) {
         o.fit.heads = "own";
         o.head_target = "truth";
         o.fit.gates = {std::string(calibrate::sec_fit::gate)};
+        o.fit.more_gates.clear();
+        o.caches = {"propagate"};
         o.sec_labels = "paper";
         std::get<calibrate::sec_fit>(o.fit.fits).bias = false;
         std::get<calibrate::sec_fit>(o.fit.fits).each = false;
     }
     calibrate::fit_options made = o.fit;
+    std::erase(made.more_gates, "none");
     const auto rule = calibrate::find_label_rule(o.labels).value();
     std::get<calibrate::learn_to_exit_fit>(made.fits).labels = rule;
     std::get<calibrate::mlp_router_fit>(made.fits).labels = rule;
@@ -84,10 +93,33 @@ calibrate::fit_options library_options(fit_options& o) {
     made.head_fit.target =
         o.head_target == "truth" ? calibrate::head_target::truth : calibrate::head_target::full_depth;
     made.memory = o.megabytes << 20;
-    made.thresholds.base.cache = o.kv;
+    made.thresholds.caches = o.caches;
     made.thresholds.few_layers = !o.paper;
+    made.thresholds.are_timed = !o.no_timing && team() == nullptr;
     made.guarantee.in_expectation = o.guarantee_in == "expectation";
     return made;
+}
+
+/// The costs that exits were stored with, of this machine where there are any, else the first.
+eo::step_costs costs_from(const std::string& path, const model& m, const eo::session_options& session) {
+    const std::vector<calibrate::stored_costs> all = calibrate::costs_of(eo::io::read_exits(path));
+    if (all.empty()) eo::fail(eo::errc::wrong_value, path, ": --costs: expected exits stored with costs, found none");
+    const auto here = std::ranges::find(all, conditions_of(m, session),
+                                        [](const calibrate::stored_costs& s) { return s.costs.measured_on; });
+    return (here != all.end() ? *here : all.front()).costs;
+}
+
+/// Gates that a threshold makes exit.
+std::vector<std::string> gates_without_fit() {
+    std::vector<std::string> names;
+    for (const eo::gate_entry& entry : eo::gate_catalogue()) {
+        const auto parameters = entry.info.parameters;
+        if (!entry.is_fitted() && !parameters.empty() && !parameters.front().grid.empty()) {
+            names.emplace_back(entry.info.name);
+        }
+    }
+    names.emplace_back("none");
+    return names;
 }
 
 /// What would give the same exits again, beside the texts, which are told by their contents.
@@ -103,6 +135,7 @@ json settings(const fit_options& o, std::uint64_t texts_hash) {
              {"memory", o.megabytes},
              {"heads", o.fit.heads},
              {"gates", o.fit.gates},
+             {"more_gates", o.fit.more_gates},
              {"labels", o.labels},
              {"sec_labels", o.sec_labels},
              {"sec_bias", sec.bias},
@@ -110,7 +143,7 @@ json settings(const fit_options& o, std::uint64_t texts_hash) {
              {"jei_lambda", std::get<calibrate::jei_dnn_fit>(o.fit.fits).lambda},
              {"router_hidden", router.hidden},
              {"router_epochs", router.epochs},
-             {"kv", o.kv},
+             {"kv", o.caches},
              {"loss", o.fit.thresholds.loss},
              {"confidence", o.fit.thresholds.confidence},
              {"check_margins", o.fit.thresholds.check_margins},
@@ -128,13 +161,14 @@ json settings(const fit_options& o, std::uint64_t texts_hash) {
 }
 
 int run(fit_options& o) {
-    const interrupt interrupted;
+    const interrupt interrupted(team() == nullptr);
     model m = load(o.model, o.weights);
     const eo::model_shape shape = m.network().shape();
     (void)tokenizer_of(m, o.model.folder);
     const std::filesystem::path out = out_path(o);
     check_out(out);
-    const calibrate::fit_options options = library_options(o);
+    calibrate::fit_options options = library_options(o);
+    if (!o.costs.empty()) options.given_costs = costs_from(o.costs, m, options.costs.session);
     const auto from = eo::io::open_checkpoint(o.model.folder);
     const auto format_of = [&](const model& loaded) {
         return eo::io::computed_format(*from, loaded.network().weight_format());
@@ -154,8 +188,8 @@ int run(fit_options& o) {
     }
 
     eo::thread_pool threads(o.threads);
-    progress_line line(!o.json && !o.quiet);
-    const calibrate::monitor watch{interrupted.token(), timed_progress(line)};
+    progress_line line(!o.json && !o.quiet && is_first());
+    const calibrate::monitor watch{interrupted.token(), timed_progress(line), team()};
     std::optional<calibrate::fit_result> made = calibrate::fit_exits(
         m, texts, options, {shape.layers, shape.d_model, shape.vocab, from->fingerprint(), format_of(m)}, others,
         threads, watch);
@@ -164,6 +198,7 @@ int run(fit_options& o) {
         std::cerr << "earlyout: interrupted, nothing was written\n";
         return interrupted.status();
     }
+    if (!is_first()) return 0;
     made->exits.set_metadata("settings", settings(o, made->texts_hash).dump());
     made->exits.set_metadata("metrics", summary(*made).dump());
     eo::io::write_exits(out, made->exits);
@@ -251,12 +286,31 @@ void add_how(CLI::App& app, fit_options& o) {
     add_fraction(app, "--loss", fit.thresholds.loss,
                  "Share of ROUGE-L that may be lost on texts that nothing was fitted to")
         ->group(thresholds);
+    app.add_flag("--no-timing", o.no_timing,
+                 "Choose by what layers, output and gates cost alone; otherwise the fastest policies are timed too. "
+                 "Processes that work together never time")
+        ->group(thresholds);
+    app.add_option(
+           "--costs", o.costs,
+           "Take costs from exits that were stored with some, in place of measuring: the same fit again chooses "
+           "the same policies")
+        ->check(CLI::ExistingFile)
+        ->type_name("FILE")
+        ->group(thresholds);
     add_fraction(app, "--confidence", fit.thresholds.confidence,
                  "Level of the intervals over texts that must support a policy's loss and speed; 0: the means decide")
         ->group(thresholds);
-    app.add_option("--kv", o.kv, "Cache policy to complete with: keys and values of skipped layers")
+    app.add_option("--more-gates", fit.more_gates,
+                   "Gates with nothing to fit whose thresholds are chosen too; none: only those that are fitted")
+        ->delimiter(',')
+        ->check(one_of(gates_without_fit()))
+        ->type_name("GATE,...")
+        ->capture_default_str()
+        ->group(thresholds);
+    app.add_option("--kv", o.caches, "Cache policies to try: keys and values of skipped layers")
+        ->delimiter(',')
         ->check(one_of({"propagate", "defer", "omit"}))
-        ->type_name("POLICY")
+        ->type_name("POLICY,...")
         ->capture_default_str()
         ->group(thresholds);
     add_fraction(app, "--guarantee", fit.guarantee.eps,

@@ -117,7 +117,7 @@ void print_choice(std::ostream& to, const calibrate::gate_choice& choice) {
     } else {
         to << "  " << to_string(choice.chosen.policy) << ": " << percent(choice.chosen.layers_skipped)
            << " of the layers skipped, " << fixed(choice.chosen.speedup, 2) << " x "
-           << range(choice.chosen.intervals.decode_speedup, 2) << " the speed\n";
+           << range(choice.chosen.intervals.decode_speedup, 2) << " the speed, timed in turns with full depth\n";
     }
     for (const calibrate::checked_format& format : choice.formats) {
         to << "    in " << format.name << ": " << change(-format.found.loss) << " ROUGE-L, "
@@ -142,11 +142,18 @@ void print(std::ostream& to, const calibrate::fit_result& r, const std::string& 
             width = std::max(width, static_cast<int>(to_string(row.policy).size()) + 2);
     }
     to << '\n'
-       << r.samples << " prompts completed beside full depth (validate); in brackets: 95 % intervals over texts\n  "
-       << std::left << std::setw(width) << "policy" << std::right
+       << r.samples << " prompts completed (validate), compared with full depth; speed: what the work costs here\n"
+       << "in brackets: 95 % intervals over texts\n  " << std::left << std::setw(width) << "policy" << std::right
        << " skipped   loss of ROUGE-L          agree   speed\n";
     for (const calibrate::gate_choice& choice : r.choices) print_rows(to, choice.tried, width);
     if (const std::string few = too_few(r.samples, {r.loss_target}); !few.empty()) to << few << '\n';
+    if (!r.costs.layer.empty()) {
+        to << "\nOn this machine (" << r.costs.measured_on.processor << ", " << r.costs.measured_on.threads
+           << (r.costs.measured_on.threads == 1 ? " thread" : " threads") << "): one layer "
+           << microseconds(r.costs.layer.front()) << ", the output " << microseconds(r.costs.output.front())
+           << ", a further token in a layer " << microseconds(r.costs.layer_slope()) << ", keys and values alone "
+           << microseconds(r.costs.keys_and_values) << ", the rest of a step " << microseconds(r.costs.token) << '\n';
+    }
     to << "\nChosen for a loss of at most " << percent(r.loss_target) << " of ROUGE-L\n";
     for (const calibrate::gate_choice& choice : r.choices) print_choice(to, choice);
     for (const calibrate::gate_choice& choice : r.choices) {
@@ -154,6 +161,9 @@ void print(std::ostream& to, const calibrate::fit_result& r, const std::string& 
     }
     if (const calibrate::gate_choice* const best = r.best()) {
         to << "The fastest is what --policy fitted follows: " << to_string(best->chosen.policy) << '\n';
+    }
+    if (!r.front.empty()) {
+        to << "For other machines and losses " << r.front.size() << " policies are stored with the work they take\n";
     }
     to << "Wrote " << out << " for weights in " << r.exits.model().weight_formats << '\n';
 }

@@ -46,13 +46,16 @@ inline void end_on_signals() noexcept {
 /// threads, which inherit the blocked signals. Otherwise such a signal ends the program: end_on_signals.
 class interrupt {
 public:
-    interrupt() {
+    /// @param catches false: signals end the program, as those that work together must end together
+    explicit interrupt(bool catches = true) : catches_(catches) {
+        if (!catches_) return;
         sigemptyset(&signals_);
         for (const int number : {SIGINT, SIGTERM, SIGUSR1}) sigaddset(&signals_, number);
         pthread_sigmask(SIG_BLOCK, &signals_, &mask_before_);
         waiting_ = std::thread([this] { wait(); });
     }
     ~interrupt() {
+        if (!catches_) return;
         pthread_kill(waiting_.native_handle(), SIGUSR1);
         waiting_.join();
         pthread_sigmask(SIG_SETMASK, &mask_before_, nullptr);
@@ -73,6 +76,7 @@ private:
         }
     }
 
+    bool catches_;
     sigset_t signals_{};
     sigset_t mask_before_{};
     std::atomic<int> status_{0};

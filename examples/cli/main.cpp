@@ -96,7 +96,7 @@ int run(int argc, char** argv) {
     app.require_subcommand(1);
     const cli::command commands[] = {cli::complete(app), cli::logits(app), cli::tokenize(app), cli::detokenize(app),
                                      cli::inspect(app),  cli::bench(app),  cli::quantize(app), cli::fit(app),
-                                     cli::evaluate(app), cli::serve(app)};
+                                     cli::evaluate(app), cli::costs(app),  cli::serve(app)};
     try {
         app.parse(argc, argv);
         const auto chosen = std::ranges::find_if(commands, [](const auto& c) { return c.app->parsed(); });

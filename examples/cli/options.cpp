@@ -153,6 +153,13 @@ void add_options(CLI::App& app, exit_options& into) {
     CLI::Option* const exact =
         app.add_flag("--exact", into.exact, "Full depth for every token, also where the model has fitted exits")
             ->group(group);
+    app.add_option("--max-loss", into.max_loss,
+                   "Share of ROUGE-L that the fitted policy may lose, of those that fit found the fastest on this "
+                   "machine; default: what the fit aimed at")
+        ->check(CLI::Range(0.0, 1.0))
+        ->excludes(exact)
+        ->type_name("P")
+        ->group(group);
     for (const eo::gate_entry& entry : eo::gate_catalogue()) {
         if (entry.info.name.ends_with("-budget")) continue;  // they have options of their own
         gates.emplace_back(entry.info.name);

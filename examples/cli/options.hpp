@@ -49,9 +49,10 @@ void add_options(CLI::App& app, text_options& into, const std::string& name);
 
 /// --exact, --policy, or --exit-gate and what belongs to it.
 struct exit_options {
-    std::string policy;  ///< everything below as one text; see earlyout::policy_spec
-    std::string gate;    ///< empty: left out
-    bool exact = false;  ///< full depth
+    std::string policy;              ///< everything below as one text; see earlyout::policy_spec
+    std::string gate;                ///< empty: left out
+    bool exact = false;              ///< full depth
+    std::optional<double> max_loss;  ///< of ROUGE-L, of the policy that fit chose; nothing: what it aimed at
     std::vector<std::size_t> layers;
     std::optional<float> threshold;
     std::optional<float> stop_threshold;

@@ -5,6 +5,7 @@
 
 #include <earlyout/calibrate/candidates.hpp>
 #include <earlyout/calibrate/corpus.hpp>
+#include <earlyout/calibrate/machine_policy.hpp>
 #include <earlyout/core/error.hpp>
 #include <earlyout/exit/catalogue.hpp>
 #include <earlyout/generate/drafts/catalogue.hpp>
@@ -167,7 +168,8 @@ eo::policy_spec policy_of(const model& m, const exit_options& chosen) {
     return policy;
 }
 
-chosen_policy choose_policy(const model& m, const exit_options& chosen, const draft_options& drafts) {
+chosen_policy choose_policy(const model& m, const exit_options& chosen, const draft_options& drafts,
+                            const run_options& run) {
     eo::policy_spec named = policy_of(m, chosen);
     if (!drafts.drafts.empty()) {
         if (!named.drafts.is_none()) {
@@ -177,6 +179,11 @@ chosen_policy choose_policy(const model& m, const exit_options& chosen, const dr
         named.drafts = parse_drafts(drafts.drafts);
     } else if (named.is_full_depth() && named.drafts.is_none() && chosen.policy.find("draft") == std::string::npos) {
         named.drafts.is_auto = true;
+    }
+    if (chosen.max_loss && (!chosen.policy.empty() || !chosen.gate.empty() || !drafts.drafts.empty())) {
+        fail(
+            errc::invalid_argument,
+            "--max-loss: expected no --policy, --exit-gate or --draft beside it: it chooses among the policies of fit");
     }
     // Without a gate this is full depth, and checks the options of the cache.
     eo::policy_spec policy = with_layers(std::move(named), m);
@@ -192,9 +199,15 @@ chosen_policy choose_policy(const model& m, const exit_options& chosen, const dr
         const std::size_t file = why.find(": ");
         return {policy, "default", std::string(file == why.npos ? why : why.substr(file + 2))};
     }
-    const std::optional<eo::policy_spec> fitted = fitted_policy(*exits);
+    const auto here = eo::calibrate::choose_for_machine(m, {.session = session_options_of(run)}, chosen.max_loss);
+    if (!here && chosen.max_loss) {
+        fail(errc::wrong_value, exits->source(),
+             ": --max-loss: expected exits that were stored with a front, found none; fit them again");
+    }
+    const std::optional<eo::policy_spec> fitted = here ? here->policy : fitted_policy(*exits);
     if (!fitted) return {policy, "default", "fitted without a policy; fit them again"};
-    if (fitted->is_full_depth()) return {policy, "fit", {}};
+    const std::string from = here && here->is_measured ? "machine" : "fit";
+    if (fitted->is_full_depth()) return {policy, from, {}};
     policy = *fitted;
     if (chosen.head != "auto") policy.head = chosen.head;
     if (!chosen.kv.empty()) {
@@ -202,7 +215,7 @@ chosen_policy choose_policy(const model& m, const exit_options& chosen, const dr
         policy.cap = chosen.defer_cap;
         policy.prefill = chosen.prefill == "lazy" ? eo::prefill::lazy : eo::prefill::eager;
     }
-    return {with_layers(std::move(policy), m), "fit", {}};
+    return {with_layers(std::move(policy), m), from, {}};
 }
 
 eo::draft_sources sources_of(const model& m, const draft_options& drafts) {

@@ -26,14 +26,17 @@ namespace cli {
 /// A policy with everything filled in, and whose choice it is.
 struct chosen_policy {
     eo::policy_spec policy;
-    std::string from;  ///< "options"; "fit": what fit chose for the model; "default": full depth
+    /// "options"; "fit": what fit chose for the model; "machine": what of fit's front is fastest on this machine, by a
+    /// short measurement; "default": full depth
+    std::string from;
     std::string note;  ///< why the model's exits are not used; empty: they are, or there are none
 };
 /// Returns what `complete` follows: the policy of the options, else the one that fit chose for the model, where there
 /// is one that holds for the weight format that the model was loaded in, else full depth. At full depth tokens are
 /// drafted unless the options say otherwise; with --draft alone, the policy is full depth.
 /// @throws earlyout::error as policy_of
-[[nodiscard]] chosen_policy choose_policy(const model& m, const exit_options& chosen, const draft_options& drafts);
+[[nodiscard]] chosen_policy choose_policy(const model& m, const exit_options& chosen, const draft_options& drafts,
+                                          const run_options& run);
 
 /// Parses drafters; an error names what a mistyped word may have meant.
 /// @throws earlyout::error (invalid_argument)

@@ -130,6 +130,8 @@ std::string milliseconds(double seconds) {
     return fixed(ms, ms < 1.0 ? 3 : ms < 100.0 ? 2 : 0) + " ms";
 }
 
+std::string microseconds(double seconds) { return fixed(seconds * 1e6, seconds < 1e-5 ? 2 : 1) + " us"; }
+
 double median(std::vector<double> values) {
     if (values.empty()) return 0.0;
     std::ranges::sort(values);

@@ -37,6 +37,8 @@ void print_summary(std::ostream& to, const eo::completion& result);
 [[nodiscard]] std::string percent(double share);
 /// "0.81 ms"
 [[nodiscard]] std::string milliseconds(double seconds);
+/// "12.3 us"
+[[nodiscard]] std::string microseconds(double seconds);
 /// The middle value; the mean of the two in the middle where there are two.
 [[nodiscard]] double median(std::vector<double> values);
 

@@ -78,7 +78,7 @@ struct loaded {
 void load_into(loaded& to, const serve_options& o, serve::service& service) {
     to.held.emplace(load(o.model, o.weights));
     const model& m = *to.held;
-    const chosen_policy chosen = choose_policy(m, o.exits, o.drafts);
+    const chosen_policy chosen = choose_policy(m, o.exits, o.drafts, o.run);
     require_memory_to_run(m, o.run);
     const std::size_t capacity = resolved_capacity(m, session_options_of(o.run));
     to.engine = serve::make_engine(m, {.slots = o.slots,

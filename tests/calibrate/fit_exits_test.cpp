@@ -8,8 +8,11 @@
 #include <set>
 #include <stop_token>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "calibrate/fitted_model.hpp"
+#include "calibrate/thread_workers.hpp"
 #include "support/catch.hpp"
 #include "support/errors.hpp"
 
@@ -26,6 +29,8 @@ calibrate::fit_options few() {
     options.thresholds.loss = 1.0;  // so that some threshold is always good enough
     options.thresholds.check_margins = {0.0f};
     options.thresholds.confidence = 0.0;
+    options.thresholds.caches = {"propagate"};
+    options.costs = {.session = {}, .seconds = 0.0, .position = 4, .max_block = 2};
     options.needs_skill = false;  // the weights are random
     options.samples = {.count = 6, .length = 24, .new_tokens = 4, .least_prompt = 8};
     return options;
@@ -53,10 +58,14 @@ TEST_CASE("exits are fitted to texts, chosen against full depth, and stored by n
     CHECK(made->fit.exits.layers == std::vector<std::size_t>{2, 4, 6});
     CHECK(made->fit.kept == made->fit.tokens - 24);  // the last token of a text predicts nothing
     REQUIRE(made->gates.size() == 3);
-    REQUIRE(made->choices.size() == 3);
+    REQUIRE(made->choices.size() == 4);  // and margin, whose threshold is chosen
     for (const calibrate::gate_choice& choice : made->choices) {
         INFO(choice.gate);
         CHECK(choice.tried.size() >= 3);
+        if (choice.gate == "margin") {
+            CHECK_FALSE(made->exits.policy(choice.gate));
+            continue;
+        }
         REQUIRE(made->exits.policy(choice.gate));
         const auto stored = fitted_policy(made->exits, choice.gate);
         if (choice.found) {
@@ -66,9 +75,15 @@ TEST_CASE("exits are fitted to texts, chosen against full depth, and stored by n
         if (!choice.found) CHECK(stored->is_full_depth());
     }
     CHECK(made->exits.policy().has_value() == (made->best() != nullptr));
+    // What other machines need to choose for themselves.
+    REQUIRE(calibrate::costs_of(made->exits).size() == 1);
+    CHECK(calibrate::costs_of(made->exits).front().costs.measured_on == eo::conditions_of(model));
+    REQUIRE(calibrate::front_of(made->exits));
+    CHECK(calibrate::front_of(made->exits)->policies == made->front);
     CHECK(stages.contains("reading"));
     CHECK(stages.contains("fitting"));
     CHECK(stages.contains("complet"));
+    CHECK(stages.contains("measuri"));
 
     // A session of that name uses what was fitted.
     support::fitted_model user;
@@ -95,6 +110,53 @@ TEST_CASE("the same texts give the same exits", "[calibrate][fit_exits]") {
     REQUIRE((one && other));
     CHECK(one->exits.tensor("learn-to-exit.2.weight").values == other->exits.tensor("learn-to-exit.2.weight").values);
     CHECK(one->texts_hash == other->texts_hash);
+    // So are the losses and the work of all that was tried; speeds are the machine's.
+    REQUIRE(one->choices.size() == other->choices.size());
+    for (std::size_t c = 0; c < one->choices.size(); ++c) {
+        const auto &a = one->choices[c].tried, &b = other->choices[c].tried;
+        REQUIRE(a.size() == b.size());
+        for (std::size_t i = 0; i < a.size(); ++i) {
+            CHECK(a[i].loss == b[i].loss);
+            CHECK(a[i].work == b[i].work);
+        }
+    }
+}
+
+TEST_CASE("any number of processes fits the same exits, bit for bit", "[calibrate][fit_exits][workers]") {
+    const auto texts = support::random_texts(40, 40);
+    const auto fit = [&](calibrate::workers* among) {
+        support::fitted_model model;
+        auto options = few();
+        options.gates = {"learn-to-exit", "agreement"};
+        options.thresholds.are_timed = false;
+        options.thresholds.caches = {"propagate", "defer"};
+        options.guarantee.eps = 0.9;
+        eo::step_costs costs;
+        costs.layer = {1.0, 1.25};
+        costs.output = {0.5, 0.75};
+        options.given_costs = costs;
+        eo::inline_executor on;
+        const calibrate::monitor watch{.cancel = {}, .progress = {}, .among = among};
+        auto made = calibrate::fit_exits(model, texts, options, support::fitted_to(), {}, on, watch);
+        return std::move(made->exits);
+    };
+    const eo::exit_weights alone = fit(nullptr);
+    CHECK(alone.find("agreement.4.weight") != nullptr);
+    const auto expect_equal = [&](const eo::exit_weights& other) {
+        REQUIRE(other.tensors().size() == alone.tensors().size());
+        for (const auto& [name, tensor] : alone.tensors()) {
+            INFO(name);
+            REQUIRE(other.find(name) != nullptr);
+            CHECK(other.find(name)->values == tensor.values);
+        }
+        CHECK(other.metadata() == alone.metadata());  // policies, costs and front
+    };
+    for (const std::size_t count : {1u, 2u, 5u}) {
+        INFO(count);
+        std::vector<eo::exit_weights> all(count);
+        support::run_workers(count, [&](calibrate::workers& among) { all[among.rank()] = fit(&among); });
+        for (const eo::exit_weights& one : all) expect_equal(one);
+    }
 }
 
 TEST_CASE("a fit that is cancelled gives nothing", "[calibrate][fit_exits]") {

@@ -38,6 +38,8 @@ std::vector<std::string> fit(const support::temporary_folder& folder, std::vecto
                                  "4",
                                  "--check-margins",
                                  "0.3",
+                                 "--more-gates",
+                                 "none",
                                  "--confidence",
                                  "0"};
     all.insert(all.end(), more.begin(), more.end());
@@ -50,7 +52,8 @@ TEST_CASE("fit writes exits that the other commands use", "[cli][fit]") {
     const support::temporary_folder folder;
     write_texts(folder);
     const std::string out = (folder / "exits.safetensors").string();
-    const auto r = earlyout_command(fit(folder, {"--out", out, "--json", "--guarantee", "0.3", "--delta", "0.2"}));
+    const auto r = earlyout_command(
+        fit(folder, {"--out", out, "--json", "--gates", "learn-to-exit,sec", "--guarantee", "0.3", "--delta", "0.2"}));
     INFO(r);
     REQUIRE(r.status == 0);
     CHECK(r.err.empty());
@@ -90,14 +93,49 @@ TEST_CASE("fit writes exits that the other commands use", "[cli][fit]") {
     CHECK(measured.json().at("sweep").size() == 4);  // two checks of one gate; exit and stop of the other
 }
 
+TEST_CASE("a fit with given costs that times nothing chooses the same policies again", "[cli][fit]") {
+    const support::temporary_folder folder;
+    write_texts(folder);
+    const auto fit_to = [&](const char* name, std::vector<std::string> more) {
+        const std::string out = (folder / name).string();
+        more.insert(more.begin(), {"--out", out, "--json", "--gates", "agreement", "--loss", "1", "--no-timing"});
+        const auto r = earlyout_command(fit(folder, more));
+        INFO(r);
+        REQUIRE(r.status == 0);
+        return r.json();
+    };
+    const auto first = fit_to("first.safetensors", {});
+    const std::string costs = (folder / "first.safetensors").string();
+    CHECK(first.at("costs").at("layer").size() == 8);
+    CHECK(first.at("costs").at("gates").contains("agreement"));
+    REQUIRE(first.at("front").size() >= 1);
+    const auto second = fit_to("second.safetensors", {"--costs", costs});
+    const auto third = fit_to("third.safetensors", {"--costs", costs, "--threads", "2"});
+    for (const auto* other : {&second, &third}) {
+        CHECK(other->at("costs") == first.at("costs"));
+        CHECK(other->at("front") == first.at("front"));
+        CHECK(other->at("choices") == first.at("choices"));
+        CHECK(other->at("policy") == first.at("policy"));
+    }
+    CHECK(second.at("choices").at(0).at("chosen").at("is_timed") == false);
+    const auto timed = earlyout_command(fit(folder, {"--out", (folder / "timed.safetensors").string(), "--json",
+                                                     "--gates", "agreement", "--loss", "1"}))
+                           .json();
+    if (timed.at("choices").at(0).at("found") == true) {
+        CHECK(timed.at("choices").at(0).at("chosen").at("is_timed") == true);
+    }
+    CHECK(earlyout_command(fit(folder, {"--costs", (folder / "0.py").string()})).status == 1);
+}
+
 TEST_CASE("every gate's threshold keeps its loss in other formats, and on average over texts", "[cli][fit]") {
     const support::temporary_folder folder;
     write_texts(folder);
     const std::string out = (folder / "exits.safetensors").string();
     // Whatever is lost is allowed, so some threshold is always found.
-    const auto r = earlyout_command(
-        fit(folder, {"--out", out, "--json", "--exit-layers", "2,4", "--gates", "sec,jei-dnn", "--loss", "1", "--kv",
-                     "defer", "--also-dtype", "int8", "--guarantee", "0.9", "--guarantee-in", "expectation"}));
+    const auto r =
+        earlyout_command(fit(folder, {"--out", out, "--json", "--exit-layers", "2,4", "--gates", "sec,jei-dnn",
+                                      "--loss", "1", "--kv", "defer", "--no-timing", "--also-dtype", "int8",
+                                      "--guarantee", "0.9", "--guarantee-in", "expectation"}));
     INFO(r);
     REQUIRE(r.status == 0);
     const auto j = r.json();

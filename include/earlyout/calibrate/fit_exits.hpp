@@ -5,6 +5,8 @@
 #include <earlyout/calibrate/calibration_set.hpp>
 #include <earlyout/calibrate/collect.hpp>
 #include <earlyout/calibrate/corpus.hpp>
+#include <earlyout/calibrate/costs_json.hpp>
+#include <earlyout/calibrate/detail/policy_chooser.hpp>
 #include <earlyout/calibrate/exit_accuracy.hpp>
 #include <earlyout/calibrate/fit_heads.hpp>
 #include <earlyout/calibrate/fit_result.hpp>
@@ -14,11 +16,13 @@
 #include <earlyout/calibrate/shards.hpp>
 #include <earlyout/calibrate/skill.hpp>
 #include <earlyout/calibrate/threshold_search.hpp>
+#include <earlyout/calibrate/workers.hpp>
 #include <earlyout/core/error.hpp>
 #include <earlyout/core/executor.hpp>
 #include <earlyout/exit/any_head.hpp>
 #include <earlyout/exit/exit_weights.hpp>
 #include <earlyout/generate/make_session.hpp>
+#include <earlyout/generate/measure_costs.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -38,7 +42,8 @@ struct fit_options {
     std::vector<std::size_t> layers;  ///< exit layers to fit; empty: all but the last
     std::string heads = "shared";     ///< "shared" (nothing to fit), "adapter" or "own"
     head_fit_options head_fit;
-    std::vector<std::string> gates{"learn-to-exit", "sec"};
+    std::vector<std::string> gates{"learn-to-exit", "agreement", "sec"};
+    std::vector<std::string> more_gates{"margin"};  ///< nothing to fit: only their thresholds are chosen
     gate_fits fits;
     std::size_t memory = std::size_t{512} << 20;  ///< bytes for observations; beyond it every n-th is kept
     std::size_t window = 512;                     ///< tokens that attend to each other, at most the model's context
@@ -46,6 +51,8 @@ struct fit_options {
     sample_options samples{.count = 300};
     bool needs_skill = true;  ///< refuse a model that predicts nothing of the texts, and exits no better than chance
     guarantee_options guarantee;
+    cost_options costs{.seconds = 1.0};
+    std::optional<step_costs> given_costs;  ///< in place of measured ones
 };
 
 namespace detail {
@@ -124,6 +131,11 @@ private:
     static void refuse(const std::optional<std::string>& why) {
         if (why) fail(errc::wrong_value, *why);
     }
+    struct collected_shard {
+        calibration_set kept = calibration_set();
+        exit_accuracy accuracy;
+        void archive(auto& a) { a(kept, accuracy); }
+    };
     using clock = std::chrono::steady_clock;
     static double since(clock::time_point start) { return std::chrono::duration<double>(clock::now() - start).count(); }
 
@@ -137,25 +149,31 @@ private:
         collector collect(network_of(model_), layers_, std::min(o_.window, shape.context), on_);
         const auto start = clock::now();
         bool whole = true;
-        std::size_t before = 0;
-        for (std::size_t shard = 0; shard < shard_count && whole; ++shard) {
-            const std::span<const corpus_text> some = shard_of(std::span(texts), shard);
-            calibration_set kept_of_shard(every);
-            exit_accuracy accuracy;
-            whole = collect.run(
-                some,
-                [&](const window_observation& window) {
-                    accuracy.add(window);
-                    kept_of_shard.add(window);
-                },
-                watch_.cancel,
-                [&](std::size_t done) {
-                    watch_.report(std::string("reading the part ") + name, before + done, part.tokens);
-                });
-            kept += kept_of_shard;
-            part.exits += accuracy;
-            for (const corpus_text& text : some) before += text.ids.size();
+        std::size_t before = 0, own = 0;
+        for (std::size_t shard = 0; shard < shard_count; ++shard) {
+            if (!is_own_shard(watch_.among, shard)) continue;
+            for (const corpus_text& text : shard_of(std::span(texts), shard)) own += text.ids.size();
         }
+        const auto collect_shard = [&](std::size_t shard) {
+            const std::span<const corpus_text> some = shard_of(std::span(texts), shard);
+            collected_shard found{calibration_set(every), {}};
+            whole = whole && collect.run(
+                                 some,
+                                 [&](const window_observation& window) {
+                                     found.accuracy.add(window);
+                                     found.kept.add(window);
+                                 },
+                                 watch_.cancel,
+                                 [&](std::size_t done) {
+                                     watch_.report(std::string("reading the part ") + name, before + done, own);
+                                 });
+            for (const corpus_text& text : some) before += text.ids.size();
+            return found;
+        };
+        for_each_shard(watch_.among, collect_shard, [&](std::size_t, const collected_shard& found) {
+            kept += found.kept;
+            part.exits += found.accuracy;
+        });
         part.seconds = since(start);
         part.kept = kept.size();
         part.kept_bytes = kept.size() * calibration_set::bytes_of_token(exits, shape.d_model);
@@ -200,27 +218,23 @@ private:
                  " tokens, found none in the part validate");
         }
         result_.samples = samples.size();
+        watch_.report("measuring what the layers cost");
+        result_.costs = o_.given_costs
+                            ? *o_.given_costs
+                            : shared_result(watch_.among, 0, measure_step_costs(std::as_const(model_), o_.costs));
         threshold_options thresholds = o_.thresholds;
         thresholds.layers = layers_;
-        const threshold_search search(std::as_const(model_), head_, thresholds, watch_);
-        std::vector<std::pair<std::string, const Model*>> others(others_.begin(), others_.end());
-        for (const std::string& gate : o_.gates) {
-            result_.choices.push_back(search.choose(gate, samples));
-            if (watch_.is_cancelled()) return false;
+        policy_chooser<Model> chooser(model_, others_, head_, thresholds, result_.costs, on_, watch_);
+        std::vector<std::string> gates = o_.gates;
+        gates.insert(gates.end(), o_.more_gates.begin(), o_.more_gates.end());
+        if (!chooser.choose(gates, samples)) return false;
+        if (o_.guarantee.eps > 0.0 &&
+            !chooser.guarantee(texts_of_part(texts_, corpus_part::guarantee, "guarantee"), o_.samples, o_.guarantee)) {
+            return false;
         }
-        for (gate_choice& choice : result_.choices) search.check_formats(choice, others, samples);
-        if (o_.guarantee.eps > 0.0) {
-            const auto unseen = texts_of_part(texts_, corpus_part::guarantee, "guarantee");
-            for (gate_choice& choice : result_.choices) search.guarantee(choice, unseen, o_.samples, o_.guarantee);
-        }
-        if (watch_.is_cancelled()) return false;
-        for (const auto& [name, other] : others_) {
-            const bool holds = std::ranges::all_of(result_.choices, [&name = name](const gate_choice& choice) {
-                return std::ranges::all_of(
-                    choice.formats, [&](const checked_format& format) { return format.name != name || format.holds; });
-            });
-            if (holds) fitted_to_.weight_formats += ", " + name;
-        }
+        for (const std::string& name : chooser.formats_that_hold()) fitted_to_.weight_formats += ", " + name;
+        result_.choices = std::move(chooser.choices);
+        result_.front = std::move(chooser.front);
         return true;
     }
 
@@ -233,9 +247,14 @@ private:
         }
         for (const fitted_gate& gate : result_.gates) gate.store(exits);
         for (const gate_choice& choice : result_.choices) {
+            if (std::ranges::find(o_.gates, choice.gate) == o_.gates.end()) continue;
             exits.set_policy(choice.gate, choice.found ? to_string(choice.chosen.policy) : "full-depth");
         }
         if (const gate_choice* const best = result_.best()) exits.set_policy({}, to_string(best->chosen.policy));
+        if (!result_.costs.layer.empty()) {
+            store_costs(exits, result_.costs, result_.best() ? result_.best()->chosen.policy : policy_spec{});
+            store_front(exits, result_.front, o_.thresholds.loss);
+        }
         return exits;
     }
 

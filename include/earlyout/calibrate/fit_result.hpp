@@ -5,8 +5,10 @@
 #include <earlyout/calibrate/exit_accuracy.hpp>
 #include <earlyout/calibrate/fit_heads.hpp>
 #include <earlyout/calibrate/fitted_gate.hpp>
-#include <earlyout/calibrate/threshold_search.hpp>
+#include <earlyout/calibrate/measured_policy.hpp>
+#include <earlyout/calibrate/policy_front.hpp>
 #include <earlyout/exit/exit_weights.hpp>
+#include <earlyout/generate/step_costs.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -45,7 +47,9 @@ struct fit_result {
     collected_part validation;
     std::optional<heads_result> heads;
     std::vector<fitted_gate> gates;
-    std::vector<gate_choice> choices;    ///< one for each fitted gate
+    step_costs costs;                    ///< of the model's steps on this machine
+    std::vector<gate_choice> choices;    ///< one for each gate
+    std::vector<front_policy> front;     ///< of all that was tried
     exit_weights exits{"fitted exits"};  ///< what to store beside the model
 
     /// Returns the fastest of the chosen policies; nullptr where none was found.

@@ -92,9 +92,13 @@ private:
     return static_cast<std::size_t>(std::ceil(3.0 / std::max(loss, 1e-6) - 1e-9));
 }
 
-/// Returns true if n samples show that a policy loses no more than `loss` and is faster than full depth.
+/// Returns true if n samples show that a policy loses no more than `loss`.
+[[nodiscard]] inline bool shows_loss(const policy_intervals& found, std::size_t n, double loss) {
+    return n >= samples_to_show(loss) && found.rouge_l_loss.is_known() && found.rouge_l_loss.high <= loss;
+}
+/// Returns true if they also show that it is faster than full depth.
 [[nodiscard]] inline bool shows_win(const policy_intervals& found, std::size_t n, double loss) {
-    return n >= samples_to_show(loss) && found.rouge_l_loss.high <= loss && found.decode_speedup.low > 1.0;
+    return shows_loss(found, n, loss) && found.decode_speedup.low > 1.0;
 }
 
 /// Estimates how many samples would show that a policy loses no more than `target`, if it loses what these n did: the

@@ -2,6 +2,7 @@
 #ifndef EARLYOUT_CALIBRATE_RESULTS_JSON_HPP
 #define EARLYOUT_CALIBRATE_RESULTS_JSON_HPP
 
+#include <earlyout/calibrate/costs_json.hpp>
 #include <earlyout/calibrate/decisions.hpp>
 #include <earlyout/calibrate/evaluate.hpp>
 #include <earlyout/calibrate/exit_accuracy.hpp>
@@ -17,12 +18,11 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <span>
 #include <string>
 #include <vector>
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
-
-using json = nlohmann::ordered_json;
 
 /// Writes a policy as its text and, for readers that do not parse it, in parts: its main gate, that gate's parameters
 /// by name, its check, layers, head and cache policy.
@@ -149,9 +149,10 @@ using json = nlohmann::ordered_json;
 }
 
 [[nodiscard]] inline json to_json(const measured_policy& row) {
-    return {{"policy", to_string(row.policy)},    {"layers", row.policy.layers}, {"layers_skipped", row.layers_skipped},
-            {"rouge_l_loss", row.loss},           {"agreement", row.agreement},  {"decode_speedup", row.speedup},
-            {"intervals", to_json(row.intervals)}};
+    return {
+        {"policy", to_string(row.policy)}, {"layers", row.policy.layers},        {"layers_skipped", row.layers_skipped},
+        {"rouge_l_loss", row.loss},        {"agreement", row.agreement},         {"decode_speedup", row.speedup},
+        {"is_timed", row.is_timed},        {"intervals", to_json(row.intervals)}};
 }
 
 [[nodiscard]] inline json to_json(const guarantee_result& g) {
@@ -232,6 +233,8 @@ using json = nlohmann::ordered_json;
             {"gates", gates},
             {"samples", r.samples},
             {"loss_target", r.loss_target},
+            {"costs", to_json(r.costs)},
+            {"front", to_json(std::span<const front_policy>(r.front))},
             {"choices", choices},
             {"policy", r.best() != nullptr ? json(to_string(r.best()->chosen.policy)) : json("full-depth")},
             {"weight_formats", r.exits.model().weight_formats}};

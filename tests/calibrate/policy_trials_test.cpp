@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+#include <earlyout/calibrate/policy_trials.hpp>
+
+#include <earlyout/core/executor.hpp>
+#include <earlyout/core/thread_pool.hpp>
+
+#include <stop_token>
+#include <vector>
+
+#include "calibrate/fitted_model.hpp"
+#include "support/catch.hpp"
+
+namespace eo = earlyout;
+namespace calibrate = earlyout::calibrate;
+
+namespace {
+
+std::vector<calibrate::sample> some_samples() {
+    return calibrate::cut_samples(support::random_texts(12, 40),
+                                  {.count = 9, .length = 24, .new_tokens = 4, .least_prompt = 8});
+}
+
+/// A layer takes as long as the output, and keys and values of a skipped layer nothing.
+eo::step_costs unit_costs() {
+    eo::step_costs costs;
+    costs.layer = {1.0, 1.0};
+    costs.output = {1.0, 1.0};
+    return costs;
+}
+
+}  // namespace
+
+TEST_CASE("a policy's speed is what its work costs, whatever the threads", "[calibrate][policy_trials]") {
+    const support::fitted_model model;
+    const eo::any_head head;
+    const auto samples = some_samples();
+    const eo::step_costs costs = unit_costs();
+    const calibrate::monitor watch;
+    eo::inline_executor one;
+    eo::thread_pool several(3);
+    calibrate::policy_trials trials(model, &head, costs, samples, 0.95, one, watch);
+    calibrate::policy_trials shared(model, &head, costs, samples, 0.95, several, watch);
+    for (const char* text : {"fixed @ 2", "margin(0.02) @ 2,4; cache=defer", "margin(0.5) @ 1-5; cache=omit"}) {
+        INFO(text);
+        const auto policy = eo::policy_spec::parse(text);
+        const calibrate::measured_policy a = trials.predict(policy), b = shared.predict(policy);
+        CHECK(a.speedup == b.speedup);
+        CHECK(a.loss == b.loss);
+        CHECK(a.agreement == b.agreement);
+        CHECK(a.work == b.work);
+        CHECK(a.intervals.rouge_l_loss.high == b.intervals.rouge_l_loss.high);
+        CHECK(a.intervals.decode_speedup.low == b.intervals.decode_speedup.low);
+        CHECK_FALSE(a.is_timed);
+        CHECK(a.work.tokens == 27.0);
+    }
+    // Two layers of six and the output, in place of seven.
+    CHECK(trials.predict(eo::policy_spec::parse("fixed @ 2")).speedup == Approx(7.0 / 3.0));
+
+    // What is timed differs in its speed alone.
+    const auto policy = eo::policy_spec::parse("fixed @ 2");
+    const calibrate::measured_policy timed = trials.time(policy), priced = trials.predict(policy);
+    CHECK(timed.is_timed);
+    CHECK(timed.loss == priced.loss);
+    CHECK(timed.layers_skipped == priced.layers_skipped);
+    CHECK(timed.agreement == priced.agreement);
+    CHECK(timed.work == priced.work);
+    CHECK(timed.speedup > 0.0);
+}
+
+TEST_CASE("losses are each completion's own, and no gain", "[calibrate][policy_trials]") {
+    const support::fitted_model model;
+    const eo::any_head head;
+    const auto samples = some_samples();
+    const eo::step_costs costs = unit_costs();
+    const calibrate::monitor watch;
+    eo::inline_executor on;
+    calibrate::policy_trials trials(model, &head, costs, samples, 0.95, on, watch);
+    for (const double loss : trials.losses(eo::policy_spec{})) CHECK(loss == 0.0);
+    const calibrate::sample_losses losses = trials.losses(eo::policy_spec::parse("fixed @ 1"));
+    REQUIRE(losses.size() == samples.size());
+    for (const double loss : losses) CHECK((loss >= 0.0 && loss <= 1.0));
+}
+
+TEST_CASE("trials that are cancelled return what they have", "[calibrate][policy_trials]") {
+    const support::fitted_model model;
+    const eo::any_head head;
+    const auto samples = some_samples();
+    const eo::step_costs costs = unit_costs();
+    std::stop_source stop;
+    stop.request_stop();
+    const calibrate::monitor watch{stop.get_token(), {}};
+    eo::inline_executor on;
+    calibrate::policy_trials trials(model, &head, costs, samples, 0.95, on, watch);
+    CHECK(trials.predict(eo::policy_spec::parse("fixed @ 2")).work.tokens == 0.0);
+    CHECK(trials.losses(eo::policy_spec::parse("fixed @ 2")).empty());
+}
