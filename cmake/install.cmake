@@ -24,6 +24,11 @@ if(EARLYOUT_CALIBRATE)
     FILE earlyout_calibrateTargets.cmake)
 endif()
 
+if(EARLYOUT_MPI)
+  install(TARGETS earlyout_mpi EXPORT earlyout_mpi FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+  install(EXPORT earlyout_mpi NAMESPACE earlyout:: DESTINATION ${package_dir} FILE earlyout_mpiTargets.cmake)
+endif()
+
 if(EARLYOUT_COMPILED)
   install(TARGETS earlyout_kernels_compiled EXPORT earlyout_kernels_compiled ARCHIVE)
   install(EXPORT earlyout_kernels_compiled NAMESPACE earlyout:: DESTINATION ${package_dir}
