@@ -48,6 +48,52 @@ TEMPLATE_LIST_TEST_CASE("byte_dot: four products per lane", "[kernels][byte_dot]
     check<TestType>();
 }
 
+namespace {
+
+/// Sums of products of codes with the third four of a token's values, of which something is known.
+template <class Arch, eo::kernels::code_bytes Bytes>
+void check_known(int least, int most, int less) {
+    constexpr std::size_t w = eo::kernels::lanes<Arch>;
+    support::random_source random(5);
+    alignas(64) std::uint8_t codes[4 * w];
+    alignas(64) std::int32_t found[w];
+    std::int8_t values[16];
+    for (int round = 0; round < 200; ++round) {
+        const auto between = [&](int from, int to) {
+            return round == 0   ? from
+                   : round == 1 ? to
+                                : from + static_cast<int>(random.index(std::uint32_t(to - from + 1)));
+        };
+        for (std::uint8_t& code : codes) code = static_cast<std::uint8_t>(between(least, most));
+        for (std::int8_t& value : values) value = static_cast<std::int8_t>(between(-127, 127));
+        const eo::kernels::token_values<Arch> held(values);
+        eo::kernels::byte_dot<Arch, Bytes>(int_batch<Arch>::load_aligned(reinterpret_cast<const std::int32_t*>(codes)),
+                                           held.four(2), int_batch<Arch>(7))
+            .store_aligned(found);
+        for (std::size_t i = 0; i < w; ++i) {
+            std::int32_t expected = 7;
+            for (std::size_t j = 0; j < 4; ++j) {
+                const int code = least < 0 ? int{static_cast<std::int8_t>(codes[4 * i + j])} : int{codes[4 * i + j]};
+                expected += (code - less) * values[8 + j];
+            }
+            REQUIRE(found[i] == expected);
+        }
+    }
+}
+
+}  // namespace
+
+TEMPLATE_LIST_TEST_CASE("byte_dot: where something is known of the codes", "[kernels][byte_dot]", support::archs) {
+    using eo::kernels::code_bytes;
+    check_known<TestType, code_bytes::small>(0, 127, 0);
+    if constexpr (eo::kernels::has_byte_dot_signed<TestType>) {
+        check_known<TestType, code_bytes::small>(-128, 127, 0);
+        check_known<TestType, code_bytes::less_128>(0, 255, 128);
+    } else {
+        check_known<TestType, code_bytes::any>(0, 255, 0);
+    }
+}
+
 TEMPLATE_LIST_TEST_CASE("pair_dot: two products of 16-bit halves per lane", "[kernels][byte_dot]", support::archs) {
     constexpr std::size_t w = eo::kernels::lanes<TestType>;
     support::random_source random(2);
@@ -62,6 +108,13 @@ TEMPLATE_LIST_TEST_CASE("pair_dot: two products of 16-bit halves per lane", "[ke
             .store_aligned(found);
         for (std::size_t i = 0; i < w; ++i) {
             CHECK(found[i] == 7 + bytes[2 * i] * halves[2 * i] + bytes[2 * i + 1] * halves[2 * i + 1]);
+        }
+        std::int32_t word;
+        std::memcpy(&word, halves, sizeof word);
+        const auto split = eo::kernels::split_pairs<TestType>(eo::kernels::load_byte_pairs<TestType>(bytes));
+        eo::kernels::pair_dot<TestType>(split, int_batch<TestType>(word), int_batch<TestType>(7)).store_aligned(found);
+        for (std::size_t i = 0; i < w; ++i) {
+            CHECK(found[i] == 7 + bytes[2 * i] * halves[0] + bytes[2 * i + 1] * halves[1]);
         }
     }
 }

@@ -83,7 +83,7 @@ TEST_CASE("codes of every width come back, by row and by register", "[kernels][c
     check_planes<8>();
 }
 
-TEMPLATE_LIST_TEST_CASE("products read codes plus zero, or values plus zero", "[kernels][code_planes]",
+TEMPLATE_LIST_TEST_CASE("products read codes, or values plus code_zero", "[kernels][code_planes]",
                         support::group_formats) {
     std::vector<std::uint8_t> group;
     const std::vector<row_codes> rows = fill<TestType::bits>(group);
@@ -100,10 +100,16 @@ TEMPLATE_LIST_TEST_CASE("products read codes plus zero, or values plus zero", "[
             std::memcpy(bytes, &words[r], 4);
             for (std::size_t i = 0; i < 4; ++i) {
                 const int value = eo::detail::value_of<TestType>(rows[r][4 * four + i]);
-                REQUIRE(bytes[i] == value + TestType::zero);
+                constexpr bool has_table = eo::has_values<TestType>;
+                const int zero = has_table ? eo::kernels::code_zero<TestType, arch> : TestType::zero;
+                REQUIRE(bytes[i] == static_cast<std::uint8_t>(value + zero));
                 most = std::max(most, value + TestType::zero);
             }
         }
     }
     CHECK(most == eo::kernels::max_code<TestType>);
+    constexpr bool shifted = eo::kernels::has_byte_dot_signed<arch> && eo::kernels::max_code<TestType> > 127;
+    CHECK(eo::kernels::code_zero<TestType, arch> == TestType::zero - (shifted ? 128 : 0));
+    constexpr eo::kernels::code_bytes bytes = eo::kernels::bytes_of_codes<TestType, arch>;
+    CHECK((bytes == eo::kernels::code_bytes::less_128) == (shifted && !eo::has_values<TestType>));
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <earlyout/kernels/group_pairs.hpp>
 #include <earlyout/kernels/group_tile.hpp>
 
 #include <cmath>
@@ -29,7 +30,7 @@ TEMPLATE_LIST_TEST_CASE("a tile adds some groups to the sums that it is given", 
     const eo::kernels::quantized_view x = rounded.view(tokens, in);
     const auto memory = std::make_unique<eo::kernels::chunk_memory<TestType, format>>();
     const eo::kernels::group_chunk chunk = memory->unpack(matrix.panel(0), 1);
-    constexpr auto& tiles = eo::kernels::chunk_tiles<TestType, 1, -1, true>;
+    constexpr auto& tiles = eo::kernels::chunk_tiles<TestType, 1, -1, eo::kernels::bytes_of_codes<format, TestType>>;
     const eo::kernels::look_ahead nothing(nullptr, 0);
 
     alignas(64) float whole[tokens * 32], parts[tokens * 32];

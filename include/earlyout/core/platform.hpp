@@ -76,6 +76,14 @@ EARLYOUT_ALWAYS_INLINE void prefetch_to_write(const void* address) noexcept { __
 /// Keeps the compiler from moving writes past this place: for instructions that it does not know to read memory.
 EARLYOUT_ALWAYS_INLINE void write_all() noexcept { asm volatile("" ::: "memory"); }
 
+/// Keeps GCC from moving loads past this place where it otherwise moves so many that registers are spilled: on AArch64,
+/// whose code it schedules before it allocates registers.
+EARLYOUT_ALWAYS_INLINE void keep_load_order() noexcept {
+#if defined(__aarch64__)
+    asm volatile("" ::: "memory");
+#endif
+}
+
 /// Returns a vector as the result of an instruction: GCC then keeps it in a register, where it otherwise loads it again
 /// for each of the instructions that use it.
 template <class Vector>

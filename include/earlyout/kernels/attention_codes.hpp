@@ -108,10 +108,10 @@ void score_codes(const float* words, const float* factors, const std::int8_t* ke
                 for (auto& part : row) part = ints(platform::in_register(ints(0).data));
             }
             for (std::size_t k = 0; k < half; ++k) {
-                ints column[parts];
+                split_words<Arch> column[parts];
                 EARLYOUT_UNROLL(16)
                 for (std::size_t p = 0; p < parts; ++p) {
-                    column[p] = load_byte_pairs<Arch>(block + 2 * (k * key_block + lane + p * w));
+                    column[p] = split_pairs<Arch>(load_byte_pairs<Arch>(block + 2 * (k * key_block + lane + p * w)));
                 }
                 EARLYOUT_UNROLL(16)
                 for (std::size_t q = 0; q < Queries; ++q) {
@@ -202,10 +202,10 @@ void sum_codes(const float* words, const std::int8_t* values, std::size_t head_d
             ahead.next(ahead_bytes);
             const std::int8_t* const codes = values + block * bytes + 2 * column;
             for (std::size_t i = 0; i < rows; ++i) {
-                ints row[parts];
+                split_words<Arch> row[parts];
                 EARLYOUT_UNROLL(16)
                 for (std::size_t p = 0; p < parts; ++p) {
-                    row[p] = load_byte_pairs<Arch>(codes + 2 * (i * width + p * w));
+                    row[p] = split_pairs<Arch>(load_byte_pairs<Arch>(codes + 2 * (i * width + p * w)));
                 }
                 EARLYOUT_UNROLL(16)
                 for (std::size_t q = 0; q < Queries; ++q) {

@@ -2,6 +2,7 @@
 #ifndef EARLYOUT_KERNELS_CODE_PLANES_HPP
 #define EARLYOUT_KERNELS_CODE_PLANES_HPP
 
+#include <earlyout/kernels/byte_dot.hpp>
 #include <earlyout/kernels/simd.hpp>
 #include <earlyout/weights/blocks/group_format.hpp>
 
@@ -76,19 +77,15 @@ struct code_plane {
         }
     }
 
-    /// Loads the fields of a four for the 32 rows, moved to bit `To` of their bytes.
-    template <int To, class Arch, std::size_t Parts>
-    EARLYOUT_ALWAYS_INLINE static void load(const std::uint8_t* plane, std::size_t four,
-                                            int_batch<Arch> (&codes)[Parts]) noexcept {
-        using ints = int_batch<Arch>;
+    /// Calls put(part, word, bit) for each register of a four's 32 rows: the word that holds its fields, and the first
+    /// bit of those in each byte.
+    template <class Arch, std::size_t Parts, class Put>
+    EARLYOUT_ALWAYS_INLINE static void for_each_part(const std::uint8_t* plane, std::size_t four, Put put) noexcept {
         const auto* const words_of = reinterpret_cast<const std::int32_t*>(plane);
-        const ints fields(static_cast<std::int32_t>(mask << To));
         EARLYOUT_UNROLL(16)
         for (std::size_t p = 0; p < Parts; ++p) {
             const std::size_t row = p * lanes<Arch>;
-            const ints held = ints::load_unaligned(words_of + word(row, four));
-            const int left = To - static_cast<int>(shift(row, four));
-            codes[p] = Width == 8 ? held : (left > 0 ? held << left : left < 0 ? held >> -left : held) & fields;
+            put(p, int_batch<Arch>::load_unaligned(words_of + word(row, four)), static_cast<int>(shift(row, four)));
         }
     }
 };
@@ -135,12 +132,17 @@ struct code_planes {
     template <class Arch, std::size_t Parts>
     EARLYOUT_ALWAYS_INLINE static void load(const std::uint8_t* group, std::size_t four,
                                             int_batch<Arch> (&codes)[Parts]) noexcept {
-        lower::template load<0, Arch>(group, four, codes);
+        using tag = arch::best<Arch>;
+        lower::template for_each_part<Arch, Parts>(
+            group, four, [&](std::size_t p, const int_batch<Arch>& held, int bit) EARLYOUT_ALWAYS_INLINE_LAMBDA {
+                codes[p] = Bits == 8 ? held : arch::move_field<Arch>(held, bit, 0, low, tag{});
+            });
         if constexpr (has_upper) {
-            int_batch<Arch> above[Parts];
-            upper::template load<low, Arch>(group + lower::bytes, four, above);
-            EARLYOUT_UNROLL(16)
-            for (std::size_t p = 0; p < Parts; ++p) codes[p] = codes[p] | above[p];
+            upper::template for_each_part<Arch, Parts>(
+                group + lower::bytes, four,
+                [&](std::size_t p, const int_batch<Arch>& held, int bit) EARLYOUT_ALWAYS_INLINE_LAMBDA {
+                    codes[p] = arch::insert_field<Arch>(codes[p], held, bit, low, Bits - low, tag{});
+                });
         }
     }
 
@@ -156,7 +158,29 @@ private:
     }
 };
 
-/// Loads codes as Format's products multiply them: code + zero, or the value of the code, + zero.
+/// Largest code as a byte, or value where there is a table, plus zero.
+template <class Format>
+inline constexpr int max_code = [] {
+    int most = (1 << Format::bits) - 1;
+    if constexpr (has_values<Format>) most = Format::zero + *std::ranges::max_element(Format::values);
+    return most;
+}();
+
+/// How products on an instruction set take a format's codes, as load_codes() returns them.
+template <class Format, class Arch>
+inline constexpr code_bytes bytes_of_codes = [] {
+    if constexpr (has_byte_dot_signed<Arch>) {
+        return max_code<Format> <= 127 || has_values<Format> ? code_bytes::small : code_bytes::less_128;
+    } else {
+        return max_code<Format> <= 127 && has_byte_dot_small<Arch> ? code_bytes::small : code_bytes::any;
+    }
+}();
+
+/// What products multiply beside the values that codes stand for: `zero`, less 128 where bytes are signed.
+template <class Format, class Arch>
+inline constexpr int code_zero = Format::zero - (has_byte_dot_signed<Arch> && max_code<Format> > 127 ? 128 : 0);
+
+/// Loads codes as Format's products multiply them: code + zero, or the value of the code, + code_zero.
 template <class Format, class Arch, std::size_t Parts>
 EARLYOUT_ALWAYS_INLINE void load_codes(const std::uint8_t* group, std::size_t four,
                                        int_batch<Arch> (&codes)[Parts]) noexcept {
@@ -165,7 +189,7 @@ EARLYOUT_ALWAYS_INLINE void load_codes(const std::uint8_t* group, std::size_t fo
         static constexpr auto table = [] {
             std::array<std::uint8_t, 16> made{};
             for (std::size_t i = 0; i < made.size(); ++i) {
-                made[i] = static_cast<std::uint8_t>(Format::values[i] + Format::zero);
+                made[i] = static_cast<std::uint8_t>(Format::values[i] + code_zero<Format, Arch>);
             }
             return made;
         }();
@@ -174,14 +198,6 @@ EARLYOUT_ALWAYS_INLINE void load_codes(const std::uint8_t* group, std::size_t fo
             codes[p] = arch::look_up<Arch>(table.data(), codes[p], arch::best<Arch>{});
     }
 }
-
-/// Largest byte that load_codes() returns.
-template <class Format>
-inline constexpr int max_code = [] {
-    int most = (1 << Format::bits) - 1;
-    if constexpr (has_values<Format>) most = Format::zero + *std::ranges::max_element(Format::values);
-    return most;
-}();
 
 }}}  // namespace earlyout::EARLYOUT_ABI::kernels
 

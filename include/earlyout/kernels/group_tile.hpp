@@ -7,27 +7,17 @@
 #include <earlyout/kernels/multiply.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <utility>
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 
-/// Returns the four values of a token that are multiplied with four inputs' codes, in every lane.
-template <class Arch>
-[[nodiscard]] EARLYOUT_ALWAYS_INLINE int_batch<Arch> four_values(const std::int8_t* values) noexcept {
-    std::int32_t bytes;
-    std::memcpy(&bytes, values, sizeof bytes);
-    return int_batch<Arch>(bytes);
-}
-
 /// Adds one span's exact sums to a token's: sum += exact (scale token_scale) + minimum token_minimum.
+/// @param exact, sum [Parts]
 template <class Arch, bool HasMinimum, std::size_t Parts>
-EARLYOUT_ALWAYS_INLINE void add_span(const int_batch<Arch> (&exact)[Parts], const float_batch<Arch> (&scale)[Parts],
+EARLYOUT_ALWAYS_INLINE void add_span(const int_batch<Arch>* exact, const float_batch<Arch> (&scale)[Parts],
                                      const float_batch<Arch> (&minimum)[Parts], float token_scale, float token_minimum,
-                                     float_batch<Arch> (&sum)[Parts]) noexcept {
+                                     float_batch<Arch>* sum) noexcept {
     using batch = float_batch<Arch>;
     EARLYOUT_UNROLL(16)
     for (std::size_t p = 0; p < Parts; ++p) {
@@ -41,36 +31,93 @@ template <class Format>
 struct group_traits {
     static constexpr std::size_t spans = group_size / Format::layout.span;  ///< of a group
     static constexpr int sign = Format::layout.offset;                      ///< of the minimum
-    static constexpr bool is_small = max_code<Format> <= 127;
 };
 
-/// The shape of a tile of several tokens: two registers of rows, and as many tokens as keep their sums, total and of
-/// the current span, in registers.
+/// The shape of a tile of several tokens.
 template <class Arch>
 struct group_tile {
-    static constexpr std::size_t parts = 2;
+    static constexpr arch::group_tile_shape shape = arch::shape_of_group_tile(sum_registers<Arch>, arch::best<Arch>{});
+    static constexpr std::size_t parts = shape.parts;
     static constexpr std::size_t rows = parts * lanes<Arch>;
-    static constexpr std::size_t tokens = std::max<std::size_t>(1, sum_registers<Arch> / (2 * parts));
+    static constexpr std::size_t tokens = shape.tokens;
+};
+
+/// The sums of a tile's tokens and rows: in registers from the first group to the last, or read and written for each
+/// span.
+template <class Arch, std::size_t Tokens>
+class tile_sums {
+public:
+    static constexpr std::size_t parts = group_tile<Arch>::parts;
+
+    /// @param sums  [tokens][32 rows], the tile's first row
+    /// @param begin they are zero, whatever is there
+    EARLYOUT_ALWAYS_INLINE tile_sums(float* sums, bool begin) noexcept : sums_(sums) {
+        EARLYOUT_UNROLL(16)
+        for (std::size_t t = 0; t < Tokens; ++t) {
+            if constexpr (keeps) {
+                if (begin) {
+                    EARLYOUT_UNROLL(16)
+                    for (auto& part : kept_[t]) part = batch(0.0f);
+                } else {
+                    load(t, kept_[t]);
+                }
+            } else if (begin) {
+                EARLYOUT_UNROLL(16)
+                for (std::size_t p = 0; p < parts; ++p) batch(0.0f).store_aligned(at(t, p));
+            }
+        }
+    }
+    /// Calls add(sums) with those of token number `t`.
+    template <class Add>
+    EARLYOUT_ALWAYS_INLINE void update(std::size_t t, Add add) noexcept {
+        if constexpr (keeps) {
+            add(kept_[t]);
+        } else {
+            batch read[parts];
+            load(t, read);
+            add(read);
+            store(t, read);
+        }
+    }
+    EARLYOUT_ALWAYS_INLINE void finish() noexcept {
+        if constexpr (keeps) {
+            EARLYOUT_UNROLL(16)
+            for (std::size_t t = 0; t < Tokens; ++t) store(t, kept_[t]);
+        }
+    }
+
+private:
+    using batch = float_batch<Arch>;
+    static constexpr bool keeps = group_tile<Arch>::shape.keeps_sums;
+
+    [[nodiscard]] EARLYOUT_ALWAYS_INLINE float* at(std::size_t t, std::size_t p) const noexcept {
+        return sums_ + t * panel_rows + p * lanes<Arch>;
+    }
+    EARLYOUT_ALWAYS_INLINE void load(std::size_t t, batch (&to)[parts]) const noexcept {
+        EARLYOUT_UNROLL(16)
+        for (std::size_t p = 0; p < parts; ++p) to[p] = batch::load_aligned(at(t, p));
+    }
+    EARLYOUT_ALWAYS_INLINE void store(std::size_t t, const batch (&from)[parts]) const noexcept {
+        EARLYOUT_UNROLL(16)
+        for (std::size_t p = 0; p < parts; ++p) from[p].store_aligned(at(t, p));
+    }
+
+    float* sums_;
+    batch kept_[keeps ? Tokens : 1][parts];
 };
 
 /// Adds `groups` groups of a chunk to the sums of `Tokens` tokens and a tile's rows.
 /// @param x    the first of those groups in the first token's row
 /// @param row  first row of the tile in the panel
 /// @param sums [tokens][32 rows]; not read if `begin`
-template <class Arch, std::size_t Tokens, std::size_t Spans, int Sign, bool Small>
+/// @param zero code_zero of the format
+template <class Arch, std::size_t Tokens, std::size_t Spans, int Sign, code_bytes Bytes>
 inline void multiply_chunk_tile(const group_chunk& chunk, std::size_t row, std::size_t groups, int zero,
                                 look_ahead ahead, const quantized_view& x, bool begin, float* sums) noexcept {
     using batch = float_batch<Arch>;
     using ints = int_batch<Arch>;
     constexpr std::size_t parts = group_tile<Arch>::parts, fours = group_size / 4 / Spans, w = lanes<Arch>;
-    batch sum[Tokens][parts];
-    EARLYOUT_UNROLL(16)
-    for (std::size_t t = 0; t < Tokens; ++t) {
-        EARLYOUT_UNROLL(16)
-        for (std::size_t p = 0; p < parts; ++p) {
-            sum[t][p] = begin ? batch(0.0f) : batch::load_aligned(sums + t * panel_rows + row + p * w);
-        }
-    }
+    tile_sums<Arch, Tokens> total(sums + row, begin);
     const std::uint8_t* codes = chunk.codes + row * 4;
     for (std::size_t g = 0; g < groups; ++g, codes += chunk.stride) {
         const std::int8_t* const values = x.codes + g * group_size;
@@ -78,6 +125,7 @@ inline void multiply_chunk_tile(const group_chunk& chunk, std::size_t row, std::
         for (std::size_t s = 0; s < Spans; ++s) {
             std::int32_t token_sums[Tokens];
             ints exact[Tokens][parts];
+            token_values<Arch> held[Tokens];
             EARLYOUT_UNROLL(16)
             for (std::size_t t = 0; t < Tokens; ++t) {
                 const std::int32_t* const halves = x.sums + 2 * (t * x.groups + g);
@@ -87,6 +135,12 @@ inline void multiply_chunk_tile(const group_chunk& chunk, std::size_t row, std::
             }
             EARLYOUT_UNROLL(16)
             for (std::size_t four = s * fours; four < (s + 1) * fours; ++four) {
+                if (four % 4 == 0) {
+                    EARLYOUT_UNROLL(16)
+                    for (std::size_t t = 0; t < Tokens; ++t)
+                        held[t] = token_values<Arch>(values + t * x.groups * group_size + 4 * four);
+                }
+                platform::keep_load_order();
                 ahead.line(g * (group_size / 4) + four);
                 const auto* const words = reinterpret_cast<const std::int32_t*>(codes + four * panel_rows * 4);
                 ints column[parts];
@@ -94,10 +148,10 @@ inline void multiply_chunk_tile(const group_chunk& chunk, std::size_t row, std::
                 for (std::size_t p = 0; p < parts; ++p) column[p] = ints::load_unaligned(words + p * w);
                 EARLYOUT_UNROLL(16)
                 for (std::size_t t = 0; t < Tokens; ++t) {
-                    const ints value = four_values<Arch>(values + t * x.groups * group_size + 4 * four);
+                    const auto value = held[t].four(four % 4);
                     EARLYOUT_UNROLL(16)
                     for (std::size_t p = 0; p < parts; ++p) {
-                        exact[t][p] = byte_dot<Arch, Small>(column[p], value, exact[t][p]);
+                        exact[t][p] = byte_dot<Arch, Bytes>(column[p], value, exact[t][p]);
                     }
                 }
             }
@@ -111,25 +165,15 @@ inline void multiply_chunk_tile(const group_chunk& chunk, std::size_t row, std::
             EARLYOUT_UNROLL(16)
             for (std::size_t t = 0; t < Tokens; ++t) {
                 const float token_scale = x.scales[t * x.groups + g];
-                add_span<Arch, Sign != 0>(exact[t], scale, minimum, token_scale,
-                                          token_scale * static_cast<float>(Sign * token_sums[t]), sum[t]);
+                total.update(t, [&](batch(&sum)[parts]) EARLYOUT_ALWAYS_INLINE_LAMBDA {
+                    add_span<Arch, Sign != 0>(exact[t], scale, minimum, token_scale,
+                                              token_scale * static_cast<float>(Sign * token_sums[t]), sum);
+                });
             }
         }
     }
-    EARLYOUT_UNROLL(16)
-    for (std::size_t t = 0; t < Tokens; ++t) {
-        EARLYOUT_UNROLL(16)
-        for (std::size_t p = 0; p < parts; ++p) sum[t][p].store_aligned(sums + t * panel_rows + row + p * w);
-    }
+    total.finish();
 }
-
-/// Tiles of 1 .. group_tile<Arch>::tokens tokens.
-template <class Arch, std::size_t Spans, int Sign, bool Small>
-inline constexpr auto chunk_tiles = []<std::size_t... T>(std::index_sequence<T...>) {
-    using tile = void (*)(const group_chunk&, std::size_t, std::size_t, int, look_ahead, const quantized_view&, bool,
-                          float*) noexcept;
-    return std::array<tile, sizeof...(T)>{&multiply_chunk_tile<Arch, T + 1, Spans, Sign, Small>...};
-}(std::make_index_sequence<group_tile<Arch>::tokens>{});
 
 }}}  // namespace earlyout::EARLYOUT_ABI::kernels
 

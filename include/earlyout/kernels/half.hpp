@@ -57,7 +57,12 @@ template <class Arch, std::size_t Parts>
 EARLYOUT_ALWAYS_INLINE void load_contiguous(bf16, const std::uint16_t* from, float_batch<Arch> (&to)[Parts]) noexcept {
     EARLYOUT_UNROLL(16)
     for (std::size_t p = 0; p < Parts; ++p) {
-        to[p] = std::bit_cast<float_batch<Arch>>(load_halves<Arch>(from + p * lanes<Arch>) << 16);
+        const std::uint16_t* const at = from + p * lanes<Arch>;
+        if constexpr (requires { arch::load_bf16<Arch>(at, arch::best<Arch>{}); }) {
+            to[p] = arch::load_bf16<Arch>(at, arch::best<Arch>{});
+        } else {
+            to[p] = std::bit_cast<float_batch<Arch>>(load_halves<Arch>(at) << 16);
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 #define EARLYOUT_KERNELS_MULTIPLY_GROUPS_HPP
 
 #include <earlyout/kernels/group_chunk.hpp>
+#include <earlyout/kernels/group_pairs.hpp>
 #include <earlyout/kernels/group_tile.hpp>
 #include <earlyout/kernels/half.hpp>
 #include <earlyout/kernels/multiply.hpp>
@@ -31,6 +32,7 @@ inline void multiply_groups_token(const std::uint8_t* panel, const quantized_vie
     using traits = group_traits<Format>;
     constexpr block_layout layout = Format::layout;
     constexpr std::size_t parts = panel_rows / lanes<Arch>, fours = group_size / 4 / traits::spans;
+    constexpr std::size_t some = std::min<std::size_t>(parts, 4);  // scales of all rows would take the sums' registers
     const std::size_t in = depth, groups = (in + layout.values - 1) / layout.values * layout.groups();
     const stream_prefetch stream;
     batch sum[parts];
@@ -46,23 +48,29 @@ inline void multiply_groups_token(const std::uint8_t* panel, const quantized_vie
             for (std::size_t s = 0; s < traits::spans; ++s) {
                 const std::int32_t token_sum = traits::spans == 2 ? halves[s] : halves[0] + halves[1];
                 ints exact[parts];
+                token_values<Arch> held;
                 EARLYOUT_UNROLL(16)
-                for (ints& part : exact) part = ints(-Format::zero * token_sum);
+                for (ints& part : exact) part = ints(-code_zero<Format, Arch> * token_sum);
                 EARLYOUT_UNROLL(16)
                 for (std::size_t four = s * fours; four < (s + 1) * fours; ++four) {
+                    platform::keep_load_order();
                     ints column[parts];
                     load_codes<Format, Arch>(codes, four, column);
-                    const ints value = four_values<Arch>(values + 4 * four);
+                    if (four % 4 == 0) held = token_values<Arch>(values + 4 * four);
+                    const auto value = held.four(four % 4);
                     EARLYOUT_UNROLL(16)
                     for (std::size_t p = 0; p < parts; ++p) {
-                        exact[p] = byte_dot<Arch, traits::is_small>(column[p], value, exact[p]);
+                        exact[p] = byte_dot<Arch, bytes_of_codes<Format, Arch>>(column[p], value, exact[p]);
                     }
                 }
-                batch scale[parts], minimum[parts];
-                load_scales<Format, Arch>(panel, g * traits::spans + s, scale, minimum);
                 const float token_scale = x.scales[first + g];
-                add_span<Arch, traits::sign != 0>(exact, scale, minimum, token_scale,
-                                                  token_scale * static_cast<float>(traits::sign * token_sum), sum);
+                const float token_minimum = token_scale * static_cast<float>(traits::sign * token_sum);
+                EARLYOUT_UNROLL(16)
+                for (std::size_t p = 0; p < parts; p += some) {
+                    batch scale[some], minimum[some];
+                    load_scales<Format, Arch>(panel, g * traits::spans + s, p * lanes<Arch>, scale, minimum);
+                    add_span<Arch, traits::sign != 0>(exact + p, scale, minimum, token_scale, token_minimum, sum + p);
+                }
             }
         }
     }
@@ -76,9 +84,7 @@ void multiply_groups_tokens(const packed_matrix<Format>& weights, const quantize
                             std::size_t first_column) noexcept {
     using traits = group_traits<Format>;
     using tile = group_tile<Arch>;
-    constexpr auto &tiles = chunk_tiles < Arch, traits::spans, traits::sign,
-                   traits::is_small && has_byte_dot_small < Arch >>
-        ;
+    constexpr auto& tiles = chunk_tiles<Arch, traits::spans, traits::sign, bytes_of_codes<Format, Arch>>;
     constexpr std::size_t max_tokens = 16 * tile::tokens;
     constexpr std::size_t block_groups = Format::layout.groups();
     chunk_memory<Arch, Format> memory;
@@ -99,7 +105,8 @@ void multiply_groups_tokens(const packed_matrix<Format>& weights, const quantize
                     const std::size_t some = std::min(tile::tokens, tokens - t);
                     const quantized_view part = x.rows(at + t, some).from_group(b * block_groups);
                     for (std::size_t row = 0; row < panel_rows; row += tile::rows) {
-                        tiles[some - 1](chunk, row, count * block_groups, Format::zero, ahead, part, b == 0, sums[t]);
+                        tiles[some - 1](chunk, row, count * block_groups, code_zero<Format, Arch>, ahead, part, b == 0,
+                                        sums[t]);
                         ahead.skip(steps);
                     }
                 }

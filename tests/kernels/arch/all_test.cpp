@@ -30,6 +30,13 @@ TEMPLATE_LIST_TEST_CASE("extensions are used if they are compiled in", "[kernels
     STATIC_REQUIRE(std::is_base_of_v<xsimd::avx, TestType> <= std::is_base_of_v<arch::f16c<TestType>, best>);
     STATIC_REQUIRE(std::is_base_of_v<xsimd::avx, TestType> <= support::instruction_set<TestType, best>::loads_f16);
 #endif
+#if defined(__ARM_FEATURE_DOTPROD)
+    STATIC_REQUIRE(std::is_base_of_v<arch::dotprod<xsimd::neon64>, best>);
+#endif
+#if defined(__ARM_FEATURE_MATMUL_INT8)
+    STATIC_REQUIRE(support::instruction_set<TestType, best>::multiplies_eights);
+    STATIC_REQUIRE(!support::instruction_set<TestType, best>::dots_signed);
+#endif
     STATIC_REQUIRE(std::is_base_of_v<xsimd::sse2, TestType> <= std::is_same_v<TestType, best>);
 }
 
@@ -40,7 +47,10 @@ TEMPLATE_LIST_TEST_CASE("tiles fill three quarters of the registers", "[kernels]
     const std::size_t panel = k::panel_rows / k::lanes<TestType>, block = k::key_block / k::lanes<TestType>;
     CHECK((k::tile_tokens<TestType> == 1 || k::tile_tokens<TestType> * panel <= k::sum_registers<TestType>));
     CHECK((k::tile_tokens<TestType> + 1) * panel > k::sum_registers<TestType>);
-    CHECK((k::group_tile<TestType>::tokens + 1) * 2 * k::group_tile<TestType>::parts > k::sum_registers<TestType>);
+    using tile = k::group_tile<TestType>;
+    constexpr std::size_t held = (tile::shape.keeps_sums ? 2 : 1) * tile::parts;  // of each token
+    CHECK((tile::tokens == 1 || tile::tokens * held <= k::sum_registers<TestType>));
+    CHECK((tile::tokens + 1) * 2 * tile::parts > k::sum_registers<TestType>);
     CHECK(k::panel_rows % k::group_tile<TestType>::rows == 0);
     CHECK((k::tile_queries<TestType> + 1) * 2 * std::max<std::size_t>(2, block) > k::sum_registers<TestType>);
 }
@@ -56,7 +66,7 @@ constexpr std::array<std::size_t, 3> tiles() {
 }  // namespace
 
 TEST_CASE("tile sizes of each instruction set", "[kernels][arch]") {
-    using sizes = std::array<std::size_t, 3>;
+    using sizes [[maybe_unused]] = std::array<std::size_t, 3>;
 #if XSIMD_WITH_SSE2
     CHECK(tiles<xsimd::sse2>() == sizes{1, 3, 1});
 #endif
@@ -65,5 +75,8 @@ TEST_CASE("tile sizes of each instruction set", "[kernels][arch]") {
 #endif
 #if XSIMD_WITH_AVX512BW
     CHECK(tiles<xsimd::avx512bw>() == sizes{12, 6, 6});
+#endif
+#if XSIMD_WITH_NEON64
+    CHECK(tiles<xsimd::neon64>() == sizes{3, 4, 3});
 #endif
 }

@@ -6,8 +6,10 @@
 #include <earlyout/kernels/arch/avx.hpp>
 #include <earlyout/kernels/arch/avx2.hpp>
 #include <earlyout/kernels/arch/avx512.hpp>
+#include <earlyout/kernels/arch/dotprod.hpp>
 #include <earlyout/kernels/arch/f16c.hpp>
 #include <earlyout/kernels/arch/generic.hpp>
+#include <earlyout/kernels/arch/i8mm.hpp>
 #include <earlyout/kernels/arch/neon.hpp>
 #include <earlyout/kernels/arch/sse2.hpp>
 #include <earlyout/kernels/arch/vnni.hpp>

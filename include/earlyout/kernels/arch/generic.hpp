@@ -10,6 +10,7 @@ EARLYOUT_DETAIL_FOREIGN_END
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 /// @file The operations that kernels need of an instruction set, in portable code: the functions that the other files
 /// of this folder overload. all.hpp explains how to add an instruction set.
@@ -61,6 +62,18 @@ struct extension {
 /// Returns the number of vector registers.
 constexpr std::size_t vector_registers(any_arch) noexcept { return 16; }
 
+/// The tile of a product of several tokens with a group format.
+struct group_tile_shape {
+    std::size_t parts;   ///< registers of rows
+    std::size_t tokens;  ///< at most
+    bool keeps_sums;     ///< in registers; else they are in memory, and registers hold those of a span alone
+};
+
+/// Returns that shape for an instruction set with so many registers for sums.
+constexpr group_tile_shape shape_of_group_tile(std::size_t sum_registers, any_arch) noexcept {
+    return {2, sum_registers < 8 ? 1 : sum_registers / 4, true};
+}
+
 /// Returns x * y + z, fused where the instruction set supports it.
 template <class Arch>
 EARLYOUT_ALWAYS_INLINE float_batch<Arch> multiply_add(const float_batch<Arch>& x, const float_batch<Arch>& y,
@@ -92,6 +105,10 @@ EARLYOUT_ALWAYS_INLINE word_batch<Arch> load_halves(const std::uint16_t* from, a
 template <class Arch>
 float_batch<Arch> load_f16(const std::uint16_t* from, any_arch) noexcept = delete;
 
+/// Loads a register's worth of bfloat16 as floats, likewise. Absent where it would be no faster than a shift.
+template <class Arch>
+float_batch<Arch> load_bf16(const std::uint16_t* from, any_arch) noexcept = delete;
+
 /// Rounds the first `n` or fewer floats to the nearest binary16, ties to even; values out of range become the largest.
 /// @return how many were rounded
 inline std::size_t encode_f16(const float*, std::size_t, std::uint16_t*, any_arch) noexcept { return 0; }
@@ -112,6 +129,69 @@ EARLYOUT_ALWAYS_INLINE int_batch<Arch> byte_dot(const int_batch<Arch>& a, const 
 template <class Arch>
 int_batch<Arch> byte_dot_small(const int_batch<Arch>& a, const int_batch<Arch>& b, const int_batch<Arch>& sum,
                                any_arch) noexcept = delete;
+
+/// The same with signed bytes of `a`, of which two products fit into 16 bits where no byte of `b` is -128. Absent where
+/// unsigned ones take no longer.
+template <class Arch, class B>
+int_batch<Arch> byte_dot_signed(const int_batch<Arch>& a, const B& b, const int_batch<Arch>& sum,
+                                any_arch) noexcept = delete;
+
+/// Returns 16 values of a token in the form that four_values() reads.
+inline const std::int8_t* hold_values(const std::int8_t* values, any_arch) noexcept { return values; }
+
+/// Returns values 4 four .. 4 four + 3 as byte products take them: in every lane.
+template <class Arch>
+EARLYOUT_ALWAYS_INLINE int_batch<Arch> four_values(const std::int8_t* values, std::size_t four, any_arch) noexcept {
+    std::int32_t bytes;
+    std::memcpy(&bytes, values + 4 * four, sizeof bytes);
+    return int_batch<Arch>(bytes);
+}
+
+/// Returns the fields of `width` bits that begin with bit `from` of each byte, moved to bit `to`, other bits zero.
+template <class Arch>
+EARLYOUT_ALWAYS_INLINE int_batch<Arch> move_field(const int_batch<Arch>& held, int from, int to, int width,
+                                                  any_arch) noexcept {
+    const int_batch<Arch> bits(static_cast<std::int32_t>((((1u << width) - 1u) << to) * 0x01010101u));
+    return (to > from ? held << (to - from) : to < from ? held >> (from - to) : held) & bits;
+}
+
+/// Returns `into`, of which these bits are zero, with fields moved there.
+template <class Arch>
+EARLYOUT_ALWAYS_INLINE int_batch<Arch> insert_field(const int_batch<Arch>& into, const int_batch<Arch>& held, int from,
+                                                    int to, int width, any_arch tag) noexcept {
+    return into | move_field<Arch>(held, from, to, width, tag);
+}
+
+/// Returns two fours of a register's rows as eights: of the lower half of the rows, of the upper. This and the
+/// following: where an instruction multiplies two rows of eight bytes with two tokens'.
+template <class Arch>
+void join_fours(const int_batch<Arch>& four, const int_batch<Arch>& next, int_batch<Arch> (&eights)[2],
+                any_arch) noexcept = delete;
+
+/// Loads 16 values of each of two tokens as eights: the first of both tokens, then the second.
+template <class Arch>
+void load_two_tokens(const std::int8_t* first, const std::int8_t* second, int_batch<Arch> (&eights)[2],
+                     any_arch) noexcept = delete;
+
+/// Returns a register of two numbers in turns.
+template <class Arch>
+int_batch<Arch> alternate(std::int32_t first, std::int32_t second, any_arch) noexcept = delete;
+
+/// Returns sum + the products of two rows' eight unsigned bytes with two tokens' signed ones: [2 rows][2 tokens].
+template <class Arch>
+int_batch<Arch> multiply_eights(const int_batch<Arch>& rows, const int_batch<Arch>& tokens, const int_batch<Arch>& sum,
+                                any_arch) noexcept = delete;
+
+/// Separates such sums of a register's rows by token.
+template <class Arch>
+void separate_tokens(const int_batch<Arch>& lower_rows, const int_batch<Arch>& upper_rows, int_batch<Arch> (&tokens)[2],
+                     any_arch) noexcept = delete;
+
+/// Returns words as pair_dot() multiplies them with a word that is the same in every lane.
+template <class Arch>
+EARLYOUT_ALWAYS_INLINE int_batch<Arch> split_pairs(const int_batch<Arch>& pairs, any_arch) noexcept {
+    return pairs;
+}
 
 /// Returns sum + the products of the two signed 16-bit halves of `a` with those of `b`, in each 32-bit lane.
 template <class Arch>
@@ -138,6 +218,11 @@ EARLYOUT_ALWAYS_INLINE int_batch<Arch> load_bytes(const std::uint8_t* from, any_
     for (std::size_t i = 0; i < lanes<Arch>; ++i) values[i] = from[i];
     return int_batch<Arch>::load_aligned(values);
 }
+
+/// Loads the bytes of `Parts` registers' lanes in a form that has the operators of an integer, modulo 256, and converts
+/// to floats those that are signed. Absent where integers of 32 bits would take no longer.
+template <class Arch, std::size_t Parts>
+void load_byte_integers(const std::uint8_t* from, any_arch) noexcept = delete;
 
 /// Returns table[i] for each byte i (0 .. 15) of a register.
 /// @param table [16]

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+#include <earlyout/kernels/arch/dotprod.hpp>
+
+#include <type_traits>
+
+#include "kernels/arch/check.hpp"
+#include "support/archs.hpp"
+#include "support/catch.hpp"
+
+namespace eo = earlyout;
+namespace arch = eo::kernels::arch;
+
+#if XSIMD_WITH_NEON64 && defined(__ARM_FEATURE_DOTPROD)
+TEST_CASE("products of four signed bytes", "[kernels][arch]") {
+    using tag = arch::dotprod<xsimd::neon64>;
+    support::check_instruction_set<xsimd::neon64, tag>();
+    STATIC_REQUIRE(support::instruction_set<xsimd::neon64, tag>::dots_signed);
+    STATIC_REQUIRE(arch::vector_registers(tag{}) == 32);
+}
+#else
+TEST_CASE("without products of four bytes there is no tag for them", "[kernels][arch]") {
+    STATIC_REQUIRE(std::is_same_v<arch::extension<2, xsimd::neon64>::tag, xsimd::neon64>);
+}
+#endif
