@@ -50,7 +50,7 @@ endif()
 write_basic_package_version_file(${generated}/earlyoutConfigVersion.cmake
   COMPATIBILITY SameMinorVersion ${arch_independent})
 install(FILES ${generated}/earlyoutConfig.cmake ${generated}/earlyoutConfigVersion.cmake
-  cmake/find_dependencies.cmake DESTINATION ${package_dir})
+  cmake/find_dependencies.cmake cmake/dispatch.cmake cmake/dispatch.ld.in DESTINATION ${package_dir})
 
 cmake_path(RELATIVE_PATH CMAKE_INSTALL_FULL_INCLUDEDIR BASE_DIRECTORY ${CMAKE_INSTALL_PREFIX}/${pkgconfig_dir}
   OUTPUT_VARIABLE pc_to_include)

@@ -1,83 +1,55 @@
 // SPDX-License-Identifier: MIT
-// Compiled twice with different instruction sets and linked into one program: UNIT names the function it defines.
-#include <earlyout/earlyout.hpp>
-#include <earlyout/kernels/any_format.hpp>
-#include <earlyout/models/gpt2.hpp>
-#include <earlyout/weights/memory_checkpoint.hpp>
+// Little of the library, and much of what objects share: templates of the standard library and of nlohmann-json.
+#include "unit.hpp"
+
+#include <earlyout/kernels/dot.hpp>
+#include <earlyout/kernels/simd.hpp>
 
 #include <cstddef>
-#include <cstdint>
 #include <cstdio>
+#include <map>
+#include <numeric>
 #include <string>
-#include <utility>
 #include <vector>
+
+#include <nlohmann/json.hpp>
 
 namespace {
 
-namespace eo = earlyout;
-
-eo::memory_checkpoint small_checkpoint() {
-    constexpr std::size_t d = 32, inner = 64, vocab = 50, context = 16, layers = 2;
-    eo::memory_checkpoint made("small");
-    std::uint32_t state = 1;
-    const auto add = [&](const std::string& name, std::vector<std::size_t> shape, float mean) {
-        std::size_t count = 1;
-        for (const std::size_t extent : shape) count *= extent;
-        std::vector<float> values(count);
-        for (float& value : values) {
-            state = state * 1664525u + 1013904223u;
-            value = mean + (static_cast<float>(state >> 8) * 0x1p-24f - 0.5f);
-        }
-        made.add(name, std::move(shape), std::move(values));
-    };
-    const auto set = [&](const char* key, std::size_t value) { made.set(key, static_cast<std::int64_t>(value)); };
-    set("n_layer", layers);
-    set("n_embd", d);
-    set("n_head", 2);
-    set("n_inner", inner);
-    set("vocab_size", vocab);
-    set("n_positions", context);
-    add("wte.weight", {vocab, d}, 0.0f);
-    add("wpe.weight", {context, d}, 0.0f);
-    add("ln_f.weight", {d}, 1.0f);
-    add("ln_f.bias", {d}, 0.0f);
-    for (std::size_t layer = 0; layer < layers; ++layer) {
-        const std::string block = "h." + std::to_string(layer);
-        for (const char* norm : {".ln_1", ".ln_2"}) {
-            add(block + norm + ".weight", {d}, 1.0f);
-            add(block + norm + ".bias", {d}, 0.0f);
-        }
-        const auto matrix = [&](const char* name, std::size_t in, std::size_t out) {
-            add(block + name + ".weight", {in, out}, 0.0f);
-            add(block + name + ".bias", {out}, 0.0f);
-        };
-        matrix(".attn.c_attn", d, 3 * d);
-        matrix(".attn.c_proj", d, d);
-        matrix(".mlp.c_fc", d, inner);
-        matrix(".mlp.c_proj", inner, d);
-    }
+/// Initialised when the variant is chosen, in its instructions.
+const std::vector<float> values = [] {
+    ++mixed::initialized;
+    std::vector<float> made(1003);
+    float next = 0.3f;
+    for (float& value : made) value = next = 3.7f * next * (1.0f - next);
     return made;
-}
+}();
 
 }  // namespace
 
-/// Prints what this unit was compiled for; logits of a few tokens, in f32 and int8.
-std::vector<float> UNIT() {
-    std::printf("%s\n", eo::instruction_set);
-    std::vector<float> all;
-    for (const char* format : {"f32", "int8"}) {
-        const auto network = eo::gpt2<eo::any_format>::from_checkpoint(small_checkpoint(), eo::any_format(format));
-        eo::session s{network};
-        const auto made = s.complete({1, 2, 3}, {.max_new_tokens = 1});
-        eo::inline_executor on;
-        eo::run_context context(network, 8, on);
-        eo::sequence tokens(network.shape(), 8);
-        for (const eo::token_id id : {1, 2, 3, made.ids.front()}) tokens.push(network, id);
-        (void)eo::run_pending(network, 1, 2, tokens, context);
-        std::vector<float> logits(network.shape().vocab);
-        network.logits({tokens.hidden_state(3).data(), 1, network.shape().d_model}, {logits.data(), 1, logits.size()},
-                       context);
-        all.insert(all.end(), logits.begin(), logits.end());
+namespace mixed {
+
+std::vector<float> EARLYOUT_VARIANT::compute() {
+    std::printf("%s\n", earlyout::instruction_set);
+    nlohmann::json object;
+    for (std::size_t n : {1u, 7u, 64u, 1003u}) {
+        object[std::to_string(n)] = earlyout::kernels::dot(values.data(), values.data(), n);
     }
-    return all;
+    std::map<std::string, std::vector<float>> rows;
+    for (const auto& [name, value] : object.items()) {
+        auto& row = rows[name];
+        row.assign(values.begin(), values.begin() + 100);
+        for (float& x : row) x = x * value.get<float>() + 1.0f;
+    }
+    std::vector<float> sums;
+    for (const auto& [name, row] : rows) sums.push_back(std::accumulate(row.begin(), row.end(), 0.0f));
+    return sums;
 }
+
+void EARLYOUT_VARIANT::refuse(int kind) {
+    if (kind == 0) throw refusal("refused");
+    if (kind == 1) earlyout::fail(earlyout::errc::unsupported, "refused by ", earlyout::instruction_set);
+    (void)std::vector<int>().at(static_cast<std::size_t>(kind));
+}
+
+}  // namespace mixed

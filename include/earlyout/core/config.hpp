@@ -13,8 +13,10 @@
 /// @file Version and the inline namespace that separates objects compiled with different flags.
 ///
 /// Everything is declared in `namespace earlyout { inline namespace EARLYOUT_ABI {`. The tag carries the version and
-/// the instruction set this translation unit is compiled for, so two objects built with different `-m` flags never
-/// share a weak symbol: mixing their types is a link error instead of an illegal instruction.
+/// the instruction set this translation unit is compiled for, so two objects built with different `-m` flags share no
+/// weak symbol of the library, and passing its types between them is a link error. They do share what they instantiate
+/// of the standard library and of others' templates, of which the linker keeps one copy, perhaps that of the wider
+/// instruction set: link such objects with earlyout_add_dispatched (CMake, core/dispatch.hpp), which makes it local.
 
 #define EARLYOUT_VERSION_MAJOR 0
 #define EARLYOUT_VERSION_MINOR 1

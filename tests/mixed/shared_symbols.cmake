@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: MIT
+# What a linker could take from the wrong one of a program's variants: nothing. Of all symbols, those of the standard
+# library and of others' templates too.
+# cmake -D NM=... -D OBJDUMP=... -D PLAIN=OBJECTS -D DISPATCHED=OBJECT,OBJECT... -P ...
+# PLAIN: objects as the compiler makes them, one for each of two instruction sets; that they share symbols shows that
+# they would be found.
+cmake_minimum_required(VERSION 3.24)
+
+# Sets `result` to the symbols of objects that others see.
+function(visible_symbols object result)
+  execute_process(COMMAND ${NM} --defined-only ${object} OUTPUT_VARIABLE lines COMMAND_ERROR_IS_FATAL ANY)
+  string(REGEX MATCHALL " [A-TV-ZuvwV] [^\n]+" found "${lines}")
+  list(TRANSFORM found REPLACE "^ . " "")
+  set(${result} "${found}" PARENT_SCOPE)
+endfunction()
+
+string(REPLACE "," ";" plain "${PLAIN}")
+string(REPLACE "," ";" dispatched "${DISPATCHED}")
+list(POP_FRONT plain one other)
+visible_symbols(${one} one)
+visible_symbols(${other} other)
+set(shared)
+set(of_the_library)
+foreach(symbol IN LISTS one)
+  if(symbol IN_LIST other)
+    list(APPEND shared ${symbol})
+    if(symbol MATCHES "8earlyout" AND NOT symbol MATCHES "St|nlohmann")
+      list(APPEND of_the_library ${symbol})
+    endif()
+  endif()
+endforeach()
+list(LENGTH shared count)
+if(count LESS 30)
+  message(FATAL_ERROR "expected objects as they are compiled to share dozens of symbols, found ${count}: ${shared}")
+endif()
+# The namespace keeps the library's own apart.
+if(of_the_library)
+  message(FATAL_ERROR "the library's own symbols in objects for two instruction sets: ${of_the_library}")
+endif()
+message(STATUS "${count} symbols shared where nothing is done about it")
+
+set(all)
+foreach(object IN LISTS dispatched)
+  visible_symbols(${object} symbols)
+  cmake_path(GET object STEM isa)
+  list(LENGTH symbols count)
+  if(count LESS 4)
+    message(FATAL_ERROR "${object}: expected its functions and initializers, found: ${symbols}")
+  endif()
+  foreach(symbol IN LISTS symbols)
+    if(NOT symbol MATCHES "earlyout_[a-z0-9_]+_${isa}")
+      message(FATAL_ERROR "${object}: expected only what is named after the variant, found ${symbol}")
+    endif()
+    if(symbol IN_LIST all)
+      message(FATAL_ERROR "defined in two variants: ${symbol}")
+    endif()
+  endforeach()
+  list(APPEND all ${symbols})
+  # What a loader would run before main(), and groups, of which a linker keeps one.
+  execute_process(COMMAND ${OBJDUMP} -h ${object} OUTPUT_VARIABLE sections COMMAND_ERROR_IS_FATAL ANY)
+  if(NOT sections MATCHES "earlyout_initializers" OR sections MATCHES "\\.(preinit_array|init_array|fini_array|ctors|dtors|group)")
+    message(FATAL_ERROR "${object}: expected initializers that no loader runs and no groups, found:\n${sections}")
+  endif()
+endforeach()
+list(LENGTH all count)
+message(STATUS "${count} symbols visible: ${all}")
