@@ -7,6 +7,15 @@
 # makes the imported target earlyout::NAME (Threads::Threads for threads) and sets earlyout_NAME_FOUND.
 include_guard()
 
+# Looks for a library; with EARLYOUT_STATIC for the static one first.
+function(earlyout_find_library variable name)
+  if(EARLYOUT_STATIC)
+    find_library(${variable} NAMES lib${name}.a ${name})
+  else()
+    find_library(${variable} ${name})
+  endif()
+endfunction()
+
 macro(earlyout_find name)
   if("${name}" STREQUAL threads)
     find_package(Threads QUIET)
@@ -59,7 +68,7 @@ endfunction()
 function(earlyout_find_pcre2)
   # The files rather than a package: not every distribution has one for CMake.
   find_path(EARLYOUT_PCRE2_INCLUDE_DIR pcre2.h)
-  find_library(EARLYOUT_PCRE2_LIBRARY pcre2-8)
+  earlyout_find_library(EARLYOUT_PCRE2_LIBRARY pcre2-8)
   mark_as_advanced(EARLYOUT_PCRE2_INCLUDE_DIR EARLYOUT_PCRE2_LIBRARY)
   if(EARLYOUT_PCRE2_INCLUDE_DIR AND EARLYOUT_PCRE2_LIBRARY)
     earlyout_stand_for_headers(pcre2 ${EARLYOUT_PCRE2_INCLUDE_DIR})
@@ -69,7 +78,7 @@ endfunction()
 
 function(earlyout_find_utf8proc)
   find_path(EARLYOUT_UTF8PROC_INCLUDE_DIR utf8proc.h)
-  find_library(EARLYOUT_UTF8PROC_LIBRARY utf8proc)
+  earlyout_find_library(EARLYOUT_UTF8PROC_LIBRARY utf8proc)
   mark_as_advanced(EARLYOUT_UTF8PROC_INCLUDE_DIR EARLYOUT_UTF8PROC_LIBRARY)
   if(EARLYOUT_UTF8PROC_INCLUDE_DIR AND EARLYOUT_UTF8PROC_LIBRARY)
     earlyout_stand_for_headers(utf8proc ${EARLYOUT_UTF8PROC_INCLUDE_DIR})

@@ -2,6 +2,7 @@
 // The `earlyout` command: completes text with early exits, and shows and measures what a model does.
 #include "closest.hpp"
 #include "commands.hpp"
+#include "dispatch/command_line.hpp"
 #include "help.hpp"
 #include "interrupt.hpp"
 #include "options.hpp"
@@ -91,6 +92,11 @@ std::string explain(const CLI::ParseError& e, const CLI::App& app, std::span<cha
 int run(int argc, char** argv) {
     CLI::App app{"Completes text with a transformer whose tokens exit after as many layers as they need.", "earlyout"};
     app.set_version_flag("--version", std::string("earlyout ") + eo::version + " (" + eo::instruction_set + ")");
+    std::string chosen_in_main;  // dispatch/main.cpp
+    app.add_option("--instruction-set", chosen_in_main,
+                   "Run what was compiled for this instruction set; in a command for all processors: sse2, avx2, "
+                   "avx512, avx512vnni, amx. Default: the widest that this processor has")
+        ->type_name("NAME");
     app.footer(examples);
     app.formatter(std::make_shared<cli::help_formatter>(cli::help_width()));
     app.require_subcommand(1);
@@ -115,8 +121,8 @@ int run(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int cli::EARLYOUT_VARIANT::command_line(int argc, char** argv) {
     std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is seen as a failed write
     cli::end_on_signals();
-    return run(argc, argv);
+    return ::run(argc, argv);
 }

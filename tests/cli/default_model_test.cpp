@@ -10,7 +10,8 @@ namespace fs = std::filesystem;
 
 TEST_CASE("the bundled model is found from where the executable is", "[cli][default_model]") {
     const support::temporary_folder folder;
-    for (const char* name : {"clone/build/release/examples", "clone/examples/model", "old/model", "bin/model"}) {
+    for (const char* name :
+         {"clone/build/release/examples", "clone/examples/model", "old/model", "bin/model", "share/earlyout/model"}) {
         fs::create_directories(folder / name);
     }
     const fs::path built = folder / "clone/build/release/examples/earlyout";
@@ -21,6 +22,8 @@ TEST_CASE("the bundled model is found from where the executable is", "[cli][defa
     // A copy of the clone takes its own, also while the first is still there.
     folder.write("clone/examples/model/config.json", "{}");
     CHECK(cli::default_model(built, baked) == folder / "clone/examples/model");
+    folder.write("share/earlyout/model/config.json", "{}");
+    CHECK(cli::default_model(folder / "bin/earlyout", baked) == folder / "share/earlyout/model");
     folder.write("bin/model/config.json", "{}");
     CHECK(cli::default_model(folder / "bin/earlyout", baked) == folder / "bin/model");
     CHECK(cli::default_model({}, folder / "nowhere").empty());

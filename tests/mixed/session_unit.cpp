@@ -67,14 +67,15 @@ eo::memory_checkpoint small_checkpoint() {
 
 namespace mixed {
 
-/// Logits of a few tokens, in f32 and int8.
+/// Ids of a completion and logits of a few tokens, in f32 and int8.
 std::vector<float> EARLYOUT_VARIANT::compute() {
     std::printf("%s\n", eo::instruction_set);
     std::vector<float> all;
     for (const char* format : {"f32", "int8"}) {
         const auto network = eo::gpt2<eo::any_format>::from_checkpoint(small_checkpoint(), eo::any_format(format));
         eo::session s{network};
-        const auto made = s.complete({1, 2, 3}, {.max_new_tokens = 1});
+        const auto made = s.complete({1, 2, 3}, {.max_new_tokens = 4});
+        for (const eo::token_id id : made.ids) all.push_back(static_cast<float>(id));
         eo::inline_executor on;
         eo::run_context context(network, 8, on);
         eo::sequence tokens(network.shape(), 8);
