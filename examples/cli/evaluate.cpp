@@ -395,7 +395,7 @@ int run(evaluate_options& o) {
                         .sweep = {},
                         .complete = true,
                         .lacks = {},
-                        .command = command_line(),
+                        .command = command_as_typed(),
                         .when = today(),
                         .machine = machine_name()};
     r.samples = calibrate::cut_samples(texts, o.samples);

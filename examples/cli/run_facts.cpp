@@ -26,7 +26,7 @@ std::string in_quotes(const std::string& word) {
 
 }  // namespace
 
-std::string command_line() {
+std::string command_as_typed() {
     std::ifstream file("/proc/self/cmdline", std::ios::binary);
     const std::string words(std::istreambuf_iterator<char>(file), {});
     std::string line;

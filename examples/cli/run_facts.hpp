@@ -9,7 +9,7 @@
 namespace cli {
 
 /// The command as it could be typed again.
-[[nodiscard]] std::string command_line();
+[[nodiscard]] std::string command_as_typed();
 /// "2026-01-31", in UTC.
 [[nodiscard]] std::string today();
 /// The processor's name and the instruction set that this program was compiled for.
