@@ -79,6 +79,7 @@ public:
             store(t, read);
         }
     }
+    /// Stores the sums that registers hold.
     EARLYOUT_ALWAYS_INLINE void finish() noexcept {
         if constexpr (keeps) {
             EARLYOUT_UNROLL(16)

@@ -21,6 +21,6 @@ TEST_CASE("products of byte matrices", "[kernels][arch]") {
 #else
 TEST_CASE("without products of byte matrices there is no tag for them", "[kernels][arch]") {
     STATIC_REQUIRE(std::is_same_v<arch::extension<3, xsimd::neon64>::tag, xsimd::neon64>);
-    STATIC_REQUIRE(!eo::kernels::has_multiply_eights<xsimd::sse2>);
+    STATIC_REQUIRE(!support::instruction_set<eo::default_arch, eo::default_arch>::multiplies_eights);
 }
 #endif

@@ -122,6 +122,7 @@ struct neon_bytes {
     EARLYOUT_ALWAYS_INLINE explicit neon_bytes(int byte) noexcept {
         for (uint8x16_t& each : held) each = vdupq_n_u8(static_cast<std::uint8_t>(byte));
     }
+    /// Returns op(register, register of `other`) for each.
     template <class Op>
     EARLYOUT_ALWAYS_INLINE neon_bytes with(const neon_bytes& other, Op op) const noexcept {
         neon_bytes made;
