@@ -166,7 +166,7 @@ private:
             made.only_prefill = one->of.prefill_only;
             // A completion ends when the client leaves, and when the engine does.
             const std::function<void()> stop = [source = one->cancel]() mutable { source.request_stop(); };
-            one->by_client.emplace(one->of.options.cancel, stop);
+            one->by_client.emplace(one->of.options.cancel.token(), stop);
             one->by_engine.emplace(ending_.get_token(), stop);
             made.options.cancel = one->cancel.get_token();
             if (one->reads_logits()) {

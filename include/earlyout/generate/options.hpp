@@ -4,6 +4,7 @@
 
 #include <earlyout/core/error.hpp>
 #include <earlyout/core/executor.hpp>
+#include <earlyout/core/stop_flag.hpp>
 #include <earlyout/core/token.hpp>
 #include <earlyout/nn/kv_format.hpp>
 #include <earlyout/nn/layer_token.hpp>
@@ -16,7 +17,6 @@
 #include <functional>
 #include <optional>
 #include <span>
-#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -68,7 +68,7 @@ struct generate_options {
     std::optional<std::vector<token_id>> end_of_text{};       ///< replaces the model's own; empty: none
     std::vector<token_id> more_end_of_text{};                 ///< in addition to those
     std::optional<std::chrono::duration<double>> max_time{};  ///< since the call; checked after every token
-    std::stop_token cancel{};                                 ///< checked inside prefill and between layers
+    stop_flag cancel{};                                       ///< checked inside prefill and between layers
     bool emit_at_stop = false;  ///< when a gate stops the completion, emit that exit's arg-max as the last token
 
     bool plain_text = false;  ///< encode special tokens in a text as plain text, as for a user's files

@@ -3,6 +3,7 @@
 #define EARLYOUT_GENERATE_PENDING_HPP
 
 #include <earlyout/core/error.hpp>
+#include <earlyout/core/stop_flag.hpp>
 #include <earlyout/generate/sequence.hpp>
 #include <earlyout/nn/network.hpp>
 #include <earlyout/nn/run_context.hpp>
@@ -10,7 +11,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <span>
-#include <stop_token>
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
@@ -90,7 +90,7 @@ void run_pending(const Network& network, std::size_t layer, std::span<Holder* co
 /// @return false when cancelled between two layers, which keeps everything consistent
 template <network Network>
 bool run_pending(const Network& network, std::size_t first, std::size_t last, sequence& tokens, run_context& context,
-                 const std::stop_token& cancel = {}) {
+                 const stop_flag& cancel = {}) {
     if (first == 0 || last > tokens.layers()) {
         fail(errc::out_of_range, "layers: expected 1 .. ", tokens.layers(), ", found ", first, " .. ", last);
     }

@@ -26,7 +26,7 @@ namespace detail {
 /// Names of files that are being written, for a signal handler to remove: lock-free.
 struct partial_files {
     static constexpr std::size_t max_files = 64;
-    std::atomic<char*> names[max_files] = {};
+    std::atomic<platform::path_char*> names[max_files] = {};
     std::atomic<bool> removed{false};
     std::atomic<unsigned> made{0};
 
@@ -35,11 +35,14 @@ struct partial_files {
         return only;
     }
     /// @return its slot, or max_files when there is no room
-    std::size_t note(const std::string& path) {
-        char* const name = ::strdup(path.c_str());
+    std::size_t note(const std::filesystem::path& path) {
+        const auto& text = path.native();
+        const std::size_t bytes = (text.size() + 1) * sizeof(platform::path_char);
+        auto* const name = static_cast<platform::path_char*>(std::malloc(bytes));
         if (name == nullptr) throw std::bad_alloc();
+        std::memcpy(name, text.c_str(), bytes);
         for (std::size_t i = 0; i < max_files; ++i) {
-            char* expected = nullptr;
+            platform::path_char* expected = nullptr;
             if (names[i].compare_exchange_strong(expected, name)) return i;
         }
         std::free(name);
@@ -58,7 +61,7 @@ inline void remove_partial_files() noexcept {
     detail::partial_files& all = detail::partial_files::all();
     all.removed = true;
     for (auto& place : all.names) {
-        if (char* const name = place.exchange(nullptr)) platform::remove_file(name);  // not freed: a handler must not
+        if (auto* const name = place.exchange(nullptr)) platform::remove_file(name);  // not freed: a handler must not
     }
 }
 
@@ -116,17 +119,17 @@ private:
     }
 
     /// Returns the target of a path's links, whether it exists or not.
-    [[nodiscard]] std::string followed(std::filesystem::path path) const {
+    [[nodiscard]] std::filesystem::path followed(std::filesystem::path path) const {
         constexpr int max_links = 40;
         for (int links = 0; links < max_links; ++links) {
             std::error_code problem;
-            if (!std::filesystem::is_symlink(std::filesystem::symlink_status(path, problem))) return path.string();
+            if (!std::filesystem::is_symlink(std::filesystem::symlink_status(path, problem))) return path;
             const std::filesystem::path target = std::filesystem::read_symlink(path, problem);
             if (problem) refuse(problem.message());
             // The target of /proc/self/fd/N may have no name, and is written to directly.
             using type = platform::file_facts::type;
             const type found = platform::look_at(path.c_str()).is;
-            if (found != type::nothing && found != type::regular) return path.string();
+            if (found != type::nothing && found != type::regular) return path;
             path = target.is_absolute() ? target : path.parent_path() / target;
         }
         refuse(std::strerror(ELOOP));
@@ -148,7 +151,8 @@ private:
         detail::partial_files& all = detail::partial_files::all();
         do {
             detail::partial_files::all().forget(noted_);
-            partial_ = place_ + ".partial" + std::to_string(platform::process_id());
+            partial_ = place_;
+            partial_ += ".partial" + std::to_string(platform::process_id());
             if (const unsigned before = all.made++; before != 0) partial_ += "." + std::to_string(before);
             noted_ = all.note(partial_);
             file_ = platform::file::create(partial_.c_str());
@@ -168,8 +172,8 @@ private:
     }
 
     std::string path_;
-    std::string place_;
-    std::string partial_;  ///< empty: written directly, or finished
+    std::filesystem::path place_;
+    std::filesystem::path partial_;  ///< empty: written directly, or finished
     std::size_t noted_ = detail::partial_files::max_files;
     std::size_t written_ = 0;
     platform::file file_;

@@ -26,7 +26,7 @@ template <class Network>
     gguf_checkpoint from(file, options.access);
     return detail::load_from<Network>(from, read_text(from), format, output_format, options);
 } catch (...) {
-    earlyout::detail::rethrow_as_error(file.native());
+    earlyout::detail::rethrow_as_error(platform::path_text(file));
 }
 template <class Network>
 [[nodiscard]] pretrained<Network> load_gguf(const std::filesystem::path& file, typename Network::format format = {}) {

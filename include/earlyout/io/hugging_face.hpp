@@ -24,7 +24,7 @@ template <class Network>
     hugging_face_checkpoint from(folder, options.access);
     return detail::load_from<Network>(from, read_text(from), format, output_format, options);
 } catch (...) {
-    earlyout::detail::rethrow_as_error(folder.native());
+    earlyout::detail::rethrow_as_error(platform::path_text(folder));
 }
 template <class Network>
 [[nodiscard]] pretrained<Network> load_hugging_face(const std::filesystem::path& folder,

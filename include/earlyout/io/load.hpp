@@ -35,7 +35,7 @@ template <class Network>
         return load_hugging_face<Network>(model, format, output_format, options);
     }
     bool packed = false;
-    earlyout::detail::only_errors(model.native(), [&] { packed = is_packed_file(model); });
+    earlyout::detail::only_errors(platform::path_text(model), [&] { packed = is_packed_file(model); });
     return packed ? load_packed<Network>(model, format, output_format, options)
                   : load_gguf<Network>(model, format, output_format, options);
 }

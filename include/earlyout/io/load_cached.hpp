@@ -29,9 +29,9 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
     std::error_code ignored;
     const std::filesystem::path absolute = std::filesystem::weakly_canonical(model, ignored);
     fingerprint place, state;
-    place.add_text(absolute.native());
+    place.add_text(platform::path_text(absolute));
     for (const model_file& file : model_files(model)) {
-        state.add_text(file.path.filename().native());
+        state.add_text(platform::path_text(file.path.filename()));
         state.add_text(std::to_string(file.bytes));
         state.add_text(std::to_string(file.modified));
     }
@@ -93,7 +93,7 @@ template <class Network>
     options.progress = nullptr;
     return load_packed<Network>(path, format, output_format, options);
 } catch (...) {
-    earlyout::detail::rethrow_as_error(model.native());
+    earlyout::detail::rethrow_as_error(platform::path_text(model));
 }
 
 }  // namespace io

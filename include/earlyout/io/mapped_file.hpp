@@ -32,7 +32,7 @@ public:
     /// @throws error (no_such_file) when it is not a readable regular file, (io) when mapping or reading fails
     explicit mapped_file(const std::filesystem::path& path, file_access access = file_access::mapped)
         : path_(path.string()) {
-        platform::file file = platform::file::to_read(path_.c_str());
+        platform::file file = platform::file::to_read(path.c_str());
         if (!file.is_open()) fail(errc::no_such_file, path_, ": cannot be opened: ", std::strerror(errno));
         using type = platform::file_facts::type;
         const platform::file_facts facts = file.facts();

@@ -69,7 +69,7 @@ std::size_t write_packed(const std::filesystem::path& path, const std::filesyste
     }
     return write_packed(path, *from, detail::read_network<Network>(*from, format, output_format, options));
 } catch (...) {
-    earlyout::detail::rethrow_as_error(model.native());
+    earlyout::detail::rethrow_as_error(platform::path_text(model));
 }
 
 }  // namespace io

@@ -2,6 +2,7 @@
 #ifndef EARLYOUT_GENERATE_DETAIL_POLICY_PARSER_HPP
 #define EARLYOUT_GENERATE_DETAIL_POLICY_PARSER_HPP
 
+#include <earlyout/core/number_text.hpp>
 #include <earlyout/generate/detail/policy_text.hpp>
 #include <earlyout/generate/policy_spec.hpp>
 
@@ -171,11 +172,10 @@ private:
             if (found == p.words.end()) wrong(names_of(p.words, [](auto w) { return w; }), std::string(given));
             return static_cast<float>(found - p.words.begin());
         }
-        float made = 0.0f;
-        const auto [end, problem] = std::from_chars(given.data(), given.data() + given.size(), made);
-        if (problem != std::errc{} || end != given.data() + given.size()) wrong("a number", std::string(given));
-        check_value(p, made, std::string(given), wrong);
-        return made;
+        const std::optional<float> made = number_in(given);
+        if (!made) wrong("a number", std::string(given));
+        check_value(p, *made, std::string(given), wrong);
+        return *made;
     }
 
     [[nodiscard]] std::vector<std::size_t> layers() {

@@ -137,7 +137,7 @@ EARLYOUT_IO_INLINE gguf_checkpoint::gguf_checkpoint(std::optional<mapped_file> f
         for (const auto& [name, type] : one.others()) place(name);
     });
 } catch (...) {
-    earlyout::detail::rethrow_as_error(path.native());
+    earlyout::detail::rethrow_as_error(platform::path_text(path));
 }
 
 EARLYOUT_IO_INLINE bool gguf_checkpoint::has(std::string_view tensor) const {

@@ -52,7 +52,7 @@ EARLYOUT_IO_INLINE hugging_face_checkpoint::hugging_face_checkpoint(const std::f
         refuse_without(whole, ", and no model.safetensors.index.json either");
     }
 } catch (...) {
-    earlyout::detail::rethrow_as_error(folder.native());
+    earlyout::detail::rethrow_as_error(platform::path_text(folder));
 }
 
 EARLYOUT_IO_INLINE const tensor_view* hugging_face_checkpoint::find(std::string_view name) const {

@@ -14,7 +14,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
 EARLYOUT_IO_INLINE std::unique_ptr<stored_checkpoint> open_checkpoint(const std::filesystem::path& model,
                                                                       file_access access) {
-    return earlyout::detail::only_errors(model.native(), [&]() -> std::unique_ptr<stored_checkpoint> {
+    return earlyout::detail::only_errors(platform::path_text(model), [&]() -> std::unique_ptr<stored_checkpoint> {
         if (!detail::is_file(model)) return std::make_unique<hugging_face_checkpoint>(model, access);
         if (is_packed_file(model)) return std::make_unique<packed_checkpoint>(model, access);
         detail::refuse_part_of_model(model);

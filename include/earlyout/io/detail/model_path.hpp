@@ -62,7 +62,7 @@ inline void refuse_missing_model(const std::filesystem::path& path) {
     std::error_code ignored;
     const char* const link =
         std::filesystem::is_symlink(std::filesystem::symlink_status(path, ignored)) ? "a broken link" : "nothing";
-    const char* const download = is_repository_name(path.native())
+    const char* const download = is_repository_name(platform::path_text(path))
                                      ? "; if it is the name of a public repository: nothing is downloaded, fetch the "
                                        "model and give its folder"
                                      : "";

@@ -50,7 +50,7 @@ EARLYOUT_IO_INLINE packed_checkpoint::packed_checkpoint(const std::filesystem::p
     read_matrices();
     read_generation();
 } catch (...) {
-    earlyout::detail::rethrow_as_error(path.native());
+    earlyout::detail::rethrow_as_error(platform::path_text(path));
 }
 
 EARLYOUT_IO_INLINE const tensor_view* packed_checkpoint::find(std::string_view name) const {

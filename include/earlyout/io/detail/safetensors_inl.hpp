@@ -201,7 +201,7 @@ void safetensors::refuse(const std::string& name, const Parts&... parts) const {
 EARLYOUT_IO_INLINE safetensors_file::safetensors_file(const std::filesystem::path& path, file_access access) try
     : file_(path, access), contents_(file_.bytes(), file_.path()) {
 } catch (...) {
-    earlyout::detail::rethrow_as_error(path.native());
+    earlyout::detail::rethrow_as_error(platform::path_text(path));
 }
 
 }  // namespace io

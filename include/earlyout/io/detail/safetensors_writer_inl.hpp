@@ -81,7 +81,7 @@ EARLYOUT_IO_INLINE std::string safetensors_bytes(std::span<const tensor_view> vi
 EARLYOUT_IO_INLINE std::size_t write_safetensors(const std::filesystem::path& path,
                                                  std::span<const tensor_to_write> tensors,
                                                  const safetensors::text_map& metadata) {
-    return earlyout::detail::only_errors(path.native(), [&] {
+    return earlyout::detail::only_errors(platform::path_text(path), [&] {
         const std::string header = safetensors_header(tensors, metadata);
         file_writer file(path);
         file.write(header);

@@ -96,7 +96,8 @@ EARLYOUT_IO_INLINE exit_weights read_exits(const safetensors& from) {
 }
 
 EARLYOUT_IO_INLINE exit_weights read_exits(const std::filesystem::path& path) {
-    return earlyout::detail::only_errors(path.native(), [&] { return read_exits(safetensors_file(path).contents()); });
+    return earlyout::detail::only_errors(platform::path_text(path),
+                                         [&] { return read_exits(safetensors_file(path).contents()); });
 }
 
 EARLYOUT_IO_INLINE void write_exits(const std::filesystem::path& path, const exit_weights& exits) {

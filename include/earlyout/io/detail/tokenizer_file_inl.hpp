@@ -13,7 +13,7 @@
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
 EARLYOUT_IO_INLINE text::tokenizer load_tokenizer(const std::filesystem::path& path) {
-    return earlyout::detail::only_errors(path.native(), [&] {
+    return earlyout::detail::only_errors(platform::path_text(path), [&] {
         const mapped_file file(path);
         return text::tokenizer::from_json(file.text(), file.path());
     });
