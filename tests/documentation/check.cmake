@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # cmake -D PAGE=... -D TOP=... -D WORK=... [-D COMMAND=...] -P check.cmake
 # Checks a page:
-# - a C++ block stands after `<!-- FILE -->` and is part of FILE (indented there as may be);
+# - a C or C++ block stands after `<!-- FILE -->` and is part of FILE (indented there as may be);
 # - each line of a `sh` block names a program of this project, or one of a few others, and options that it has. Lines of
 #   `earlyout` are run in WORK, unless a word in capitals (DIR, SOURCES) says that the reader is to put something there;
 # - targets in `cmake` blocks exist; links lead to files and headings that exist;
@@ -284,7 +284,7 @@ set(marker "")
 foreach(line IN LISTS lines)
   if(NOT language STREQUAL "")
     if(line MATCHES "^```$")
-      if(language STREQUAL "cpp")
+      if(language MATCHES "^c(pp)?$")
         check_program("${marker}" "${block}")
       elseif(language STREQUAL "cmake")
         check_targets("${block}")
@@ -311,7 +311,7 @@ foreach(line IN LISTS lines)
     endif()
     set(block "")
   else()
-    if(line MATCHES "^<!-- ([a-z0-9_/]+\\.[ch]pp) -->$")
+    if(line MATCHES "^<!-- ([a-z0-9_/]+\\.[ch](pp)?) -->$")
       set(marker "${CMAKE_MATCH_1}")
     endif()
     check_links("${line}")
