@@ -42,11 +42,15 @@ TEST_CASE("a front has what may be fastest somewhere", "[calibrate][policy_front
     const auto front = calibrate::front_of(std::vector{choice}, 0.05, 0.95, costs_of(1.0, 1.0), 8);
     std::vector<std::string> found;
     for (const auto& p : front) found.push_back(to_string(p.policy));
-    CHECK(found == std::vector<std::string>{"margin(0.2) @ 2", "margin(0.7) @ 2,4", "margin(0.9) @ 2"});
+    CHECK(found == std::vector<std::string>{"margin(0.9) @ 2", "margin(0.7) @ 2,4", "margin(0.2) @ 2"});
     CHECK(front[1].work == eo::step_work{.tokens = 1.0, .layers = 4.0, .outputs = 3.0});
-    CHECK(calibrate::front_of(std::vector{choice}, 0.05, 0.95, costs_of(1.0, 1.0), 8, 1).size() == 1);
+    // 9 of 8, 9 of 7 and 9 of 4.5: what is slower than one that loses no more goes, if by more than the slack.
+    choice.tried.push_back(tried("margin(0.3) @ 2,4", 0.02, 0.045, {.tokens = 2.0, .layers = 5.9, .outputs = 5.0}));
+    CHECK(calibrate::front_of(std::vector{choice}, 0.05, 0.95, costs_of(1.0, 1.0), 8).size() == 3);
+    CHECK(calibrate::front_of(std::vector{choice}, 0.05, 0.95, costs_of(1.0, 1.0), 8, 0.5).size() == 4);
+    choice.tried.pop_back();
     // Where means decide, the last is within the loss.
-    CHECK(calibrate::front_of(std::vector{choice}, 0.05, 0.0, costs_of(1.0, 1.0), 8).front().loss == 0.03);
+    CHECK(calibrate::front_of(std::vector{choice}, 0.05, 0.0, costs_of(1.0, 1.0), 8).back().loss == 0.03);
 
     SECTION("which one depends on the machine and on the loss") {
         const auto fastest = [&](double layer, double output, double loss) -> std::string {

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <functional>
 #include <span>
 #include <vector>
 
@@ -25,12 +24,13 @@ struct front_policy {
     friend bool operator==(const front_policy&, const front_policy&) = default;
 };
 
-/// Returns the Pareto front of what was tried: policies such that no other has at most its loss and at most its work of
-/// every kind, the fastest `max_count` of them by these costs.
+/// Returns the front of what was tried, by their loss: policies such that no other has at most its loss and at most its
+/// work of every kind; of these, what by these costs is within `slack` of the fastest that loses no more, since another
+/// machine's costs may turn that round.
 /// @param confidence 0: means stand for the upper ends of intervals
 [[nodiscard]] inline std::vector<front_policy> front_of(std::span<const gate_choice> choices, double max_loss,
                                                         double confidence, const step_costs& costs, std::size_t layers,
-                                                        std::size_t max_count = 32) {
+                                                        double slack = 0.1) {
     std::vector<front_policy> all;
     for (const gate_choice& choice : choices) {
         for (const measured_policy& row : choice.tried) {
@@ -56,9 +56,13 @@ struct front_policy {
         });
         if (!is_beaten) front.push_back(p);
     }
-    std::ranges::stable_sort(front, std::greater{},
-                             [&](const front_policy& p) { return speedup_of(p.work, costs, p.policy, layers); });
-    front.resize(std::min(front.size(), max_count));
+    std::ranges::stable_sort(front, {}, &front_policy::loss_high);
+    double fastest = 1.0;
+    std::erase_if(front, [&](const front_policy& p) {
+        const double speedup = speedup_of(p.work, costs, p.policy, layers);
+        fastest = std::max(fastest, speedup);
+        return speedup < fastest * (1.0 - slack);
+    });
     return front;
 }
 
