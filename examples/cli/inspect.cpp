@@ -118,7 +118,17 @@ void print_exits(const json& exits, bool all) {
     for (const json& layer : exits["layers"]) layers += (layers.empty() ? "" : ",") + layer.dump();
     print_line("exits", "after layers " + layers + ", for weights in " + exits["weight_formats"].get<std::string>());
     for (const auto& [key, value] : exits["metadata"].items()) {
-        if (all || (key != "metrics" && key != "settings")) print_line("", key + ": " + value.get<std::string>());
+        if (!all && (key == "metrics" || key == "settings")) continue;
+        const std::string text = value.get<std::string>();
+        const json parsed = json::parse(text, nullptr, false);
+        if (!all && key == "costs" && parsed.is_array()) {
+            print_line("", "costs: of " + std::to_string(parsed.size()) +
+                               (parsed.size() == 1 ? " machine" : " machines") + ", see earlyout costs");
+        } else if (!all && key == "front" && parsed.is_object() && parsed.contains("policies")) {
+            print_line("", "front: " + std::to_string(parsed["policies"].size()) + " policies, see earlyout costs");
+        } else {
+            print_line("", key + ": " + text);
+        }
     }
     if (!all) return;
     for (const auto& [name, shape] : exits["tensors"].items()) print_line("", name + ' ' + shape.dump());
