@@ -45,23 +45,22 @@ int run(const char* path, const char* out, std::size_t tokens, const std::vector
     std::ofstream file(out, std::ios::binary);
     std::size_t written = 0;
     for (std::size_t t = 0; t < texts.size(); ++t) {
-        (void)collect.run(
-            std::span(texts).subspan(t, 1),
-            [&](const calibrate::window_observation& window) {
-                for (std::size_t i = 0; i < window.predictions(); ++i, ++written) {
-                    put(file, static_cast<std::int32_t>(t));
-                    put(file, static_cast<std::int32_t>(i));
-                    put(file, static_cast<std::int32_t>(window.tokens[i]));
-                    put(file, static_cast<std::int32_t>(window.truth(i)));
-                    for (const calibrate::exit_observation& exit : window.exits) {
-                        put(file, static_cast<std::int32_t>(exit.argmax[i]));
-                        put(file, exit.max_probability[i]);
-                        put(file, exit.margin[i]);
-                        put(file, exit.entropy[i]);
-                    }
-                }
-            },
-            {});
+        (void)collect.run(std::span(texts).subspan(t, 1),
+                          [&](const calibrate::window_observation& window) {
+                              for (std::size_t i = 0; i < window.predictions(); ++i, ++written) {
+                                  put(file, static_cast<std::int32_t>(t));
+                                  put(file, static_cast<std::int32_t>(i));
+                                  put(file, static_cast<std::int32_t>(window.tokens[i]));
+                                  put(file, static_cast<std::int32_t>(window.truth(i)));
+                                  for (const calibrate::exit_observation& exit : window.exits) {
+                                      put(file, static_cast<std::int32_t>(exit.argmax[i]));
+                                      put(file, exit.max_probability[i]);
+                                      put(file, exit.margin[i]);
+                                      put(file, exit.entropy[i]);
+                                  }
+                              }
+                          },
+                          {});
     }
     if (!file.flush()) eo::fail(eo::errc::io, out, ": cannot be written");
     std::printf("%zu tokens of %zu texts, %zu layers\n", written, texts.size(), shape.layers);
