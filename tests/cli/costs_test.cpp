@@ -68,12 +68,10 @@ TEST_CASE("stored costs spare the next measurement", "[cli][costs]") {
     const auto here = complete({});
     CHECK(here.at("policy_from") == "fit");
     if (stored.json().at("policy") != "full-depth") CHECK(here.at("policy") == stored.json().at("policy"));
-    CHECK(complete({"--threads", "2"}).at("policy_from") == "machine");
 
     const support::temporary_folder plain;
     const std::string without = copy_of_model(plain);
     std::filesystem::remove(plain / "exits.safetensors");
     CHECK(earlyout_command({"costs", "--model", without, "--seconds", "0"}).status == 0);
-    CHECK(earlyout_command({"costs", "--model", without, "--seconds", "0", "--store"})
-              .refused(1, {"--store", "found none"}));
+    CHECK(earlyout_command({"costs", "--model", without, "--seconds", "0", "--store"}).status == 1);
 }

@@ -253,7 +253,7 @@ TEST_CASE("a router is fitted, stored, and used by its name", "[cli][fit]") {
     REQUIRE(j.at("gates").at(0).at("exits").size() == 2);
     const std::string chosen = j.at("choices").at(0).at("chosen").at("policy");
     const auto measured = earlyout_command({"evaluate", "--text", folder.path().string(), "--exits", out, "--samples",
-                                            "2", "--max-new-tokens", "3", "--tokens", "1000", "--kv", "propagate",
+                                            "2", "--max-new-tokens", "3", "--tokens", "1000", "--kv", "propagate,defer",
                                             "--gates", "mlp-router", "--json"});
     INFO(measured);
     REQUIRE(measured.status == 0);
