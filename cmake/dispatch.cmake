@@ -159,10 +159,17 @@ function(earlyout_add_dispatched target)
       "${narrowest}")
   endif()
   earlyout_check_flags_for_all(${target} ${libraries})
-  execute_process(COMMAND ${CMAKE_LINKER} --help OUTPUT_VARIABLE help ERROR_QUIET)
-  if(NOT help MATCHES "--force-group-allocation" OR NOT CMAKE_OBJCOPY)
+  # CMake names the compiler's own tools, of which LLVM's cannot do this.
+  find_program(EARLYOUT_GNU_LD NAMES x86_64-linux-gnu-ld.bfd ld.bfd ld)
+  find_program(EARLYOUT_GNU_OBJCOPY NAMES x86_64-linux-gnu-objcopy objcopy)
+  mark_as_advanced(EARLYOUT_GNU_LD EARLYOUT_GNU_OBJCOPY)
+  set(help)
+  if(EARLYOUT_GNU_LD)
+    execute_process(COMMAND ${EARLYOUT_GNU_LD} --help OUTPUT_VARIABLE help ERROR_QUIET)
+  endif()
+  if(NOT help MATCHES "--force-group-allocation" OR NOT EARLYOUT_GNU_OBJCOPY)
     message(FATAL_ERROR "earlyout_add_dispatched: expected GNU's ld and objcopy (package binutils), found "
-      "CMAKE_LINKER ${CMAKE_LINKER} and CMAKE_OBJCOPY ${CMAKE_OBJCOPY}")
+      "EARLYOUT_GNU_LD ${EARLYOUT_GNU_LD} and EARLYOUT_GNU_OBJCOPY ${EARLYOUT_GNU_OBJCOPY}")
   endif()
 
   string(MAKE_C_IDENTIFIER ${target} prefix)
@@ -213,9 +220,9 @@ function(earlyout_add_dispatched target)
       set(archives --start-group ${archives} --end-group)
     endif()
     add_custom_command(OUTPUT ${folder}/${isa}.o
-      COMMAND ${CMAKE_LINKER} -r --force-group-allocation -T ${folder}/${isa}.ld -o ${folder}/${isa}.linked.o
+      COMMAND ${EARLYOUT_GNU_LD} -r --force-group-allocation -T ${folder}/${isa}.ld -o ${folder}/${isa}.linked.o
         $<TARGET_OBJECTS:${objects}> ${archives}
-      COMMAND ${CMAKE_OBJCOPY} --wildcard --keep-global-symbol=*${variant}*
+      COMMAND ${EARLYOUT_GNU_OBJCOPY} --wildcard --keep-global-symbol=*${variant}*
         --set-section-flags earlyout_initializers=alloc,data,contents ${folder}/${isa}.linked.o ${folder}/${isa}.o
       COMMAND ${CMAKE_COMMAND} -E rm ${folder}/${isa}.linked.o
       DEPENDS $<TARGET_OBJECTS:${objects}> ${clones} ${folder}/${isa}.ld
