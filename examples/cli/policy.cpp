@@ -199,7 +199,8 @@ chosen_policy choose_policy(const model& m, const exit_options& chosen, const dr
         const std::size_t file = why.find(": ");
         return {policy, "default", std::string(file == why.npos ? why : why.substr(file + 2))};
     }
-    const auto here = eo::calibrate::choose_for_machine(m, {.session = session_options_of(run)}, chosen.max_loss);
+    const auto here =
+        eo::calibrate::choose_for_machine(m, {.session = session_options_of(run), .max_block = 4}, chosen.max_loss);
     if (!here && chosen.max_loss) {
         fail(errc::wrong_value, exits->source(),
              ": --max-loss: expected exits that were stored with a front, found none; fit them again");

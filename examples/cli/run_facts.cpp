@@ -2,6 +2,7 @@
 #include "run_facts.hpp"
 
 #include <earlyout/core/config.hpp>
+#include <earlyout/core/processor_name.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -49,14 +50,8 @@ std::string today() {
 }
 
 std::string machine_name() {
-    std::string name;
-    std::ifstream file("/proc/cpuinfo");
-    for (std::string line; std::getline(file, line);) {
-        if (!line.starts_with("model name")) continue;
-        name = line.substr(std::min(line.find(':') + 2, line.size())) + ", ";
-        break;
-    }
-    return name + "compiled for " + earlyout::instruction_set;
+    const std::string processor = earlyout::processor_name();
+    return processor + (processor.empty() ? "" : ", ") + "compiled for " + earlyout::instruction_set;
 }
 
 }  // namespace cli

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <earlyout/core/processor.hpp>
+#include <earlyout/core/processor_name.hpp>
 
 #include <string>
 
@@ -7,7 +7,7 @@
 
 namespace eo = earlyout;
 
-TEST_CASE("a processor is named with its family and model", "[core][processor]") {
+TEST_CASE("a processor is named with its family and model", "[core][processor_name]") {
     CHECK(eo::detail::processor_of("processor\t: 0\nvendor_id\t: AuthenticAMD\ncpu family\t: 25\nmodel\t\t: 17\n"
                                    "model name\t: AMD EPYC\n\nprocessor\t: 1\nmodel\t\t: 18\n") ==
           "AMD EPYC, family 25, model 17");

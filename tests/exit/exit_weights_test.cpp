@@ -41,6 +41,12 @@ TEST_CASE("exit weights keep the policies that were fitted", "[exit][exit_weight
     CHECK(w.policy("sec") == "sec(0.7) @ 3");
     CHECK(w.policy() == "margin(0.2) @ 2");
     CHECK_FALSE(w.policy("jei-dnn"));
+    eo::exit_weights tensors;
+    tensors.set("sec.weight", {1}, {1.0f}).set("secret.1.weight", {1}, {1.0f});
+    CHECK(tensors.has_tensors_of("sec"));
+    CHECK(tensors.has_tensors_of("secret"));
+    CHECK(tensors.has_tensors_of("secret.1"));
+    for (const char* none : {"se", "secre", "margin", "sec.weight", ""}) CHECK_FALSE(tensors.has_tensors_of(none));
     CHECK(w.metadata().at("policy.sec") == "sec(0.7) @ 3");
 }
 

@@ -33,4 +33,6 @@ TEST_CASE("a context that is short leaves room for what is measured", "[generate
     const eo::step_costs costs = eo::measure_step_costs(network, {.seconds = 0.0, .position = 1 << 20, .max_block = 2});
     CHECK(costs.position < network.shape().context);
     CHECK(costs.layer.size() == 2);
+    // A session that has room for little is no obstacle.
+    CHECK(eo::measure_step_costs(network, {.session = {.capacity = 2}, .seconds = 0.0, .position = 8}).position == 8);
 }

@@ -118,10 +118,8 @@ public:
                                      fine_grid_of(max_probability::parameters[0]));
         if (exits == nullptr) return;
         for (const gate_entry& entry : gate_catalogue()) {
-            const std::string prefix = std::string(entry.info.name) + ".";
-            const auto first = exits->tensors().lower_bound(prefix);
-            const bool fitted = first != exits->tensors().end() && first->first.starts_with(prefix);
-            if (!entry.is_fitted() || !fitted || !(entry.signals == signal_set(signal::hidden_state))) continue;
+            if (!entry.is_fitted() || !exits->has_tensors_of(entry.info.name)) continue;
+            if (!(entry.signals == signal_set(signal::hidden_state))) continue;
             for (std::size_t p = 0; p < entry.info.parameters.size(); ++p) {
                 const bool stops = entry.info.parameters[p].name == "stop";
                 gates_.push_back({hidden_state_gate(entry, p, *exits, d_model), stops});

@@ -77,10 +77,7 @@ private:
         if (!o_.gates.empty()) return std::ranges::find(o_.gates, entry.info.name) != o_.gates.end();
         if (!entry.is_fitted()) return entry.info.in_default_sweep;
         const exit_weights* const fitted = exits();
-        const std::string prefix = std::string(entry.info.name) + ".";
-        return fitted != nullptr && std::ranges::any_of(fitted->tensors(), [&](const auto& tensor) {
-                   return tensor.first.starts_with(prefix);
-               });
+        return fitted != nullptr && fitted->has_tensors_of(entry.info.name);
     }
 
     /// Combines a policy with every cache policy.

@@ -63,8 +63,8 @@ EARLYOUT_ALWAYS_INLINE void prefetch_to_write(const void* address) noexcept { __
 /// Keeps the compiler from moving writes past this place: for instructions that it does not know to read memory.
 EARLYOUT_ALWAYS_INLINE void write_all() noexcept { asm volatile("" ::: "memory"); }
 
-/// Keeps GCC from moving loads past this place where it otherwise moves so many that registers are spilled: on AArch64,
-/// whose code it schedules before it allocates registers.
+/// Keeps GCC from moving loads past this place where what it moves would spill registers: on AArch64, whose code it
+/// schedules before it allocates registers.
 EARLYOUT_ALWAYS_INLINE void keep_load_order() noexcept {
 #if defined(__aarch64__)
     asm volatile("" ::: "memory");

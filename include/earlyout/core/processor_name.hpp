@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#ifndef EARLYOUT_CORE_PROCESSOR_HPP
-#define EARLYOUT_CORE_PROCESSOR_HPP
+#ifndef EARLYOUT_CORE_PROCESSOR_NAME_HPP
+#define EARLYOUT_CORE_PROCESSOR_NAME_HPP
 
 #include <earlyout/core/config.hpp>
 #include <earlyout/core/machine.hpp>

@@ -121,6 +121,12 @@ public:
         const auto found = tensors_.find(name);
         return found == tensors_.end() ? nullptr : &found->second;
     }
+    /// Returns true if there is a tensor of a gate or head: `NAME.` and more.
+    [[nodiscard]] bool has_tensors_of(std::string_view name) const {
+        const std::string prefix = std::string(name) + ".";
+        const auto first = tensors_.lower_bound(prefix);
+        return first != tensors_.end() && first->first.starts_with(prefix);
+    }
     /// @throws error (missing_tensor)
     [[nodiscard]] const tensor_values& tensor(std::string_view name) const {
         if (const tensor_values* found = find(name)) return *found;

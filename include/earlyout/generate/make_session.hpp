@@ -77,10 +77,7 @@ template <class Model>
 [[nodiscard]] inline std::string fitted_head(const exit_weights* exits) {
     if (exits != nullptr) {
         for (const head_entry& head : head_catalogue()) {
-            if (head.tensor.empty()) continue;
-            const std::string prefix = std::string(head.tensor) + ".";
-            const auto found = exits->tensors().lower_bound(prefix);
-            if (found != exits->tensors().end() && found->first.starts_with(prefix)) return std::string(head.name);
+            if (!head.tensor.empty() && exits->has_tensors_of(head.tensor)) return std::string(head.name);
         }
     }
     return "shared";

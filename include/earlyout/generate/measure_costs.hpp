@@ -3,10 +3,11 @@
 #define EARLYOUT_GENERATE_MEASURE_COSTS_HPP
 
 #include <earlyout/core/config.hpp>
-#include <earlyout/core/processor.hpp>
+#include <earlyout/core/processor_name.hpp>
 #include <earlyout/exit/catalogue.hpp>
 #include <earlyout/exit/logit_source.hpp>
 #include <earlyout/exit/signals.hpp>
+#include <earlyout/generate/any_session.hpp>
 #include <earlyout/generate/make_session.hpp>
 #include <earlyout/generate/model.hpp>
 #include <earlyout/generate/options.hpp>
@@ -29,10 +30,17 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 
 struct cost_options {
     session_options session{};  ///< of the sessions that will run: threads, format of keys and values
-    double seconds = 0.1;       ///< to measure for; never fewer than three rounds
+    double seconds = 0.1;       ///< to measure for; never fewer than two rounds
     std::size_t position = 64;  ///< of the measured tokens
     std::size_t max_block = 8;  ///< tokens of the largest block
 };
+
+/// Returns the conditions under which measure_step_costs would measure.
+template <model Model>
+[[nodiscard]] cost_conditions conditions_of(const Model& model, const session_options& options = {}) {
+    const std::size_t threads = options.run_on != nullptr ? options.run_on->concurrency() : options.threads;
+    return {processor_name(), instruction_set, network_of(model).weight_format(), threads};
+}
 
 namespace detail {
 
@@ -68,10 +76,8 @@ public:
         : model_(model),
           net_(network_of(model)),
           o_(options),
-          blocks_(std::max<std::size_t>(1, options.max_block)),
-          position_(std::min(options.position, net_.shape().context > blocks_ + steps
-                                                   ? net_.shape().context - blocks_ - steps
-                                                   : std::size_t{1})),
+          blocks_(std::clamp<std::size_t>(options.max_block, 1, std::max<std::size_t>(1, net_.shape().context / 4))),
+          position_(std::clamp<std::size_t>(options.position, 1, std::max<std::size_t>(1, net_.shape().context / 2))),
           executors_(options.session),
           context_(net_, std::max<std::size_t>(blocks_, 16), executors_.decode()),
           cache_(net_.shape(), position_ + blocks_, options.session.kv),
@@ -84,38 +90,42 @@ public:
         for (std::size_t at = 0; at < position_; at += tokens_.size()) {
             layers(at, std::min(tokens_.size(), position_ - at));
         }
-        auto session = make_session(model_, policy_spec{}, o_.session);
+        session_options small = o_.session;
+        small.capacity = std::min(net_.shape().context, position_ + max_steps);
+        auto session = make_session(model_, policy_spec{}, small);
         const auto begun = clock::now();
         std::vector<std::vector<double>> layer(blocks_), output(blocks_);
         std::vector<double> keys_and_values, step;
-        constexpr std::size_t min_rounds = 3;
-        for (std::size_t round = 0; round <= min_rounds || since(begun) < o_.seconds; ++round) {
-            const bool warm = round != 0;
+        constexpr std::size_t min_rounds = 2;
+        // The first step finds other code and data in caches, which is of no account in a model that fills them anyway.
+        const double first = timed([&] { layers(position_, 1); });
+        cache_.truncate(position_);
+        const int unmeasured = first < slow_step ? 1 : 0, in_a_row = first < slow_step ? 3 : 1;
+        for (std::size_t round = 0; round < min_rounds || since(begun) < o_.seconds; ++round) {
             for (std::size_t m = 1; m <= blocks_; ++m) {
                 double of_layers = 0.0, of_output = 0.0;
-                for (std::size_t i = 0; i <= in_a_row; ++i) {  // as decoding does; the first finds other code in caches
+                for (int i = -unmeasured; i < in_a_row; ++i) {
                     const double passed = timed([&] { layers(position_, m); });
                     const double then = timed([&] {
                         net_.logit_summaries({rows_.data(), m, net_.shape().d_model}, std::span(summaries_).first(m),
                                              context_);
                     });
                     cache_.truncate(position_);
-                    of_layers += i == 0 ? 0.0 : passed;
-                    of_output += i == 0 ? 0.0 : then;
+                    of_layers += i < 0 ? 0.0 : passed;
+                    of_output += i < 0 ? 0.0 : then;
                 }
-                if (warm) layer[m - 1].push_back(of_layers / (in_a_row * depth()));
-                if (warm) output[m - 1].push_back(of_output / in_a_row);
+                layer[m - 1].push_back(of_layers / (in_a_row * depth()));
+                output[m - 1].push_back(of_output / in_a_row);
             }
             place(position_, 1);
             const double passed =
                 timed([&] { net_.update_kv_only(1, net_.shape().layers, std::span(tokens_).first(1), context_); });
             cache_.truncate(position_);
-            if (warm) keys_and_values.push_back(passed / depth());
-            const double whole = step_of(session);
-            if (warm) step.push_back(whole);
+            keys_and_values.push_back(passed / depth());
+            step.push_back(step_of(session, first < slow_step ? max_steps : max_steps / 4));
         }
         step_costs costs;
-        costs.measured_on = conditions();
+        costs.measured_on = conditions_of(model_, o_.session);
         costs.position = position_;
         for (std::size_t m = 0; m < blocks_; ++m) {
             costs.layer.push_back(middle_of(layer[m]));
@@ -129,13 +139,9 @@ public:
         return costs;
     }
 
-    [[nodiscard]] cost_conditions conditions() const {
-        return {processor_name(), instruction_set, net_.weight_format(), executors_.decode().concurrency()};
-    }
-
 private:
-    static constexpr std::size_t steps = 8;  ///< of the session
-    static constexpr int in_a_row = 3;
+    static constexpr double slow_step = 5e-3;    ///< seconds
+    static constexpr std::size_t max_steps = 8;  ///< of the session
 
     static double since(clock::time_point start) { return std::chrono::duration<double>(clock::now() - start).count(); }
     template <class Run>
@@ -159,11 +165,11 @@ private:
     [[nodiscard]] token_id some_token(std::size_t i) const {
         return static_cast<token_id>((7 * i + 11) % net_.shape().vocab);
     }
-    /// Returns the seconds of one step of a session at full depth.
-    [[nodiscard]] double step_of(auto& session) const {
+    /// Returns the seconds of one step of a session at full depth, the mean of this number of them.
+    [[nodiscard]] double step_of(any_session& session, std::size_t count) const {
         std::vector<token_id> prompt;
         for (std::size_t i = 0; i < position_; ++i) prompt.push_back(some_token(i));
-        generate_options options{.max_new_tokens = steps};
+        generate_options options{.max_new_tokens = std::min(count + 1, session.capacity() - position_ + 1)};
         options.end_of_text.emplace();
         const run_stats s = session.complete(prompt, options).stats;
         return s.predictions() < 2 ? 0.0 : s.decode_seconds / static_cast<double>(s.predictions() - 1);
@@ -174,9 +180,7 @@ private:
         std::size_t layer = 1;
         if (entry.is_fitted()) {
             if (exits == nullptr || exits->layers().empty()) return std::nullopt;
-            const std::string prefix = std::string(entry.info.name) + ".";
-            const auto first = exits->tensors().lower_bound(prefix);
-            if (first == exits->tensors().end() || !first->first.starts_with(prefix)) return std::nullopt;
+            if (!exits->has_tensors_of(entry.info.name)) return std::nullopt;
             layer = exits->layers().front();
         }
         std::vector<float> values;
@@ -220,18 +224,12 @@ private:
 }  // namespace detail
 
 /// Measures on this machine what the parts of a step take: layers and output with one token and several, keys and
-/// values alone, each gate. Takes about `options.seconds`, or three rounds of a step if those are longer.
+/// values alone, each gate. Takes about `options.seconds`, or two rounds if those are longer: for a model of 100
+/// million parameters and more, of a few steps each.
 /// @throws error as make_session()
 template <model Model>
 [[nodiscard]] step_costs measure_step_costs(const Model& model, const cost_options& options = {}) {
     return detail::cost_meter<Model>(model, options).run();
-}
-
-/// Returns the conditions under which measure_step_costs would measure.
-template <model Model>
-[[nodiscard]] cost_conditions conditions_of(const Model& model, const session_options& options = {}) {
-    const std::size_t threads = options.run_on != nullptr ? options.run_on->concurrency() : options.threads;
-    return {processor_name(), instruction_set, network_of(model).weight_format(), threads};
 }
 
 }}  // namespace earlyout::EARLYOUT_ABI

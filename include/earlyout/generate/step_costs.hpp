@@ -136,7 +136,8 @@ struct step_work {
            work.keys_and_values * costs.keys_and_values + work.outputs * one(costs.output) + work.gates * gates;
 }
 
-/// Returns tokens per second relative to full depth of a model with so many layers.
+/// Returns tokens per second relative to full depth.
+/// @param layers of the model
 [[nodiscard]] inline double speedup_of(const step_work& work, const step_costs& costs, const policy_spec& policy,
                                        std::size_t layers) {
     const step_work full{.tokens = 1.0, .layers = static_cast<double>(layers), .outputs = 1.0};

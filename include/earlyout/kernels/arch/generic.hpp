@@ -69,7 +69,7 @@ struct group_tile_shape {
     bool keeps_sums;     ///< in registers; else they are in memory, and registers hold those of a span alone
 };
 
-/// Returns that shape for an instruction set with so many registers for sums.
+/// Returns that shape for an instruction set with `registers` of them for sums.
 constexpr group_tile_shape shape_of_group_tile(std::size_t sum_registers, any_arch) noexcept {
     return {2, sum_registers < 8 ? 1 : sum_registers / 4, true};
 }
