@@ -29,7 +29,16 @@ struct agreement_fit {
         fitted_gate made{.gate = std::string(gate), .tensors = {}, .exits = {}, .temperatures = {}};
         for (std::size_t e = 0; e + 1 < data.fit.exit_count() && !data.cancel.stop_requested(); ++e) {
             fitted_layer_gate fitted = fit(data.fit, e);
-            scale(fitted, data.validation, e);
+            const calibration_set& seen = data.validation;
+            fitted.share_wrong =
+                1.0 - scale_to_observed(
+                          fitted, seen.size(),
+                          [&] {
+                              return [&, now = agreement({{fitted.layer, fitted.map.view()}})](std::size_t i) {
+                                  return *now.probability(fitted.layer, seen.max_probability(e, i), seen.margin(e, i));
+                              };
+                          },
+                          [&](std::size_t i) { return seen.agrees(e, i); });
             made.add(std::to_string(fitted.layer) + ".", fitted.map);
             made.exits.push_back({fitted.layer,
                                   fitted.map.loss,
@@ -53,26 +62,6 @@ private:
         made.layer = seen.layer(e);
         made.map = fit_linear({&part, 1}, agreement_features(0.0f, 0.0f).size(), 2, linear);
         return made;
-    }
-
-    static void scale(fitted_layer_gate& gate, const calibration_set& seen, std::size_t e) {
-        std::size_t wrong = 0;
-        const auto judge = [&](reliability& into) {
-            const agreement now({{gate.layer, gate.map.view()}});
-            for (std::size_t i = 0; i < seen.size(); ++i) {
-                into.add(
-                    static_cast<double>(*now.probability(gate.layer, seen.max_probability(e, i), seen.margin(e, i))),
-                    seen.agrees(e, i));
-            }
-        };
-        judge(gate.before);
-        for (std::size_t i = 0; i < seen.size(); ++i) wrong += !seen.agrees(e, i);
-        gate.share_wrong = static_cast<double>(wrong) / static_cast<double>(std::max<std::size_t>(1, seen.size()));
-        const platt_scaling fitted = gate.before.fit_platt();
-        for (float& w : gate.map.weight) w *= static_cast<float>(fitted.scale);
-        gate.map.bias.resize(1);
-        gate.map.bias[0] = static_cast<float>(fitted.scale * static_cast<double>(gate.map.bias[0]) + fitted.offset);
-        judge(gate.after);
     }
 };
 

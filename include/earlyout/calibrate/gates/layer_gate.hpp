@@ -6,6 +6,7 @@
 #include <earlyout/calibrate/fitted_gate.hpp>
 #include <earlyout/calibrate/reliability.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <vector>
@@ -20,6 +21,29 @@ struct fitted_layer_gate {
     reliability before;        ///< of its probabilities, as fitted
     reliability after;         ///< ... calibrated
 };
+
+/// Scales and shifts a gate's map (Platt, 1999) so that its probabilities match how often the event happens on text it
+/// was not fitted to, and records its reliability there before and after.
+/// @param tokens  of that text
+/// @param current returns a function from a token to what the gate's map, as it is now, says of it
+/// @param happens returns whether the event happens for a token
+/// @return the share of tokens for which it does
+template <class Current, class Happens>
+double scale_to_observed(fitted_layer_gate& gate, std::size_t tokens, Current current, Happens happens) {
+    const auto judge = [&](reliability& into) {
+        const auto probability = current();
+        for (std::size_t i = 0; i < tokens; ++i) into.add(static_cast<double>(probability(i)), happens(i));
+    };
+    judge(gate.before);
+    const platt_scaling fitted = gate.before.fit_platt();
+    for (float& w : gate.map.weight) w *= static_cast<float>(fitted.scale);
+    gate.map.bias.resize(1);
+    gate.map.bias[0] = static_cast<float>(fitted.scale * static_cast<double>(gate.map.bias[0]) + fitted.offset);
+    judge(gate.after);
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < tokens; ++i) count += happens(i) ? 1 : 0;
+    return static_cast<double>(count) / static_cast<double>(std::max<std::size_t>(1, tokens));
+}
 
 }  // namespace calibrate
 }}  // namespace earlyout::EARLYOUT_ABI

@@ -49,22 +49,14 @@ inline void calibrate_learn_to_exit(std::vector<fitted_layer_gate>& gates, const
     }
     for (std::size_t e = 0; e < gates.size(); ++e) {
         fitted_layer_gate& gate = gates[e];
-        std::size_t wrong = 0;
-        const auto judge = [&](reliability& into) {
-            const learn_to_exit now({{gate.layer, gate.map.view()}});
-            for (std::size_t i = 0; i < seen.size(); ++i) {
-                const float error = *now.predicted_error(gate.layer, seen.hidden(e, i));
-                into.add(static_cast<double>(error), !is_correct_exit(seen, e, i, rule));
-            }
-        };
-        judge(gate.before);
-        for (std::size_t i = 0; i < seen.size(); ++i) wrong += !is_correct_exit(seen, e, i, rule);
-        gate.share_wrong = static_cast<double>(wrong) / static_cast<double>(std::max<std::size_t>(1, seen.size()));
-        const platt_scaling fitted = gate.before.fit_platt();
-        for (float& w : gate.map.weight) w *= static_cast<float>(fitted.scale);
-        gate.map.bias.resize(1);
-        gate.map.bias[0] = static_cast<float>(fitted.scale * static_cast<double>(gate.map.bias[0]) + fitted.offset);
-        judge(gate.after);
+        gate.share_wrong = scale_to_observed(
+            gate, seen.size(),
+            [&] {
+                return [&, now = learn_to_exit({{gate.layer, gate.map.view()}})](std::size_t i) {
+                    return *now.predicted_error(gate.layer, seen.hidden(e, i));
+                };
+            },
+            [&](std::size_t i) { return !is_correct_exit(seen, e, i, rule); });
     }
 } catch (...) {
     earlyout::detail::rethrow_as_error("fit");
