@@ -69,6 +69,19 @@ TEST_CASE("full depth against itself loses nothing", "[calibrate][evaluate]") {
     CHECK(both.decode_speedup() > 0.0);
 }
 
+TEST_CASE("the two sides take turns in running first, however few the samples", "[calibrate][evaluate]") {
+    const std::vector<calibrate::sample> samples(7, {{1}, {1, 2}, "a"});
+    std::string order;
+    const auto side = [&](char name) {
+        return [&order, name](std::span<const eo::token_id>, const eo::generate_options&) {
+            order += name;
+            return made_up({1, 2}, 1.0, {4, 4});
+        };
+    };
+    (void)calibrate::evaluate_pair(samples, side('e'), side('f'), spell);
+    CHECK(order == "effeeffeeffeef");
+}
+
 TEST_CASE("early exits are evaluated against full depth and the true text", "[calibrate][evaluate]") {
     const std::vector<calibrate::sample> samples{{{1}, {1, 2, 3, 4}, "a"}, {{1}, {5, 6, 7, 8}, "b"}};
     std::vector<eo::completion> early{made_up({1, 2, 9, 9}, 1.0, {4, 2, 2, 4}), made_up({5, 6}, 0.5, {4, 2}, 3)};

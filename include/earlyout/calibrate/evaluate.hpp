@@ -271,7 +271,7 @@ struct completed_part {
             if (options.cancel.stop_requested()) break;
             options.max_new_tokens = s.reference.size();
             // Alternate which side runs first, so that neither always finds the caches as the other left them.
-            if (part.early.size() % 2 == 0) {
+            if ((&s - samples.data()) % 2 == 0) {
                 part.early.push_back(early(s.prompt, options));
                 part.full.push_back(full(s.prompt, options));
             } else {
