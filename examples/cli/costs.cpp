@@ -69,10 +69,14 @@ void print_front(std::ostream& to, const calibrate::stored_front& front, const e
 int run(const costs_options& o) {
     const model m = load(o.model, o.weights);
     const eo::model_shape& shape = m.network().shape();
+    std::optional<calibrate::stored_front> front;
+    if (m.has_exits()) front = calibrate::read_front(m.exits());
+    if (o.store && !front) {
+        eo::fail(eo::errc::wrong_value, o.model.folder,
+                 ": --store: expected exits that fit stored with a front, found none; fit them again");
+    }
     const eo::step_costs costs =
         measure_step_costs(m, eo::cost_options{.session = session_options_of(o.run), .seconds = o.seconds});
-    std::optional<calibrate::stored_front> front;
-    if (m.has_exits()) front = calibrate::front_of(m.exits());
     const double loss = o.max_loss >= 0.0 || !front ? o.max_loss : front->loss;
     const calibrate::front_policy* const best =
         front ? calibrate::fastest_of(front->policies, costs, shape.layers, loss) : nullptr;
@@ -98,10 +102,6 @@ int run(const costs_options& o) {
         if (!front) print_line(std::cout, "exits", "none were fitted to this model with a front to choose from");
     }
     if (!o.store) return 0;
-    if (!front) {
-        eo::fail(eo::errc::wrong_value, o.model.folder,
-                 ": --store: expected exits that fit stored with a front, found none; fit them again");
-    }
     const std::filesystem::path path = eo::io::sidecar_path(o.model.folder);
     eo::exit_weights exits = eo::io::read_exits(path);
     calibrate::store_costs(exits, costs, policy);
@@ -120,7 +120,7 @@ command costs(CLI::App& app) {
     add_cache(*sub, o->model);
     add_options(*sub, o->weights);
     add_options(*sub, o->run);
-    sub->add_option("--seconds", o->seconds, "Time to measure for; three rounds of a step at least")
+    sub->add_option("--seconds", o->seconds, "Time to measure for; two rounds at least")
         ->check(CLI::Range(0.0, 3600.0))
         ->capture_default_str();
     add_fraction(*sub, "--max-loss", o->max_loss,

@@ -102,7 +102,7 @@ calibrate::fit_options library_options(fit_options& o) {
 
 /// The costs that exits were stored with, of this machine where there are any, else the first.
 eo::step_costs costs_from(const std::string& path, const model& m, const eo::session_options& session) {
-    const std::vector<calibrate::stored_costs> all = calibrate::costs_of(eo::io::read_exits(path));
+    const std::vector<calibrate::stored_costs> all = calibrate::read_costs(eo::io::read_exits(path));
     if (all.empty()) eo::fail(eo::errc::wrong_value, path, ": --costs: expected exits stored with costs, found none");
     const auto here = std::ranges::find(all, conditions_of(m, session),
                                         [](const calibrate::stored_costs& s) { return s.costs.measured_on; });

@@ -30,13 +30,13 @@ eo::step_costs costs_on(const char* processor, std::size_t threads) {
 
 TEST_CASE("costs of several machines are stored with exits and read again", "[calibrate][costs_json]") {
     eo::exit_weights exits("file");
-    CHECK(calibrate::costs_of(exits).empty());
+    CHECK(calibrate::read_costs(exits).empty());
     const auto policy = eo::policy_spec::parse("margin(0.5) @ 2; cache=defer");
     calibrate::store_costs(exits, costs_on("one", 1), policy);
     calibrate::store_costs(exits, costs_on("one", 2), {});
     calibrate::store_costs(exits, costs_on("one", 1), {});
     calibrate::store_costs(exits, costs_on("one", 1), policy);  // in place of the one before
-    const auto all = calibrate::costs_of(exits);
+    const auto all = calibrate::read_costs(exits);
     REQUIRE(all.size() == 2);
     CHECK(all[0].costs.measured_on.threads == 2);
     CHECK(all[0].policy.is_full_depth());
@@ -52,12 +52,12 @@ TEST_CASE("costs of several machines are stored with exits and read again", "[ca
 
 TEST_CASE("a front is stored with exits and read again", "[calibrate][costs_json]") {
     eo::exit_weights exits("file");
-    CHECK_FALSE(calibrate::front_of(exits));
+    CHECK_FALSE(calibrate::read_front(exits));
     const std::vector<calibrate::front_policy> front{
         {eo::policy_spec::parse("margin(0.5) @ 2"), -0.01, 0.02, {.tokens = 1.0, .layers = 5.5, .outputs = 1.5}},
         {eo::policy_spec::parse("sec(0.7, stop=1) @ 1-3"), 0.0, 0.01, {.tokens = 1.0, .layers = 6.0, .gates = 2.0}}};
     calibrate::store_front(exits, front, 0.011);
-    const auto found = calibrate::front_of(exits);
+    const auto found = calibrate::read_front(exits);
     REQUIRE(found);
     CHECK(found->loss == 0.011);
     CHECK(found->policies == front);
@@ -68,8 +68,8 @@ TEST_CASE("what is no cost and no front is refused by name", "[calibrate][costs_
         return support::error_of([&] {
             eo::exit_weights exits("file");
             exits.set_metadata(key, text);
-            (void)calibrate::costs_of(exits);
-            (void)calibrate::front_of(exits);
+            (void)calibrate::read_costs(exits);
+            (void)calibrate::read_front(exits);
         });
     };
     const auto malformed = [](std::initializer_list<std::string_view> words) {

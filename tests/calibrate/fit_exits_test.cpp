@@ -76,10 +76,10 @@ TEST_CASE("exits are fitted to texts, chosen against full depth, and stored by n
     }
     CHECK(made->exits.policy().has_value() == (made->best() != nullptr));
     // What other machines need to choose for themselves.
-    REQUIRE(calibrate::costs_of(made->exits).size() == 1);
-    CHECK(calibrate::costs_of(made->exits).front().costs.measured_on == eo::conditions_of(model));
-    REQUIRE(calibrate::front_of(made->exits));
-    CHECK(calibrate::front_of(made->exits)->policies == made->front);
+    REQUIRE(calibrate::read_costs(made->exits).size() == 1);
+    CHECK(calibrate::read_costs(made->exits).front().costs.measured_on == eo::conditions_of(model));
+    REQUIRE(calibrate::read_front(made->exits));
+    CHECK(calibrate::read_front(made->exits)->policies == made->front);
     CHECK(stages.contains("reading"));
     CHECK(stages.contains("fitting"));
     CHECK(stages.contains("complet"));

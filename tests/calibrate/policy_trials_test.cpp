@@ -28,18 +28,27 @@ eo::step_costs unit_costs() {
     return costs;
 }
 
+/// What trials refer to.
+struct trial_data {
+    const support::fitted_model model{};
+    const eo::any_head head{};
+    const std::vector<calibrate::sample> samples = some_samples();
+    const eo::step_costs costs = unit_costs();
+    const calibrate::monitor watch{};
+    eo::inline_executor on{};
+
+    calibrate::policy_trials<support::fitted_model> trials(eo::executor& with) const {
+        return {model, &head, costs, samples, 0.95, with, watch};
+    }
+};
+
 }  // namespace
 
 TEST_CASE("a policy's speed is what its work costs, whatever the threads", "[calibrate][policy_trials]") {
-    const support::fitted_model model;
-    const eo::any_head head;
-    const auto samples = some_samples();
-    const eo::step_costs costs = unit_costs();
-    const calibrate::monitor watch;
-    eo::inline_executor one;
+    trial_data data;
     eo::thread_pool several(3);
-    calibrate::policy_trials trials(model, &head, costs, samples, 0.95, one, watch);
-    calibrate::policy_trials shared(model, &head, costs, samples, 0.95, several, watch);
+    auto trials = data.trials(data.on);
+    auto shared = data.trials(several);
     for (const char* text : {"fixed @ 2", "margin(0.02) @ 2,4; cache=defer", "margin(0.5) @ 1-5; cache=omit"}) {
         INFO(text);
         const auto policy = eo::policy_spec::parse(text);
@@ -68,29 +77,19 @@ TEST_CASE("a policy's speed is what its work costs, whatever the threads", "[cal
 }
 
 TEST_CASE("losses are each completion's own, and no gain", "[calibrate][policy_trials]") {
-    const support::fitted_model model;
-    const eo::any_head head;
-    const auto samples = some_samples();
-    const eo::step_costs costs = unit_costs();
-    const calibrate::monitor watch;
-    eo::inline_executor on;
-    calibrate::policy_trials trials(model, &head, costs, samples, 0.95, on, watch);
+    trial_data data;
+    auto trials = data.trials(data.on);
     for (const double loss : trials.losses(eo::policy_spec{})) CHECK(loss == 0.0);
     const calibrate::sample_losses losses = trials.losses(eo::policy_spec::parse("fixed @ 1"));
-    REQUIRE(losses.size() == samples.size());
+    REQUIRE(losses.size() == data.samples.size());
     for (const double loss : losses) CHECK((loss >= 0.0 && loss <= 1.0));
 }
 
 TEST_CASE("trials that are cancelled return what they have", "[calibrate][policy_trials]") {
-    const support::fitted_model model;
-    const eo::any_head head;
-    const auto samples = some_samples();
-    const eo::step_costs costs = unit_costs();
     std::stop_source stop;
     stop.request_stop();
-    const calibrate::monitor watch{stop.get_token(), {}};
-    eo::inline_executor on;
-    calibrate::policy_trials trials(model, &head, costs, samples, 0.95, on, watch);
+    trial_data data{.watch = {stop.get_token(), {}}};
+    auto trials = data.trials(data.on);
     CHECK(trials.predict(eo::policy_spec::parse("fixed @ 2")).work.tokens == 0.0);
     CHECK(trials.losses(eo::policy_spec::parse("fixed @ 2")).empty());
 }

@@ -55,23 +55,25 @@ TEST_CASE("costs are measured, and the fastest of what fit found is named", "[cl
 TEST_CASE("stored costs spare the next measurement", "[cli][costs]") {
     const support::temporary_folder folder;
     const std::string model = copy_of_model(folder);
-    const auto complete = [&](std::vector<std::string> more) {
-        more.insert(more.begin(), {"complete", "--model", model, "--prompt", "import ", "--max-new-tokens", "4",
-                                   "--threads", "1", "--dtype", "int8", "--json"});
-        return earlyout_command(more).json();
+    const auto complete = [&](const char* threads) {
+        return earlyout_command({"complete", "--model", model, "--prompt", "import ", "--max-new-tokens", "4",
+                                 "--threads", threads, "--dtype", "int8", "--json"})
+            .json();
     };
-    CHECK(complete({}).at("policy_from") == "machine");  // fitted in another format
+    CHECK(complete("1").at("policy_from") == "machine");  // fitted in another format
     const auto stored = earlyout_command({"costs", "--model", model, "--threads", "1", "--dtype", "int8", "--seconds",
                                           "0.05", "--max-loss", "0.05", "--store", "--json"});
     INFO(stored);
     REQUIRE(stored.status == 0);
-    const auto here = complete({});
+    const auto here = complete("1");
     CHECK(here.at("policy_from") == "fit");
     if (stored.json().at("policy") != "full-depth") CHECK(here.at("policy") == stored.json().at("policy"));
+    CHECK(complete("2").at("policy_from") == "machine");
 
     const support::temporary_folder plain;
     const std::string without = copy_of_model(plain);
     std::filesystem::remove(plain / "exits.safetensors");
     CHECK(earlyout_command({"costs", "--model", without, "--seconds", "0"}).status == 0);
-    CHECK(earlyout_command({"costs", "--model", without, "--seconds", "0", "--store"}).status == 1);
+    CHECK(earlyout_command({"costs", "--model", without, "--seconds", "0", "--store"})
+              .refused(1, {"--store", "found none"}));
 }

@@ -30,6 +30,9 @@ namespace detail {
 /// Values whose bytes are stored as they are in memory.
 template <class T>
 inline constexpr bool is_plain = std::is_arithmetic_v<T> || std::is_enum_v<T>;
+/// ... and those of a vector in one piece: std::vector<bool> has none.
+template <class T>
+inline constexpr bool is_plain_in_vector = is_plain<T> && !std::is_same_v<T, bool>;
 
 }  // namespace detail
 
@@ -58,7 +61,7 @@ private:
     template <class T>
     void write(const std::vector<T>& values) {
         write(static_cast<std::uint64_t>(values.size()));
-        if constexpr (detail::is_plain<T> && !std::is_same_v<T, bool>) {
+        if constexpr (detail::is_plain_in_vector<T>) {
             const auto* const from = reinterpret_cast<const std::byte*>(values.data());
             bytes_.insert(bytes_.end(), from, from + values.size() * sizeof(T));
         } else {
@@ -114,7 +117,7 @@ private:
             fail(errc::malformed_file, "result: expected ", count, " more values, found ", bytes_.size(), " bytes");
         }
         values.assign(static_cast<std::size_t>(count), T());
-        if constexpr (detail::is_plain<T> && !std::is_same_v<T, bool>) {
+        if constexpr (detail::is_plain_in_vector<T>) {
             if (count != 0) std::memcpy(values.data(), next(count * sizeof(T)).data(), values.size() * sizeof(T));
         } else {
             for (T& value : values) read(value);

@@ -152,7 +152,7 @@ namespace detail {
 
 /// Returns the costs that exits were stored with, of one machine after the other.
 /// @throws error (malformed_file) naming file and member
-[[nodiscard]] inline std::vector<stored_costs> costs_of(const exit_weights& exits) {
+[[nodiscard]] inline std::vector<stored_costs> read_costs(const exit_weights& exits) {
     const std::optional<json> parsed = detail::metadata_json(exits, "costs");
     if (!parsed) return {};
     const std::string where = detail::metadata_name(exits, "costs");
@@ -165,9 +165,9 @@ namespace detail {
 }
 
 /// Stores costs and the policy chosen with them, in place of any that were measured under the same conditions.
-/// @throws error as costs_of()
+/// @throws error as read_costs()
 inline void store_costs(exit_weights& into, const step_costs& costs, const policy_spec& policy) {
-    std::vector<stored_costs> all = costs_of(into);
+    std::vector<stored_costs> all = read_costs(into);
     std::erase_if(all, [&](const stored_costs& s) { return s.costs.measured_on == costs.measured_on; });
     all.push_back({costs, policy});
     json list = json::array();
@@ -192,7 +192,7 @@ struct stored_front {
 
 /// Returns it; nothing where there is none.
 /// @throws error (malformed_file) naming file and member
-[[nodiscard]] inline std::optional<stored_front> front_of(const exit_weights& exits) {
+[[nodiscard]] inline std::optional<stored_front> read_front(const exit_weights& exits) {
     const std::optional<json> parsed = detail::metadata_json(exits, "front");
     if (!parsed) return std::nullopt;
     const std::string where = detail::metadata_name(exits, "front");

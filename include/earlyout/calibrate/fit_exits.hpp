@@ -219,9 +219,7 @@ private:
         }
         result_.samples = samples.size();
         watch_.report("measuring what the layers cost");
-        result_.costs = o_.given_costs
-                            ? *o_.given_costs
-                            : shared_result(watch_.among, 0, measure_step_costs(std::as_const(model_), o_.costs));
+        result_.costs = o_.given_costs ? *o_.given_costs : shared_costs(std::as_const(model_), o_.costs, watch_.among);
         threshold_options thresholds = o_.thresholds;
         thresholds.layers = layers_;
         policy_chooser<Model> chooser(model_, others_, head_, thresholds, result_.costs, on_, watch_);

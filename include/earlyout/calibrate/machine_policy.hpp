@@ -32,14 +32,14 @@ struct machine_policy {
 /// costs are stored for these conditions (processor, instruction set, weight format, threads), they are measured.
 /// @param max_loss of ROUGE-L; nothing: what the fit aimed at
 /// @return nothing where the exits were stored without a front
-/// @throws error as costs_of(), front_of(), measure_step_costs()
+/// @throws error as read_costs(), read_front(), measure_step_costs()
 template <has_fitted_exits Model>
 [[nodiscard]] std::optional<machine_policy> choose_for_machine(const Model& model, const cost_options& options = {},
                                                                std::optional<double> max_loss = std::nullopt) {
     const exit_weights& exits = model.exits();
-    const std::optional<stored_front> front = front_of(exits);
+    const std::optional<stored_front> front = read_front(exits);
     if (!front) return std::nullopt;
-    const std::vector<stored_costs> stored = costs_of(exits);
+    const std::vector<stored_costs> stored = read_costs(exits);
     const auto here = std::ranges::find(stored, conditions_of(model, options.session),
                                         [](const stored_costs& s) { return s.costs.measured_on; });
     machine_policy made;

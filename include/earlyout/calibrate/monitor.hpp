@@ -2,9 +2,8 @@
 #ifndef EARLYOUT_CALIBRATE_MONITOR_HPP
 #define EARLYOUT_CALIBRATE_MONITOR_HPP
 
-#include <earlyout/core/config.hpp>
-
 #include <earlyout/calibrate/workers.hpp>
+#include <earlyout/core/config.hpp>
 
 #include <cstddef>
 #include <functional>

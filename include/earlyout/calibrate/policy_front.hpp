@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
@@ -57,13 +58,14 @@ struct front_policy {
         if (!is_beaten) front.push_back(p);
     }
     std::ranges::stable_sort(front, {}, &front_policy::loss_high);
+    std::vector<front_policy> kept;
     double fastest = 1.0;
-    std::erase_if(front, [&](const front_policy& p) {
+    for (front_policy& p : front) {
         const double speedup = speedup_of(p.work, costs, p.policy, layers);
         fastest = std::max(fastest, speedup);
-        return speedup < fastest * (1.0 - slack);
-    });
-    return front;
+        if (speedup >= fastest * (1.0 - slack)) kept.push_back(std::move(p));
+    }
+    return kept;
 }
 
 /// Returns the policy of a front that these costs make the fastest, of those that lose no more than `loss` for all that

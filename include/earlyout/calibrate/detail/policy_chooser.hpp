@@ -8,8 +8,10 @@
 #include <earlyout/calibrate/policy_front.hpp>
 #include <earlyout/calibrate/policy_trials.hpp>
 #include <earlyout/calibrate/threshold_search.hpp>
+#include <earlyout/calibrate/workers.hpp>
 #include <earlyout/core/executor.hpp>
 #include <earlyout/exit/any_head.hpp>
+#include <earlyout/generate/measure_costs.hpp>
 #include <earlyout/generate/step_costs.hpp>
 
 #include <algorithm>
@@ -20,6 +22,13 @@
 #include <vector>
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate { namespace detail {
+
+/// Returns the costs of a model's steps as the first process measures them, while no other does.
+template <class Model>
+[[nodiscard]] step_costs shared_costs(const Model& model, const cost_options& options, workers* among) {
+    const bool is_first = among == nullptr || among->rank() == 0;
+    return shared_result(among, 0, is_first ? measure_step_costs(model, options) : step_costs{});
+}
 
 /// Chooses a policy for every gate, and the front of all that was tried. Functions return false once cancelled.
 template <class Model>
