@@ -24,7 +24,7 @@ using Catch::Matchers::WithinRel;
 
 namespace {
 
-constexpr std::size_t d = 20;
+constexpr std::size_t d_model = 20;
 
 /// Hidden states after layer 2 on scales a hundred apart, those at full depth a low-rank map away; the next tokens
 /// follow from the former through a hidden matrix.
@@ -33,10 +33,10 @@ struct planted {
 
     explicit planted(std::uint32_t seed) {
         support::random_source random(seed);
-        down = random.floats(2 * d, 0.3f);
-        up = random.floats(d * 2);
-        matrix = random.floats(97 * d);
-        for (std::size_t i = 0; i < down.size(); ++i) down[i] /= scale(i % d);
+        down = random.floats(2 * d_model, 0.3f);
+        up = random.floats(d_model * 2);
+        matrix = random.floats(97 * d_model);
+        for (std::size_t i = 0; i < down.size(); ++i) down[i] /= scale(i % d_model);
     }
     static float scale(std::size_t k) { return k == 3 ? 100.0f : 1.0f; }
 
@@ -47,20 +47,20 @@ struct planted {
         exits[0].layer = 2;
         exits[1].layer = 6;
         for (std::size_t i = 0; i <= tokens; ++i) {
-            std::vector<float> h = random.floats(d);
-            for (std::size_t k = 0; k < d; ++k) h[k] *= scale(k);
+            std::vector<float> h = random.floats(d_model);
+            for (std::size_t k = 0; k < d_model; ++k) h[k] *= scale(k);
             std::vector<float> deep = h;
             for (std::size_t r = 0; r < 2; ++r) {
                 float inner = 0.0f;
-                for (std::size_t k = 0; k < d; ++k) inner += down[r * d + k] * h[k];
-                for (std::size_t k = 0; k < d; ++k) deep[k] += up[k * 2 + r] * inner * 4.0f;
+                for (std::size_t k = 0; k < d_model; ++k) inner += down[r * d_model + k] * h[k];
+                for (std::size_t k = 0; k < d_model; ++k) deep[k] += up[k * 2 + r] * inner * 4.0f;
             }
             exits[0].hidden.insert(exits[0].hidden.end(), h.begin(), h.end());
             exits[1].hidden.insert(exits[1].hidden.end(), deep.begin(), deep.end());
             std::size_t best = 0;
             std::vector<float> scores(97);
             for (std::size_t v = 0; v < 97; ++v) {
-                for (std::size_t k = 0; k < d; ++k) scores[v] += matrix[v * d + k] * h[k] / scale(k);
+                for (std::size_t k = 0; k < d_model; ++k) scores[v] += matrix[v * d_model + k] * h[k] / scale(k);
                 if (scores[v] > scores[best]) best = v;
             }
             if (i < tokens) ids.push_back(static_cast<eo::token_id>(best));
@@ -147,25 +147,25 @@ TEST_CASE("gradients of an own matrix's loss match finite differences", "[calibr
 
 TEST_CASE("gradients propagate through a layer norm and an RMS norm", "[calibrate][fit_heads]") {
     support::random_source random(4);
-    const std::vector<float> gain = random.floats(d), x = random.floats(d), slope = random.floats(d);
+    const std::vector<float> gain = random.floats(d_model), x = random.floats(d_model), slope = random.floats(d_model);
     const auto check = [&](const auto& norm) {
         const auto value = [&](const std::vector<float>& at) {
-            std::vector<float> z(d);
+            std::vector<float> z(d_model);
             norm(at.data(), z.data());
             double sum = 0.0;
-            for (std::size_t k = 0; k < d; ++k) sum += static_cast<double>(z[k]) * static_cast<double>(slope[k]);
+            for (std::size_t k = 0; k < d_model; ++k) sum += static_cast<double>(z[k]) * static_cast<double>(slope[k]);
             return sum;
         };
-        std::vector<float> found(d);
+        std::vector<float> found(d_model);
         calibrate::detail::norm_backward(norm, x.data(), slope.data(), found.data());
-        for (std::size_t k = 0; k < d; ++k) {
+        for (std::size_t k = 0; k < d_model; ++k) {
             std::vector<float> above = x, below = x;
             above[k] += 0.01f;
             below[k] -= 0.01f;
             CHECK_THAT(found[k], WithinAbs((value(above) - value(below)) / 0.02, 2e-3));
         }
     };
-    check(eo::layer_norm<>(gain, random.floats(d), 1e-5f));
+    check(eo::layer_norm<>(gain, random.floats(d_model), 1e-5f));
     check(eo::rms_norm<>(gain, 1e-5f));
 }
 
@@ -187,14 +187,14 @@ TEST_CASE("an adapter finds a planted low-rank shift", "[calibrate][fit_heads]")
         std::vector<float> made(other.hidden(0, i).begin(), other.hidden(0, i).end());
         for (std::size_t r = 0; r < 2; ++r) {
             float inner = 0.0f;
-            for (std::size_t k = 0; k < d; ++k) inner += head.down[r * d + k] * other.hidden(0, i)[k];
-            for (std::size_t k = 0; k < d; ++k) made[k] += head.up[k * 2 + r] * inner;
+            for (std::size_t k = 0; k < d_model; ++k) inner += head.down[r * d_model + k] * other.hidden(0, i)[k];
+            for (std::size_t k = 0; k < d_model; ++k) made[k] += head.up[k * 2 + r] * inner;
         }
-        std::vector<float> a(d), b(d);
+        std::vector<float> a(d_model), b(d_model);
         network().final_norm()(made.data(), a.data());
         network().final_norm()(other.hidden(1, i).data(), b.data());
         double miss = 0.0, size = 0.0;
-        for (std::size_t k = 0; k < d; ++k) {
+        for (std::size_t k = 0; k < d_model; ++k) {
             miss += std::pow(static_cast<double>(a[k] - b[k]), 2);
             size += std::pow(static_cast<double>(b[k]), 2);
         }
@@ -218,7 +218,7 @@ TEST_CASE("an own matrix learns the next token, the same on any number of thread
     CHECK((last == 600 && all == 600));
     CHECK(fitted->front().last_loss < 0.3 * fitted->front().first_loss);
     eo::exit_weights exits;
-    exits.set_model({6, d, 97, "", "f32"});
+    exits.set_model({6, d_model, 97, "", "f32"});
     fitted->front().store(exits);
     eo::check_exits(exits);
     const eo::linear_weights head = exits.head(2);
@@ -227,7 +227,7 @@ TEST_CASE("an own matrix learns the next token, the same on any number of thread
     for (std::size_t i = 0; i < other.size(); ++i) {
         std::vector<float> logits(97);
         for (std::size_t v = 0; v < 97; ++v) {
-            for (std::size_t k = 0; k < d; ++k) logits[v] += head.weight[v * d + k] * other.hidden(0, i)[k];
+            for (std::size_t k = 0; k < d_model; ++k) logits[v] += head.weight[v * d_model + k] * other.hidden(0, i)[k];
         }
         right += std::ranges::max_element(logits) - logits.begin() == other.truth(i);
     }

@@ -25,7 +25,7 @@ std::vector<gate_label> labels(const predictions& seen, label_rule rule) {
     return made;
 }
 
-constexpr auto stop = gate_label::stop;
+constexpr auto give_up = gate_label::stop;
 constexpr auto leave = gate_label::exit;
 constexpr auto go_on = gate_label::go_on;
 using list = std::vector<gate_label>;
@@ -45,14 +45,14 @@ TEST_CASE("labels where full depth is wrong and an exit is not", "[calibrate][la
     CHECK(labels(seen, label_rule::paper) == list{leave, leave, leave});
     CHECK(labels(seen, label_rule::right) == list{leave, go_on, go_on});
     CHECK(labels(seen, label_rule::agrees) == list{go_on, leave, leave});
-    CHECK(labels(seen, label_rule::harmless) == list{stop, stop, stop});
+    CHECK(labels(seen, label_rule::harmless) == list{give_up, give_up, give_up});
     CHECK(is_correct_exit(seen, 1, 0, label_rule::harmless));
 }
 
 TEST_CASE("labels where no exit is correct", "[calibrate][labels]") {
     const predictions seen{{5, 7, 7}};
     for (const label_rule rule : {label_rule::paper, label_rule::right, label_rule::agrees, label_rule::harmless}) {
-        CHECK(labels(seen, rule) == list{stop, stop, stop});
+        CHECK(labels(seen, rule) == list{give_up, give_up, give_up});
     }
     CHECK_FALSE(is_correct_exit(seen, 0, 0, label_rule::agrees));
     CHECK(is_correct_exit(seen, 1, 0, label_rule::agrees));
