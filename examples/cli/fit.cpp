@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 // `earlyout fit`: from a model and a pile of text to an exits.safetensors.
 #include "commands.hpp"
+#include "fit_folder.hpp"
 #include "fit_report.hpp"
 #include "interrupt.hpp"
+#include "memory.hpp"
 #include "model.hpp"
 #include "options.hpp"
 #include "progress.hpp"
@@ -10,9 +12,12 @@
 
 #include <earlyout/calibrate/corpus.hpp>
 #include <earlyout/calibrate/costs_json.hpp>
+#include <earlyout/calibrate/estimate_fit.hpp>
 #include <earlyout/calibrate/fit_exits.hpp>
 #include <earlyout/calibrate/results_json.hpp>
+#include <earlyout/calibrate/workers.hpp>
 #include <earlyout/core/machine.hpp>
+#include <earlyout/core/processor_name.hpp>
 #include <earlyout/core/thread_pool.hpp>
 #include <earlyout/exit/catalogue.hpp>
 #include <earlyout/generate/measure_costs.hpp>
@@ -20,6 +25,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <filesystem>
 #include <iomanip>
@@ -54,7 +60,9 @@ struct fit_options {
     std::vector<std::string> caches{"propagate", "defer"};
     std::string guarantee_in = "probability";
     std::string costs;
+    std::string checkpoint;
     bool no_timing = false;
+    bool estimate = false;
     bool paper = false;
     bool json = false;
     bool quiet = false;
@@ -160,6 +168,27 @@ json settings(const fit_options& o, std::uint64_t texts_hash) {
     return all;
 }
 
+/// All that what a fit keeps depends on.
+json settings_of_checkpoint(const fit_options& o, const std::vector<calibrate::corpus_text>& texts,
+                            const eo::fitted_model& fitted_to) {
+    std::uint64_t hash = 0;
+    for (const calibrate::corpus_text& text : texts) hash = (hash ^ text.hash) * 0x9e3779b97f4a7c15u + text.ids.size();
+    json all = settings(o, hash);
+    all.update({{"version", eo::version},
+                {"instruction_set", eo::instruction_set},
+                {"processor", eo::processor_name()},
+                {"model", fitted_to.fingerprint},
+                {"weight_format", fitted_to.weight_formats},
+                {"also_formats", o.also_formats},
+                {"layers", o.fit.layers},
+                {"no_timing", o.no_timing},
+                {"costs", o.costs},
+                {"guarantee", o.fit.guarantee.eps},
+                {"guarantee_in", o.guarantee_in},
+                {"delta", o.fit.guarantee.delta}});
+    return all;
+}
+
 int run(fit_options& o) {
     const interrupt interrupted(team() == nullptr);
     model m = load(o.model, o.weights);
@@ -175,6 +204,22 @@ int run(fit_options& o) {
     };
     const auto texts = calibrate::read_corpus(m, {o.texts.begin(), o.texts.end()}, o.corpus);
 
+    eo::thread_pool threads(o.threads);
+    progress_line line(!o.json && !o.quiet && is_first());
+    if (o.estimate) {
+        const auto expected = calibrate::estimate_fit(std::as_const(m), texts, options, o.also_formats.size(), threads,
+                                                      {interrupted.token(), timed_progress(line)});
+        line.clear();
+        if (!expected) return interrupted.status();
+        if (!is_first()) return 0;
+        const memory_need need = memory_of(m, {});
+        if (o.json) {
+            print(std::cout, estimate_json(*expected, need.weights, o.threads));
+        } else {
+            print(std::cout, *expected, need.weights, o.threads);
+        }
+        return 0;
+    }
     std::vector<std::pair<std::string, std::unique_ptr<model>>> loaded;
     std::vector<std::pair<std::string, model*>> others;
     for (const std::string& name : o.also_formats) {
@@ -187,21 +232,30 @@ int run(fit_options& o) {
         loaded.emplace_back(format, std::move(other));
     }
 
-    eo::thread_pool threads(o.threads);
-    progress_line line(!o.json && !o.quiet && is_first());
-    const calibrate::monitor watch{interrupted.token(), timed_progress(line), team()};
-    std::optional<calibrate::fit_result> made = calibrate::fit_exits(
-        m, texts, options, {shape.layers, shape.d_model, shape.vocab, from->fingerprint(), format_of(m)}, others,
-        threads, watch);
+    const eo::fitted_model fitted_to{shape.layers, shape.d_model, shape.vocab, from->fingerprint(), format_of(m)};
+    std::optional<fit_folder> kept;
+    if (!o.checkpoint.empty()) {
+        kept.emplace(o.checkpoint, settings_of_checkpoint(o, texts, fitted_to), is_first());
+        (void)calibrate::shared_result(team(), 0, true);  // no process adds to the folder before it is there
+        if (!o.quiet && kept->found() != 0) {
+            std::cerr << "earlyout: " << o.checkpoint << ": going on from " << kept->found() << " results\n";
+        }
+    }
+    const calibrate::monitor watch{interrupted.token(), timed_progress(line), team(), kept ? &*kept : nullptr};
+    std::optional<calibrate::fit_result> made =
+        calibrate::fit_exits(m, texts, options, fitted_to, others, threads, watch);
     line.clear();
     if (!made) {
-        std::cerr << "earlyout: interrupted, nothing was written\n";
+        std::cerr << "earlyout: interrupted, nothing was written";
+        if (kept) std::cerr << " but " << o.checkpoint << ": the same command goes on from there";
+        std::cerr << '\n';
         return interrupted.status();
     }
     if (!is_first()) return 0;
     made->exits.set_metadata("settings", settings(o, made->texts_hash).dump());
     made->exits.set_metadata("metrics", summary(*made).dump());
     eo::io::write_exits(out, made->exits);
+    if (kept) kept->remove();
     if (o.json) {
         json object{{"model", o.model.folder},
                     {"weight_format", m.network().weight_format()},
@@ -352,6 +406,12 @@ command fit(CLI::App& app) {
         ->default_str("");
     sub->add_option("--out", o->out, "File to write, as a whole or not at all; default: the model folder's")
         ->type_name("FILE");
+    sub->add_flag("--estimate", o->estimate,
+                  "Fit nothing, but say what it would take: seconds by step, and memory. Measures for some seconds");
+    sub->add_option("--checkpoint", o->checkpoint,
+                    "Folder to keep in what is finished: after an interruption the same command goes on from there. "
+                    "Removed at the end. About as large as --memory says")
+        ->type_name("FOLDER");
     sub->add_option("--also-dtype", o->also_formats,
                     "Further weight formats to check the thresholds with; those that hold may use the exits too")
         ->delimiter(',')

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fit_report.hpp"
 
+#include "bytes.hpp"
 #include "intervals.hpp"
 
 #include <earlyout/calibrate/exit_accuracy.hpp>
@@ -9,12 +10,20 @@
 #include <algorithm>
 #include <iomanip>
 #include <ostream>
+#include <string>
+#include <utility>
 
 namespace cli {
 
 namespace {
 
 namespace calibrate = eo::calibrate;
+
+/// "12.3 s", "4.5 min", "6.7 h"
+std::string duration(double seconds) {
+    if (seconds < 100.0) return fixed(seconds, 1) + " s";
+    return seconds < 6000.0 ? fixed(seconds / 60.0, 1) + " min" : fixed(seconds / 3600.0, 1) + " h";
+}
 
 /// "+1.2 %"
 std::string change(double share) { return (share > 0.0 ? "+" : "") + percent(share); }
@@ -166,6 +175,32 @@ void print(std::ostream& to, const calibrate::fit_result& r, const std::string& 
         to << "For other machines and losses " << r.front.size() << " policies are stored with the work they take\n";
     }
     to << "Wrote " << out << " for weights in " << r.exits.model().weight_formats << '\n';
+}
+
+void print(std::ostream& to, const calibrate::fit_estimate& expected, double model, std::size_t threads) {
+    const auto line = [&](const std::string& name, double seconds, double bytes) {
+        to << "  " << std::left << std::setw(36) << name << std::right << std::setw(10) << duration(seconds);
+        if (bytes > 0.0) to << std::setw(12) << megabytes(bytes);
+        to << '\n';
+    };
+    to << "Expected at most, on this machine with " << threads << (threads == 1 ? " thread" : " threads") << '\n';
+    for (const calibrate::fit_step& step : expected.steps) line(step.name, step.seconds, step.bytes);
+    line("together", expected.seconds(), expected.bytes());
+    to << "Memory is beside the weights of " << megabytes(model) << ". Observations of " << expected.kept << " of "
+       << expected.tokens << " tokens are kept\n"
+       << "(--memory). " << expected.samples << " prompts are completed with up to " << expected.policies
+       << " policies; a search that loses much ends sooner.\n";
+    if (expected.seconds() > 600.0) to << "With --checkpoint FOLDER a fit goes on after an interruption.\n";
+}
+
+json estimate_json(const calibrate::fit_estimate& expected, double model, std::size_t threads) {
+    json steps = json::array();
+    for (const calibrate::fit_step& step : expected.steps) {
+        steps.push_back({{"name", step.name}, {"seconds", step.seconds}, {"bytes", step.bytes}});
+    }
+    return {{"threads", threads},          {"seconds", expected.seconds()}, {"bytes", expected.bytes()},
+            {"weight_bytes", model},       {"tokens", expected.tokens},     {"kept_tokens", expected.kept},
+            {"samples", expected.samples}, {"policies", expected.policies}, {"steps", std::move(steps)}};
 }
 
 }  // namespace cli

@@ -4,8 +4,10 @@
 
 #include "report.hpp"
 
+#include <earlyout/calibrate/estimate_fit.hpp>
 #include <earlyout/calibrate/fit_result.hpp>
 
+#include <cstddef>
 #include <iosfwd>
 #include <string>
 
@@ -14,6 +16,11 @@ namespace cli {
 /// Prints what `earlyout fit` did.
 void print(std::ostream& to, const eo::calibrate::fit_result& result, const std::string& source,
            const std::string& weight_format, const std::string& out);
+
+/// Prints what it would take.
+/// @param model bytes of the weights
+void print(std::ostream& to, const eo::calibrate::fit_estimate& expected, double model, std::size_t threads);
+[[nodiscard]] json estimate_json(const eo::calibrate::fit_estimate& expected, double model, std::size_t threads);
 
 }  // namespace cli
 

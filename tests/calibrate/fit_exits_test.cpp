@@ -5,13 +5,17 @@
 #include <earlyout/generate/make_session.hpp>
 
 #include <algorithm>
+#include <cstddef>
+#include <optional>
 #include <set>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "calibrate/fitted_model.hpp"
+#include "calibrate/memory_results.hpp"
 #include "calibrate/thread_workers.hpp"
 #include "support/catch.hpp"
 #include "support/errors.hpp"
@@ -95,6 +99,61 @@ TEST_CASE("exits are fitted to texts, chosen against full depth, and stored by n
     auto session = make_session(user, eo::policy_spec::parse("mlp-router(0) @ 4"));
     const auto done = session.complete(texts[0].ids, {.max_new_tokens = 3});
     CHECK(done.exit_layers == std::vector<std::size_t>{6, 4, 4});
+}
+
+TEST_CASE("a fit that was interrupted goes on from what was kept, to the same exits", "[calibrate][fit_exits]") {
+    const auto texts = support::random_texts(40, 60);
+    auto options = few();
+    options.heads = "adapter";
+    options.head_fit = {.rank = 2, .epochs = 1, .batch = 64};
+    options.thresholds.are_timed = false;
+    options.thresholds.few_layers = false;
+    eo::step_costs& costs = options.given_costs.emplace();
+    costs.layer = {1.0, 1.0};
+    costs.output = {1.0, 1.0};
+    eo::inline_executor on;
+    const auto fit = [&](const calibrate::monitor& watch) {
+        support::fitted_model model;
+        return calibrate::fit_exits(model, texts, options, support::fitted_to(), {}, on, watch);
+    };
+    const auto whole = fit({});
+    REQUIRE(whole);
+
+    support::memory_results kept;
+    std::size_t runs = 0, size = 0;
+    std::optional<calibrate::fit_result> made;
+    for (; !made; ++runs) {
+        REQUIRE(runs < 1000);
+        // Each run is interrupted a few reports after it kept something new.
+        std::stop_source stop;
+        std::size_t reports = 0;
+        made = fit({.cancel = stop.get_token(),
+                    .progress =
+                        [&](std::string_view, std::size_t, std::size_t) {
+                            if (kept.size() > size && ++reports == 20) stop.request_stop();
+                        },
+                    .kept = &kept});
+        CHECK(kept.size() > size);
+        size = kept.size();
+    }
+    CHECK(runs > 5);
+    CHECK(kept.found > kept.kept);
+    REQUIRE(made->exits.tensors().size() == whole->exits.tensors().size());
+    for (const auto& [name, tensor] : whole->exits.tensors()) {
+        INFO(name);
+        CHECK(made->exits.tensors().at(name).values == tensor.values);
+    }
+    REQUIRE(made->choices.size() == whole->choices.size());
+    for (std::size_t i = 0; i < made->choices.size(); ++i) {
+        CHECK(made->choices[i].chosen.policy == whole->choices[i].chosen.policy);
+        CHECK(made->choices[i].tried.size() == whole->choices[i].tried.size());
+    }
+    CHECK(made->front == whole->front);
+
+    // All of it is there: nothing is computed again.
+    const std::size_t before = kept.kept;
+    CHECK(fit({.kept = &kept}));
+    CHECK(kept.kept == before);
 }
 
 TEST_CASE("the same texts give the same exits", "[calibrate][fit_exits]") {

@@ -209,11 +209,11 @@ TEST_CASE("an own matrix learns the next token, the same on any number of thread
         .target = head_target::truth, .epochs = 20, .batch = 100, .learning_rate = 0.02f};
     eo::inline_executor on;
     std::size_t last = 0, all = 0;
-    const auto fitted =
-        calibrate::fit_heads(network(), seen, head_kind::own, options, on, {}, [&](std::size_t done, std::size_t of) {
-            last = done;
-            all = of;
-        });
+    const auto fitted = calibrate::fit_heads(network(), seen, head_kind::own, options, on,
+                                             {.progress = [&](std::string_view, std::size_t done, std::size_t of) {
+                                                 last = done;
+                                                 all = of;
+                                             }});
     REQUIRE(fitted);
     CHECK((last == 600 && all == 600));
     CHECK(fitted->front().last_loss < 0.3 * fitted->front().first_loss);
@@ -247,10 +247,10 @@ TEST_CASE("fitting heads can be cancelled, and refuses invalid options", "[calib
     std::stop_source cancel;
     std::size_t steps = 0;
     CHECK_FALSE(calibrate::fit_heads(network(), seen, head_kind::adapter, {.epochs = 100, .batch = 10}, on,
-                                     cancel.get_token(), [&](std::size_t done, std::size_t) {
-                                         steps = done;
-                                         if (done == 3) cancel.request_stop();
-                                     }));
+                                     {cancel.get_token(), [&](std::string_view, std::size_t done, std::size_t) {
+                                          steps = done;
+                                          if (done == 3) cancel.request_stop();
+                                      }}));
     CHECK(steps == 3);
     CHECK(support::error_of([&] {
               (void)calibrate::fit_heads(network(), seen, head_kind::adapter, {.rank = 21}, on);

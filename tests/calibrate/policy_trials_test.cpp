@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <earlyout/calibrate/bytes.hpp>
 #include <earlyout/calibrate/policy_trials.hpp>
 
 #include <earlyout/core/executor.hpp>
@@ -37,8 +38,9 @@ struct trial_data {
     const calibrate::monitor watch{};
     eo::inline_executor on{};
 
-    calibrate::policy_trials<support::fitted_model> trials(eo::executor& with) const {
-        return {model, &head, costs, samples, 0.95, with, watch};
+    calibrate::policy_trials<support::fitted_model> trials(eo::executor& with,
+                                                           std::size_t prompt_memory = 1 << 20) const {
+        return {model, &head, costs, samples, 0.95, with, watch, prompt_memory};
     }
 };
 
@@ -74,6 +76,27 @@ TEST_CASE("a policy's speed is what its work costs, whatever the threads", "[cal
     CHECK(timed.agreement == priced.agreement);
     CHECK(timed.work == priced.work);
     CHECK(timed.speedup > 0.0);
+}
+
+TEST_CASE("prompts that are kept change nothing but the time", "[calibrate][policy_trials]") {
+    trial_data data;
+    auto none = data.trials(data.on, 0), some = data.trials(data.on, 4 * 6 * 20000), all = data.trials(data.on);
+    for (int times = 0; times < 2; ++times) {
+        for (const char* text : {"margin(0.02) @ 2,4; cache=defer", "margin(0.5) @ 1-5; cache=omit", "fixed @ 3",
+                                 "margin(0.02) @ 2,4; cache=defer(prefill=lazy)"}) {
+            INFO(text);
+            const auto policy = eo::policy_spec::parse(text);
+            const calibrate::measured_policy expected = none.predict(policy);
+            for (auto* const other : {&some, &all}) {
+                const calibrate::measured_policy made = other->predict(policy);
+                CHECK(made.speedup == expected.speedup);
+                CHECK(made.loss == expected.loss);
+                CHECK(made.agreement == expected.agreement);
+                CHECK(made.work == expected.work);
+                CHECK(calibrate::to_bytes(made.intervals) == calibrate::to_bytes(expected.intervals));
+            }
+        }
+    }
 }
 
 TEST_CASE("losses are each completion's own, and no gain", "[calibrate][policy_trials]") {

@@ -4,6 +4,8 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstdint>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -179,6 +181,61 @@ TEST_CASE("an evaluation that is interrupted replaces no page", "[cli][signals]"
     CHECK(out.read("errors").find("page.html: left as it was, since the measurement was interrupted") !=
           std::string::npos);
     CHECK(names_in(out.path()).size() == 3);
+}
+
+TEST_CASE("a fit that was killed goes on from its folder, to the same exits", "[cli][signals]") {
+    const support::temporary_folder out;
+    const std::string checkpoint = (out / "fitting").string(), whole = (out / "whole").string();
+    const auto fit = [&](const std::string& to, std::vector<std::string> more) {
+        std::vector<std::string> all{"fit",      "--text",    EARLYOUT_EXAMPLE_MODEL "/../cli",
+                                     "--suffix", ".cpp",      "--tokens",
+                                     "20000",    "--samples", "20",
+                                     "--gates",  "agreement", "--no-timing",
+                                     "--out",    to};
+        all.insert(all.end(), more.begin(), more.end());
+        return all;
+    };
+    REQUIRE(earlyout_command(fit(whole, {"--quiet"})).status == 0);
+    const std::vector<std::string> kept{"--checkpoint", checkpoint, "--costs", whole};
+    const std::string made = (out / "made").string();
+    for (const int number : {SIGKILL, SIGINT}) {
+        const std::size_t before = fs::exists(checkpoint) ? names_in(checkpoint).size() : 0;
+        const running_command command(fit(made, kept), out / "errors");
+        const bool begun =
+            eventually([&] { return fs::exists(checkpoint) && names_in(checkpoint).size() > before + 20; });
+        command.send(number);
+        const int status = command.wait();
+        CHECK(begun);
+        CHECK(status == (number == SIGKILL ? 1000 + SIGKILL : 128 + SIGINT));
+        CHECK_FALSE(fs::exists(made));
+    }
+    CHECK(out.read("errors").find("fitting: the same command goes on from there") != std::string::npos);
+
+    std::vector<std::string> other = kept;
+    other.insert(other.end(), {"--loss", "0.5"});
+    CHECK(earlyout_command(fit(made, other))
+              .refused(1, {"settings.json", "'loss'", "expected 0.011", "found 0.5", "--checkpoint"}));
+    CHECK(earlyout_command(fit(made, {"--checkpoint", EARLYOUT_EXAMPLE_MODEL})).refused(1, {"--checkpoint", "empty"}));
+
+    const auto last = earlyout_command(fit(made, kept));
+    INFO(last);
+    REQUIRE(last.status == 0);
+    CHECK(last.err.find("going on from ") != std::string::npos);
+    CHECK_FALSE(fs::exists(checkpoint));
+    REQUIRE(earlyout_command(fit(whole, {"--quiet", "--costs", whole})).status == 0);
+    // The file of the fit that was not interrupted has other times in it.
+    const std::string a = out.read("made"), b = out.read("whole");
+    const auto header_size = [](const std::string& file) {
+        std::uint64_t size = 0;
+        std::memcpy(&size, file.data(), sizeof size);
+        return static_cast<std::size_t>(size);
+    };
+    CHECK(a.substr(8 + header_size(a)) == b.substr(8 + header_size(b)));
+    const auto metadata = [&](const std::string& file) {
+        return nlohmann::json::parse(file.substr(8, header_size(file))).at("__metadata__");
+    };
+    const nlohmann::json of_a = metadata(a), of_b = metadata(b);
+    for (const char* key : {"front", "costs", "policy.agreement"}) CHECK(of_a.value(key, "") == of_b.value(key, ""));
 }
 
 TEST_CASE("a signal that is ignored stays ignored", "[cli][signals]") {

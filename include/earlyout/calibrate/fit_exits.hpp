@@ -11,6 +11,7 @@
 #include <earlyout/calibrate/fit_heads.hpp>
 #include <earlyout/calibrate/fit_result.hpp>
 #include <earlyout/calibrate/gates.hpp>
+#include <earlyout/calibrate/kept_results.hpp>
 #include <earlyout/calibrate/monitor.hpp>
 #include <earlyout/calibrate/recompute_outputs.hpp>
 #include <earlyout/calibrate/shards.hpp>
@@ -45,7 +46,7 @@ struct fit_options {
     std::vector<std::string> gates{"learn-to-exit", "agreement", "sec"};
     std::vector<std::string> more_gates{"margin"};  ///< nothing to fit: only their thresholds are chosen
     gate_fits fits;
-    std::size_t memory = std::size_t{512} << 20;  ///< bytes for observations; beyond it every n-th is kept
+    std::size_t memory = std::size_t{512} << 20;  ///< bytes for observations, of more every n-th; then for prompts
     std::size_t window = 512;                     ///< tokens that attend to each other, at most the model's context
     threshold_options thresholds;
     sample_options samples{.count = 300};
@@ -70,6 +71,24 @@ namespace detail {
     return found;
 }
 
+/// Returns the layers that exits are fitted after.
+/// @throws error (invalid_argument) for options that do not fit the model
+[[nodiscard]] inline std::vector<std::size_t> layers_to_fit(const fit_options& options, const model_shape& shape) {
+    std::vector<std::size_t> layers = options.layers;
+    if (layers.empty()) {
+        for (std::size_t layer = 1; layer < shape.layers; ++layer) layers.push_back(layer);
+    }
+    if (!layers.empty() && layers.back() == shape.layers) layers.pop_back();
+    if (layers.empty()) {
+        fail(errc::invalid_argument, "exit layers: expected some of 1 .. ", shape.layers - 1, ", found none");
+    }
+    if (options.head_fit.rank > shape.d_model) {
+        fail(errc::invalid_argument, "rank: expected at most the model's width of ", shape.d_model, ", found ",
+             options.head_fit.rank);
+    }
+    return layers;
+}
+
 /// The steps of a fit. Each returns false once it was cancelled.
 template <class Model>
 class exit_fitter {
@@ -83,20 +102,7 @@ public:
           others_(others),
           on_(on),
           watch_(watch),
-          layers_(options.layers) {
-        const model_shape& shape = network_of(model).shape();
-        if (layers_.empty()) {
-            for (std::size_t layer = 1; layer < shape.layers; ++layer) layers_.push_back(layer);
-        }
-        if (!layers_.empty() && layers_.back() == shape.layers) layers_.pop_back();
-        if (layers_.empty()) {
-            fail(errc::invalid_argument, "exit layers: expected some of 1 .. ", shape.layers - 1, ", found none");
-        }
-        if (o_.head_fit.rank > shape.d_model) {
-            fail(errc::invalid_argument, "rank: expected at most the model's width of ", shape.d_model, ", found ",
-                 o_.head_fit.rank);
-        }
-    }
+          layers_(layers_to_fit(options, network_of(model).shape())) {}
 
     [[nodiscard]] bool run() {
         result_.texts = texts_.size();
@@ -114,7 +120,9 @@ public:
             refuse(lack_of_exits(result_.heads ? result_.heads->after : result_.validation.exits, other));
         for (const std::string& gate : o_.gates) {
             watch_.report("fitting " + gate);
-            result_.gates.push_back(fit_gate(o_.fits, gate, {seen, other, watch_.cancel}));
+            result_.gates.push_back(shared_or_computed(watch_, "gate " + gate, [&] {
+                return fit_gate(o_.fits, gate, {seen, other, watch_.cancel});
+            }));
             if (watch_.is_cancelled()) return false;
         }
         seen = calibration_set();
@@ -156,19 +164,22 @@ private:
         }
         const auto collect_shard = [&](std::size_t shard) {
             const std::span<const corpus_text> some = shard_of(std::span(texts), shard);
-            collected_shard found{calibration_set(every), {}};
-            whole = whole && collect.run(
-                                 some,
-                                 [&](const window_observation& window) {
-                                     found.accuracy.add(window);
-                                     found.kept.add(window);
-                                 },
-                                 watch_.cancel,
-                                 [&](std::size_t done) {
-                                     watch_.report(std::string("reading the part ") + name, before + done, own);
-                                 });
+            auto made = kept_or_computed(watch_, name + (" " + std::to_string(shard)), [&] {
+                collected_shard found{calibration_set(every), {}};
+                whole = whole && collect.run(
+                                     some,
+                                     [&](const window_observation& window) {
+                                         found.accuracy.add(window);
+                                         found.kept.add(window);
+                                     },
+                                     watch_.cancel,
+                                     [&](std::size_t done) {
+                                         watch_.report(std::string("reading the part ") + name, before + done, own);
+                                     });
+                return found;
+            });
             for (const corpus_text& text : some) before += text.ids.size();
-            return found;
+            return made;
         };
         for_each_shard(watch_.among, collect_shard, [&](std::size_t, const collected_shard& found) {
             kept += found.kept;
@@ -187,8 +198,7 @@ private:
         heads.before.add(other);
         const auto start = clock::now();
         auto fitted = fit_heads(network_of(model_), seen, o_.heads == "own" ? head_kind::own : head_kind::adapter,
-                                o_.head_fit, on_, watch_.cancel,
-                                [&](std::size_t done, std::size_t all) { watch_.report("fitting heads", done, all); });
+                                o_.head_fit, on_, watch_);
         if (!fitted) return false;
         heads.fitted = std::move(*fitted);
         heads.seconds = since(start);
@@ -219,9 +229,12 @@ private:
         }
         result_.samples = samples.size();
         watch_.report("measuring what the layers cost");
-        result_.costs = o_.given_costs ? *o_.given_costs : shared_costs(std::as_const(model_), o_.costs, watch_.among);
+        result_.costs = o_.given_costs ? *o_.given_costs : shared_or_computed(watch_, "costs", [&] {
+            return shared_costs(std::as_const(model_), o_.costs, watch_.among);
+        });
         threshold_options thresholds = o_.thresholds;
         thresholds.layers = layers_;
+        thresholds.prompt_memory = o_.memory;
         policy_chooser<Model> chooser(model_, others_, head_, thresholds, result_.costs, on_, watch_);
         std::vector<std::string> gates = o_.gates;
         gates.insert(gates.end(), o_.more_gates.begin(), o_.more_gates.end());

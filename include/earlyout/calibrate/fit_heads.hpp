@@ -5,6 +5,8 @@
 #include <earlyout/calibrate/adam.hpp>
 #include <earlyout/calibrate/calibration_set.hpp>
 #include <earlyout/calibrate/detail/head_loss.hpp>
+#include <earlyout/calibrate/kept_results.hpp>
+#include <earlyout/calibrate/monitor.hpp>
 #include <earlyout/core/error.hpp>
 #include <earlyout/core/executor.hpp>
 #include <earlyout/core/function_ref.hpp>
@@ -45,6 +47,7 @@ struct fitted_head {
     double first_loss = 0.0;    ///< nats per token, mean over the first tenth of the steps
     double last_loss = 0.0;     ///< ... over the last tenth
 
+    void archive(auto& a) { a(layer, d_model, rank, down, up, weight, first_loss, last_loss); }
     /// Stores the tensors under the names that adapter_head and own_head read.
     void store(exit_weights& into) const {
         const std::string number = std::to_string(layer);
@@ -212,26 +215,26 @@ enum class head_kind { adapter, own };
 /// entropies, separates into one per head, since they share no weights). Uses Adam over batches in random order, one
 /// exit after the other. Allocates 4 batch vocab floats, a dense output matrix and, for an output matrix, 4 vocab
 /// d_model more. The same seed gives the same weights, on any number of threads.
-/// @param progress called with (steps done, total steps)
 /// @return nothing when cancelled
 /// @throws error (invalid_argument)
 template <class Network>
-[[nodiscard]] std::optional<std::vector<fitted_head>> fit_heads(
-    const Network& network, const calibration_set& seen, head_kind kind, const head_fit_options& options, executor& on,
-    const std::stop_token& cancel = {},
-    function_ref<void(std::size_t, std::size_t)> progress = [](std::size_t, std::size_t) {}) try {
+[[nodiscard]] std::optional<std::vector<fitted_head>> fit_heads(const Network& network, const calibration_set& seen,
+                                                                head_kind kind, const head_fit_options& options,
+                                                                executor& on, const monitor& watch = {}) try {
     detail::check_fit(seen, options);
     const detail::dense_output<Network> output(network);
     const std::size_t exits = seen.exit_count() - 1;
-    const std::size_t all = exits * detail::batches(seen.size(), options, 0).steps();
-    std::size_t done = 0;
-    const auto step_done = [&] { progress(++done, all); };
+    const std::size_t steps = detail::batches(seen.size(), options, 0).steps();
     std::vector<fitted_head> made;
     for (std::size_t exit = 0; exit < exits; ++exit) {
-        made.push_back(kind == head_kind::adapter
-                           ? detail::fit_adapter(output, seen, exit, options, on, cancel, step_done)
-                           : detail::fit_own(output, seen, exit, options, on, cancel, step_done));
-        if (cancel.stop_requested()) return std::nullopt;
+        std::size_t done = exit * steps;
+        const auto step_done = [&] { watch.report("fitting heads", ++done, exits * steps); };
+        made.push_back(shared_or_computed(watch, "head after layer " + std::to_string(seen.layer(exit)), [&] {
+            return kind == head_kind::adapter
+                       ? detail::fit_adapter(output, seen, exit, options, on, watch.cancel, step_done)
+                       : detail::fit_own(output, seen, exit, options, on, watch.cancel, step_done);
+        }));
+        if (watch.is_cancelled()) return std::nullopt;
     }
     return made;
 } catch (...) {

@@ -22,6 +22,8 @@ struct gate_calibration {
     double share = 0.0;    ///< share of the tokens for which the decision is correct
     reliability before;    ///< as fitted
     reliability after;     ///< after calibration
+
+    void archive(auto& a) { a(decision, share, before, after); }
 };
 
 /// A gate after one exit.
@@ -30,6 +32,8 @@ struct fitted_exit {
     double loss = 0.0;      ///< nats, mean over the rows it was fitted to; that of all exits where they share a map
     std::size_t steps = 0;  ///< of the fit
     std::vector<gate_calibration> decisions;
+
+    void archive(auto& a) { a(layer, loss, steps, decisions); }
 };
 
 /// A fitted gate: the tensors that the sidecar stores, and its quality at each exit.
@@ -38,6 +42,8 @@ struct fitted_gate {
         std::string name;  ///< after `GATE.`: "3.weight"
         std::vector<std::size_t> shape;
         std::vector<float> values;
+
+        void archive(auto& a) { a(name, shape, values); }
     };
 
     std::string gate;  ///< name in the catalogue
@@ -50,6 +56,7 @@ struct fitted_gate {
         tensors.push_back({prefix + "weight", {map.outputs, map.inputs}, map.weight});
         if (!map.bias.empty()) tensors.push_back({prefix + "bias", {map.outputs}, map.bias});
     }
+    void archive(auto& a) { a(gate, tensors, exits, temperatures); }
     /// Stores the tensors under the names that the gate reads.
     void store(exit_weights& into) const {
         for (const tensor& t : tensors) into.set(gate + "." + t.name, t.shape, t.values);

@@ -24,6 +24,9 @@ struct measured_policy {
     bool is_timed = false;  ///< the speed was timed beside full depth; otherwise it is what its work costs
     policy_intervals intervals;
     step_work work;  ///< of decoding, over all completions
+
+    /// Archives what was measured, without the policy.
+    void archive(auto& a) { a(layers_skipped, loss, agreement, speedup, is_timed, intervals, work); }
 };
 
 /// The same policy with weights in another format.

@@ -12,7 +12,9 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
-/// Progress reports and cancellation of a long calculation.
+class kept_results;
+
+/// Progress reports and cancellation of a long calculation, who shares it and what is kept of it.
 struct monitor {
     /// Cancels it: functions then return nothing, or what they have so far; each documents which.
     std::stop_token cancel{};
@@ -22,6 +24,8 @@ struct monitor {
     /// Processes that share the work over texts, each with the same arguments; nullptr: this one does all. They must
     /// not be cancelled one by one: end them together.
     workers* among = nullptr;
+    /// Where results of finished parts are kept, and those of an earlier run found; nullptr: nowhere.
+    kept_results* kept = nullptr;
 
     [[nodiscard]] bool is_cancelled() const noexcept { return cancel.stop_requested(); }
     void report(std::string_view what, std::size_t done = 0, std::size_t all = 0) const {

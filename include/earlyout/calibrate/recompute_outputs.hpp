@@ -20,7 +20,7 @@
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
 /// Recomputes the outputs of every exit but full depth through another head, on the stored hidden states: gates are
-/// then fitted on what they will see. Allocates a row of logits per thread.
+/// then fitted on what they will see. Allocates eight rows of logits for each piece of work.
 /// @param progress called with the number of outputs done
 /// @throws error (wrong_value) when logits are NaN, infinite or all masked
 /// @return false when cancelled: some exits then still have their earlier outputs
@@ -28,9 +28,11 @@ template <network Network, exit_head Head>
 bool recompute_outputs(
     calibration_set& seen, const Network& network, const Head& head, executor& on, const std::stop_token& cancel = {},
     function_ref<void(std::size_t)> progress = [](std::size_t) {}) try {
+    constexpr std::size_t rows_at_once = 8;  // for which the output matrix is read once
     struct place {
         place(const Network& network, const Head& head)
-            : context(network, 1, on, head_scratch_bytes(head, 1)), logits(network.shape().vocab) {}
+            : context(network, rows_at_once, on, head_scratch_bytes(head, rows_at_once)),
+              logits(rows_at_once * network.shape().vocab) {}
         inline_executor on;
         run_context context;
         std::vector<float> logits;
@@ -43,16 +45,19 @@ bool recompute_outputs(
         for (std::size_t first = 0; first < seen.size(); first += rows_between_looks) {
             if (cancel.stop_requested()) return false;
             const std::size_t count = std::min(rows_between_looks, seen.size() - first);
-            parallel_for(on, count, 8, [&](std::size_t piece, std::size_t begin, std::size_t end) {
+            parallel_for(on, count, rows_at_once, [&](std::size_t piece, std::size_t begin, std::size_t end) {
                 place& at = places[piece];
                 const auto own = [&](matrix_view<const float> rows, matrix_view<float> logits) {
                     network.logits(rows, logits, at.context);
                 };
-                for (std::size_t i = first + begin; i < first + end; ++i) {
-                    const std::span<const float> hidden = seen.hidden(e, i);
-                    head(seen.layer(e), matrix_view<const float>{hidden.data(), 1, hidden.size()},
-                         matrix_view<float>{at.logits.data(), 1, at.logits.size()}, lm_head(own, at.context));
-                    seen.recompute_outputs(e, i, at.logits);
+                const std::size_t vocab = network.shape().vocab;
+                for (std::size_t i = first + begin; i < first + end; i += rows_at_once) {
+                    const std::size_t rows = std::min(rows_at_once, first + end - i);
+                    head(seen.layer(e), matrix_view<const float>{seen.hidden(e, i).data(), rows, seen.d_model()},
+                         matrix_view<float>{at.logits.data(), rows, vocab}, lm_head(own, at.context));
+                    for (std::size_t row = 0; row < rows; ++row) {
+                        seen.recompute_outputs(e, i + row, {at.logits.data() + row * vocab, vocab});
+                    }
                 }
             });
             for (std::size_t i = first; i < first + count; ++i) {

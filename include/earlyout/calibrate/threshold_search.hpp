@@ -33,6 +33,7 @@ struct threshold_options {
     std::vector<float> check_margins{0.0f, 0.3f};           ///< of gates that can be checked; 0: no check
     std::vector<std::string> caches{"propagate", "defer"};  ///< cache policies to try
     bool are_timed = true;                                  ///< the winners; false: what their work costs decides
+    std::size_t prompt_memory = std::size_t{256} << 20;     ///< bytes for prompts that every policy continues
     policy_spec base;                                       ///< head to complete with, and whatever else is fixed
 };
 
@@ -72,6 +73,12 @@ public:
         return choice;
     }
 
+    /// Returns how many policies choose() tries at most.
+    [[nodiscard]] std::size_t policies_of(const std::string& gate) const {
+        std::size_t sum = 0;
+        for (const auto& policies : sequences_of(gate)) sum += policies.size();
+        return sum;
+    }
     /// Times the fastest policies that were tried, in turns with full depth; the chosen one is the fastest whose time
     /// supports it.
     void confirm(gate_choice& choice, const policy_trials<Model>& trials) const {

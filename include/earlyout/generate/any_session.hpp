@@ -3,6 +3,7 @@
 #define EARLYOUT_GENERATE_ANY_SESSION_HPP
 
 #include <earlyout/core/error.hpp>
+#include <earlyout/generate/sequence_snapshot.hpp>
 #include <earlyout/generate/session.hpp>
 
 #include <cstddef>
@@ -52,6 +53,8 @@ public:
     std::optional<token_event> next() { return held_->next(); }
     /// Removes new tokens, as session::rollback.
     void rollback(std::size_t count) { held_->rollback(count); }
+    /// Takes over a snapshot's tokens, as session::restore.
+    void restore(const sequence_snapshot& from) { held_->restore(from); }
 
     [[nodiscard]] std::optional<earlyout::finish_reason> finish_reason() const noexcept {
         return held_->finish_reason();
@@ -70,6 +73,7 @@ private:
         virtual void start(std::span<const token_id>, const generate_options&) = 0;
         virtual std::optional<token_event> next() = 0;
         virtual void rollback(std::size_t) = 0;
+        virtual void restore(const sequence_snapshot&) = 0;
         [[nodiscard]] virtual std::optional<earlyout::finish_reason> finish_reason() const noexcept = 0;
         [[nodiscard]] virtual std::span<const token_id> ids() const noexcept = 0;
         [[nodiscard]] virtual std::string_view text() const noexcept = 0;
@@ -99,6 +103,7 @@ private:
         }
         std::optional<token_event> next() override { return held.next(); }
         void rollback(std::size_t count) override { held.rollback(count); }
+        void restore(const sequence_snapshot& from) override { held.restore(from); }
         [[nodiscard]] std::optional<earlyout::finish_reason> finish_reason() const noexcept override {
             return held.finish_reason();
         }

@@ -7,6 +7,7 @@
 #include <earlyout/core/stop_flag.hpp>
 #include <earlyout/core/token.hpp>
 #include <earlyout/nn/kv_format.hpp>
+#include <earlyout/nn/kv_pool.hpp>
 #include <earlyout/nn/layer_token.hpp>
 
 #include <algorithm>
@@ -15,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -109,8 +111,11 @@ struct session_options {
     std::size_t prefill_threads = 0;  ///< the same for the prompt, where more may be faster; 0: as many
     std::size_t block = 128;          ///< max tokens that run through a layer together
     kv_format kv{};                   ///< of keys and values, rounded: f16{}, bf16{} half the bytes, int8{} a quarter
-    executor* run_on = nullptr;       ///< external threads to use instead; must outlive the session
-    draft_options drafts{};           ///< for a session with a drafter
+    /// Pages of keys and values to share with snapshots, in its own format; empty: the session has its own. One thread
+    /// at a time may use sessions that share a pool.
+    std::shared_ptr<kv_pool> pool{};
+    executor* run_on = nullptr;  ///< external threads to use instead; must outlive the session
+    draft_options drafts{};      ///< for a session with a drafter
 };
 
 /// @throws error (invalid_argument) naming the option

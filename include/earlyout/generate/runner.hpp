@@ -11,6 +11,7 @@
 #include <earlyout/generate/options.hpp>
 #include <earlyout/generate/run_stats.hpp>
 #include <earlyout/generate/running_completion.hpp>
+#include <earlyout/generate/sequence_snapshot.hpp>
 #include <earlyout/generate/session_executors.hpp>
 #include <earlyout/generate/steps/early_exit.hpp>
 #include <earlyout/generate/steps/speculative.hpp>
@@ -74,6 +75,8 @@ public:
         }
         return completion_.take();
     }
+    /// Replaces the tokens it holds by a snapshot's, whose pool it shares.
+    void restore(const sequence_snapshot& from) { completion_.restore(drafter_, from); }
     /// Removes all but the first `count` new tokens, as if they had never existed.
     void rollback(std::size_t count) {
         const std::optional<token_id> last_of_prompt = completion_.rollback(drafter_, count);
@@ -101,8 +104,18 @@ private:
         if (options.block == 0) fail(errc::invalid_argument, "block: expected at least 1 token, found 0");
         return options.block;
     }
+    std::shared_ptr<kv_pool> checked_pool(std::size_t capacity, const std::shared_ptr<kv_pool>& pool) const {
+        const std::size_t pages = network_->shape().layers * kv_pool::pages_for(capacity);
+        if (pool->available() < pages || pool->page_entries() < kv_pool::page_entries_for(capacity)) {
+            fail(errc::invalid_argument, "pool: expected ", pages, " free pages of ",
+                 kv_pool::page_entries_for(capacity), " entries for ", capacity, " tokens, found ", pool->available(),
+                 " of ", pool->page_entries());
+        }
+        return pool;
+    }
     generation_type make_generation(std::size_t capacity, const session_options& options) const {
-        sequence tokens(network_->shape(), capacity, options.kv);
+        sequence tokens = options.pool ? sequence(network_->shape(), capacity, checked_pool(capacity, options.pool))
+                                       : sequence(network_->shape(), capacity, options.kv);
         if constexpr (may_draft) {
             return {*network_, policy_, drafter_, std::move(tokens), options.block, options.drafts};
         } else {

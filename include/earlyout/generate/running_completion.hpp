@@ -8,6 +8,7 @@
 #include <earlyout/generate/options.hpp>
 #include <earlyout/generate/prompt.hpp>
 #include <earlyout/generate/run_stats.hpp>
+#include <earlyout/generate/sequence_snapshot.hpp>
 #include <earlyout/nn/network.hpp>
 
 #include <algorithm>
@@ -132,6 +133,18 @@ public:
         if (generation_.accepted.empty()) return;
         if (!ids_.empty()) roll_back_tokens(drafter, prompt_size_ + ids_.size() - 1);
         generation_.accepted.clear();
+    }
+
+    /// Replaces the tokens it holds by a snapshot's, whose pool they share; no completion has begun then.
+    template <class Drafter>
+    void restore(const Drafter& drafter, const sequence_snapshot& from) {
+        roll_back_tokens(drafter, 0);
+        generation_.tokens.restore(from, from.size());
+        generation_.accepted.clear();
+        ids_.clear();
+        exit_layers_.clear();
+        log_probabilities_.clear();
+        prompt_size_ = 0;
     }
 
     /// Returns true once a completion has begun.

@@ -46,6 +46,9 @@ public:
     /// Returns the length of the exact prefix, as sequence::exact_prefix().
     [[nodiscard]] std::size_t exact_prefix() const noexcept { return exact_; }
 
+    /// Returns true if it has its pages from the same pool as a sequence.
+    [[nodiscard]] bool has_pool_of(const sequence& of) const noexcept { return cache_.has_pool_of(of.cache_); }
+
 private:
     friend class sequence;
     friend class sequence_file;

@@ -15,6 +15,7 @@
 #include <earlyout/generate/prompt.hpp>
 #include <earlyout/generate/run_stats.hpp>
 #include <earlyout/generate/runner.hpp>
+#include <earlyout/generate/sequence_snapshot.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -149,6 +150,16 @@ public:
         output_.replay(ids(), options());
     }
 
+    /// Replaces the tokens it holds by a snapshot's: a prompt that begins with them continues from there.
+    /// @throws error (invalid_argument) unless the session has the snapshot's pool
+    void restore(const sequence_snapshot& from) {
+        if (!from.has_pool_of(tokens()) || from.size() > capacity()) {
+            fail(errc::invalid_argument, "restore: expected a snapshot of at most ", capacity(),
+                 " tokens in the session's pool, found ", from.size(), " tokens",
+                 from.has_pool_of(tokens()) ? "" : " in another");
+        }
+        runner_.restore(from);
+    }
     /// Returns the new tokens so far.
     [[nodiscard]] std::span<const token_id> ids() const noexcept { return running().ids(); }
     /// Returns their text so far.

@@ -96,6 +96,7 @@ struct step_work {
         return within(&step_work::layers) && within(&step_work::more_tokens) && within(&step_work::keys_and_values) &&
                within(&step_work::outputs) && within(&step_work::gates);
     }
+    void archive(auto& a) { a(tokens, layers, more_tokens, keys_and_values, outputs, gates); }
     friend bool operator==(const step_work&, const step_work&) = default;
 };
 

@@ -180,6 +180,8 @@ public:
         return pages;
     }
 
+    /// Returns true if both take their pages from one pool.
+    [[nodiscard]] bool has_pool_of(const kv_cache& other) const noexcept { return pool_ == other.pool_; }
     /// Returns the format in which keys and values are stored.
     [[nodiscard]] kv_format format() const noexcept { return format_; }
     /// Returns the pages of a layer, as one head's.

@@ -50,9 +50,10 @@ public:
           search_(model, options, watch) {}
 
     [[nodiscard]] bool choose(const std::vector<std::string>& gates, const std::vector<sample>& samples) {
-        policy_trials<Model> trials = trials_of(model_, &head_, samples);
+        policy_trials<Model> trials = trials_of(model_, &head_, samples, "choosing");
         std::vector<std::pair<std::string, policy_trials<Model>>> in_formats;
-        for (const auto& [name, other] : others_) in_formats.emplace_back(name, trials_of(*other, nullptr, samples));
+        for (const auto& [name, other] : others_)
+            in_formats.emplace_back(name, trials_of(*other, nullptr, samples, name));
         for (const std::string& gate : gates) {
             choices.push_back(search_.choose(gate, trials));
             if (watch_.is_cancelled()) return false;
@@ -71,7 +72,7 @@ public:
         cut.count = texts.size();
         for (corpus_text& text : texts) text.ids.resize(std::min(text.ids.size(), cut.length));
         const std::vector<sample> unseen = cut_samples(texts, cut);
-        policy_trials<Model> trials = trials_of(model_, &head_, unseen);
+        policy_trials<Model> trials = trials_of(model_, &head_, unseen, "guarantee");
         std::vector<front_policy> passed;
         for (gate_choice& choice : choices) {
             search_.guarantee(choice, trials, options);
@@ -106,9 +107,9 @@ public:
 
 private:
     [[nodiscard]] policy_trials<Model> trials_of(const Model& model, const any_head* head,
-                                                 const std::vector<sample>& samples) const {
+                                                 const std::vector<sample>& samples, std::string name) const {
         return policy_trials<Model>(model, head, costs_, samples, o_.confidence > 0.0 ? o_.confidence : 0.95, on_,
-                                    watch_);
+                                    watch_, o_.prompt_memory / (1 + others_.size()), std::move(name));
     }
 
     const Model& model_;
