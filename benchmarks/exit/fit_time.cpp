@@ -66,7 +66,8 @@ private:
 int run(const char* path, std::size_t tokens, std::size_t samples, const std::string& heads,
         const std::vector<std::filesystem::path>& sources) {
     auto model = eo::io::load<eo::any_model>(path, eo::any_format(std::string_view("stored")));
-    const auto texts = calibrate::read_corpus(model, sources, {.suffixes = {".py"}, .max_tokens = tokens});
+    const auto texts =
+        calibrate::read_corpus(model, sources, {.suffixes = {".py"}, .max_tokens = tokens, .max_tokens_per_text = 100});
     const double loaded = peak_megabytes();
     calibrate::fit_options options;
     options.heads = heads;
@@ -74,6 +75,7 @@ int run(const char* path, std::size_t tokens, std::size_t samples, const std::st
     options.samples.count = samples;
     options.thresholds.loss = 1.0;
     options.thresholds.confidence = 0.0;
+    options.thresholds.few_layers = false;  // a tenth of the policies: enough to compare
     eo::thread_pool on(eo::usable_processors());
     const auto expected = calibrate::estimate_fit(model, texts, options, 0, on).value();
     std::printf("estimated, %zu threads\n", on.concurrency());

@@ -127,6 +127,29 @@ TEST_CASE("a fit with given costs that times nothing chooses the same policies a
     CHECK(earlyout_command(fit(folder, {"--costs", (folder / "0.py").string()})).status == 1);
 }
 
+TEST_CASE("an estimate fits and writes nothing", "[cli][fit]") {
+    const support::temporary_folder folder;
+    write_texts(folder);
+    const std::string out = (folder / "exits.safetensors").string();
+    const auto r = earlyout_command(fit(folder, {"--estimate", "--json", "--out", out, "--heads", "adapter"}));
+    INFO(r);
+    REQUIRE(r.status == 0);
+    const auto j = r.json();
+    double sum = 0.0;
+    for (const auto& step : j.at("steps")) sum += step.at("seconds").get<double>();
+    CHECK(j.at("seconds").get<double>() == Approx(sum));
+    CHECK(j.at("seconds") > 0.0);
+    CHECK(j.at("weight_bytes") > 6e6);
+    CHECK(j.at("samples") == 3);
+    CHECK(j.at("policies") > 100);
+    CHECK(j.at("kept_tokens") <= j.at("tokens"));
+    CHECK_FALSE(std::filesystem::exists(out));
+    const auto text = earlyout_command(fit(folder, {"--estimate"}));
+    for (const char* word : {"Expected at most", "reading texts", "together", "policies"}) {
+        CHECK(text.out.find(word) != std::string::npos);
+    }
+}
+
 TEST_CASE("every gate's threshold keeps its loss in other formats, and on average over texts", "[cli][fit]") {
     const support::temporary_folder folder;
     write_texts(folder);

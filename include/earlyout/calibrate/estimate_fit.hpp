@@ -7,6 +7,7 @@
 #include <earlyout/calibrate/corpus.hpp>
 #include <earlyout/calibrate/fit_exits.hpp>
 #include <earlyout/calibrate/fit_heads.hpp>
+#include <earlyout/calibrate/fit_options.hpp>
 #include <earlyout/calibrate/gates.hpp>
 #include <earlyout/calibrate/monitor.hpp>
 #include <earlyout/calibrate/policy_trials.hpp>
@@ -81,7 +82,7 @@ public:
         if (o_.heads != "shared") fit_heads();
         if (watch_.is_cancelled()) return std::nullopt;
         fit_gates();
-        made_.steps.push_back({"costs", o_.given_costs ? 0.0 : 2.0 * o_.costs.seconds, 0.0});
+        made_.steps.push_back({"costs", o_.given_costs ? 0.0 : o_.costs.seconds, 0.0});
         choose();
         if (watch_.is_cancelled()) return std::nullopt;
         return std::move(made_);
@@ -159,9 +160,11 @@ private:
                 // Too few tokens to fit to; its time is small beside the rest.
             }
         }
+        // With the rows of one exit in the order of the fit.
+        const double copied = kept_bytes_ * 1.4;
         made_.steps.push_back({"fitting gates",
                                since(start) * static_cast<double>(made_.kept) / static_cast<double>(few_.size()),
-                               2.0 * kept_bytes_});
+                               copied});
     }
 
     struct seconds_per_sample {

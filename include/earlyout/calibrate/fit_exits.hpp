@@ -9,6 +9,7 @@
 #include <earlyout/calibrate/detail/policy_chooser.hpp>
 #include <earlyout/calibrate/exit_accuracy.hpp>
 #include <earlyout/calibrate/fit_heads.hpp>
+#include <earlyout/calibrate/fit_options.hpp>
 #include <earlyout/calibrate/fit_result.hpp>
 #include <earlyout/calibrate/gates.hpp>
 #include <earlyout/calibrate/kept_results.hpp>
@@ -38,24 +39,6 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
 
-/// Options of a fit.
-struct fit_options {
-    std::vector<std::size_t> layers;  ///< exit layers to fit; empty: all but the last
-    std::string heads = "shared";     ///< "shared" (nothing to fit), "adapter" or "own"
-    head_fit_options head_fit;
-    std::vector<std::string> gates{"learn-to-exit", "agreement", "sec"};
-    std::vector<std::string> more_gates{"margin"};  ///< nothing to fit: only their thresholds are chosen
-    gate_fits fits;
-    std::size_t memory = std::size_t{512} << 20;  ///< bytes for observations, of more every n-th; then for prompts
-    std::size_t window = 512;                     ///< tokens that attend to each other, at most the model's context
-    threshold_options thresholds;
-    sample_options samples{.count = 300};
-    bool needs_skill = true;  ///< refuse a model that predicts nothing of the texts, and exits no better than chance
-    guarantee_options guarantee;
-    cost_options costs{.seconds = 1.0};
-    std::optional<step_costs> given_costs;  ///< in place of measured ones
-};
-
 namespace detail {
 
 [[nodiscard]] inline std::vector<corpus_text> texts_of_part(const std::vector<corpus_text>& texts, corpus_part part,
@@ -69,24 +52,6 @@ namespace detail {
              texts.size(), " texts, none of them does; give more files, or take more tokens");
     }
     return found;
-}
-
-/// Returns the layers that exits are fitted after.
-/// @throws error (invalid_argument) for options that do not fit the model
-[[nodiscard]] inline std::vector<std::size_t> layers_to_fit(const fit_options& options, const model_shape& shape) {
-    std::vector<std::size_t> layers = options.layers;
-    if (layers.empty()) {
-        for (std::size_t layer = 1; layer < shape.layers; ++layer) layers.push_back(layer);
-    }
-    if (!layers.empty() && layers.back() == shape.layers) layers.pop_back();
-    if (layers.empty()) {
-        fail(errc::invalid_argument, "exit layers: expected some of 1 .. ", shape.layers - 1, ", found none");
-    }
-    if (options.head_fit.rank > shape.d_model) {
-        fail(errc::invalid_argument, "rank: expected at most the model's width of ", shape.d_model, ", found ",
-             options.head_fit.rank);
-    }
-    return layers;
 }
 
 /// The steps of a fit. Each returns false once it was cancelled.
