@@ -12,6 +12,10 @@
 #include "support/errors.hpp"
 
 #include <pthread.h>
+#if defined(__linux__)
+#include <sched.h>
+#include <sys/resource.h>
+#endif
 
 namespace eo = earlyout;
 
@@ -145,5 +149,51 @@ TEST_CASE("threads that the system does not start are an error", "[core][thread_
     CHECK(found == support::thrown(eo::errc::io, {"threads", "expected 3", "started 0", "unavailable"}));
     pthread_attr_destroy(&greedy);
     pthread_attr_destroy(&usual);
+}
+#endif
+
+#if defined(__linux__)
+TEST_CASE("threads run where they are placed, the caller's stays as it is", "[core][thread_pool]") {
+    cpu_set_t allowed;
+    REQUIRE(sched_getaffinity(0, sizeof allowed, &allowed) == 0);
+    std::vector<std::size_t> processors;
+    for (std::size_t i = 0; i < CPU_SETSIZE; ++i) {
+        if (CPU_ISSET(i, &allowed)) processors.push_back(i);
+    }
+    const std::size_t last = processors.back();
+    eo::thread_pool pool(3, {.processors = {last}, .niceness = 5});
+    std::atomic<int> placed{0};
+    const std::thread::id caller = std::this_thread::get_id();
+    for (int i = 0; i < 200 && placed == 0; ++i) {
+        pool.run(64, [&](std::size_t) {
+            if (std::this_thread::get_id() == caller) {
+                std::this_thread::sleep_for(std::chrono::microseconds(50));
+                return;
+            }
+            cpu_set_t own;
+            const bool is_bound = sched_getaffinity(0, sizeof own, &own) == 0 && CPU_COUNT(&own) == 1;
+            if (is_bound && CPU_ISSET(last, &own) && getpriority(PRIO_PROCESS, 0) == 5) ++placed;
+        });
+    }
+    CHECK(placed > 0);
+    cpu_set_t now;
+    REQUIRE(sched_getaffinity(0, sizeof now, &now) == 0);
+    CHECK(CPU_EQUAL(&now, &allowed));
+    CHECK(getpriority(PRIO_PROCESS, 0) < 5);
+
+    std::thread([&] {
+        eo::place_this_thread({.processors = {last}});
+        cpu_set_t own;
+        CHECK(sched_getaffinity(0, sizeof own, &own) == 0);
+        CHECK(CPU_COUNT(&own) == 1);
+    }).join();
+}
+
+TEST_CASE("a place that does not exist is refused", "[core][thread_pool]") {
+    const auto pool = [](eo::thread_placement placement) {
+        return support::error_of([&] { eo::thread_pool(3, placement); });
+    };
+    CHECK(pool({.processors = {100'000}}) == support::thrown(eo::errc::io, {"processors", "processor 100000"}));
+    CHECK(pool({.niceness = 20}) == support::thrown(eo::errc::invalid_argument, {"niceness", "0 .. 19", "20"}));
 }
 #endif

@@ -21,6 +21,7 @@
 #include <unistd.h>
 #if defined(__linux__)
 #include <sched.h>
+#include <sys/resource.h>
 #endif
 #if defined(__x86_64__) && defined(__linux__)
 #include <sys/syscall.h>
@@ -186,6 +187,30 @@ inline void discard(const void* mapped, std::size_t bytes) noexcept {
     if (sched_getaffinity(0, sizeof bound, &bound) == 0) return static_cast<std::size_t>(CPU_COUNT(&bound));
 #endif
     return 0;
+}
+
+/// Binds the calling thread to one processor, by the system's number.
+/// @return 0, or the error number
+[[nodiscard]] inline int bind_thread([[maybe_unused]] std::size_t processor) noexcept {
+#if defined(__linux__)
+    if (processor >= CPU_SETSIZE) return EINVAL;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(processor, &one);
+    return sched_setaffinity(0, sizeof one, &one) == 0 ? 0 : errno;
+#else
+    return ENOTSUP;
+#endif
+}
+/// Lets the calling thread give way to others, by a niceness of 0 .. 19 in place of its own.
+/// @return 0, or the error number
+[[nodiscard]] inline int set_thread_niceness([[maybe_unused]] int niceness) noexcept {
+#if defined(__linux__)
+    // Linux has one for each thread, which setpriority sets, against POSIX.
+    return ::setpriority(PRIO_PROCESS, 0, niceness) == 0 ? 0 : errno;
+#else
+    return ENOTSUP;
+#endif
 }
 
 }}}  // namespace earlyout::EARLYOUT_ABI::platform

@@ -169,6 +169,17 @@ inline void discard(const void* mapped, std::size_t bytes) noexcept {
     return static_cast<std::size_t>(std::popcount(static_cast<std::uint64_t>(process)));
 }
 
+[[nodiscard]] inline int bind_thread(std::size_t processor) noexcept {
+    if (processor >= 8 * sizeof(DWORD_PTR)) return EINVAL;
+    return ::SetThreadAffinityMask(::GetCurrentThread(), DWORD_PTR{1} << processor) != 0 ? 0 : EINVAL;
+}
+[[nodiscard]] inline int set_thread_niceness(int niceness) noexcept {
+    const int priority = niceness <= 0   ? THREAD_PRIORITY_NORMAL
+                         : niceness < 10 ? THREAD_PRIORITY_BELOW_NORMAL
+                                         : THREAD_PRIORITY_LOWEST;
+    return ::SetThreadPriority(::GetCurrentThread(), priority) != 0 ? 0 : EINVAL;
+}
+
 }}}  // namespace earlyout::EARLYOUT_ABI::platform
 
 #endif
