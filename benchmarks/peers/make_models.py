@@ -37,7 +37,7 @@ FALLBACK = {"q4_k": "q5_0", "q5_k": "q5_1", "q6_k": "q8_0", "iq4_xs": "iq4_nl"}
 # GGUF type number, weights and bytes of a block, where its binary16 factors are and what they are
 BLOCKS = {"q8_0": (8, 32, 34, {0: 2.7e-4}), "q4_0": (2, 32, 18, {0: 4.3e-3}), "q5_0": (6, 32, 22, {0: 2.2e-3}),
           "q5_1": (7, 32, 24, {0: 2.2e-3, 2: -3.4e-2}), "iq4_nl": (20, 32, 18, {0: 3e-4}),
-          "q4_k": (12, 256, 144, {0: 1.2e-4, 2: 1e-4}), "q5_k": (13, 256, 176, {0: 6e-5, 2: 1e-4}),
+          "q4_k": (12, 256, 144, {0: 1.2e-4, 2: 9e-4}), "q5_k": (13, 256, 176, {0: 6e-5, 2: 9.3e-4}),
           "q6_k": (14, 256, 210, {208: 2e-5}), "iq4_xs": (23, 256, 136, {0: 1.5e-5})}
 
 # GGUF: type number, weights of a block, bytes of a block, file type number
