@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -44,12 +45,15 @@ int run(const char* path, eo::any_format format, std::size_t threads, std::size_
     };
     for (std::size_t at = 0; at < context_tokens; at += most) block(at, std::min(most, context_tokens - at));
     std::vector<std::vector<double>> seconds(most), ratio(most);
+    std::vector<double> read(most);  // bytes of weights: a mixture's experts are those that the tokens choose
     for (std::size_t round = 0; round <= rounds; ++round) {
         double one = 0.0;
         for (std::size_t m = 1; m <= most; ++m) {
+            const std::uint64_t before = context.work().weight_bytes;
             const auto begun = std::chrono::steady_clock::now();
             block(context_tokens, m);
             const double passed = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+            read[m - 1] = static_cast<double>(context.work().weight_bytes - before);
             cache.truncate(context_tokens);
             if (m == 1) one = passed;
             if (round == 0) continue;  // warms up
@@ -61,12 +65,13 @@ int run(const char* path, eo::any_format format, std::size_t threads, std::size_
     for (std::size_t layer = 1; layer <= shape.layers; ++layer) bytes += static_cast<double>(net.layer_bytes(layer));
     std::printf("%s, %s, %zu threads, after %zu tokens, %.1f MB of weights\n", path, net.weight_format().c_str(),
                 threads, context_tokens, bytes * 1e-6);
-    std::printf("%3s %10s %8s %17s %12s\n", "m", "ms", "c(m)", "middle half", "tokens/s");
+    std::printf("%3s %10s %8s %17s %12s %9s %6s\n", "m", "ms", "c(m)", "middle half", "tokens/s", "MB read", "GB/s");
     for (std::size_t m = 1; m <= most; ++m) {
         const std::vector<double>& cost = ratio[m - 1];
         const double time = quantile(seconds[m - 1], 0.5);
-        std::printf("%3zu %10.3f %8.2f    %5.2f .. %5.2f %12.1f\n", m, time * 1e3, quantile(cost, 0.5),
-                    quantile(cost, 0.25), quantile(cost, 0.75), static_cast<double>(m) / time);
+        std::printf("%3zu %10.3f %8.2f    %5.2f .. %5.2f %12.1f %9.1f %6.1f\n", m, time * 1e3, quantile(cost, 0.5),
+                    quantile(cost, 0.25), quantile(cost, 0.75), static_cast<double>(m) / time, read[m - 1] * 1e-6,
+                    read[m - 1] / time * 1e-9);
     }
     return 0;
 }

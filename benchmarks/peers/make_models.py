@@ -5,11 +5,13 @@
     make_models.py FOLDER SHAPE [FORMAT...]
 
 GPT-2 (124m, 20x1024): for us a Hugging Face folder in bfloat16, for llama.cpp a GGUF file in each of f32 f16 bf16 q8_0
-q4_0. The shapes of Llama-3.2-1B and Qwen2.5-Coder-0.5B (llama1b, qwen05): a GGUF file in each of q4_k_m q5_k_m q6_k
-q8_0 q4_0 iq4_xs, which both read.
+q4_0. The shapes of Llama-3.2-1B and Qwen2.5-Coder-0.5B (llama1b, qwen05), and a mixture of experts in OLMoE's layout,
+of half its width and depth (moe64: 8 of 64 experts): a GGUF file in each of q4_k_m q5_k_m q6_k q8_0 q4_0 iq4_xs, which
+both read.
 """
 import array
 import json
+import math
 import os
 import random
 import struct
@@ -23,6 +25,8 @@ SHAPES = {
 SHARED = {
     "llama1b": dict(arch="llama", layers=16, d=2048, heads=32, kv_heads=8, ff=8192, vocab=128256, context=32768),
     "qwen05": dict(arch="qwen2", layers=24, d=896, heads=14, kv_heads=2, ff=4864, vocab=151936, context=32768),
+    "moe64": dict(arch="olmoe", layers=8, d=1024, heads=16, kv_heads=16, ff=512, experts=64, active=8, vocab=50304,
+                  context=4096),
 }
 # What each file stores most matrices as, and the output matrix and half of attn_v and ffn_down: llama.cpp's mixes, but
 # for IQ4_XS, where it takes a little more for some matrices. File type number.
@@ -33,7 +37,7 @@ FALLBACK = {"q4_k": "q5_0", "q5_k": "q5_1", "q6_k": "q8_0", "iq4_xs": "iq4_nl"}
 # GGUF type number, weights and bytes of a block, where its binary16 factors are and what they are
 BLOCKS = {"q8_0": (8, 32, 34, {0: 2.7e-4}), "q4_0": (2, 32, 18, {0: 4.3e-3}), "q5_0": (6, 32, 22, {0: 2.2e-3}),
           "q5_1": (7, 32, 24, {0: 2.2e-3, 2: -3.4e-2}), "iq4_nl": (20, 32, 18, {0: 3e-4}),
-          "q4_k": (12, 256, 144, {0: 1.2e-4, 2: 1e-4}), "q5_k": (13, 256, 176, {0: 6e-5, 2: 1e-4}),
+          "q4_k": (12, 256, 144, {0: 1.2e-4, 2: 9e-4}), "q5_k": (13, 256, 176, {0: 6e-5, 2: 9.3e-4}),
           "q6_k": (14, 256, 210, {208: 2e-5}), "iq4_xs": (23, 256, 136, {0: 1.5e-5})}
 
 # GGUF: type number, weights of a block, bytes of a block, file type number
@@ -158,15 +162,21 @@ def shared_tensors(s, mix):
 
     def matrix(name, out, into, large):
         form = more if large else most
-        return name + ".weight", (out, into), form if into % BLOCKS[form][1] == 0 else FALLBACK[form]
+        experts = (s["experts"],) if name.endswith("_exps") else ()
+        return name + ".weight", (*experts, out, into), form if into % BLOCKS[form][1] == 0 else FALLBACK[form]
 
     yield matrix("token_embd", s["vocab"], d, True)
     yield "output_norm.weight", (d,), None
     for i in range(layers):
         large = i < layers // 8 or i >= 7 * layers // 8 or (i - layers // 8) % 3 == 2
+        kind = "_exps" if "experts" in s else ""
         for name, out, into in (("attn_q", d, d), ("attn_k", kv, d), ("attn_v", kv, d), ("attn_output", d, d),
-                                ("ffn_gate", ff, d), ("ffn_up", ff, d), ("ffn_down", d, ff)):
-            yield matrix(f"blk.{i}.{name}", out, into, large and name in ("attn_v", "ffn_down"))
+                                ("ffn_gate" + kind, ff, d), ("ffn_up" + kind, ff, d), ("ffn_down" + kind, d, ff)):
+            yield matrix(f"blk.{i}.{name}", out, into, large and name.startswith(("attn_v", "ffn_down")))
+        if kind:
+            yield f"blk.{i}.ffn_gate_inp.weight", (s["experts"], d), None
+            yield f"blk.{i}.attn_q_norm.weight", (d,), None
+            yield f"blk.{i}.attn_k_norm.weight", (kv,), None
         if s["arch"] == "qwen2":
             for name, size in (("attn_q", d), ("attn_k", kv), ("attn_v", kv)):
                 yield f"blk.{i}.{name}.bias", (size,), None
@@ -204,10 +214,14 @@ def write_shared(path, s, mix):
             number("rope.dimension_count", s["d"] // s["heads"]), number("vocab_size", s["vocab"]),
             real("attention.layer_norm_rms_epsilon", 1e-5), real("rope.freq_base", 500000.0),
             string("tokenizer.ggml.model", "no_vocab")]
+    if "experts" in s:
+        keys += [number("expert_count", s["experts"]), number("expert_used_count", s["active"])]
     made, at, parts = [], 0, []
     for name, shape, form in shared_tensors(s, mix):
-        count = shape[0] * (shape[1] if len(shape) == 2 else 1)
-        if form is None:
+        count = math.prod(shape)
+        if form is None and len(shape) == 2:  # a router, whose rows must differ for tokens to choose differently
+            kind, data = 0, tile(pool.tobytes(), 4 * count)
+        elif form is None:
             kind, data = 0, struct.pack("<f", 1.0 if name.endswith("norm.weight") else 0.0) * count
         else:
             kind, data = BLOCKS[form][0], random_blocks(form, count)

@@ -17,7 +17,7 @@ ${CC:-cc} -O2 "$here/llama_cpp.c" "$lib/libllama.v0.5.0.so" "$lib/libggml.v0.5.0
 cmake --build "$build" --target earlyout_peer
 shapes=
 for word in "$@"; do
-    case $word in 124m | 20x1024 | llama1b | qwen05) shapes="$shapes $word" ;; esac
+    case $word in 124m | 20x1024 | llama1b | qwen05 | moe64) shapes="$shapes $word" ;; esac
 done
 for shape in ${shapes:-124m}; do python3 "$here/make_models.py" "$work/models" "$shape"; done
 exec python3 "$here/compare.py" --ours "$(find "$build" -name earlyout_peer -type f | head -n 1)" \

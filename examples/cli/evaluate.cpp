@@ -542,6 +542,11 @@ command evaluate(CLI::App& app) {
         ->capture_default_str()
         ->group(policies);
     add_head_option(*sub, o->sweep.head)->group(policies);
+    add_layers(
+        *sub, "--experts", o->sweep.active_experts,
+        "Experts that a token chooses in each mixture, for every policy and at full depth; 0: as many as the model's "
+        "own; default: its own, and fewer at full depth")
+        ->group(policies);
     sub->add_flag(
            "--paper", o->sweep.paper,
            "The Stop&Exit paper's configuration (after fit --paper): own heads, sec after every layer, propagate, "

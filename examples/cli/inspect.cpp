@@ -27,8 +27,13 @@ struct inspect_options {
 
 json shape_of(const model& m) {
     const eo::model_shape& s = m.network().shape();
-    return {{"layers", s.layers},     {"d_model", s.d_model}, {"heads", s.heads}, {"kv_heads", s.kv_heads},
-            {"head_dim", s.head_dim}, {"d_ff", s.d_ff},       {"vocab", s.vocab}, {"context", s.context}};
+    json made{{"layers", s.layers},     {"d_model", s.d_model}, {"heads", s.heads}, {"kv_heads", s.kv_heads},
+              {"head_dim", s.head_dim}, {"d_ff", s.d_ff},       {"vocab", s.vocab}, {"context", s.context}};
+    if (s.experts != 0) {
+        made["experts"] = s.experts;
+        made["active_experts"] = s.active_experts;
+    }
+    return made;
 }
 
 /// 0.7f as 0.7, not as the double next to it.
@@ -61,14 +66,17 @@ json exits_of(const model& m) {
 /// Where the memory goes once loaded, and what a token reads of it.
 json bytes_of(const model& m) {
     const auto& network = m.network();
-    std::size_t layers = 0;
-    for (std::size_t layer = 1; layer <= network.shape().layers; ++layer) layers += network.layer_bytes(layer);
+    std::size_t layers = 0, stored = 0;
+    for (std::size_t layer = 1; layer <= network.shape().layers; ++layer) {
+        layers += network.layer_bytes(layer);
+        stored += network.stored_bytes(layer);
+    }
     return {{"layer", network.layer_bytes(1)},
             {"layers", layers},
             {"output", network.output_bytes()},
             {"embeddings", network.embedding_bytes()},
             {"per_token", layers + network.output_bytes()},
-            {"total", layers + network.output_bytes() + network.embedding_bytes()},
+            {"total", stored + network.output_bytes() + network.embedding_bytes()},
             {"keys_and_values_per_token", eo::kv_cache(network.shape(), 1).entry_bytes() * network.shape().layers}};
 }
 

@@ -68,7 +68,7 @@ memory_need memory_of(const model& m, const run_options& run) {
     memory_need need;
     need.capacity = resolved_capacity(m, options);
     for (std::size_t layer = 1; layer <= shape.layers; ++layer) {
-        need.weights += static_cast<double>(network.layer_bytes(layer));
+        need.weights += static_cast<double>(network.stored_bytes(layer));
     }
     need.weights += static_cast<double>(network.output_bytes() + network.embedding_bytes());
     need.kv_cache = static_cast<double>(eo::kv_cache(shape, 1, options.kv).entry_bytes()) *

@@ -357,6 +357,8 @@ void add_options(CLI::App& app, eo::generate_options& into) {
         ->group(sampling);
     add_number(app, "--seed", into.seed, "The same seed draws the same tokens")->group(sampling);
 
+    add_number(app, "--experts", into.active_experts,
+               "Experts that a token chooses in each mixture; 0: as the policy says, or else the model's own number");
     const std::string ending = "Length";
     add_number(app, "--max-new-tokens", into.max_new_tokens, "Max tokens to produce")->group(ending);
     app.add_option("--stop", into.stop_strings,

@@ -76,8 +76,8 @@ std::vector<eo::gate_spec> chain_of(const model& m, const exit_options& chosen, 
 
 /// Returns the words that a policy may have.
 std::vector<std::string> policy_words() {
-    std::vector<std::string> words{"full-depth", "fitted", "head", "shortlist", "reach",   "exits", "cache",
-                                   "cap",        "eager",  "lazy", "auto",      "prefill", "draft", "none"};
+    std::vector<std::string> words{"full-depth", "fitted", "head", "shortlist", "reach", "exits", "cache",  "cap",
+                                   "eager",      "lazy",   "auto", "prefill",   "draft", "none",  "experts"};
     for (const char* cache : {"propagate", "omit", "defer"}) words.emplace_back(cache);
     for (const eo::head_entry& head : eo::head_catalogue()) words.emplace_back(head.name);
     for (const eo::gate_entry& gate : eo::gate_catalogue()) {

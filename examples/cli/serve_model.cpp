@@ -51,7 +51,7 @@ serve::model_facts facts_of(const serve_options& o, const model& m, std::size_t 
     const auto& network = m.network();
     const eo::model_shape& shape = network.shape();
     std::size_t bytes = network.output_bytes() + network.embedding_bytes();
-    for (std::size_t layer = 1; layer <= shape.layers; ++layer) bytes += network.layer_bytes(layer);
+    for (std::size_t layer = 1; layer <= shape.layers; ++layer) bytes += network.stored_bytes(layer);
     return {.name = name_of(o.model.folder),
             .tokenizer = &tokenizer_of(m, o.model.folder),
             .context = capacity,

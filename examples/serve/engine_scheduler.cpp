@@ -188,7 +188,7 @@ private:
     /// Shortens a prompt as its job wants; all of it is computed later.
     void shorten(running_job& one) {
         const auto reusable = [&](std::span<const eo::token_id> ids) {
-            return one.of.reuse_prefix ? scheduler_.reusable(ids) : 0;
+            return one.of.reuse_prefix ? scheduler_.reusable(ids, one.way.policy->active_experts) : 0;
         };
         std::vector<eo::token_id> all = one.of.shorten({scheduler_.prompt_token_seconds(), reusable});
         all.swap(one.of.prompt);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include <earlyout/calibrate/sweep.hpp>
+#include <earlyout/models/mixtral.hpp>
 
 #include <algorithm>
+#include <cstdint>
 #include <set>
 #include <string>
 #include <vector>
@@ -9,6 +11,7 @@
 #include "calibrate/fitted_model.hpp"
 #include "support/catch.hpp"
 #include "support/errors.hpp"
+#include "support/golden.hpp"
 
 namespace eo = earlyout;
 namespace calibrate = earlyout::calibrate;
@@ -77,6 +80,25 @@ TEST_CASE("a sweep always contains the policies that fit chose", "[calibrate][sw
     CHECK_FALSE(has(policies, "learn-to-exit(1) @ 3"));  // exits unconditionally
     CHECK(std::ranges::none_of(policies, [](const std::string& p) { return p.starts_with("sec"); }));
     CHECK(policies.size() == std::set(policies.begin(), policies.end()).size());
+}
+
+TEST_CASE("a sweep of a mixture tries numbers of experts", "[calibrate][sweep]") {
+    const auto model =
+        eo::mixtral<>::from_checkpoint(support::editable_copy("mixtral").set("num_experts_per_tok", std::int64_t{4}));
+    calibrate::sweep_options options;
+    options.gates = {"fixed"};
+    options.caches = {"propagate"};
+    CHECK(texts_of(calibrate::make_sweep(model, options)) ==
+          std::vector<std::string>{"full-depth; experts=3", "full-depth; experts=2", "full-depth; experts=1",
+                                   "fixed @ 1"});
+    options.active_experts = {0, 6, 2};
+    CHECK(texts_of(calibrate::make_sweep(model, options)) ==
+          std::vector<std::string>{"full-depth; experts=6", "full-depth; experts=2", "fixed @ 1",
+                                   "fixed @ 1; experts=6", "fixed @ 1; experts=2"});
+    options.active_experts = {7};
+    CHECK(support::error_of([&] { (void)calibrate::make_sweep(model, options); }).code == "out_of_range");
+    CHECK(support::error_of([&] { (void)calibrate::make_sweep(support::fitted_model(), options); }) ==
+          support::thrown(eo::errc::unsupported, {"active experts", "without mixtures", "7"}));
 }
 
 TEST_CASE("a sweep's policies can be given, and are validated before measuring", "[calibrate][sweep]") {

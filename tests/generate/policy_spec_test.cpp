@@ -42,6 +42,9 @@ TEST_CASE("a policy's text is parsed, printed and parsed again", "[generate][pol
     CHECK(policy.prefill == eo::prefill::lazy);
     CHECK(to_string(policy) == whole);
     CHECK(policy.main_gate()->name == "learn-to-exit");
+    CHECK(policy.active_experts == 0);
+    CHECK(eo::policy_spec::parse("full-depth; experts=4").active_experts == 4);
+    CHECK_FALSE(eo::policy_spec::parse("full-depth; experts=4") == eo::policy_spec{});
     for (const char* text :
          {"full-depth", "fitted", "margin", "margin(0.9)", "sec(0.9, stop=0.8) @ 3", "sec(stop=0.8)",
           "patience(3) @ 1-5",
@@ -49,7 +52,8 @@ TEST_CASE("a policy's text is parsed, printed and parsed again", "[generate][pol
           "full-depth; cache=defer", "entropy(1e+30)", "saturation(-0.5)", "fixed @ 4",
           "mlp-router(0.9) & margin(0.3); head=shortlist(8, head=adapter)", "full-depth; draft=auto",
           "full-depth; draft=suffix", "full-depth; draft=suffix|hashed(4)|recycled",
-          "margin(0.3) @ 2; head=shortlist(512); cache=omit; draft=suffix|depth"}) {
+          "margin(0.3) @ 2; head=shortlist(512); cache=omit; draft=suffix|depth", "full-depth; experts=4",
+          "margin(0.3) @ 2; cache=omit; draft=suffix|depth; experts=1"}) {
         INFO(text);
         CHECK(again(text) == text);
         CHECK(eo::policy_spec::parse(again(text)) == eo::policy_spec::parse(text));
@@ -117,8 +121,10 @@ TEST_CASE("errors in a policy's text are named", "[generate][policy_spec]") {
         CHECK(refused(std::string("margin @ ") + layers) == wrong({"layers from 1"}));
     }
     CHECK(refused("margin @ 2,2") == wrong({"each layer once", "2"}));
-    CHECK(refused("margin; kv=defer") == wrong({"head=..., cache=... or draft=...", "'kv'"}));
+    CHECK(refused("margin; kv=defer") == wrong({"head=..., cache=..., draft=... or experts=...", "'kv'"}));
     CHECK(refused("margin; cache=defer; cache=omit") == wrong({"each setting once"}));
+    CHECK(refused("margin; experts=0") == wrong({"whole number from 1", "'0'"}));
+    CHECK(refused("margin; experts=4; experts=4") == wrong({"each setting once"}));
     CHECK(refused("margin; cache=drop") == wrong({"propagate, defer or omit", "'drop'"}));
     CHECK(refused("margin; cache=defer(cap=0)") == wrong({"from 1", "'0'"}));
     CHECK(refused("margin; cache=omit(cap=2)") == wrong({"the end", "(cap=2)"}));

@@ -184,8 +184,13 @@ TEST_CASE("windows, scaled rotary positions and experts of a gguf file", "[io][g
              CHECK(from.find("rope_freqs.weight")->element_count() == 3);
          });
 
-    CHECK(opening(llama().set("llama.expert_count", 8u)) ==
-          thrown(errc::unsupported, {"m.gguf", "'llama.expert_count'", "8"}));
+    open(llama().set("llama.expert_count", 8u).set("llama.expert_used_count", 2u), [](const gguf_checkpoint& from) {
+        CHECK(from.text("model_type") == "mixtral");
+        CHECK(from.integer("num_local_experts") == 8);
+        CHECK(from.integer("num_experts_per_tok") == 2);
+    });
+    CHECK(opening(llama("granite").set("granite.expert_count", 8u)) ==
+          thrown(errc::unsupported, {"m.gguf", "'granite.expert_count'", "8"}));
     CHECK(opening(llama("qwen2").set("qwen2.attention.sliding_window", 8u)) ==
           thrown(errc::unsupported, {"'qwen2.attention.sliding_window'", "8"}));
     CHECK(opening(llama().set("split.count", 2u)) ==

@@ -50,9 +50,9 @@ void write(const std::filesystem::path& path, const std::string& text) {
 TEST_CASE("a packed file computes the same bits as its source", "[io][packed]") {
     const support::temporary_folder folder;
     const std::filesystem::path packed = folder / "model.packed";
-    for (const char* name :
-         {"sharded_bf16", "odd_untied", "llama_gqa", "qwen3", "codegen", "starcoder2", "granite", "smollm3",
-          "phi3_longrope", "gpt_neox", "gpt_bigcode", "phi", "gemma2", "gemma3_rope_parameters", "olmo2"}) {
+    for (const char* name : {"sharded_bf16", "odd_untied", "llama_gqa", "qwen3", "codegen", "starcoder2", "granite",
+                             "smollm3", "phi3_longrope", "gpt_neox", "gpt_bigcode", "phi", "gemma2",
+                             "gemma3_rope_parameters", "olmo2", "mixtral", "qwen2_moe", "qwen3_moe_sparse", "olmoe"}) {
         for (const eo::any_format format : {eo::any_format(eo::f32{}), eo::any_format(eo::bf16{}),
                                             eo::any_format(eo::int8{}), eo::any_format(eo::int4{})}) {
             INFO(name << " in " << format.name());

@@ -48,6 +48,7 @@ namespace earlyout { inline namespace EARLYOUT_ABI { namespace calibrate {
     object["cache"] = policy.cache;
     if (policy.cap != 0) object["cap"] = policy.cap;
     object["prefill"] = policy.prefill == prefill::lazy ? "lazy" : "eager";
+    if (policy.active_experts != 0) object["experts"] = policy.active_experts;
     return object;
 }
 

@@ -23,6 +23,9 @@ struct model_shape {
     std::size_t vocab = 0;
     std::size_t context = 0;  ///< maximum number of positions in a sequence
     bool gated = false;       ///< the feed-forward multiplies two products of width d_ff (SwiGLU)
+    std::size_t experts = 0;  ///< of each mixture; 0: the feed-forwards are not mixtures of experts
+    std::size_t active_experts =
+        0;  ///< experts that a token chooses of them, unless a policy or a request says otherwise
 
     friend constexpr bool operator==(const model_shape&, const model_shape&) = default;
 
@@ -61,6 +64,23 @@ inline void check_shape(const model_shape& shape, std::string_view source) {
     if (shape.heads % shape.kv_heads != 0) {
         fail(errc::wrong_value, source, ": number of heads: expected a multiple of the ", shape.kv_heads,
              " key-value heads, found ", shape.heads);
+    }
+    if (shape.experts != 0) {
+        check("number of experts", shape.experts, 65536);
+        check("number of active experts", shape.active_experts, shape.experts);
+    }
+}
+
+/// Refuses a number of active experts that a model cannot have; 0, the model's own, is always accepted.
+/// @throws error (unsupported) for a model without experts, (out_of_range) for more than there are
+inline void check_active_experts(std::size_t wanted, const model_shape& shape) {
+    if (wanted == 0) return;
+    if (shape.experts == 0) {
+        fail(errc::unsupported, "active experts: expected none for a model without mixtures of experts, found ",
+             wanted);
+    }
+    if (wanted > shape.experts) {
+        fail(errc::out_of_range, "active experts: expected 1 .. ", shape.experts, ", found ", wanted);
     }
 }
 

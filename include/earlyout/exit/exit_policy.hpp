@@ -8,6 +8,7 @@
 #include <earlyout/exit/exit_plan.hpp>
 #include <earlyout/exit/heads/shared_head.hpp>
 
+#include <cstddef>
 #include <utility>
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
@@ -42,6 +43,7 @@ struct exit_policy {
     Plan plan;
     Head head;
     Cache cache;
+    std::size_t active_experts = 0;  ///< that a token chooses in each mixture of the model; 0: its own number
 };
 
 /// Returns the policy that runs every token to full depth, through the same code.

@@ -139,7 +139,7 @@ void resolve_drafts(policy_spec& policy, const Model& model) {
 
 /// Returns the policy with all defaults filled in: what was fitted, layers, head. Its text fully describes a session
 /// that uses it.
-/// @throws error when the policy needs exits or a layer that the model does not have
+/// @throws error when the policy needs exits, a layer or experts that the model does not have
 template <model Model>
 [[nodiscard]] policy_spec resolve(policy_spec policy, const Model& model) {
     const std::size_t depth = network_of(model).shape().layers;
@@ -160,6 +160,7 @@ template <model Model>
             policy.cap = chosen->cap;
             policy.prefill = chosen->prefill;
         }
+        if (policy.active_experts == 0) policy.active_experts = chosen->active_experts;
     }
     detail::resolve_drafts(policy, model);
     const auto is_fitted = [](const gate_spec& gate) { return gate.entry().is_fitted(); };
@@ -192,6 +193,7 @@ template <model Model>
         policy.layers.resize(1);  // no token goes further
     }
     detail::check_exit_layers(policy.layers, network_of(model).shape());
+    check_active_experts(policy.active_experts, network_of(model).shape());
     if (policy.head == "auto") {
         policy.head = policy.gates.empty() ? "shared" : detail::fitted_head(detail::find_exits(model));
     }
@@ -231,7 +233,9 @@ template <model Model>
     if (policy.cache == "defer") {
         cache = defer{.cap = policy.cap != 0 ? policy.cap : defer{}.cap, .prefill = policy.prefill};
     }
-    return any_exit_policy{exit_plan{exit_layers(policy.layers), std::move(gate)}, std::move(head), std::move(cache)};
+    any_exit_policy made{exit_plan{exit_layers(policy.layers), std::move(gate)}, std::move(head), std::move(cache)};
+    made.active_experts = policy.active_experts;
+    return made;
 }
 template <model Model>
 [[nodiscard]] any_exit_policy make_policy(const policy_spec& policy, const Model& model) {

@@ -4,6 +4,7 @@
 
 #include <earlyout/core/error.hpp>
 #include <earlyout/core/executor.hpp>
+#include <earlyout/core/shape.hpp>
 #include <earlyout/core/stop_flag.hpp>
 #include <earlyout/core/token.hpp>
 #include <earlyout/nn/kv_format.hpp>
@@ -62,6 +63,10 @@ struct generate_options {
     /// `infill`, in the order above.
     std::vector<sample_filter> filters{};
     const infill_vocabulary* infill = nullptr;  ///< for the filter of that name; must outlive the completion
+
+    /// Experts that a token chooses in each mixture of the model; 0: as the policy says, or else the model's own
+    /// number.
+    std::size_t active_experts = 0;
 
     // When to end.
     /// End before any of these, none of them empty; they are not part of the text. A special token in one matches that
@@ -140,6 +145,11 @@ inline void check(const generate_options& o) {
              o.infill == nullptr ? "none" : "other numbers of pieces and ends");
     }
     if (o.max_new_tokens == 0) fail(errc::invalid_argument, "max_new_tokens: expected at least 1, found 0");
+}
+/// @throws error as that, and for more experts than the model has
+inline void check(const generate_options& o, const model_shape& shape) {
+    check(o);
+    check_active_experts(o.active_experts, shape);
 }
 
 }}  // namespace earlyout::EARLYOUT_ABI

@@ -67,7 +67,7 @@ struct drafts_spec {
 ///     CHAIN  := GATE {& GATE}              each is evaluated where the one before it decides exit
 ///     GATE   := NAME [(ARGUMENT {, ARGUMENT})]    the catalogue's: VALUE in the order of its parameters, or NAME=VALUE
 ///     LAYERS := N | N-M {, N | N-M}        default: those that a fitted gate was fitted for, else 1/4, 1/2, 3/4
-///     SETTING := head=HEAD | cache=CACHE | draft=DRAFTS
+///     SETTING := head=HEAD | cache=CACHE | draft=DRAFTS | experts=N
 ///     HEAD   := auto | shared | adapter | own | shortlist(N [, head=HEAD] [, reach=exits|full-depth])
 ///     CACHE  := propagate | omit | defer [([cap=N] [, prefill=eager|lazy])]
 ///     DRAFTS := none | auto | DRAFTER {| DRAFTER}     the best of these, for each token
@@ -75,7 +75,8 @@ struct drafts_spec {
 ///
 /// With drafts, every token is verified at full depth, so that the text is the full model's: `depth` drafts at the
 /// policy's exits. A fitted gate without arguments uses those that fit chose, and the check chosen with them. `fitted`
-/// is the best policy that fit chose. Spaces are ignored.
+/// is the best policy that fit chose. `experts` is how many a token chooses in each mixture, in place of the model's
+/// own number. Spaces are ignored.
 struct policy_spec {
     std::vector<std::vector<gate_spec>> gates;  ///< alternatives, each a chain; empty: full depth
     bool is_fitted = false;                     ///< `fitted`: the policy that the model's exits name
@@ -86,6 +87,7 @@ struct policy_spec {
     std::size_t cap = 0;  ///< of defer: max deferred tokens; 0: any number
     earlyout::prefill prefill = prefill::eager;
     drafts_spec drafts{};
+    std::size_t active_experts = 0;  ///< of mixtures; 0: the model's own number
 
     /// @throws error (invalid_argument) naming the invalid part
     [[nodiscard]] static policy_spec parse(std::string_view text);
@@ -107,7 +109,8 @@ struct policy_spec {
     friend bool operator==(const policy_spec& a, const policy_spec& b) {
         return a.gates == b.gates && a.is_fitted == b.is_fitted && a.layers == b.layers && a.head == b.head &&
                a.shortlist.tokens == b.shortlist.tokens && a.shortlist.reach == b.shortlist.reach &&
-               a.cache == b.cache && a.cap == b.cap && a.prefill == b.prefill && a.drafts == b.drafts;
+               a.cache == b.cache && a.cap == b.cap && a.prefill == b.prefill && a.drafts == b.drafts &&
+               a.active_experts == b.active_experts;
     }
 };
 

@@ -34,9 +34,11 @@ public:
     explicit prefix_store(std::shared_ptr<kv_pool> pool) : pool_(std::move(pool)) {}
 
     [[nodiscard]] std::size_t size() const noexcept { return held_.size(); }
-    [[nodiscard]] match longest(std::span<const token_id> prompt) const noexcept {
+    /// @param active_experts that the prompt's tokens choose, as sequence::active_experts() has it
+    [[nodiscard]] match longest(std::span<const token_id> prompt, std::size_t active_experts = 0) const noexcept {
         match best;
         for (const entry& e : held_) {
+            if (e.snapshot->active_experts() != active_experts) continue;
             const auto common = std::ranges::mismatch(e.snapshot->ids(), prompt).in1 - e.snapshot->ids().begin();
             const std::size_t size = std::min({static_cast<std::size_t>(common), e.snapshot->exact_prefix(),
                                                std::max<std::size_t>(prompt.size(), 1) - 1});
@@ -57,12 +59,13 @@ public:
         const auto is_prefix = [](std::span<const token_id> a, std::span<const token_id> b) {
             return a.size() <= b.size() && std::ranges::equal(a, b.first(a.size()));
         };
+        const auto is_like = [&](const entry& e) { return e.snapshot->active_experts() == ended.active_experts(); };
         for (entry& e : held_) {
-            if (!is_prefix(ids, e.snapshot->ids().first(e.snapshot->exact_prefix()))) continue;
+            if (!is_like(e) || !is_prefix(ids, e.snapshot->ids().first(e.snapshot->exact_prefix()))) continue;
             e.last_use = ++now_;
             return;
         }
-        std::erase_if(held_, [&](const entry& e) { return is_prefix(e.snapshot->ids(), ids); });
+        std::erase_if(held_, [&](const entry& e) { return is_like(e) && is_prefix(e.snapshot->ids(), ids); });
         if (held_.size() == max_snapshots) (void)drop_oldest();
         held_.push_back({std::make_unique<sequence_snapshot>(shape, ended, size, pool_), ++now_});
     }

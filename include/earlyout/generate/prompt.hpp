@@ -55,6 +55,13 @@ template <model Model>
          "; set cut_prompt to drop its start", capacity < shape.context ? ", or a larger capacity" : "");
 }
 
+/// Returns how many experts a completion's tokens choose, in the model's mixtures: as many as its options say, or else
+/// its policy; 0: the model's own number.
+template <class Policy>
+[[nodiscard]] std::size_t active_experts_of(const Policy& policy, const generate_options& options) noexcept {
+    return options.active_experts != 0 ? options.active_experts : policy.active_experts;
+}
+
 /// Returns how many tokens of a prompt a sequence holds exactly as the full model would: they need not run again.
 [[nodiscard]] inline std::size_t reusable_prefix(const sequence& held, std::span<const token_id> prompt) noexcept {
     const auto common = std::ranges::mismatch(held.ids(), prompt).in1 - held.ids().begin();

@@ -98,6 +98,7 @@ private:
     static Policy checked(Policy policy, const Network& network) {
         policy.plan.check(network.shape());
         if constexpr (requires { policy.head.check(network.shape()); }) policy.head.check(network.shape());
+        check_active_experts(policy.active_experts, network.shape());
         return policy;
     }
     static std::size_t checked_block(const session_options& options) {

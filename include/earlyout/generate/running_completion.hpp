@@ -57,7 +57,11 @@ public:
         prompt_size_ = prompt.size();
         stats_ = {};
         stats_.prompt_tokens = prompt.size();
-        stats_.reused_tokens = reusable_prefix(generation_.tokens, prompt);
+        const std::size_t held_experts = tokens().active_experts();
+        generation_.tokens.use_experts(active_experts_of(policy, generation_.options));
+        // States that other numbers of experts led to are of no use.
+        const bool is_like = held_experts == tokens().active_experts();
+        stats_.reused_tokens = is_like ? reusable_prefix(generation_.tokens, prompt) : 0;
         roll_back_tokens(drafter, stats_.reused_tokens);
         if constexpr (may_draft) {
             generation_.drafts.counts = {};

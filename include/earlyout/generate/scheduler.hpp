@@ -74,11 +74,12 @@ public:
     /// Checks what can be known of a job before it runs.
     /// @throws error naming what is wrong
     void check(const job& wanted) const {
-        earlyout::check(wanted.options);
+        earlyout::check(wanted.options, shape());
         std::vector<token_id> cut;
         (void)prepare_prompt(*model_, wanted.prompt, capacity_, wanted.options, cut);
         wanted.policy->plan.check(shape());
         if constexpr (requires { wanted.policy->head.check(shape()); }) wanted.policy->head.check(shape());
+        check_active_experts(wanted.policy->active_experts, shape());
         const std::size_t tokens = slots_.longest(wanted.prompt.size(), wanted.options);
         if (pages_for_all(tokens) > pages().pages()) {
             fail(errc::out_of_range, "prompt with max_new_tokens: expected at most ",
@@ -128,8 +129,10 @@ public:
     /// Returns the seconds that a token of a prompt took lately; 0 before any.
     [[nodiscard]] double prompt_token_seconds() const noexcept { return prompt_token_seconds_; }
     /// Returns how many of a prompt's first tokens earlier sequences hold.
-    [[nodiscard]] std::size_t reusable(std::span<const token_id> prompt) const noexcept {
-        return slots_.reusable(prompt);
+    /// @param active_experts that its tokens choose in mixtures; 0: the model's own number
+    [[nodiscard]] std::size_t reusable(std::span<const token_id> prompt,
+                                       std::size_t active_experts = 0) const noexcept {
+        return slots_.reusable(prompt, active_experts);
     }
     using sequence_state = detail::slot_activity;
     /// Returns the states of all sequences.

@@ -92,9 +92,15 @@ public:
     /// Lets the last layer compute only keys and values for earlier positions.
     void need_from(std::size_t position) noexcept { needed_from_ = position; }
 
+    /// Returns how many experts its tokens choose in each mixture; 0 without mixtures.
+    [[nodiscard]] std::size_t active_experts() const noexcept { return active_experts_; }
+    /// Lets the tokens that run from now on choose that many; 0: the model's own number. Tokens that ran with
+    /// another number are of no use then: roll back to 0.
+    void use_experts(std::size_t active) noexcept { active_experts_ = active != 0 ? active : own_experts_; }
+
     /// Returns a token in the form that run_layers takes.
     [[nodiscard]] layer_token at(std::size_t position) noexcept {
-        return {&cache_, position, hidden_.data() + position * d_model_};
+        return {&cache_, position, hidden_.data() + position * d_model_, active_experts_};
     }
     /// Records that the tokens before a position have passed a layer, or never will.
     void advance(std::size_t layer, std::size_t position) noexcept { frontier_[layer - 1] = position; }
@@ -109,7 +115,9 @@ private:
           cache_(std::move(cache)),
           hidden_(capacity * shape.d_model),
           frontier_(shape.layers),
-          exact_(capacity) {
+          exact_(capacity),
+          own_experts_(shape.active_experts),
+          active_experts_(shape.active_experts) {
         if (capacity == 0) fail(errc::invalid_argument, "sequence: expected a capacity of at least 1 token, found 0");
         ids_.reserve(capacity);
     }
@@ -121,6 +129,8 @@ private:
     std::vector<std::size_t> frontier_;  // [layers]
     std::size_t exact_;
     std::size_t needed_from_ = 0;
+    std::size_t own_experts_;
+    std::size_t active_experts_;
 };
 
 }}  // namespace earlyout::EARLYOUT_ABI

@@ -32,9 +32,9 @@ public:
     static constexpr std::uint32_t version = 1;
     static constexpr std::size_t max_fingerprint = 256;
 
-    // Between magic, version and checksum: what it belongs to; u64 tokens, exact prefix and first hidden state; u32
-    // ids; u64 frontiers; floats of hidden states; for each layer u64 entries and positions; then of each page and head
-    // keys and values.
+    // Between magic, version and checksum: what it belongs to; u64 tokens, exact prefix and first hidden state, and of
+    // a model with mixtures the experts that a token chose; u32 ids; u64 frontiers; floats of hidden states; for each
+    // layer u64 entries and positions; then of each page and head keys and values.
 
     /// Writes a snapshot.
     /// @param name        in messages
@@ -54,6 +54,7 @@ public:
         file.number<std::uint64_t>(of.size());
         file.number<std::uint64_t>(of.exact_);
         file.number<std::uint64_t>(of.hidden_from_);
+        if (shape.experts != 0) file.number<std::uint64_t>(of.active_experts_);
         for (const token_id id : of.ids_) file.number<std::uint32_t>(static_cast<std::uint32_t>(id));
         for (const std::size_t frontier : of.frontier_) file.number<std::uint64_t>(frontier);
         file.write({reinterpret_cast<const char*>(of.hidden_.data()), of.hidden_.size() * sizeof(float)});
@@ -86,6 +87,7 @@ public:
         sequence_snapshot made(shape, size, std::move(pool));
         made.exact_ = number(file, "exact prefix", 0, size);
         made.hidden_from_ = number(file, "first hidden state", 0, size);
+        if (shape.experts != 0) made.active_experts_ = number(file, "active experts", 1, shape.experts);
         for (token_id& id : made.ids_) {
             const auto found = file.number<std::uint32_t>("token id");
             if (found >= shape.vocab) {

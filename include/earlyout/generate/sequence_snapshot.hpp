@@ -32,7 +32,8 @@ public:
           ids_(of.ids_.begin(), of.ids_.begin() + static_cast<std::ptrdiff_t>(size)),
           cache_(shape, size, std::move(pool)),
           frontier_(of.frontier_),
-          exact_(std::min(of.exact_, size)) {
+          exact_(std::min(of.exact_, size)),
+          active_experts_(of.active_experts_) {
         cache_.share_prefix(of.cache_, size);
         for (std::size_t& frontier : frontier_) frontier = std::min(frontier, size);
         // What has run through every layer is read no more.
@@ -45,6 +46,8 @@ public:
     [[nodiscard]] std::size_t size() const noexcept { return ids_.size(); }
     /// Returns the length of the exact prefix, as sequence::exact_prefix().
     [[nodiscard]] std::size_t exact_prefix() const noexcept { return exact_; }
+    /// Returns how many experts its tokens chose, as sequence::active_experts().
+    [[nodiscard]] std::size_t active_experts() const noexcept { return active_experts_; }
 
     /// Returns true if it has its pages from the same pool as a sequence.
     [[nodiscard]] bool has_pool_of(const sequence& of) const noexcept { return cache_.has_pool_of(of.cache_); }
@@ -59,13 +62,15 @@ private:
           ids_(size),
           cache_(shape, size, std::move(pool)),
           frontier_(shape.layers),
-          exact_(size) {}
+          exact_(size),
+          active_experts_(shape.active_experts) {}
 
     std::size_t d_model_;
     std::vector<token_id> ids_;
     kv_cache cache_;
     std::vector<std::size_t> frontier_;
     std::size_t exact_;
+    std::size_t active_experts_;
     std::size_t hidden_from_ = 0;
     std::vector<float> hidden_;  // [size - hidden_from, d_model]
 };
@@ -81,6 +86,7 @@ inline void sequence::restore(const sequence_snapshot& from, std::size_t positio
     }
     exact_ = from.exact_ < position ? from.exact_ : capacity();
     needed_from_ = std::min(needed_from_, position);
+    active_experts_ = from.active_experts_;
 }
 
 }}  // namespace earlyout::EARLYOUT_ABI

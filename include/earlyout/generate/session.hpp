@@ -108,7 +108,7 @@ public:
     void start(std::span<const token_id> prompt, const generate_options& options = {}) {
         // Whatever can fail comes first: a refused completion does not change the session.
         const auto started = std::chrono::steady_clock::now();
-        check(options);
+        check(options, network_of(*model_).shape());
         const std::size_t given = prompt.size();
         prompt = prepare_prompt(*model_, prompt, capacity(), options, cut_);
         output_.prepare(options);

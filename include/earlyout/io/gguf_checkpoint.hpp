@@ -28,8 +28,9 @@ struct gguf_architecture;
 /// A GGUF file as a checkpoint with Hugging Face's configuration keys, tensor names and row order for its architecture:
 /// those of detail::gguf_architectures, such as `gpt2` and `llama` (Mistral too). A model in several files
 /// (NAME-00001-of-00003.gguf) is opened by the name of any of them. Files stay mapped during the lifetime of this
-/// object. GPT-2's matrices are [out, in] in GGUF, which `conv1d_layout` states; the divisors of Llama 3.1's rotary
-/// frequencies are the tensor `rope_freqs.weight`, and those of LongRoPE `rope_factors_short.weight`.
+/// object. Experts that are stored in one tensor are found one by one. GPT-2's matrices are [out, in] in GGUF, which
+/// `conv1d_layout` states; the divisors of Llama 3.1's rotary frequencies are the tensor `rope_freqs.weight`, and those
+/// of LongRoPE `rope_factors_short.weight`.
 class gguf_checkpoint final : public stored_checkpoint {
 public:
     /// @throws error (no_such_file, malformed_file), (unsupported) for another architecture
@@ -93,8 +94,17 @@ private:
 
     void read_rotary();
 
+    /// Sets what llama.cpp knows of a mixture of experts without a key, and refuses what it does not have.
+    void read_experts();
+
     [[nodiscard]] bool has(std::string_view tensor) const;
     void place(const std::string& name);
+
+    /// Returns the tensor of that name and its place in the file, which for an expert is a part of a larger tensor;
+    /// nothing if there is none.
+    [[nodiscard]] std::optional<tensor_view> placed(std::string_view name) const;
+    /// Returns one expert's matrix of those of all, if there is one of that number.
+    [[nodiscard]] std::optional<tensor_view> expert_of(const tensor_view& all, std::size_t expert) const;
 
     /// Returns the number of heads of a tensor whose rows llama.cpp reorders (queries and keys of Llama), else 0.
     [[nodiscard]] std::size_t turned_heads(std::string_view name) const;

@@ -13,11 +13,15 @@
 #include <earlyout/models/granite.hpp>
 #include <earlyout/models/llama.hpp>
 #include <earlyout/models/mistral.hpp>
+#include <earlyout/models/mixtral.hpp>
 #include <earlyout/models/olmo2.hpp>
+#include <earlyout/models/olmoe.hpp>
 #include <earlyout/models/phi.hpp>
 #include <earlyout/models/phi3.hpp>
 #include <earlyout/models/qwen2.hpp>
+#include <earlyout/models/qwen2_moe.hpp>
 #include <earlyout/models/qwen3.hpp>
+#include <earlyout/models/qwen3_moe.hpp>
 #include <earlyout/models/smollm3.hpp>
 #include <earlyout/models/stablelm.hpp>
 #include <earlyout/models/starcoder2.hpp>
@@ -51,6 +55,7 @@ public:
         return held_->scratch_bytes(tokens, pieces);
     }
     [[nodiscard]] std::size_t bytes() const noexcept { return held_->bytes(); }
+    [[nodiscard]] std::size_t stored_bytes() const noexcept { return held_->stored_bytes(); }
     [[nodiscard]] std::size_t update_kv_bytes() const noexcept { return held_->update_kv_bytes(); }
     [[nodiscard]] const char* format_name() const noexcept { return held_->format_name(); }
     void visit_matrices(matrix_visitor visit) const { held_->visit_matrices(visit); }
@@ -62,6 +67,7 @@ private:
         virtual void update_kv_only(std::size_t, std::span<const layer_token>, run_context&) const = 0;
         [[nodiscard]] virtual std::size_t scratch_bytes(std::size_t, std::size_t) const noexcept = 0;
         [[nodiscard]] virtual std::size_t bytes() const noexcept = 0;
+        [[nodiscard]] virtual std::size_t stored_bytes() const noexcept = 0;
         [[nodiscard]] virtual std::size_t update_kv_bytes() const noexcept = 0;
         [[nodiscard]] virtual const char* format_name() const noexcept = 0;
         virtual void visit_matrices(matrix_visitor) const = 0;
@@ -80,6 +86,13 @@ private:
             return block.scratch_bytes(tokens, pieces);
         }
         [[nodiscard]] std::size_t bytes() const noexcept override { return block.bytes(); }
+        [[nodiscard]] std::size_t stored_bytes() const noexcept override {
+            if constexpr (requires { block.stored_bytes(); }) {
+                return block.stored_bytes();
+            } else {
+                return block.bytes();
+            }
+        }
         [[nodiscard]] std::size_t update_kv_bytes() const noexcept override { return block.update_kv_bytes(); }
         [[nodiscard]] const char* format_name() const noexcept override { return block.format_name(); }
         void visit_matrices(matrix_visitor visit) const override { block.visit_matrices(visit); }
@@ -196,7 +209,8 @@ using any_model =
     any_model_of<gpt2_architecture, llama_architecture, mistral_architecture, qwen2_architecture, qwen3_architecture,
                  smollm3_architecture, granite_architecture, phi3_architecture, stablelm_architecture, phi_architecture,
                  gpt_neox_architecture, gemma_architecture, gemma2_architecture, gemma3_architecture,
-                 olmo2_architecture, codegen_architecture, gpt_bigcode_architecture, starcoder2_architecture>;
+                 olmo2_architecture, codegen_architecture, gpt_bigcode_architecture, starcoder2_architecture,
+                 mixtral_architecture, qwen2_moe_architecture, qwen3_moe_architecture, olmoe_architecture>;
 
 EARLYOUT_DETAIL_MODEL(any_model detail::read_any_model<any_model>(const checkpoint&, any_format, any_format));
 

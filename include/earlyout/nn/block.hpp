@@ -64,6 +64,17 @@ void add_normed(const Norm& norm, matrix_view<float> update, std::span<const lay
     add(update, tokens, context);
 }
 
+/// Runs a feed-forward. Only mixtures look at the tokens: each may choose another number of experts.
+template <class FeedForward>
+void run_feed_forward(const FeedForward& feed_forward, std::span<const layer_token> tokens,
+                      matrix_view<const float> normed, matrix_view<float> update, run_context& context) {
+    if constexpr (requires { feed_forward(tokens, normed, update, context); }) {
+        feed_forward(tokens, normed, update, context);
+    } else {
+        feed_forward(normed, update, context);
+    }
+}
+
 /// Returns the scratch of the normed input, the update, and the larger half.
 template <class Attention, class FeedForward>
 [[nodiscard]] std::size_t block_scratch_bytes(const Attention& attention, const FeedForward& feed_forward,
@@ -93,7 +104,7 @@ struct pre_norm_block {
         attention(layer, tokens, normed, update, context);
         detail::add(update, tokens, context, residual);
         detail::normalize(feed_forward_norm, tokens, normed, context);
-        feed_forward(normed, update, context);
+        detail::run_feed_forward(feed_forward, tokens, normed, update, context);
         detail::add(update, tokens, context, residual);
     }
 
@@ -118,6 +129,14 @@ struct pre_norm_block {
     /// Returns the weight bytes that one chunk reads.
     [[nodiscard]] std::size_t bytes() const noexcept {
         return attention_norm.bytes() + attention.bytes() + feed_forward_norm.bytes() + feed_forward.bytes();
+    }
+    /// Returns the bytes of all weights: more than bytes() if the feed-forward is a mixture of experts.
+    [[nodiscard]] std::size_t stored_bytes() const noexcept {
+        if constexpr (requires { feed_forward.stored_bytes(); }) {
+            return bytes() - feed_forward.bytes() + feed_forward.stored_bytes();
+        } else {
+            return bytes();
+        }
     }
     /// Returns the weight bytes that update_kv_only() reads.
     [[nodiscard]] std::size_t update_kv_bytes() const noexcept {
@@ -147,7 +166,7 @@ struct post_norm_block {
         attention(layer, tokens, normed, update, context);
         detail::add_normed(attention_post_norm, update, tokens, context);
         detail::normalize(feed_forward_norm, tokens, normed, context);
-        feed_forward(normed, update, context);
+        detail::run_feed_forward(feed_forward, tokens, normed, update, context);
         detail::add_normed(feed_forward_post_norm, update, tokens, context);
     }
     void update_kv_only(std::size_t layer, std::span<const layer_token> tokens, run_context& context) const {
@@ -190,7 +209,7 @@ struct two_norm_block : pre_norm_block<Norm, Attention, FeedForward> {
         if (!parallel) detail::add(update, tokens, context);
         detail::normalize(this->feed_forward_norm, tokens, normed, context);
         if (parallel) detail::add(update, tokens, context);
-        this->feed_forward(normed, update, context);
+        detail::run_feed_forward(this->feed_forward, tokens, normed, update, context);
         detail::add(update, tokens, context);
     }
 };
@@ -211,7 +230,7 @@ struct parallel_block {
         detail::normalize(norm, tokens, normed, context);
         attention(layer, tokens, normed, update, context);
         detail::add(update, tokens, context);
-        feed_forward(normed, update, context);
+        detail::run_feed_forward(feed_forward, tokens, normed, update, context);
         detail::add(update, tokens, context);
     }
     void update_kv_only(std::size_t layer, std::span<const layer_token> tokens, run_context& context) const {

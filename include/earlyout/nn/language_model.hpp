@@ -139,8 +139,16 @@ public:
     [[nodiscard]] const Norm& final_norm() const noexcept { return final_norm_; }
     [[nodiscard]] const linear<Format>& output() const noexcept { return output_; }
 
-    /// Returns the weight bytes that one chunk reads in a layer.
+    /// Returns the weight bytes that one chunk reads in a layer: of a mixture of experts, those of one token.
     [[nodiscard]] std::size_t layer_bytes(std::size_t layer) const noexcept { return layers_[layer].bytes(); }
+    /// Returns the bytes of a layer's weights, of which a token reads only a part in a mixture of experts.
+    [[nodiscard]] std::size_t stored_bytes(std::size_t layer) const noexcept {
+        if constexpr (requires { layers_[layer].stored_bytes(); }) {
+            return layers_[layer].stored_bytes();
+        } else {
+            return layer_bytes(layer);
+        }
+    }
     /// Returns the weight bytes that update_kv_only() reads in a layer.
     [[nodiscard]] std::size_t update_kv_bytes(std::size_t layer) const noexcept {
         return layers_[layer].update_kv_bytes();

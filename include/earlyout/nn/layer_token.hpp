@@ -13,7 +13,8 @@ namespace earlyout { inline namespace EARLYOUT_ABI {
 struct layer_token {
     kv_cache* cache = nullptr;
     std::size_t position = 0;
-    float* row = nullptr;  ///< [d_model]
+    float* row = nullptr;            ///< [d_model]
+    std::size_t active_experts = 0;  ///< that it chooses in each mixture; 0: as many as the model's own
 };
 
 }}  // namespace earlyout::EARLYOUT_ABI

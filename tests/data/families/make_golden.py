@@ -118,6 +118,16 @@ attn.causal_mask.
 GPT-BigCode. GPT-2's layers and names, but matrices are [out, in]. With `multi_query` (true where absent) c_attn is q, then
 one k, then one v, which all heads share; without, it is head by head, unlike GPT-2's: its q, its k, its v. Keys about
 the softmax in float32 change nothing but rounding. Tied where the key is absent.
+
+Mixtures of experts. The router's rows give a logit for each expert; a token runs through the `num_experts_per_tok`
+experts with the largest. Their weights are their part of the softmax over all experts, divided by the sum of those kept
+in Mixtral, whatever keys say, and in the others if `norm_topk_prob` (false where absent). Mixtral's experts are
+`intermediate_size` wide and call gate, up and down w1, w3 and w2; its `rope_theta` is 1000000 where the key is absent,
+and without `sliding_window` there is no window. OLMoE's experts are `intermediate_size` wide, too, and its q_norm and
+k_norm are as OLMo 2's, in a layer whose norms come before its halves. In Qwen's files that key is about the dense
+layers: those that `mlp_only_layers` lists, counted from 0, and those whose number, counted from 1, is not a multiple of
+`decoder_sparse_step`; experts are `moe_intermediate_size` wide. Qwen2-MoE adds a shared expert times the sigmoid of one
+more row, and its `qkv_bias` is true where absent; Qwen3-MoE's `use_sliding_window` is about all layers.
 """
 
 import importlib.util
@@ -365,6 +375,44 @@ VARIANTS = {
         family="gpt_bigcode", seed=43, layers=2, d=18, heads=3, vocab=50, tokens=26, context=32,
         activation="gelu_pytorch_tanh", config=dict(multi_query=False),
     ),
+    "mixtral": dict(
+        family="mixtral", seed=44, layers=2, d=24, heads=4, kv_heads=2, inner=20, vocab=53, tokens=30, dtype="BF16",
+        theta=1000000.0, windowed=[False, False], moe=dict(experts=6, active=2),
+        config=dict(rope_theta=ABSENT, rope_scaling=ABSENT),
+    ),
+    "mixtral_window": dict(
+        family="mixtral", seed=45, layers=2, d=16, heads=2, kv_heads=1, inner=36, vocab=50, tokens=28, window=6,
+        windowed=[True, True], theta=20000.0, rope_parameters=True, moe=dict(experts=4, active=3),
+    ),
+    # A dense layer in the middle; weights that do not add up to 1.
+    "qwen2_moe": dict(
+        family="qwen2_moe", seed=46, layers=3, d=24, heads=4, kv_heads=2, inner=26, vocab=53, tokens=30, dtype="BF16",
+        attention_bias="qkv", window=5, windowed=[False] * 3, epsilon=1e-3,
+        moe=dict(experts=7, active=3, inner=14, shared=22, dense=[1]),
+        config=dict(mlp_only_layers=[1], qkv_bias=ABSENT, norm_topk_prob=ABSENT),
+    ),
+    "qwen2_moe_normed": dict(
+        family="qwen2_moe", seed=47, layers=2, d=16, heads=2, inner=18, vocab=50, tokens=28, tied=True, epsilon=1e-3,
+        theta=40000.0, window=6, windowed=[True, False], moe=dict(experts=4, active=2, inner=34, shared=12, normed=True),
+        config=dict(qkv_bias=False, use_sliding_window=True, layer_types=["sliding_attention", "full_attention"]),
+    ),
+    "qwen3_moe": dict(
+        family="qwen3_moe", seed=48, layers=2, d=20, heads=4, kv_heads=2, head_dim=12, inner=30, vocab=55, tokens=30,
+        dtype="BF16", theta=1000000, windowed=[False, False], moe=dict(experts=9, active=4, inner=10, normed=True),
+    ),
+    "qwen3_moe_sparse": dict(
+        family="qwen3_moe", seed=49, layers=4, d=16, heads=2, inner=24, vocab=50, tokens=28, window=5,
+        windowed=[True] * 4, epsilon=1e-3, moe=dict(experts=5, active=2, inner=18, dense=[0, 2, 3]),
+        config=dict(decoder_sparse_step=2, mlp_only_layers=[3], use_sliding_window=True),
+    ),
+    "olmoe": dict(
+        family="olmoe", seed=50, layers=2, d=24, heads=4, kv_heads=2, inner=14, vocab=53, tokens=30, dtype="BF16",
+        moe=dict(experts=8, active=3),
+    ),
+    "olmoe_normed": dict(
+        family="olmoe", seed=51, layers=2, d=16, heads=2, inner=18, vocab=50, tokens=28, attention_bias="qkvo",
+        moe=dict(experts=3, active=2, normed=True),
+    ),
     # Absent multipliers are 1, that of the scores too.
     "granite_biases": dict(
         family="granite", seed=21, layers=2, d=16, heads=2, inner=28, vocab=50, tokens=26, attention_bias="qkvo",
@@ -401,6 +449,7 @@ DEFAULTS = dict(
     frequency_buffers=False,
     mask_buffers=False,
     output_copy=False,
+    moe=None,
     dtype="F32",
     shards=1,
     config={},
@@ -417,12 +466,15 @@ def variant(name):
         if v["query_scalar"]:
             v["multipliers"]["attention"] = v["query_scalar"] ** -0.5
     v["unturned"] = v["unturned"] or [False] * v["layers"]
+    if v["moe"]:
+        v["moe"] = dict(dict(inner=v["inner"], shared=0, normed=v["family"] == "mixtral", dense=[]), **v["moe"])
     return v
 
 
 GEMMA = ("gemma", "gemma2", "gemma3_text")
 POST_NORMED = ("gemma2", "gemma3_text", "olmo2")
 LAYER_NORMED = ("codegen", "gpt_bigcode", "starcoder2", "stablelm", "phi", "gpt_neox")
+NORMED_PROJECTIONS = ("olmo2", "olmoe")
 UNGATED = ("codegen", "gpt_bigcode", "starcoder2", "phi", "gpt_neox")
 
 
@@ -439,6 +491,12 @@ def final_norm_of(v):
 
 def output_of(v):
     return "embed_out" if v["family"] == "gpt_neox" else "lm_head"
+
+
+def mixture_names(v, layer):
+    if v["family"] == "mixtral":
+        return f"model.layers.{layer}.block_sparse_moe", ("w1", "w3", "w2")
+    return f"model.layers.{layer}.mlp", ("gate_proj", "up_proj", "down_proj")
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -519,10 +577,10 @@ def random_weights(v):
             linear(mlp + "fc2", v["inner"], d, 1.0, True)
             continue
         linear(attn + "o_proj", queries, d, 1.0, "o" in v["attention_bias"])
-        if v["family"] in ("qwen3", "gemma3_text"):
+        if v["family"] in ("qwen3", "qwen3_moe", "gemma3_text"):
             norm(attn + "q_norm", v["head_dim"])
             norm(attn + "k_norm", v["head_dim"])
-        if v["family"] == "olmo2":
+        if v["family"] in NORMED_PROJECTIONS:
             norm(attn + "q_norm", queries)
             norm(attn + "k_norm", keys)
         norm(f"model.layers.{i}.post_attention_layernorm")
@@ -533,6 +591,17 @@ def random_weights(v):
         if v["family"] == "starcoder2":
             linear(mlp + "c_fc", d, v["inner"], 1.4, v["mlp_bias"])
             linear(mlp + "c_proj", v["inner"], d, 1.0, v["mlp_bias"])
+        elif v["moe"] and i not in v["moe"]["dense"]:
+            mixture, (gate, up, down) = mixture_names(v, i)
+            linear(mixture + ".gate", d, v["moe"]["experts"], 1.4)
+            experts = {f".experts.{e}.": v["moe"]["inner"] for e in range(v["moe"]["experts"])}
+            if v["moe"]["shared"]:
+                linear(mixture + ".shared_expert_gate", d, 1, 1.4)
+                experts[".shared_expert."] = v["moe"]["shared"]
+            for expert, inner in experts.items():
+                linear(mixture + expert + gate, d, inner, 1.4)
+                linear(mixture + expert + up, d, inner, 1.4)
+                linear(mixture + expert + down, inner, d, 1.5)
         else:
             linear(mlp + "gate_proj", d, v["inner"], 1.4, v["mlp_bias"])
             linear(mlp + "up_proj", d, v["inner"], 1.4, v["mlp_bias"])
@@ -696,7 +765,7 @@ def forward(v, weights, ids, mistake=None, dtype=torch.float64):
         """x: [tokens, heads, head_dim]"""
         if name + ".weight" not in w or mistake == "no_qk_norm":
             return x
-        if v["family"] == "olmo2":
+        if v["family"] in NORMED_PROJECTIONS:
             if mistake == "qk_norm_by_head":
                 weight = w[name + ".weight"].view(x.shape[1:])
                 return x / torch.sqrt((x * x).mean(-1, keepdim=True) + epsilon) * weight
@@ -763,13 +832,34 @@ def forward(v, weights, ids, mistake=None, dtype=torch.float64):
             return gelu_by_tanh(x) if mistake == "activation" else gelu(x)
         return gelu(x) if mistake == "activation" else gelu_by_tanh(x)
 
-    def feed_forward(x, name):
+    def feed_forward(x, name, names=("gate_proj", "up_proj", "down_proj")):
         if v["family"] == "starcoder2":
             return plain_feed_forward(x, name, "c_fc", "c_proj")
-        gate, up = linear(x, name + ".gate_proj"), linear(x, name + ".up_proj")
+        gate, up = linear(x, f"{name}.{names[0]}"), linear(x, f"{name}.{names[1]}")
         if mistake == "gate_up":
             gate, up = up, gate
-        return linear(activate(gate) * up, name + ".down_proj")
+        return linear(activate(gate) * up, f"{name}.{names[2]}")
+
+    def mixture(x, layer):
+        """Token by token, expert by expert."""
+        moe, (name, names) = v["moe"], mixture_names(v, layer)
+        active = moe["active"] + {"an_expert_more": 1, "an_expert_fewer": -1}.get(mistake, 0)
+        y = torch.zeros_like(x)
+        for t, logits in enumerate(linear(x, name + ".gate")):
+            order = sorted(range(moe["experts"]), key=lambda e: (-logits[e].item(), e))
+            if mistake == "smallest_chosen":
+                order.reverse()
+            odds = torch.exp(logits - logits.max())
+            chosen = order[:active]
+            total = odds[chosen].sum() if moe["normed"] != (mistake == "other_weights") else odds.sum()
+            for e in chosen:
+                weight = odds[e] / total if mistake != "equal_weights" else 1 / len(chosen)
+                y[t] = y[t] + weight * feed_forward(x[t], f"{name}.experts.{e}", names)
+        if moe["shared"] and mistake != "no_shared_expert":
+            gate = 1 / (1 + torch.exp(-linear(x, name + ".shared_expert_gate")))
+            shared = feed_forward(x, name + ".shared_expert", names)
+            y = y + (shared if mistake == "no_shared_gate" else gate * shared)
+        return y
 
     def codegen_attention(x, name, layer):
         blocks = linear(x, name + ".qkv_proj").view(tokens, 4, 3, heads // 4, head_dim)
@@ -836,7 +926,10 @@ def forward(v, weights, ids, mistake=None, dtype=torch.float64):
             y = feed_forward(x if olmo2 else norm(x, f"{layer}.pre_feedforward_layernorm"), f"{layer}.mlp")
             return x + post(y, f"{layer}.post_feedforward_layernorm")
         x = x + r * attention(norm(x, f"{layer}.input_layernorm"), f"{layer}.self_attn", i)
-        return x + r * feed_forward(norm(x, f"{layer}.post_attention_layernorm"), f"{layer}.mlp")
+        normed = norm(x, f"{layer}.post_attention_layernorm")
+        if v["moe"] and i not in v["moe"]["dense"]:
+            return x + mixture(normed, i)
+        return x + r * feed_forward(normed, f"{layer}.mlp")
 
     x = w[embedding_of(v) + ".weight"][ids] * times["embedding"]
     output = embedding_of(v) if v["tied"] or mistake == "tied" else output_of(v)
@@ -899,11 +992,14 @@ def mistakes_of(v):
     names += ["no_logit_cap"] if v["logit_cap"] else []
     names += ["one_theta"] if v["local_theta"] else []
     names += ["all_layers_scaled"] if v["local_theta"] and v["scaling"] else []
-    names += ["no_qk_norm", "qk_norm_by_head", "qk_norm_after_rotation"] if v["family"] == "olmo2" else []
+    names += ["no_qk_norm", "qk_norm_by_head", "qk_norm_after_rotation"] if v["family"] in NORMED_PROJECTIONS else []
+    if v["moe"]:
+        names += ["an_expert_fewer", "an_expert_more", "smallest_chosen", "other_weights", "equal_weights"]
+        names += ["no_shared_expert", "no_shared_gate"] if v["moe"]["shared"] else []
     names += ["key_before_value"] if v["family"] == "phi3" else []
     names += ["whole_head_rotated"] if v["rotary_dim"] and v["family"] != "codegen" else []
     names += [] if v["tied"] else ["tied"]
-    if v["family"] in ("qwen3", "gemma3_text"):
+    if v["family"] in ("qwen3", "qwen3_moe", "gemma3_text"):
         names += ["no_qk_norm", "qk_norm_of_all_heads", "qk_norm_after_rotation"]
     if v["window"]:
         names += [] if all(v["windowed"]) else ["all_layers_windowed"]
@@ -949,7 +1045,7 @@ def turning(config, head_dim, tokens, layer_type=None):
     if config.get("model_type") == "gemma3_text":
         rope = dict(rope[layer_type]) if rope else gemma3_rope(config, layer_type)
     if not rope:
-        absent = {"smollm3": 2e6}.get(config.get("model_type"), 10000.0)
+        absent = {"smollm3": 2e6, "mixtral": 1e6}.get(config.get("model_type"), 10000.0)
         rope = {"rope_theta": config.get("rope_theta", absent), **(config.get("rope_scaling") or {})}
     kind = rope.get("rope_type", rope.get("type", "default"))
     position, length = torch.arange(tokens, dtype=torch.float64), 1.0
@@ -998,7 +1094,9 @@ def seen_keys(config, layer, tokens):
         listed = config.get("layer_types")
         sliding = listed[layer] == "sliding_attention" if listed else not turns_in(config, layer)
         window = window if config.get("use_sliding_window", False) and sliding else None
-    if config["model_type"] in ("qwen2", "qwen3"):
+    if config["model_type"] == "qwen3_moe":
+        window = window if config["use_sliding_window"] else None
+    if config["model_type"] in ("qwen2", "qwen3", "qwen2_moe"):
         listed = config.get("layer_types")
         sliding = listed[layer] == "sliding_attention" if listed else layer >= config.get("max_window_layers", 28)
         window = window if config.get("use_sliding_window", False) and sliding else None
@@ -1131,6 +1229,32 @@ def gpt_neox_from_files(config, w, ids):
     return torch.stack(hidden), torch.stack(logits)
 
 
+def mixture_from_files(config, w, layer, x):
+    """All experts of all tokens, most of them times 0; None where the layer has no experts."""
+    mixtral = config["model_type"] == "mixtral"
+    name = f"model.layers.{layer}." + ("block_sparse_moe" if mixtral else "mlp")
+    if name + ".gate.weight" not in w:
+        return None
+    assert layer not in config.get("mlp_only_layers", []) and (layer + 1) % config.get("decoder_sparse_step", 1) == 0
+    experts = config["num_local_experts" if mixtral else "num_experts"]
+    up, gate, down = ("w3", "w1", "w2") if mixtral else ("up_proj", "gate_proj", "down_proj")
+
+    def swiglu(expert):
+        inner = F.linear(x, w[f"{expert}.{up}.weight"]) * F.silu(F.linear(x, w[f"{expert}.{gate}.weight"]))
+        return F.linear(inner, w[f"{expert}.{down}.weight"])
+
+    chances = F.linear(x, w[name + ".gate.weight"]).softmax(-1)
+    kept, indices = chances.topk(config["num_experts_per_tok"], dim=-1)
+    if mixtral or config.get("norm_topk_prob", False):
+        kept = F.normalize(kept, p=1, dim=-1)
+    weights = torch.zeros_like(chances).scatter(1, indices, kept)
+    assert weights.shape[1] == experts
+    y = torch.einsum("te,etd->td", weights, torch.stack([swiglu(f"{name}.experts.{e}") for e in range(experts)]))
+    if name + ".shared_expert_gate.weight" in w:
+        y = torch.addcmul(y, F.linear(x, w[name + ".shared_expert_gate.weight"]).sigmoid(), swiglu(name + ".shared_expert"))
+    return y
+
+
 def forward_from_files(files, ids):
     config, w = read_checkpoint(files)
     if config["model_type"] == "codegen":
@@ -1189,7 +1313,7 @@ def forward_from_files(files, ids):
         else:
             q, k, u = (linear(y, attn + part + "_proj").unflatten(1, (-1, head_dim)) for part in "qkv")
         assert (q.shape[1], k.shape[1], u.shape[1]) == (heads, kv_heads, kv_heads)
-        if config["model_type"] == "olmo2":
+        if config["model_type"] in NORMED_PROJECTIONS:
             q, k = (norm(t.flatten(1), attn + n).view_as(t) for t, n in ((q, "q_norm"), (k, "k_norm")))
         elif attn + "q_norm.weight" in w:
             q, k = norm(q, attn + "q_norm"), norm(k, attn + "k_norm")
@@ -1215,7 +1339,9 @@ def forward_from_files(files, ids):
         else:
             x = torch.add(x, mixed, alpha=residual)
             y = norm(x, f"model.layers.{i}.post_attention_layernorm")
-        if starcoder2:
+        if (mixture := mixture_from_files(config, w, i, y)) is not None:
+            x = x + mixture
+        elif starcoder2:
             x = x + linear(F.gelu(linear(y, mlp + "c_fc"), approximate="tanh"), mlp + "c_proj")
         else:
             if mlp + "gate_up_proj.weight" in w:
@@ -1362,6 +1488,63 @@ def qwen3_config(v):
         "attention_bias": False,
         "head_dim": v["head_dim"],
         "model_type": "qwen3",
+    }
+
+
+def mixtral_config(v):
+    return {
+        **mistral_config(v),
+        "architectures": ["MixtralForCausalLM"],
+        "model_type": "mixtral",
+        "num_experts_per_tok": v["moe"]["active"],
+        "num_local_experts": v["moe"]["experts"],
+        "output_router_logits": False,
+        "router_aux_loss_coef": 0.02,
+    }
+
+
+def qwen2_moe_config(v):
+    return {
+        **qwen2_config(v),
+        "architectures": ["Qwen2MoeForCausalLM"],
+        "decoder_sparse_step": 1,
+        "max_window_layers": 21,
+        "mlp_only_layers": [],
+        "model_type": "qwen2_moe",
+        "moe_intermediate_size": v["moe"]["inner"],
+        "norm_topk_prob": v["moe"]["normed"],
+        "num_experts": v["moe"]["experts"],
+        "num_experts_per_tok": v["moe"]["active"],
+        "output_router_logits": False,
+        "qkv_bias": bool(v["attention_bias"]),
+        "router_aux_loss_coef": 0.001,
+        "shared_expert_intermediate_size": v["moe"]["shared"],
+    }
+
+
+def qwen3_moe_config(v):
+    config = {
+        **qwen2_moe_config(v),
+        "architectures": ["Qwen3MoeForCausalLM"],
+        "attention_bias": False,
+        "head_dim": v["head_dim"],
+        "model_type": "qwen3_moe",
+    }
+    del config["qkv_bias"], config["shared_expert_intermediate_size"]
+    return config
+
+
+def olmoe_config(v):
+    return {
+        **olmo2_config(v),
+        "architectures": ["OlmoeForCausalLM"],
+        "clip_qkv": None,
+        "model_type": "olmoe",
+        "norm_topk_prob": v["moe"]["normed"],
+        "num_experts": v["moe"]["experts"],
+        "num_experts_per_tok": v["moe"]["active"],
+        "output_router_logits": False,
+        "router_aux_loss_coef": 0.01,
     }
 
 
@@ -1643,6 +1826,10 @@ CONFIGS = {
     "mistral": mistral_config,
     "qwen2": qwen2_config,
     "qwen3": qwen3_config,
+    "mixtral": mixtral_config,
+    "qwen2_moe": qwen2_moe_config,
+    "qwen3_moe": qwen3_moe_config,
+    "olmoe": olmoe_config,
     "smollm3": smollm3_config,
     "granite": granite_config,
     "phi3": phi3_config,

@@ -48,11 +48,14 @@ public:
             const std::string name(word());
             if (std::ranges::find(seen, name) != seen.end()) refuse("each setting once", name + " again");
             seen.push_back(name);
-            if (name != "head" && name != "cache" && name != "draft") refuse("head=..., cache=... or draft=...", name);
+            if (name != "head" && name != "cache" && name != "draft" && name != "experts") {
+                refuse("head=..., cache=..., draft=... or experts=...", name);
+            }
             expect('=');
             if (name == "head") head(made);
             if (name == "cache") cache(made);
             if (name == "draft") made.drafts = drafts();
+            if (name == "experts") made.active_experts = whole(1);
         }
         end();
         return made;

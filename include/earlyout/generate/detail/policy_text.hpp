@@ -149,6 +149,7 @@ inline std::string to_string(const policy_spec& policy) {
         text += ")";
     }
     if (!policy.drafts.is_none()) text += "; draft=" + to_string(policy.drafts);
+    if (policy.active_experts != 0) text += "; experts=" + std::to_string(policy.active_experts);
     return text;
 }
 

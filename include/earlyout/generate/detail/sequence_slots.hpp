@@ -102,10 +102,12 @@ public:
         return std::min(capacity_, prompt + std::min(options.max_new_tokens, capacity_));
     }
     /// Returns how many of a prompt's first tokens earlier sequences hold.
-    [[nodiscard]] std::size_t reusable(std::span<const token_id> prompt) const noexcept {
-        std::size_t most = store_.longest(prompt).size;
+    /// @param active_experts that its tokens choose; 0: the model's own number
+    [[nodiscard]] std::size_t reusable(std::span<const token_id> prompt, std::size_t active_experts) const noexcept {
+        const std::size_t experts = active_experts != 0 ? active_experts : shape().active_experts;
+        std::size_t most = store_.longest(prompt, experts).size;
         for (const auto& one : slots_) {
-            if (one && !prompt.empty()) most = std::max(most, reusable_prefix(one->running.tokens(), prompt));
+            if (one && !prompt.empty()) most = std::max(most, held_of(one->running.tokens(), experts, prompt));
         }
         return most;
     }
@@ -137,8 +139,17 @@ private:
     [[nodiscard]] const model_shape& shape() const noexcept { return network().shape(); }
     [[nodiscard]] static sequence& tokens_of(holder& of) noexcept { return of->running.generation().tokens; }
     /// Returns how much of a prompt a sequence holds that a job can go on with.
-    [[nodiscard]] static std::size_t held(const holder& of, const job& wanted, std::span<const token_id> prompt) {
-        return of && of->fits(wanted) && wanted.reuses_prefix ? reusable_prefix(of->running.tokens(), prompt) : 0;
+    [[nodiscard]] std::size_t held(const holder& of, const job& wanted, std::span<const token_id> prompt) const {
+        if (!of || !of->fits(wanted) || !wanted.reuses_prefix) return 0;
+        return held_of(of->running.tokens(), experts_of(wanted), prompt);
+    }
+    [[nodiscard]] static std::size_t held_of(const sequence& tokens, std::size_t experts,
+                                             std::span<const token_id> prompt) noexcept {
+        return tokens.active_experts() == experts ? reusable_prefix(tokens, prompt) : 0;
+    }
+    [[nodiscard]] std::size_t experts_of(const job& wanted) const noexcept {
+        const std::size_t active = active_experts_of(*wanted.policy, wanted.options);
+        return active != 0 ? active : shape().active_experts;
     }
 
     /// Returns the idle sequence that holds the most of a prompt, or else the one that was used the longest time ago.
@@ -164,8 +175,8 @@ private:
         if (in && in->running.tokens().exact_prefix() > own + kept_from) store_.keep(shape(), in->running.tokens());
         prefix_store::match found;
         if (next.of.reuses_prefix) {
-            keep_if_longest(in, own, prompt);
-            found = store_.longest(prompt);
+            keep_if_longest(in, own, prompt, experts_of(next.of));
+            found = store_.longest(prompt, experts_of(next.of));
         }
         if (in && !in->fits(next.of)) in = nullptr;
         if (found.size <= own) found = {};
@@ -207,11 +218,13 @@ private:
         return true;
     }
     /// Keeps what another sequence holds of a prompt, if that is more than anything else.
-    void keep_if_longest(const holder& in, std::size_t own, std::span<const token_id> prompt) {
+    void keep_if_longest(const holder& in, std::size_t own, std::span<const token_id> prompt, std::size_t experts) {
         for (const holder& other : slots_) {
             if (!other || other == in) continue;
-            const std::size_t size = reusable_prefix(other->running.tokens(), prompt);
-            if (size > std::max(own, store_.longest(prompt).size)) store_.keep(shape(), other->running.tokens());
+            const std::size_t size = held_of(other->running.tokens(), experts, prompt);
+            if (size > std::max(own, store_.longest(prompt, experts).size)) {
+                store_.keep(shape(), other->running.tokens());
+            }
         }
     }
     [[nodiscard]] bool is_any_busy() const noexcept {

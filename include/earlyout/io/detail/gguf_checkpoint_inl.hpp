@@ -37,12 +37,12 @@ EARLYOUT_IO_INLINE gguf_checkpoint::gguf_checkpoint(std::span<const std::byte> b
     : gguf_checkpoint(std::nullopt, bytes, source, file_access::mapped) {}
 
 EARLYOUT_IO_INLINE const tensor_view* gguf_checkpoint::find(std::string_view name) const {
-    const auto place = places_.find(name);
-    if (place == places_.end()) return nullptr;
     const std::lock_guard lock(state_->guard);
     const auto known = state_->views.find(name);
     if (known != state_->views.end()) return &known->second;
-    tensor_view view = *stored(place->second);
+    std::optional<tensor_view> found = placed(name);
+    if (!found) return nullptr;
+    tensor_view& view = *found;
     view.name = name;
     if (const std::size_t heads = turned_heads(name); heads != 0) {
         const std::span<const std::byte> bytes = view.bytes;
@@ -50,6 +50,37 @@ EARLYOUT_IO_INLINE const tensor_view* gguf_checkpoint::find(std::string_view nam
         discard(bytes);
     }
     return &state_->views.emplace(name, std::move(view)).first->second;
+}
+
+EARLYOUT_IO_INLINE std::optional<tensor_view> gguf_checkpoint::placed(std::string_view name) const {
+    if (const auto place = places_.find(name); place != places_.end()) {
+        tensor_view view = *stored(place->second);
+        // The one row of a matrix at Hugging Face.
+        if (of_->experts && name.ends_with(".shared_expert_gate.weight") && view.shape.size() == 1) {
+            view.shape.insert(view.shape.begin(), 1);
+        }
+        return view;
+    }
+    if (!of_->experts) return std::nullopt;
+    const auto expert = detail::find_stacked_expert(name);
+    const auto place = expert ? places_.find(expert->name) : places_.end();
+    if (place == places_.end()) return std::nullopt;
+    return expert_of(*stored(place->second), expert->expert);
+}
+
+EARLYOUT_IO_INLINE std::optional<tensor_view> gguf_checkpoint::expert_of(const tensor_view& all,
+                                                                         std::size_t expert) const {
+    const auto count = contents().integer(key("expert_count")).value_or(0);
+    if (all.shape.size() != 3 || static_cast<std::int64_t>(all.shape.front()) != count) {
+        fail(errc::wrong_shape, source(), ": tensor '", all.name, "': expected the matrices of ", count,
+             " experts, as '", key("expert_count"), "' says, found shape ", shape_to_string(all.shape));
+    }
+    if (expert >= all.shape.front()) return std::nullopt;
+    tensor_view one = all;
+    one.shape.erase(one.shape.begin());
+    const std::size_t bytes = all.bytes.size() / all.shape.front();
+    one.bytes = all.bytes.subspan(expert * bytes, bytes);
+    return one;
 }
 
 EARLYOUT_IO_INLINE void gguf_checkpoint::for_each_tensor(function_ref<void(const tensor_view&)> visit) const {

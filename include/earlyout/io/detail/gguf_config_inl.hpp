@@ -25,11 +25,18 @@ void gguf_checkpoint::unsupported(std::string_view key, std::string_view expecte
 
 EARLYOUT_IO_INLINE const detail::gguf_architecture& gguf_checkpoint::find_architecture() const {
     const std::string_view name = contents().text("general.architecture").value_or("");
+    const std::string count_key = std::string(name).append(".expert_count");
+    const std::int64_t experts = contents().integer(count_key).value_or(0);
     std::string known;
+    std::string_view before;
+    bool is_known = false;
     for (const detail::gguf_architecture& a : detail::gguf_architectures) {
-        if (a.name == name) return a;
-        known.append(known.empty() ? "" : ", ").append(a.name);
+        if (a.name == name && a.experts == (experts != 0)) return a;
+        is_known = is_known || a.name == name;
+        if (a.name != before) known.append(known.empty() ? "" : ", ").append(a.name);
+        before = a.name;
     }
+    if (is_known) unsupported(count_key, experts != 0 ? "a model without experts" : "a number of experts", experts);
     unsupported("general.architecture", "one of " + known, "'" + earlyout::detail::printable(name) + "'");
 }
 
@@ -47,13 +54,10 @@ EARLYOUT_IO_INLINE void gguf_checkpoint::read_config() {
             config_.set(std::string(n.hugging_face), *found);
         }
     }
-    if (const auto found = contents().integer(key("expert_count")); found.value_or(0) != 0) {
-        unsupported(key("expert_count"), "a model without experts", *found);
-    }
     std::string type(of_->model_type.empty() ? of_->name : of_->model_type);
     if (const auto window = contents().integer(key("attention.sliding_window")); window.value_or(0) != 0) {
         if (!of_->windows) unsupported(key("attention.sliding_window"), "no window", *window);
-        if (of_->name == "llama") type = "mistral";  // which is Llama with a window
+        if (type == "llama") type = "mistral";  // which is Llama with a window
         config_.set("sliding_window", *window);
     }
     read_scales();
@@ -78,7 +82,8 @@ EARLYOUT_IO_INLINE void gguf_checkpoint::read_config() {
     config_.set(std::string(of_->bias_key), biases);
     if (of_->name == "gptneox") config_.set("query_key_value_layout", "by_kind");
     if (of_->name.starts_with("gemma")) read_gemma();
-    config_.set("mlp_bias", has("blk.0.ffn_down.bias"));
+    config_.set("mlp_bias", has("blk.0.ffn_down.bias") || has("blk.0.ffn_down_exps.bias"));
+    if (of_->experts) read_experts();
     read_rotary();
 }
 
@@ -137,6 +142,32 @@ EARLYOUT_IO_INLINE void gguf_checkpoint::read_gemma() {
     }
     if (of_->name == "gemma3" && !integer("sliding_window")) {
         unsupported(key("attention.sliding_window"), "a window", "none");
+    }
+}
+
+EARLYOUT_IO_INLINE void gguf_checkpoint::read_experts() {
+    // As in llama.cpp: its files have no key for most of this.
+    const bool mixtral = of_->name == "llama";
+    config_.set("norm_topk_prob", of_->name == "qwen3moe");
+    if (mixtral && !real("rope_theta")) config_.set("rope_theta", 10000.0);
+    if (of_->name == "qwen2moe") config_.set("qkv_bias", config_.boolean("attention_bias").value_or(false));
+    const std::int64_t wide = integer("intermediate_size").value_or(0);
+    const std::int64_t used = std::max<std::int64_t>(integer("num_experts_per_tok").value_or(1), 1);
+    if (!integer("moe_intermediate_size")) config_.set("moe_intermediate_size", wide / used);
+    if (!integer("shared_expert_intermediate_size")) config_.set("shared_expert_intermediate_size", wide);
+    const bool normed = mixtral || of_->name == "qwen3moe";
+    if (contents().boolean(key("expert_weights_norm")).value_or(normed) != normed) {
+        unsupported(key("expert_weights_norm"), normed ? "true" : "false", normed ? "false" : "true");
+    }
+    if (const auto found = contents().real(key("expert_weights_scale")); found.value_or(0.0) != 0.0 && *found != 1.0) {
+        unsupported(key("expert_weights_scale"), "1", *found);
+    }
+    for (const auto& [name, most] : {std::pair{"expert_gating_func", 1}, std::pair{"expert_group_count", 1},
+                                     std::pair{"expert_group_used_count", 1}, std::pair{"expert_shared_count", 1},
+                                     std::pair{"leading_dense_block_count", 0}, std::pair{"moe_every_n_layers", 1},
+                                     std::pair{"interleave_moe_layer_step", 1}}) {
+        const std::int64_t found = contents().integer(key(name)).value_or(0);
+        if (found < 0 || found > most) unsupported(key(name), most == 0 ? "0" : "1", found);
     }
 }
 

@@ -3,6 +3,8 @@
 #define EARLYOUT_IO_DETAIL_GGUF_NAMES_HPP
 
 #include <earlyout/core/config.hpp>
+#include <earlyout/io/detail/gguf_architecture.hpp>
+#include <earlyout/io/detail/gguf_expert_names.hpp>
 
 #include <cstddef>
 #include <span>
@@ -10,27 +12,6 @@
 #include <string_view>
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io::detail {
-
-/// A name in llama.cpp (gguf-py's constants.py) and the one at Hugging Face.
-struct gguf_name {
-    std::string_view gguf;
-    std::string_view hugging_face;
-};
-
-/// An architecture of llama.cpp in the layout of Hugging Face. Keys follow "NAME.", tensors precede ".weight" or
-/// ".bias", those of a layer follow "blk.N.".
-struct gguf_architecture {
-    std::string_view name;
-    std::string_view layers;  ///< before a layer's number: "model.layers."
-    std::span<const gguf_name> sizes;
-    std::span<const gguf_name> reals;
-    std::span<const gguf_name> tensors;
-    std::span<const gguf_name> layer_tensors;
-    bool windows = false;              ///< some layers may have a window
-    bool turned = false;               ///< rows of queries and keys are in the order of llama.cpp's pairs
-    std::string_view model_type = {};  ///< empty: as the name
-    std::string_view bias_key = "attention_bias";
-};
 
 inline constexpr gguf_name llama_sizes[] = {{"block_count", "num_hidden_layers"},
                                             {"embedding_length", "hidden_size"},
@@ -127,6 +108,39 @@ inline constexpr gguf_architecture gguf_architectures[] = {
      .layer_tensors = llama_layer_tensors,
      .windows = true,
      .turned = true},
+    {.name = "llama",
+     .layers = "model.layers.",
+     .sizes = mixtral_sizes,
+     .reals = llama_reals,
+     .tensors = llama_tensors,
+     .layer_tensors = mixtral_layer_tensors,
+     .windows = true,
+     .turned = true,
+     .model_type = "mixtral",
+     .experts = true},
+    {.name = "qwen2moe",
+     .layers = "model.layers.",
+     .sizes = mixture_sizes,
+     .reals = llama_reals,
+     .tensors = llama_tensors,
+     .layer_tensors = mixture_layer_tensors,
+     .model_type = "qwen2_moe",
+     .experts = true},
+    {.name = "qwen3moe",
+     .layers = "model.layers.",
+     .sizes = mixture_sizes,
+     .reals = llama_reals,
+     .tensors = llama_tensors,
+     .layer_tensors = mixture_layer_tensors,
+     .model_type = "qwen3_moe",
+     .experts = true},
+    {.name = "olmoe",
+     .layers = "model.layers.",
+     .sizes = mixture_sizes,
+     .reals = llama_reals,
+     .tensors = llama_tensors,
+     .layer_tensors = mixture_layer_tensors,
+     .experts = true},
     {.name = "granite",
      .layers = "model.layers.",
      .sizes = llama_sizes,
@@ -233,7 +247,7 @@ inline constexpr gguf_architecture gguf_architectures[] = {
         for (const gguf_name& n : names) {
             if (n.gguf == rest.substr(0, dot)) return std::string(n.hugging_face).append(rest.substr(dot));
         }
-        return {};
+        return of.experts ? hugging_face_expert(names, rest) : std::string();
     };
     std::string made;
     if (constexpr std::string_view block = "blk."; name.starts_with(block)) {

@@ -7,6 +7,7 @@
 #include <earlyout/models/transformer.hpp>
 #include <earlyout/nn/attention.hpp>
 #include <earlyout/nn/block.hpp>
+#include <earlyout/nn/feed_forward.hpp>
 #include <earlyout/nn/rotary.hpp>
 
 #include <algorithm>
@@ -184,12 +185,17 @@ struct gated_llama_layers : llama_layers {
                                                      Derived::read_turns(from, s, layer, window)),
              window},
             Derived::template read_norm<Shape>(from, name + ".post_attention_layernorm", s),
-            {s, from.hidden_activation("silu"), format, &arena}};
+            Derived::template make_feed_forward<Format, Shape>(from, s, layer, format, arena)};
         Derived::read_matrices(from, name, s, b);
         return b;
     }
 
     // Defaults that most architectures share.
+    template <class Format, model_shape Shape>
+    static gated_feed_forward<Format, Shape> make_feed_forward(const reader& from, const model_shape& s, std::size_t,
+                                                               Format format, weight_arena& arena) {
+        return {s, from.hidden_activation("silu"), format, &arena};
+    }
     static constexpr absent_sizes absent{};
     static constexpr rotary_defaults rotary_absent{};
     static constexpr double absent_epsilon = 1e-6;
