@@ -142,7 +142,7 @@ private:
                 kept = std::make_unique<detail::kept_prompts>(network_of(model_).shape(), capacity(), end - begin,
                                                               prompt_memory_ / own.size() * (end - begin));
             }
-            const bool continues = policy.prefill == prefill::eager;
+            const bool continues = policy.prefill == prefill::eager && policy.active_experts == 0;
             any_session with = session(policy, continues ? kept->pool() : nullptr);
             generate_options given = options();
             for (std::size_t i = begin; i < end && !watch_.is_cancelled(); ++i) {
