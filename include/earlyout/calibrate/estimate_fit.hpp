@@ -188,13 +188,33 @@ private:
         const double first = seconds(), second = seconds();  // twice, of which once with its prompts, and once
         return {.prefill = std::max(0.0, first - 2.0 * second), .decode = second};
     }
+    /// Returns what a token takes under a policy at most, in times full depth: every exit's logits, if it reads any,
+    /// and then full depth. By the bytes that are read.
+    [[nodiscard]] double longest(const policy_spec& policy) const {
+        const auto& network = network_of(model_);
+        double layers = 0.0;
+        for (std::size_t layer = 1; layer <= shape().layers; ++layer) {
+            layers += static_cast<double>(network.layer_bytes(layer));
+        }
+        const bool reads = std::ranges::any_of(policy.gates, [](const auto& chain) {
+            return std::ranges::any_of(chain, [](const gate_spec& gate) { return gate.entry().reads_logits(); });
+        });
+        const double exits = reads ? static_cast<double>(policy.layers.size()) : 0.0;
+        const auto output = static_cast<double>(network.output_bytes());
+        return (layers + (1.0 + exits) * output) / (layers + output);
+    }
     void choose() {
         threshold_options thresholds = o_.thresholds;
         thresholds.layers = layers_;
         const threshold_search<Model> search(model_, thresholds, watch_);
         std::vector<std::string> gates = o_.gates;
         gates.insert(gates.end(), o_.more_gates.begin(), o_.more_gates.end());
-        for (const std::string& gate : gates) made_.policies += search.policies_of(gate);
+        double times = 0.0;  // what completing with all of them takes, in times full depth
+        for (const std::string& gate : gates) {
+            const std::vector<policy_spec> policies = search.policies_of(gate);
+            made_.policies += policies.size();
+            for (const policy_spec& policy : policies) times += longest(policy);
+        }
         made_.samples = cut_samples(validation_, o_.samples).size();
 
         const std::size_t threads = on_.concurrency();
@@ -210,8 +230,7 @@ private:
         const auto run = [&](double policies, double of) {
             return of * (one.prefill + policies * (one.decode + (1.0 - fits) * one.prefill));
         };
-        made_.steps.push_back(
-            {"completing prompts with policies", run(static_cast<double>(made_.policies), samples), prompts});
+        made_.steps.push_back({"completing prompts with policies", run(times, samples), prompts});
         // The three fastest of each gate, in turns with full depth and nothing beside them.
         const double alone = static_cast<double>(threads) * (one.prefill + one.decode);
         if (o_.thresholds.are_timed) {

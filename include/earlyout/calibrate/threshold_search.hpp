@@ -73,11 +73,11 @@ public:
         return choice;
     }
 
-    /// Returns how many policies choose() tries at most.
-    [[nodiscard]] std::size_t policies_of(const std::string& gate) const {
-        std::size_t sum = 0;
-        for (const auto& policies : sequences_of(gate)) sum += policies.size();
-        return sum;
+    /// Returns all policies that choose() may try.
+    [[nodiscard]] std::vector<policy_spec> policies_of(const std::string& gate) const {
+        std::vector<policy_spec> all;
+        for (const auto& policies : sequences_of(gate)) all.insert(all.end(), policies.begin(), policies.end());
+        return all;
     }
     /// Times the fastest policies that were tried, in turns with full depth; the chosen one is the fastest whose time
     /// supports it.
