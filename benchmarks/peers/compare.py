@@ -101,7 +101,7 @@ def rows(o, found):
     s = ALL_SHAPES[found["shape"]]
     if found["shape"] in make_models.SHARED:
         kv = s["d"] // s["heads"] * s["kv_heads"]
-        matrices = s["layers"] * (2 * s["d"] * (s["d"] + kv) + 3 * s["d"] * s["ff"])
+        matrices = s["layers"] * (2 * s["d"] * (s["d"] + kv) + 3 * s["d"] * s["ff"] * s.get("active", 1))
     else:
         matrices = s["layers"] * (4 * s["d"] ** 2 + 2 * s["d"] * s["ff"])
     for what in [key for key in found["rounds"][0] if key != "peak"]:

@@ -167,6 +167,8 @@ def shared_tensors(s, mix):
 
     yield matrix("token_embd", s["vocab"], d, True)
     yield "output_norm.weight", (d,), None
+    if "experts" in s:  # whose files always have one
+        yield matrix("output", s["vocab"], d, True)
     for i in range(layers):
         large = i < layers // 8 or i >= 7 * layers // 8 or (i - layers // 8) % 3 == 2
         kind = "_exps" if "experts" in s else ""
