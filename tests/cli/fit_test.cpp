@@ -144,9 +144,9 @@ TEST_CASE("an estimate fits and writes nothing", "[cli][fit]") {
     CHECK(j.at("policies") > 100);
     CHECK(j.at("kept_tokens") <= j.at("tokens"));
     CHECK_FALSE(std::filesystem::exists(out));
-    const auto text = earlyout_command(fit(folder, {"--estimate"}));
+    const auto printed = earlyout_command(fit(folder, {"--estimate"}));
     for (const char* word : {"Expected at most", "reading texts", "together", "policies"}) {
-        CHECK(text.out.find(word) != std::string::npos);
+        CHECK(printed.out.find(word) != std::string::npos);
     }
 }
 

@@ -28,14 +28,14 @@ TEST_CASE("loading runs on the program's threads and reports its progress", "[io
                                            total = all;
                                            ++calls;
                                        }};
-    using network = eo::gpt2<eo::int8>;
-    const auto model = eo::io::load<network>(EARLYOUT_EXAMPLE_MODEL, eo::int8{}, eo::int8{}, options);
+    using small = eo::gpt2<eo::int8>;
+    const auto model = eo::io::load<small>(EARLYOUT_EXAMPLE_MODEL, eo::int8{}, eo::int8{}, options);
     CHECK(on.runs > 0);
     CHECK(calls > model.network().shape().layers);
     CHECK(last == total);
     CHECK(total > 1'000'000);
-    const auto alone = eo::io::load<network>(EARLYOUT_EXAMPLE_MODEL);
+    const auto alone = eo::io::load<small>(EARLYOUT_EXAMPLE_MODEL);
     CHECK(alone.network().output().bytes() == model.network().output().bytes());
     const eo::io::load_options ending{.progress = [](std::size_t, std::size_t) { throw std::runtime_error("enough"); }};
-    CHECK_THROWS_AS(eo::io::load<network>(EARLYOUT_EXAMPLE_MODEL, eo::int8{}, eo::int8{}, ending), std::runtime_error);
+    CHECK_THROWS_AS(eo::io::load<small>(EARLYOUT_EXAMPLE_MODEL, eo::int8{}, eo::int8{}, ending), std::runtime_error);
 }
