@@ -177,7 +177,7 @@ void print(std::ostream& to, const calibrate::fit_result& r, const std::string& 
     to << "Wrote " << out << " for weights in " << r.exits.model().weight_formats << '\n';
 }
 
-void print(std::ostream& to, const calibrate::fit_estimate& expected, double model, std::size_t threads) {
+void print(std::ostream& to, const calibrate::fit_estimate& expected, double weights, std::size_t threads) {
     const auto line = [&](const std::string& name, double seconds, double bytes) {
         to << "  " << std::left << std::setw(36) << name << std::right << std::setw(10) << duration(seconds);
         if (bytes > 0.0) to << std::setw(12) << megabytes(bytes);
@@ -186,20 +186,20 @@ void print(std::ostream& to, const calibrate::fit_estimate& expected, double mod
     to << "Expected at most, on this machine with " << threads << (threads == 1 ? " thread" : " threads") << '\n';
     for (const calibrate::fit_step& step : expected.steps) line(step.name, step.seconds, step.bytes);
     line("together", expected.seconds(), expected.bytes());
-    to << "Memory is beside the weights of " << megabytes(model) << ". Observations of " << expected.kept << " of "
+    to << "Memory is beside the weights of " << megabytes(weights) << ". Observations of " << expected.kept << " of "
        << expected.tokens << " tokens are kept\n"
        << "(--memory). " << expected.samples << " prompts are completed with up to " << expected.policies
        << " policies; a search that loses much ends sooner.\n";
     if (expected.seconds() > 600.0) to << "With --checkpoint FOLDER a fit goes on after an interruption.\n";
 }
 
-json estimate_json(const calibrate::fit_estimate& expected, double model, std::size_t threads) {
+json estimate_json(const calibrate::fit_estimate& expected, double weights, std::size_t threads) {
     json steps = json::array();
     for (const calibrate::fit_step& step : expected.steps) {
         steps.push_back({{"name", step.name}, {"seconds", step.seconds}, {"bytes", step.bytes}});
     }
     return {{"threads", threads},          {"seconds", expected.seconds()}, {"bytes", expected.bytes()},
-            {"weight_bytes", model},       {"tokens", expected.tokens},     {"kept_tokens", expected.kept},
+            {"weight_bytes", weights},     {"tokens", expected.tokens},     {"kept_tokens", expected.kept},
             {"samples", expected.samples}, {"policies", expected.policies}, {"steps", std::move(steps)}};
 }
 

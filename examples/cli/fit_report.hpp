@@ -18,9 +18,9 @@ void print(std::ostream& to, const eo::calibrate::fit_result& result, const std:
            const std::string& weight_format, const std::string& out);
 
 /// Prints what it would take.
-/// @param model bytes of the weights
-void print(std::ostream& to, const eo::calibrate::fit_estimate& expected, double model, std::size_t threads);
-[[nodiscard]] json estimate_json(const eo::calibrate::fit_estimate& expected, double model, std::size_t threads);
+/// @param weights their bytes
+void print(std::ostream& to, const eo::calibrate::fit_estimate& expected, double weights, std::size_t threads);
+[[nodiscard]] json estimate_json(const eo::calibrate::fit_estimate& expected, double weights, std::size_t threads);
 
 }  // namespace cli
 
