@@ -384,6 +384,7 @@ int run(evaluate_options& o) {
     const auto texts = calibrate::read_corpus(m, {o.texts.begin(), o.texts.end()}, o.corpus);
     const bool has_csv = !o.csv.empty() && std::filesystem::exists(o.csv);
     const bool has_html = !o.html.empty() && std::filesystem::exists(o.html);
+    const interrupt interrupted(team() == nullptr);  // from where files are begun
     output_file csv(is_first() ? o.csv : ""), html(is_first() ? o.html : "");
     evaluation_report r{.model = o.model.folder,
                         .weight_format = m.network().weight_format(),
@@ -407,7 +408,6 @@ int run(evaluate_options& o) {
     for (const eo::policy_spec& policy : policies) {
         width = std::max(width, static_cast<int>(to_string(policy).size()));
     }
-    const interrupt interrupted(team() == nullptr);
     progress_line progress(!o.json && !o.quiet && is_first());
     {
         eo::thread_pool threads(o.run.threads);
