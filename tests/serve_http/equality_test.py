@@ -55,8 +55,8 @@ def requests(draw):
     return made
 
 
-def alone(command, model, path, asked):
-    with Served(command, "--model", model, "--threads", "1") as server:
+def alone(command, model, path, asked, *options):
+    with Served(command, "--model", model, "--threads", "1", *options) as server:
         return content(server, path, asked)
 
 
@@ -79,16 +79,16 @@ def disturb(server, some, over, draw):
         time.sleep(0.002)
 
 
-def compare(command, model, some, servers, draw):
+def compare(command, model, some, servers, draw, *common):
     start = time.time()
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        expected = list(pool.map(lambda one: alone(command, model, *one), some))
+        expected = list(pool.map(lambda one: alone(command, model, *one, *common), some))
     different = len(set(expected))
     print(f"{time.time() - start:6.2f} s  {len(some)} requests, each alone: {different} different replies")
     assert different > len(some) // 3, expected
     for options in servers:
         start = time.time()
-        with Served(command, "--model", model, *options) as server:
+        with Served(command, "--model", model, *common, *options) as server:
             over = threading.Event()
             others = threading.Thread(target=disturb, args=(server, some, over, random.Random(1)))
             others.start()
@@ -117,7 +117,8 @@ def main():
                 [["--slots", "8"], ["--slots", "3", "--kv-memory", "12000000", "--threads", "2"]], draw)
     some = [(path, {**asked, "exit_policy": draw.choice(["", "fitted", "full-depth"]), "draft": ""})
             for path, asked in requests(draw) if path == "/completion"]
-    compare(command, example, some[:30], [["--slots", "4"]], draw)
+    # On another machine than the fit's each server would measure costs and might choose another policy by them.
+    compare(command, example, some[:30], [["--slots", "4"]], draw, "--policy", "fitted")
 
 
 if __name__ == "__main__":
