@@ -185,7 +185,9 @@ private:
             (void)trials.predict(policy_spec{});
             return since(start) / static_cast<double>(samples.size());
         };
-        const double first = seconds(), second = seconds();  // twice, of which once with its prompts, and once
+        // The first computes the prompts and completes them twice, for full depth is compared with itself; the second
+        // completes them once.
+        const double first = seconds(), second = seconds();
         return {.prefill = std::max(0.0, first - 2.0 * second), .decode = second};
     }
     /// Returns what a token takes under a policy at most, in times full depth: every exit's logits, if it reads any,
