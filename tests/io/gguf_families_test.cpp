@@ -25,15 +25,16 @@
 #include "support/errors.hpp"
 #include "support/gguf.hpp"
 #include "support/golden.hpp"
+#include "support/golden_gguf.hpp"
 #include "support/golden_pass.hpp"
-#include "support/temporary_folder.hpp"
 
 namespace eo = earlyout;
 using eo::errc;
 using support::error_of;
 using support::gguf_builder;
-using support::temporary_folder;
+using support::rotated_side_by_side;
 using support::thrown;
+using support::worst_of_gguf;
 
 namespace {
 
@@ -61,18 +62,6 @@ const std::vector<name_pair> llama_tensors{
     {"self_attn.q_proj", "attn_q"},       {"self_attn.k_proj", "attn_k"},   {"self_attn.v_proj", "attn_v"},
     {"self_attn.o_proj", "attn_output"},  {"mlp.gate_proj", "ffn_gate"},    {"mlp.up_proj", "ffn_up"},
     {"mlp.down_proj", "ffn_down"},        {"input_layernorm", "attn_norm"}, {"post_attention_layernorm", "ffn_norm"}};
-
-/// Rows [heads][2][n] as llama.cpp's converter writes them for some architectures: [heads][n][2].
-std::vector<float> turned(const std::vector<float>& values, std::size_t rows, std::size_t heads) {
-    const std::size_t half = rows / heads / 2, size = values.size() / rows;
-    std::vector<float> made;
-    for (std::size_t r = 0; r < rows; ++r) {
-        const std::size_t head = r / (2 * half), pair = r % (2 * half) / 2, side = r % 2;
-        const auto row = values.begin() + static_cast<std::ptrdiff_t>(((head * 2 + side) * half + pair) * size);
-        made.insert(made.end(), row, row + static_cast<std::ptrdiff_t>(size));
-    }
-    return made;
-}
 
 /// Rows [heads][3][n] as [3][heads][n].
 std::vector<float> by_kind(const std::vector<float>& values, std::size_t heads) {
@@ -115,8 +104,8 @@ gguf_builder gguf_of(const std::string& name, const family& of) {
         const auto heads = static_cast<std::size_t>(from.integer("num_attention_heads").value_or(1));
         const auto kv_heads =
             static_cast<std::size_t>(from.integer("num_key_value_heads").value_or(static_cast<std::int64_t>(heads)));
-        if (of.turned && found->second == "attn_q") values = turned(values, view.shape[0], heads);
-        if (of.turned && found->second == "attn_k") values = turned(values, view.shape[0], kv_heads);
+        if (of.turned && found->second == "attn_q") values = rotated_side_by_side(values, view.shape[0], heads);
+        if (of.turned && found->second == "attn_k") values = rotated_side_by_side(values, view.shape[0], kv_heads);
         if (of.norms_plus_one && found->second.ends_with("norm")) {
             for (float& value : values) value += 1.0f;
         }
@@ -124,15 +113,6 @@ gguf_builder gguf_of(const std::string& name, const family& of) {
         made.floats(layer + std::string(found->second) + view.name.substr(last), view.shape, values);
     });
     return made;
-}
-
-template <class Network>
-float worst_of(const gguf_builder& file, const std::string& name) {
-    const temporary_folder folder;
-    folder.write("m.gguf", file.bytes());
-    const auto model = eo::io::load_gguf<Network>(folder / "m.gguf");
-    const support::golden expected(name);
-    return support::worst(model.network(), expected, {expected.ids.size()}, 64);
 }
 
 }  // namespace
@@ -148,11 +128,11 @@ TEST_CASE("Granite in a gguf file computes what PyTorch computes", "[io][gguf][g
                                    {"logits_scaling", "logit_scale"}},
                          .tensors = llama_tensors,
                          .turned = true};
-    CHECK(worst_of<eo::granite<>>(gguf_of("granite", granite), "granite") < support::tolerance);
+    CHECK(worst_of_gguf<eo::granite<>>(gguf_of("granite", granite), "granite") < support::tolerance);
     // Unlike in a config.json, an absent factor on the scores is 1 / sqrt(head_dim).
-    CHECK(worst_of<eo::granite<>>(gguf_of("granite_biases", granite).set("granite.attention.scale", 1.0f),
-                                  "granite_biases") < support::tolerance);
-    CHECK(worst_of<eo::granite<>>(gguf_of("granite_biases", granite), "granite_biases") > 0.01f);
+    CHECK(worst_of_gguf<eo::granite<>>(gguf_of("granite_biases", granite).set("granite.attention.scale", 1.0f),
+                                       "granite_biases") < support::tolerance);
+    CHECK(worst_of_gguf<eo::granite<>>(gguf_of("granite_biases", granite), "granite_biases") > 0.01f);
 }
 
 TEST_CASE("SmolLM3 in a gguf file computes what PyTorch computes", "[io][gguf][smollm3]") {
@@ -163,7 +143,7 @@ TEST_CASE("SmolLM3 in a gguf file computes what PyTorch computes", "[io][gguf][s
         .tensors = llama_tensors,
         .turned = true};
     // llama.cpp has no key for layers without positions: every fourth one.
-    CHECK(worst_of<eo::smollm3<>>(gguf_of("smollm3_interval", smollm3), "smollm3_interval") < support::tolerance);
+    CHECK(worst_of_gguf<eo::smollm3<>>(gguf_of("smollm3_interval", smollm3), "smollm3_interval") < support::tolerance);
 }
 
 TEST_CASE("Phi-3 in a gguf file computes what PyTorch computes", "[io][gguf][phi3]") {
@@ -179,13 +159,13 @@ TEST_CASE("Phi-3 in a gguf file computes what PyTorch computes", "[io][gguf][phi
                                   {"mlp.down_proj", "ffn_down"},
                                   {"input_layernorm", "attn_norm"},
                                   {"post_attention_layernorm", "ffn_norm"}}};
-    CHECK(worst_of<eo::phi3<>>(gguf_of("phi3", phi3).set("phi3.attention.sliding_window", 9u), "phi3") <
+    CHECK(worst_of_gguf<eo::phi3<>>(gguf_of("phi3", phi3).set("phi3.attention.sliding_window", 9u), "phi3") <
           support::tolerance);
     gguf_builder longrope = gguf_of("phi3_longrope", phi3).set("phi3.rope.dimension_count", 6u);
     longrope.set("phi3.rope.scaling.original_context_length", 48u).set("phi3.rope.scaling.attn_factor", 1.2398212f);
     longrope.floats("rope_factors_short.weight", {3}, {1.0f, 1.3f, 2.1f});
     longrope.floats("rope_factors_long.weight", {3}, {1.0f, 4.5f, 9.0f});
-    CHECK(worst_of<eo::phi3<>>(longrope, "phi3_longrope") < support::tolerance);
+    CHECK(worst_of_gguf<eo::phi3<>>(longrope, "phi3_longrope") < support::tolerance);
 }
 
 TEST_CASE("YaRN in a gguf file is transformers' YaRN", "[io][gguf][rotary]") {
@@ -197,10 +177,10 @@ TEST_CASE("YaRN in a gguf file is transformers' YaRN", "[io][gguf][rotary]") {
         .turned = true};
     gguf_builder yarn = gguf_of("llama_yarn", llama).set("llama.rope.scaling.type", "yarn");
     yarn.set("llama.rope.scaling.factor", 4.0f).set("llama.rope.scaling.original_context_length", 256u);
-    CHECK(worst_of<eo::llama<>>(yarn, "llama_yarn") < support::tolerance);
-    CHECK(worst_of<eo::llama<>>(yarn.set("llama.rope.scaling.yarn_beta_fast", 9.0f), "llama_yarn") > 0.01f);
+    CHECK(worst_of_gguf<eo::llama<>>(yarn, "llama_yarn") < support::tolerance);
+    CHECK(worst_of_gguf<eo::llama<>>(yarn.set("llama.rope.scaling.yarn_beta_fast", 9.0f), "llama_yarn") > 0.01f);
     CHECK(error_of([&] {
-              (void)worst_of<eo::llama<>>(yarn.set("llama.rope.scaling.yarn_ext_factor", 0.5f), "llama_yarn");
+              (void)worst_of_gguf<eo::llama<>>(yarn.set("llama.rope.scaling.yarn_ext_factor", 0.5f), "llama_yarn");
           }) == thrown(errc::unsupported, {"'llama.rope.scaling.yarn_ext_factor'", "0.5"}));
 }
 
@@ -214,11 +194,12 @@ TEST_CASE("StableLM in a gguf file computes what PyTorch computes", "[io][gguf][
         INFO(name);
         gguf_builder file = gguf_of(name, stablelm).set("stablelm.rope.dimension_count", 4u);
         if (name == "stablelm_biases") file.set("stablelm.rope.freq_base", 40000.0f);
-        CHECK(worst_of<eo::stablelm<>>(file.set("stablelm.use_parallel_residual", false), name) < support::tolerance);
+        CHECK(worst_of_gguf<eo::stablelm<>>(file.set("stablelm.use_parallel_residual", false), name) <
+              support::tolerance);
     }
     CHECK(error_of([&] {
-              (void)worst_of<eo::stablelm<>>(gguf_of("stablelm", stablelm).set("stablelm.use_parallel_residual", true),
-                                             "stablelm");
+              (void)worst_of_gguf<eo::stablelm<>>(
+                  gguf_of("stablelm", stablelm).set("stablelm.use_parallel_residual", true), "stablelm");
           }) == thrown(errc::unsupported, {"'use_parallel_residual'"}));
 }
 
@@ -238,7 +219,8 @@ TEST_CASE("Phi-2 in a gguf file computes what PyTorch computes", "[io][gguf][phi
                                  {"input_layernorm", "attn_norm"}}};
     for (const std::string name : {"phi", "phi_grouped"}) {
         INFO(name);
-        CHECK(worst_of<eo::phi<>>(gguf_of(name, phi).set("phi2.rope.dimension_count", 4u), name) < support::tolerance);
+        CHECK(worst_of_gguf<eo::phi<>>(gguf_of(name, phi).set("phi2.rope.dimension_count", 4u), name) <
+              support::tolerance);
     }
 }
 
@@ -261,7 +243,7 @@ TEST_CASE("GPT-NeoX in a gguf file computes what PyTorch computes", "[io][gguf][
         INFO(name);
         gguf_builder file = gguf_of(name, neox).set("gptneox.rope.dimension_count", name == "gpt_neox" ? 4u : 6u);
         file.set("gptneox.use_parallel_residual", name == "gpt_neox");
-        CHECK(worst_of<eo::gpt_neox<>>(file, name) < support::tolerance);
+        CHECK(worst_of_gguf<eo::gpt_neox<>>(file, name) < support::tolerance);
     }
 }
 
@@ -296,7 +278,7 @@ TEST_CASE("Gemma in a gguf file computes what PyTorch computes", "[io][gguf][gem
                        .reals = rms_reals,
                        .tensors = llama_tensors,
                        .norms_plus_one = true};
-    CHECK(worst_of<eo::gemma<>>(gguf_of("gemma", gemma), "gemma") < support::tolerance);
+    CHECK(worst_of_gguf<eo::gemma<>>(gguf_of("gemma", gemma), "gemma") < support::tolerance);
 }
 
 TEST_CASE("Gemma 2 and 3 in a gguf file compute what PyTorch computes", "[io][gguf][gemma2][gemma3]") {
@@ -307,9 +289,10 @@ TEST_CASE("Gemma 2 and 3 in a gguf file compute what PyTorch computes", "[io][gg
                         .tensors = post_normed_tensors,
                         .norms_plus_one = true};
     gguf_builder third = gguf_of("gemma3_six", gemma3).set("gemma3.attention.sliding_window", 4u);
-    CHECK(worst_of<eo::gemma3<>>(third.set("gemma3.rope.freq_base_swa", 500.0f), "gemma3_six") < support::tolerance);
-    CHECK(worst_of<eo::gemma3<>>(third.set("gemma3.attention.sliding_window_pattern", 2u), "gemma3_six") > 0.01f);
-    CHECK(error_of([&] { (void)worst_of<eo::gemma3<>>(gguf_of("gemma3_six", gemma3), "gemma3_six"); }) ==
+    CHECK(worst_of_gguf<eo::gemma3<>>(third.set("gemma3.rope.freq_base_swa", 500.0f), "gemma3_six") <
+          support::tolerance);
+    CHECK(worst_of_gguf<eo::gemma3<>>(third.set("gemma3.attention.sliding_window_pattern", 2u), "gemma3_six") > 0.01f);
+    CHECK(error_of([&] { (void)worst_of_gguf<eo::gemma3<>>(gguf_of("gemma3_six", gemma3), "gemma3_six"); }) ==
           thrown(errc::unsupported, {"'gemma3.attention.sliding_window'", "a window", "none"}));
     const family gemma2{.architecture = "gemma2",
                         .sizes = llama_sizes,
@@ -317,7 +300,7 @@ TEST_CASE("Gemma 2 and 3 in a gguf file compute what PyTorch computes", "[io][gg
                         .tensors = post_normed_tensors,
                         .norms_plus_one = true};
     gguf_builder second = gguf_of("gemma2_head_width", gemma2).set("gemma2.attention.sliding_window", 5u);
-    CHECK(worst_of<eo::gemma2<>>(second, "gemma2_head_width") < support::tolerance);
+    CHECK(worst_of_gguf<eo::gemma2<>>(second, "gemma2_head_width") < support::tolerance);
 }
 
 TEST_CASE("OLMo 2 in a gguf file computes what PyTorch computes", "[io][gguf][olmo2]") {
@@ -325,7 +308,7 @@ TEST_CASE("OLMo 2 in a gguf file computes what PyTorch computes", "[io][gguf][ol
         .architecture = "olmo2", .sizes = llama_sizes, .reals = rms_reals, .tensors = post_normed_tensors};
     for (const std::string name : {"olmo2", "olmo2_biases"}) {
         INFO(name);
-        CHECK(worst_of<eo::olmo2<>>(gguf_of(name, olmo2), name) < support::tolerance);
+        CHECK(worst_of_gguf<eo::olmo2<>>(gguf_of(name, olmo2), name) < support::tolerance);
     }
 }
 
@@ -347,8 +330,8 @@ TEST_CASE("StarCoder in a gguf file computes what PyTorch computes", "[io][gguf]
                                        {"mlp.c_fc", "ffn_up"},
                                        {"mlp.c_proj", "ffn_down"}}};
     gguf_builder file = gguf_of("gpt_bigcode", starcoder);
-    CHECK(error_of([&] { (void)worst_of<eo::gpt_bigcode<>>(file, "gpt_bigcode"); }) ==
+    CHECK(error_of([&] { (void)worst_of_gguf<eo::gpt_bigcode<>>(file, "gpt_bigcode"); }) ==
           thrown(errc::unsupported, {"'starcoder.attention.head_count_kv'", "expected 1", "none"}));
     file.set("starcoder.attention.head_count_kv", 1u);
-    CHECK(worst_of<eo::gpt_bigcode<>>(file, "gpt_bigcode") < support::tolerance);
+    CHECK(worst_of_gguf<eo::gpt_bigcode<>>(file, "gpt_bigcode") < support::tolerance);
 }

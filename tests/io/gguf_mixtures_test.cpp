@@ -21,6 +21,7 @@
 #include "support/forward_pass.hpp"
 #include "support/gguf.hpp"
 #include "support/golden.hpp"
+#include "support/golden_gguf.hpp"
 #include "support/golden_pass.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -28,8 +29,10 @@ namespace eo = earlyout;
 using eo::errc;
 using support::error_of;
 using support::gguf_builder;
+using support::rotated_side_by_side;
 using support::temporary_folder;
 using support::thrown;
+using support::worst_of_gguf;
 
 namespace {
 
@@ -69,18 +72,6 @@ const std::map<std::string, std::string, std::less<>> names{
     {"up_proj", "ffn_up"},
     {"w2", "ffn_down"},
     {"down_proj", "ffn_down"}};
-
-/// Rows [heads][2][n] as [heads][n][2].
-std::vector<float> paired(const std::vector<float>& values, std::size_t rows, std::size_t heads) {
-    const std::size_t half = rows / heads / 2, size = values.size() / rows;
-    std::vector<float> made;
-    for (std::size_t r = 0; r < rows; ++r) {
-        const std::size_t from = (r / (2 * half) * 2 + r % 2) * half + r % (2 * half) / 2;
-        made.insert(made.end(), values.begin() + static_cast<std::ptrdiff_t>(from * size),
-                    values.begin() + static_cast<std::ptrdiff_t>((from + 1) * size));
-    }
-    return made;
-}
 
 /// The matrices of all experts of a layer, one after the other.
 struct stack {
@@ -129,8 +120,9 @@ gguf_builder mixture_gguf(const std::string& name, const std::string& architectu
         const std::string& theirs = names.at(part);
         const auto heads = static_cast<std::size_t>(*from.integer("num_attention_heads"));
         const auto kv_heads = static_cast<std::size_t>(*from.integer("num_key_value_heads"));
-        if (architecture == "llama" && theirs == "attn_q") values = paired(values, view.shape[0], heads);
-        if (architecture == "llama" && theirs == "attn_k") values = paired(values, view.shape[0], kv_heads);
+        if (architecture == "llama" && theirs == "attn_q") values = rotated_side_by_side(values, view.shape[0], heads);
+        if (architecture == "llama" && theirs == "attn_k")
+            values = rotated_side_by_side(values, view.shape[0], kv_heads);
         const bool one_row = theirs == "ffn_gate_inp_shexp";
         made.floats(layer + theirs + view.name.substr(last), one_row ? std::vector{view.shape[1]} : view.shape, values);
     });
@@ -143,34 +135,25 @@ gguf_builder mixture_gguf(const std::string& name, const std::string& architectu
     return made;
 }
 
-template <class Network>
-float worst_of_mixture(const gguf_builder& file, const std::string& name) {
-    const temporary_folder folder;
-    folder.write("m.gguf", file.bytes());
-    const auto model = eo::io::load_gguf<Network>(folder / "m.gguf");
-    const support::golden expected(name);
-    return support::worst(model.network(), expected, {expected.ids.size()}, 64);
-}
-
 }  // namespace
 
 TEST_CASE("Mixtral in a gguf file computes what PyTorch computes", "[io][gguf][mixtral]") {
     for (const bool stacked : {true, false}) {
         gguf_builder file = mixture_gguf("mixtral", "llama", stacked).set("llama.rope.freq_base", 1e6f);
-        CHECK(worst_of_mixture<eo::mixtral<>>(file, "mixtral") < support::tolerance);
+        CHECK(worst_of_gguf<eo::mixtral<>>(file, "mixtral") < support::tolerance);
     }
     // Unlike in a config.json, an absent theta is 10000.
-    CHECK(worst_of_mixture<eo::mixtral<>>(mixture_gguf("mixtral", "llama"), "mixtral") > 0.01f);
+    CHECK(worst_of_gguf<eo::mixtral<>>(mixture_gguf("mixtral", "llama"), "mixtral") > 0.01f);
     gguf_builder window = mixture_gguf("mixtral_window", "llama").set("llama.attention.sliding_window", 6u);
-    CHECK(worst_of_mixture<eo::mixtral<>>(window.set("llama.rope.freq_base", 20000.0f), "mixtral_window") <
+    CHECK(worst_of_gguf<eo::mixtral<>>(window.set("llama.rope.freq_base", 20000.0f), "mixtral_window") <
           support::tolerance);
 }
 
 TEST_CASE("OLMoE and Qwen3-MoE in a gguf file compute what PyTorch computes", "[io][gguf][olmoe][qwen3_moe]") {
-    CHECK(worst_of_mixture<eo::olmoe<>>(mixture_gguf("olmoe", "olmoe"), "olmoe") < support::tolerance);
-    CHECK(worst_of_mixture<eo::qwen3_moe<>>(mixture_gguf("qwen3_moe", "qwen3moe"), "qwen3_moe") < support::tolerance);
+    CHECK(worst_of_gguf<eo::olmoe<>>(mixture_gguf("olmoe", "olmoe"), "olmoe") < support::tolerance);
+    CHECK(worst_of_gguf<eo::qwen3_moe<>>(mixture_gguf("qwen3_moe", "qwen3moe"), "qwen3_moe") < support::tolerance);
     // llama.cpp divides by the sum for the one and not for the other, whatever the original says.
-    CHECK(worst_of_mixture<eo::olmoe<>>(mixture_gguf("olmoe_normed", "olmoe"), "olmoe_normed") > 0.01f);
+    CHECK(worst_of_gguf<eo::olmoe<>>(mixture_gguf("olmoe_normed", "olmoe"), "olmoe_normed") > 0.01f);
 }
 
 TEST_CASE("Qwen2-MoE in a gguf file has mixtures in all layers", "[io][gguf][qwen2_moe]") {
@@ -191,7 +174,7 @@ TEST_CASE("Qwen2-MoE in a gguf file has mixtures in all layers", "[io][gguf][qwe
 
 TEST_CASE("a gguf file's experts are as many as its tensors have", "[io][gguf][errors]") {
     const auto loading = [](const gguf_builder& file) {
-        return error_of([&] { (void)worst_of_mixture<eo::olmoe<>>(file, "olmoe"); });
+        return error_of([&] { (void)worst_of_gguf<eo::olmoe<>>(file, "olmoe"); });
     };
     const auto golden_file = [] { return mixture_gguf("olmoe", "olmoe"); };
     gguf_builder none;
