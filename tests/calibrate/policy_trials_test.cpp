@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <earlyout/calibrate/bytes.hpp>
+#include <earlyout/calibrate/detail/kept_prompts.hpp>
 #include <earlyout/calibrate/policy_trials.hpp>
 
 #include <earlyout/core/executor.hpp>
@@ -95,6 +96,26 @@ TEST_CASE("prompts that are kept change nothing but the time", "[calibrate][poli
                 CHECK(made.work == expected.work);
                 CHECK(calibrate::to_bytes(made.intervals) == calibrate::to_bytes(expected.intervals));
             }
+        }
+    }
+}
+
+TEST_CASE("a prompt that is kept is not computed again, as far as the memory reaches", "[calibrate][policy_trials]") {
+    const trial_data data;
+    const eo::model_shape& shape = data.model.network().shape();
+    const auto one = shape.layers * eo::kv_pool::page_bytes(shape, {}, eo::kv_pool::page_entries_for(24));
+    calibrate::detail::kept_prompts kept(shape, 24, 3, 2 * one);  // room for two of three
+    const auto session = [&](const char* policy) {
+        return make_session(data.model, eo::policy_spec::parse(policy), {.capacity = 24, .pool = kept.pool()});
+    };
+    for (const bool is_again : {false, true}) {
+        auto with = session(is_again ? "margin(0.02) @ 2,4; cache=defer" : "fixed @ 2");
+        for (std::size_t i = 0; i < 3; ++i) {
+            const auto& prompt = data.samples[i].prompt;
+            kept.begin(i, with);
+            const eo::completion done = with.complete(prompt, {.max_new_tokens = 4});
+            CHECK(done.stats.reused_tokens == (is_again && i < 2 ? prompt.size() - 1 : 0));
+            kept.keep(i, prompt, with);
         }
     }
 }
