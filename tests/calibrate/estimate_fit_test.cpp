@@ -63,6 +63,8 @@ TEST_CASE("an estimate names the steps of a fit, what they take and how much is 
     std::size_t tried = 0;
     for (const calibrate::gate_choice& choice : made->choices) tried += choice.tried.size();
     CHECK(expected->policies == tried);
+    // No completion takes less than some microseconds.
+    CHECK(expected->steps[5].seconds > 5e-6 * static_cast<double>(expected->policies * expected->samples));
     // Loose: anything may run beside a test.
     INFO(expected->seconds() << " s expected, " << seconds << " s taken");
     CHECK(expected->seconds() > seconds / 20.0);
