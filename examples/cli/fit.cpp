@@ -31,6 +31,7 @@
 #include <iomanip>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -170,7 +171,7 @@ json settings(const fit_options& o, std::uint64_t texts_hash) {
 
 /// All that what a fit keeps depends on.
 json settings_of_checkpoint(const fit_options& o, const std::vector<calibrate::corpus_text>& texts,
-                            const eo::fitted_model& fitted_to) {
+                            const eo::fitted_model& fitted_to, const std::optional<eo::step_costs>& given_costs) {
     std::uint64_t hash = 0;
     for (const calibrate::corpus_text& text : texts) hash = (hash ^ text.hash) * 0x9e3779b97f4a7c15u + text.ids.size();
     json all = settings(o, hash);
@@ -182,7 +183,7 @@ json settings_of_checkpoint(const fit_options& o, const std::vector<calibrate::c
                 {"also_formats", o.also_formats},
                 {"layers", o.fit.layers},
                 {"no_timing", o.no_timing},
-                {"costs", o.costs},
+                {"costs", given_costs ? calibrate::to_json(*given_costs) : json()},
                 {"guarantee", o.fit.guarantee.eps},
                 {"guarantee_in", o.guarantee_in},
                 {"delta", o.fit.guarantee.delta}});
@@ -235,7 +236,7 @@ int run(fit_options& o) {
     const eo::fitted_model fitted_to{shape.layers, shape.d_model, shape.vocab, from->fingerprint(), format_of(m)};
     std::optional<fit_folder> kept;
     if (!o.checkpoint.empty()) {
-        kept.emplace(o.checkpoint, settings_of_checkpoint(o, texts, fitted_to), is_first());
+        kept.emplace(o.checkpoint, settings_of_checkpoint(o, texts, fitted_to, options.given_costs), is_first());
         (void)calibrate::shared_result(team(), 0, true);  // no process adds to the folder before it is there
         if (!o.quiet && kept->found() != 0) {
             std::cerr << "earlyout: " << o.checkpoint << ": going on from " << kept->found() << " results\n";
