@@ -17,11 +17,11 @@ using Catch::Matchers::WithinRel;
 namespace {
 
 /// Inputs on scales a thousand apart and correlated, as residual streams are.
-struct population {
+struct labelled_population {
     std::vector<float> rows;
     std::vector<std::uint8_t> label;
 
-    population(std::size_t count, const std::vector<std::vector<double>>& w, const std::vector<double>& b) {
+    labelled_population(std::size_t count, const std::vector<std::vector<double>>& w, const std::vector<double>& b) {
         std::mt19937 engine(7);
         std::normal_distribution<double> normal;
         std::uniform_real_distribution<double> uniform;
@@ -46,7 +46,7 @@ struct population {
 }  // namespace
 
 TEST_CASE("a logistic map is recovered", "[calibrate][fit_linear]") {
-    const population people(40'000, {{0, 0, 0}, {0.002, -1.0, 5.0}}, {0.0, -0.5});
+    const labelled_population people(40'000, {{0, 0, 0}, {0.002, -1.0, 5.0}}, {0.0, -0.5});
     const auto part = people.part();
     const auto fitted = calibrate::fit_linear({&part, 1}, 3, 2);
     REQUIRE(fitted.outputs == 1);
@@ -59,7 +59,7 @@ TEST_CASE("a logistic map is recovered", "[calibrate][fit_linear]") {
 }
 
 TEST_CASE("a softmax is recovered up to what is common to all classes", "[calibrate][fit_linear]") {
-    const population people(60'000, {{0.001, 0, 0}, {-0.001, 1.0, 0}, {0, 0, 8.0}}, {0.2, 0.0, -0.4});
+    const labelled_population people(60'000, {{0.001, 0, 0}, {-0.001, 1.0, 0}, {0, 0, 8.0}}, {0.2, 0.0, -0.4});
     const auto part = people.part();
     const auto fitted = calibrate::fit_linear({&part, 1}, 3, 3);
     REQUIRE(fitted.weight.size() == 9);
@@ -70,7 +70,7 @@ TEST_CASE("a softmax is recovered up to what is common to all classes", "[calibr
 }
 
 TEST_CASE("without a bias the map goes through the origin", "[calibrate][fit_linear]") {
-    const population people(30'000, {{0, 0, 0}, {0.001, 1.0, 0}}, {0.0, 0.0});
+    const labelled_population people(30'000, {{0, 0, 0}, {0.001, 1.0, 0}}, {0.0, 0.0});
     const auto part = people.part();
     const auto fitted = calibrate::fit_linear({&part, 1}, 3, 2, {.bias = false});
     CHECK(fitted.bias.empty());
@@ -79,8 +79,8 @@ TEST_CASE("without a bias the map goes through the origin", "[calibrate][fit_lin
 }
 
 TEST_CASE("a part of weight two counts as two copies of it", "[calibrate][fit_linear]") {
-    const population a(500, {{0, 0, 0}, {0.001, 1.0, 0}}, {0.0, 0.0});
-    const population b(300, {{0, 0, 0}, {-0.001, 0.5, 3.0}}, {0.0, 0.3});
+    const labelled_population a(500, {{0, 0, 0}, {0.001, 1.0, 0}}, {0.0, 0.0});
+    const labelled_population b(300, {{0, 0, 0}, {-0.001, 0.5, 3.0}}, {0.0, 0.3});
     const std::vector twice{a.part(), b.part(), b.part()};
     const std::vector heavy{a.part(), b.part(2.0)};
     const auto one = calibrate::fit_linear(twice, 3, 2, {.tolerance = 1e-9});

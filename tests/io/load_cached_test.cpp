@@ -17,11 +17,11 @@ namespace fs = std::filesystem;
 
 namespace {
 
-using network = eo::any_model;
-const eo::any_format int8("int8"), int4("int4");
+using cached_network = eo::any_model;
+const eo::any_format as_int8("int8"), as_int4("int4");
 
-auto load(const fs::path& model, const fs::path& cache, eo::any_format output = int8) {
-    return eo::io::load_cached<network>(model, int8, output, cache);
+auto load(const fs::path& model, const fs::path& cache, eo::any_format output = as_int8) {
+    return eo::io::load_cached<cached_network>(model, as_int8, output, cache);
 }
 std::vector<std::string> packed_in(const fs::path& folder) {
     std::vector<std::string> made;
@@ -30,7 +30,7 @@ std::vector<std::string> packed_in(const fs::path& folder) {
     }
     return made;
 }
-std::vector<std::byte> weights_of(const network& n) {
+std::vector<std::byte> weights_of(const cached_network& n) {
     std::vector<std::byte> made;
     n.visit_matrices([&](std::span<const std::string>, const eo::packed_weights& matrix) {
         made.insert(made.end(), matrix.memory.get(), matrix.memory.get() + matrix.bytes);
@@ -44,7 +44,7 @@ TEST_CASE("a model is kept packed until it changes", "[io][load_cached]") {
     const support::temporary_folder folder, other;
     folder.copy(support::golden_folder("llama_gqa"));
     const fs::path cache = other / "cache";
-    const auto whole = eo::io::load<network>(folder.path(), int8);
+    const auto whole = eo::io::load<cached_network>(folder.path(), as_int8);
     CHECK(weights_of(load(folder.path(), cache).network()) == weights_of(whole.network()));
     const std::vector<std::string> first = packed_in(cache);
     REQUIRE(first.size() == 1);
@@ -57,7 +57,7 @@ TEST_CASE("a model is kept packed until it changes", "[io][load_cached]") {
     CHECK(load(folder.path(), cache).source() == (cache / first[0]).string());
 
     // Other formats are other files; a damaged file is written anew.
-    (void)load(folder.path(), cache, int4);
+    (void)load(folder.path(), cache, as_int4);
     CHECK(packed_in(cache).size() == 2);
     fs::resize_file(cache / first[0], 1000);
     CHECK(weights_of(load(folder.path(), cache).network()) == weights_of(whole.network()));
@@ -80,8 +80,9 @@ TEST_CASE("a model is kept packed until it changes", "[io][load_cached]") {
     CHECK(packed_in(cache).size() == 4);
 
     // A packed file is its own.
-    CHECK(load(cache / second[0], other.path(), second[0].find("+") == std::string::npos ? int8 : int4).source() ==
-          (cache / second[0]).string());
+    CHECK(
+        load(cache / second[0], other.path(), second[0].find("+") == std::string::npos ? as_int8 : as_int4).source() ==
+        (cache / second[0]).string());
     CHECK(packed_in(other.path()).empty());
     CHECK(support::error_of([&] { (void)load(folder.path(), cache / second[0]); }).code == "io");
 }
