@@ -50,6 +50,34 @@ TEMPLATE_LIST_TEST_CASE("merged parts have the weights of one softmax", "[kernel
     }
 }
 
+TEMPLATE_LIST_TEST_CASE("a sink takes its part of the sum and adds nothing", "[kernels][attention]", support::archs) {
+    support::random_source random(2);
+    for (const std::size_t head_dim : {1u, 16u, 20u}) {
+        const std::vector<float> sums = random.floats(eo::round_up(head_dim, 16));
+        const softmax_state seen{2.0f, 3.0f};
+        const auto finished = [&](const softmax_state& state, float sink) {
+            misaligned values(std::vector<float>(sums.begin(), sums.begin() + static_cast<std::ptrdiff_t>(head_dim)));
+            eo::kernels::finish_attention(state, values.data(), eo::extent<>(head_dim), TestType{}, sink);
+            CHECK(values.intact());
+            return std::vector<float>(values.span().begin(), values.span().end());
+        };
+        for (const float sink : {-200.0f, -3.0f, 1.9f, 2.0f, 2.1f, 9.0f, 80.0f, 1e30f}) {
+            const std::vector<float> found = finished(seen, sink);
+            const double total = 3.0 + std::exp(static_cast<double>(sink) - 2.0);
+            for (std::size_t k = 0; k < head_dim; ++k) {
+                CHECK_THAT(found[k], Catch::Matchers::WithinAbs(double{sums[k]} / total, 1e-6));
+            }
+        }
+        // Without one, nothing else is computed.
+        misaligned plain(std::vector<float>(sums.begin(), sums.begin() + static_cast<std::ptrdiff_t>(head_dim)));
+        eo::kernels::finish_attention(seen, plain.data(), eo::extent<>(head_dim), TestType{});
+        CHECK(support::same_bits(finished(seen, eo::kernels::no_sink), plain.span()));
+        CHECK(finished({}, 3.0f) == std::vector<float>(head_dim));
+        CHECK(std::isnan(finished({NAN, NAN}, 3.0f)[0]));
+        CHECK(std::isnan(finished({1.0f, 2.0f}, NAN)[0]));
+    }
+}
+
 TEMPLATE_LIST_TEST_CASE("nothing merged is zero", "[kernels][attention]", support::archs) {
     misaligned values(20, NAN);
     eo::kernels::finish_attention(softmax_state{}, values.data(), eo::extent<>(20), TestType{});

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstddef>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 #include "support/buffers.hpp"
@@ -45,8 +46,10 @@ std::vector<eo::layer_token> last_tokens(eo::kv_cache& cache, std::size_t count)
 }
 
 std::vector<float> attend(const heads_of& of, std::span<const eo::layer_token> tokens,
-                          const std::vector<float>& queries, std::size_t window, eo::executor& on) {
-    const eo::cached_attention<eo::dynamic> attention(of.heads, of.kv_heads, eo::extent<>(of.head_dim), 0.3f, window);
+                          const std::vector<float>& queries, std::size_t window, eo::executor& on,
+                          const std::vector<float>& sinks = {}) {
+    const eo::cached_attention<eo::dynamic> attention(of.heads, of.kv_heads, eo::extent<>(of.head_dim), 0.3f, window,
+                                                      0.0f, sinks);
     struct layers {
         const eo::cached_attention<eo::dynamic>& one;
         std::size_t scratch_bytes(std::size_t, std::size_t pieces) const { return one.scratch_bytes(pieces); }
@@ -56,6 +59,7 @@ std::vector<float> attend(const heads_of& of, std::span<const eo::layer_token> t
     const std::size_t d = of.heads * of.head_dim;
     attention(1, tokens, {queries.data(), tokens.size(), d}, {out.data(), tokens.size(), d}, context);
     CHECK(context.scratch().used() == 0);
+    CHECK(context.work().weight_bytes == sinks.size() * sizeof(float));
     return out;
 }
 
@@ -136,6 +140,55 @@ TEST_CASE("sequences of different lengths attend together", "[nn][attention][ari
                                        queries.begin() + static_cast<std::ptrdiff_t>((t + 1) * 48));
         const auto alone = attend(of, std::span(tokens).subspan(t, 1), query, 0, support::one_thread());
         CHECK(support::same_bits(alone, std::span(together).subspan(t * 48, 48)));
+    }
+}
+
+TEMPLATE_TEST_CASE("sinks are in each head's sum, whoever computes it", "[nn][attention][arithmetic]", eo::f32,
+                   eo::int8) {
+    support::random_source random(4);
+    const heads_of of = GENERATE(heads_of{6, 1, 20}, heads_of{4, 2, 8});
+    const std::size_t window = GENERATE(0u, 5u, 700u), d = of.heads * of.head_dim;
+    const std::vector<float> sinks = random.floats(of.heads, 3.0f);
+    for (const std::size_t entries : {9u, 512u, 1700u}) {
+        eo::kv_cache cache = filled(of, entries, TestType{}, random), other = filled(of, 40, TestType{}, random);
+        auto tokens = last_tokens(cache, 3);
+        tokens.push_back(last_tokens(other, 1)[0]);
+        const std::vector<float> queries = random.floats(tokens.size() * d, 2.0f);
+        const std::vector<float> together = attend(of, tokens, queries, window, support::one_thread(), sinks);
+        const std::vector<float> none = attend(of, tokens, queries, window, support::one_thread());
+        for (const std::size_t threads : {2u, 7u}) {
+            eo::thread_pool pool(threads);
+            REQUIRE(support::same_bits(attend(of, tokens, queries, window, pool, sinks), together));
+        }
+        for (std::size_t t = 0; t < tokens.size(); ++t) {
+            const std::vector<float> query(queries.begin() + static_cast<std::ptrdiff_t>(t * d),
+                                           queries.begin() + static_cast<std::ptrdiff_t>((t + 1) * d));
+            eo::thread_pool pool(3);
+            REQUIRE(support::same_bits(attend(of, std::span(tokens).subspan(t, 1), query, window, pool, sinks),
+                                       std::span(together).subspan(t * d, d)));
+            if constexpr (!std::is_same_v<TestType, eo::f32>) continue;
+            // By the definition: the scores' sum, of which a sink leaves a part.
+            const eo::kv_cache& seen_in = *tokens[t].cache;
+            for (std::size_t head = 0; head < of.heads; ++head) {
+                const std::size_t kv_head = head * of.kv_heads / of.heads;
+                double sum = 0.0;
+                for (std::size_t i = seen_in.hidden(1, tokens[t].position, window);
+                     i < seen_in.visible(1, tokens[t].position); ++i) {
+                    constexpr std::size_t length = eo::kernels::score_stretch;
+                    const auto* const keys = seen_in.keys(1, kv_head, i / length);
+                    double dot = 0.0;
+                    for (std::size_t k = 0; k < of.head_dim; ++k) {
+                        dot += double{query[head * of.head_dim + k]} *
+                               static_cast<double>(keys[(i % length / 16 * of.head_dim + k) * 16 + i % 16]);
+                    }
+                    sum += std::exp(dot * double{0.3f} - double{sinks[head]});
+                }
+                for (std::size_t k = 0; k < of.head_dim; ++k) {
+                    const std::size_t at = t * d + head * of.head_dim + k;
+                    CHECK(std::abs(together[at] - double{none[at]} * sum / (sum + 1.0)) < 1e-4);
+                }
+            }
+        }
     }
 }
 

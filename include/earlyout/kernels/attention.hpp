@@ -89,14 +89,16 @@ void attend_in_order(Format format, std::span<const head_query> queries, HeadDim
             }
         }
     }
-    for (std::size_t q = 0; q < queries.size(); ++q) finish_attention(states[q], queries[q].out, head_dim, arch);
+    for (std::size_t q = 0; q < queries.size(); ++q) {
+        finish_attention(states[q], queries[q].out, head_dim, arch, queries[q].sink);
+    }
 }
 
 }  // namespace detail
 
-/// Attends queries to the keys and values of one head: out = softmax(scale * q Kᵀ) V over the entries visible to each;
-/// zero if none are visible. Stretches of the cache are merged in order, so a query's result depends neither on the
-/// other queries nor on who computes which stretch.
+/// Attends queries to the keys and values of one head: out = softmax(scale * q Kᵀ) V over the entries visible to each
+/// (and a query's sink, if it has one); zero if none are visible. Stretches of the cache are merged in order, so a
+/// query's result depends neither on the other queries nor on who computes which stretch.
 /// @param queries at most max_queries, ideally ordered by the entries they see
 /// @param memory  one head's keys and values, see kv_layout
 /// @param scratch [attention_scratch(head_dim)]

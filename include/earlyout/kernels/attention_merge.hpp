@@ -14,6 +14,9 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace kernels {
 
+/// The score of an attention sink that takes no weight.
+inline constexpr float no_sink = -std::numeric_limits<float>::infinity();
+
 /// A query's softmax over some entries: the largest score, and the sum of exp(score - most), 0 if it saw none.
 struct softmax_state {
     float most = -std::numeric_limits<float>::infinity();
@@ -73,13 +76,22 @@ void merge_attention(softmax_state& state, float* values, const softmax_state& p
 
 /// Divides by the sum of the weights; zero if no entry was visible.
 /// @param values [head_dim]
+/// @param sink   a score that takes part in the sum and has no value: an attention sink (gpt-oss); no_sink: none
 template <class Arch = default_arch, class HeadDim>
-void finish_attention(const softmax_state& state, float* values, HeadDim head_dim, Arch = {}) noexcept {
+void finish_attention(const softmax_state& state, float* values, HeadDim head_dim, Arch = {},
+                      float sink = no_sink) noexcept {
     if (state.sum == 0.0f) {
         std::fill_n(values, std::size_t{head_dim}, 0.0f);
         return;
     }
-    const float_batch<Arch> factor(1.0f / state.sum);
+    float scale = 1.0f / state.sum;
+    if (sink > state.most) {
+        const float below = std::exp(state.most - sink);
+        scale = below / detail::multiply_add_one<Arch>(state.sum, below, 1.0f);
+    } else if (sink != no_sink) {
+        scale = 1.0f / (state.sum + std::exp(sink - state.most));
+    }
+    const float_batch<Arch> factor(scale);
     transform<Arch>(values, values, head_dim, [&](const float_batch<Arch>& v) { return v * factor; });
 }
 

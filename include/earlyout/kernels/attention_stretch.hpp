@@ -25,7 +25,8 @@ struct head_query {
     float* out = nullptr;          ///< [head_dim]
     std::size_t first = 0;
     std::size_t last = 0;
-    float cap = 0.0f;  ///< limits scores, see soft_cap; 0: does not
+    float cap = 0.0f;      ///< limits scores, see soft_cap; 0: does not
+    float sink = no_sink;  ///< see finish_attention
 };
 
 /// One head's keys and values in a stretch of a cache, in the layout of kv_layout.

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <span>
 #include <utility>
+#include <vector>
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
@@ -29,13 +30,19 @@ struct capped_scores {
     float limit = 0.0f;
     [[nodiscard]] float cap() const noexcept { return limit; }
 };
+/// Adds a learned score for each head to the sum that weights are divided by, so that a head may look at nothing: an
+/// attention sink (gpt-oss).
+struct scores_with_sinks {
+    std::vector<float> sinks;  ///< [heads]
+    [[nodiscard]] static constexpr float cap() noexcept { return 0.0f; }
+};
 
 /// Causal self-attention: every query sees the cache entries at its own position and before, or the last `window` of
 /// them. Query heads share key-value heads in groups of heads / kv_heads.
 /// @tparam Positions transforms a token's queries and keys before they are used: no_positions, rotary, normed_heads,
 ///                   normed_projections;
 ///                   called as positions(position, queries, heads, keys, kv_heads, head_dim)
-/// @tparam Scores    plain_scores, capped_scores
+/// @tparam Scores    plain_scores, capped_scores, scores_with_sinks
 template <class Format = f32, model_shape Shape = model_shape{}, class Positions = no_positions,
           class Scores = plain_scores>
 class self_attention {
@@ -50,7 +57,7 @@ public:
           heads_(shape.heads),
           kv_heads_(shape.kv_heads),
           head_dim_(shape.head_dim, "head_dim"),
-          cached_(shape.heads, shape.kv_heads, head_dim_, scale, window, scores.cap()),
+          cached_(shape.heads, shape.kv_heads, head_dim_, scale, window, scores.cap(), sinks_of(scores)),
           key_column_(round_up(shape.d_query(), kernels::panel_rows)),
           d_kv_(shape.d_kv()),
           query_key_value_(key_column_ + 2 * d_kv_, shape.d_model, "attention input", format, arena),
@@ -101,7 +108,7 @@ public:
         output_.visit_matrices(visit);
     }
     [[nodiscard]] std::size_t bytes() const noexcept {
-        return positions_.bytes() + query_key_value_.bytes() + output_.bytes();
+        return positions_.bytes() + query_key_value_.bytes() + cached_.bytes() + output_.bytes();
     }
     /// Returns the weight bytes that update_kv_only() reads.
     [[nodiscard]] std::size_t update_kv_bytes() const noexcept {
@@ -110,6 +117,13 @@ public:
     }
 
 private:
+    [[nodiscard]] static std::vector<float> sinks_of(const Scores& scores) {
+        if constexpr (requires { scores.sinks; }) {
+            return scores.sinks;
+        } else {
+            return {};
+        }
+    }
     /// Applies positions to the queries of `heads` heads and the keys; keys and values are stored in the caches.
     void append(std::size_t layer, std::span<const layer_token> tokens, matrix_view<float> projected, std::size_t heads,
                 run_context& context) const {

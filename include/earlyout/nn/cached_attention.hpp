@@ -14,6 +14,7 @@
 #include <limits>
 #include <span>
 #include <utility>
+#include <vector>
 
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
@@ -28,15 +29,26 @@ public:
     /// @param scale    factor on the scores before the softmax
     /// @param window   max positions visible to a query, its own included; 0: all
     /// @param cap      limits the scores, see soft_cap; 0: does not
+    /// @param sinks    [heads], see kernels::finish_attention, or none
     cached_attention(std::size_t heads, std::size_t kv_heads, extent<HeadDim> head_dim, float scale, std::size_t window,
-                     float cap = 0.0f)
-        : heads_(heads), kv_heads_(kv_heads), head_dim_(head_dim), scale_(scale), window_(window), cap_(cap) {}
+                     float cap = 0.0f, std::vector<float> sinks = {})
+        : heads_(heads),
+          kv_heads_(kv_heads),
+          head_dim_(head_dim),
+          scale_(scale),
+          window_(window),
+          cap_(cap),
+          sinks_(std::move(sinks)) {}
+
+    /// Returns the weight bytes that a call reads.
+    [[nodiscard]] std::size_t bytes() const noexcept { return sinks_.size() * sizeof(float); }
 
     /// Computes out from the entries that each token sees, its own included.
     /// @param queries [tokens, heads * head_dim], a row may be longer
     /// @param out     [tokens, heads * head_dim]
     void operator()(std::size_t layer, std::span<const layer_token> tokens, matrix_view<const float> queries,
                     matrix_view<float> out, run_context& context) const {
+        context.count_bytes(bytes());
         if (may_split(context.pieces()) && tokens.size() * kv_heads_ < context.pieces() &&
             tokens.size() <= max_split_tokens) {
             std::size_t first = std::numeric_limits<std::size_t>::max(), last = 0;
@@ -111,7 +123,10 @@ private:
     }
     [[nodiscard]] kernels::head_query query_of(std::size_t head, const float* queries, float* out,
                                                const seen_entries& seen) const noexcept {
-        return {queries + head * head_dim_, out + head * head_dim_, seen.first, seen.last, cap_};
+        return {queries + head * head_dim_, out + head * head_dim_, seen.first, seen.last, cap_, sink_of(head)};
+    }
+    [[nodiscard]] float sink_of(std::size_t head) const noexcept {
+        return sinks_.empty() ? kernels::no_sink : sinks_[head];
     }
 
     /// Computes each stretch of each head by itself, then merges them in order.
@@ -152,7 +167,8 @@ private:
                             const std::size_t part = part_of(head / group, s, t) + head % group;
                             kernels::merge_attention(totals[i], values, parts[part], sums + part * width, head_dim_);
                         }
-                        if (from + stretches == last) kernels::finish_attention(totals[i], values, head_dim_);
+                        if (from + stretches != last) continue;
+                        kernels::finish_attention(totals[i], values, head_dim_, default_arch{}, sink_of(head));
                     }
                 });
         }
@@ -190,6 +206,7 @@ private:
     float scale_ = 1.0f;
     std::size_t window_ = 0;
     float cap_ = 0.0f;
+    std::vector<float> sinks_;
 };
 
 }}  // namespace earlyout::EARLYOUT_ABI
