@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include <earlyout/kernels/activations.hpp>
 
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <numbers>
 #include <vector>
 
@@ -21,6 +23,7 @@ double exact_gelu_tanh(double x) {
 }
 double exact_gelu_erf(double x) { return 0.5 * x * (1 + std::erf(x / std::numbers::sqrt2)); }
 double exact_silu(double x) { return x / (1 + std::exp(-x)); }
+double exact_clamped_swish(double x) { return std::min(x, 7.0) / (1 + std::exp(-1.702 * std::min(x, 7.0))); }
 double exact_relu(double x) { return x > 0 ? x : 0; }
 
 /// From subnormal to 1e30, both signs, and a dense walk through the curved part.
@@ -67,6 +70,7 @@ TEMPLATE_LIST_TEST_CASE("activations equal their definitions", "[kernels][activa
     const auto gelu_tanh = [](float* x, std::size_t n) { eo::kernels::gelu_tanh(x, n, TestType{}); };
     const auto gelu_erf = [](float* x, std::size_t n) { eo::kernels::gelu_erf(x, n, TestType{}); };
     const auto silu = [](float* x, std::size_t n) { eo::kernels::silu(x, n, TestType{}); };
+    const auto clamped_swish = [](float* x, std::size_t n) { eo::kernels::clamped_swish(x, n, TestType{}); };
     const auto relu = [](float* x, std::size_t n) { eo::kernels::relu(x, n, TestType{}); };
     const auto soft_cap = [](float* x, std::size_t n) { eo::kernels::soft_cap(x, n, 3.0f, TestType{}); };
     SECTION("soft_cap") {
@@ -76,13 +80,37 @@ TEMPLATE_LIST_TEST_CASE("activations equal their definitions", "[kernels][activa
     SECTION("gelu_tanh") { check(gelu_tanh, exact_gelu_tanh, 1e-7); }
     SECTION("gelu_erf") { check(gelu_erf, exact_gelu_erf, 5e-7); }
     SECTION("silu") { check(silu, exact_silu, 1e-7); }
+    SECTION("clamped_swish") {
+        check(clamped_swish, exact_clamped_swish, 1e-7);
+        std::vector<float> x(19, NAN);
+        clamped_swish(x.data(), x.size());
+        for (const float value : x) CHECK(std::isnan(value));
+    }
     SECTION("relu") { check(relu, exact_relu, 0); }
     SECTION("places") {
         check_places(gelu_tanh);
         check_places(soft_cap);
         check_places(gelu_erf);
         check_places(silu);
+        check_places(clamped_swish);
         check_places(relu);
+    }
+}
+
+TEMPLATE_LIST_TEST_CASE("multiply_clamped multiplies by one more than what is within its limits",
+                        "[kernels][activations]", support::archs) {
+    support::random_source random(10);
+    for (const std::size_t n : {0u, 1u, 3u, 8u, 17u, 64u, 67u}) {
+        std::vector<float> y = random.floats(n, 6.0f);
+        if (n > 3) y[1] = 1e30f, y[2] = -1e30f, y[n - 1] = NAN;
+        const std::vector<float> before = random.floats(n + 1);
+        std::vector<float> x = before;
+        eo::kernels::multiply_clamped(x.data(), y.data(), n, TestType{});
+        for (std::size_t i = 0; i < n; ++i) {
+            const float expected = before[i] * (std::clamp(y[i], -7.0f, 7.0f) + 1.0f);
+            CHECK((std::isnan(y[i]) ? std::isnan(x[i]) : x[i] == expected));
+        }
+        CHECK(x[n] == before[n]);
     }
 }
 

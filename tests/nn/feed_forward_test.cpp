@@ -3,6 +3,7 @@
 #include <earlyout/nn/feed_forward.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <utility>
 #include <vector>
@@ -94,6 +95,32 @@ TEST_CASE("a gated feed-forward multiplies two products", "[nn][feed_forward]") 
     eo::thread_pool pool(3);
     CHECK(support::same_bits(run_on(pool, feed_tokens), y));
     CHECK(support::same_bits(run_on(support::one_thread(), 1), y));
+}
+
+TEST_CASE("gpt-oss's gated feed-forward limits both products", "[nn][feed_forward]") {
+    eo::model_shape shape = small;
+    shape.gated = true;
+    const weights w;
+    const std::vector<float> gate = support::random_source(6).floats(inner * d, 3.0f);
+    const std::vector<float> up = support::random_source(7).floats(inner * d, 3.0f);
+    eo::gated_feed_forward<> layer(shape, eo::activation::clamped_swish);
+    layer.gate_up().weight().set_rows(0, {gate.data(), inner, d});
+    layer.gate_up().weight().set_rows(layer.up_row(), {up.data(), inner, d});
+    layer.down().weight().set_rows(0, {w.down.data(), d, inner});
+    eo::run_context context(support::scratch_of_part{&layer}, feed_tokens, support::one_thread());
+    std::vector<float> y(feed_tokens * d);
+    layer({w.x.data(), feed_tokens, d}, {y.data(), feed_tokens, d}, context);
+    for (std::size_t t = 0; t < feed_tokens; ++t) {
+        const auto x = std::span(w.x).subspan(t * d, d);
+        reference::vector hidden = reference::linear(gate, {}, x, inner);
+        const reference::vector other = reference::linear(up, {}, x, inner);
+        for (std::size_t i = 0; i < inner; ++i) {
+            const double g = std::min(hidden[i], 7.0);
+            hidden[i] = (std::clamp(other[i], -7.0, 7.0) + 1.0) * g / (1.0 + std::exp(-1.702 * g));
+        }
+        const reference::vector expected = reference::linear(w.down, {}, hidden, d);
+        REQUIRE(reference::distance(std::span(y).subspan(t * d, d), expected) < 5e-4);
+    }
 }
 
 TEST_CASE("feed-forward: threads and compiled sizes do not change a bit", "[nn][feed_forward]") {

@@ -32,6 +32,19 @@ void gelu_erf(float* x, std::size_t n, Arch = {}) noexcept {
         x, x, n, [](const batch& v) { return batch(0.5f) * v * (batch(1.0f) + xsimd::erf(v * batch(0.7071067812f))); });
 }
 
+/// The limit and the slope of gpt-oss's SwiGLU.
+inline constexpr float swiglu_limit = 7.0f, swiglu_slope = 1.702f;
+
+/// Computes g / (1 + exp(-1.702 g)) with g = min(x, 7): the gate of gpt-oss's SwiGLU. NaN stays.
+template <class Arch = default_arch>
+void clamped_swish(float* x, std::size_t n, Arch = {}) noexcept {
+    using batch = float_batch<Arch>;
+    transform<Arch>(x, x, n, [](const batch& v) {
+        const batch limit(swiglu_limit), g = xsimd::select(v > limit, limit, v);
+        return g / (batch(1.0f) + xsimd::exp(batch(-swiglu_slope) * g));
+    });
+}
+
 /// Computes max(x, 0).
 template <class Arch = default_arch>
 void relu(float* x, std::size_t n, Arch = {}) noexcept {
@@ -54,6 +67,24 @@ void multiply_elements(float* x, const float* y, std::size_t n, Arch = {}) noexc
     std::size_t i = 0;
     for (; i + w <= n; i += w) (batch::load_unaligned(x + i) * batch::load_unaligned(y + i)).store_unaligned(x + i);
     for (; i < n; ++i) x[i] *= y[i];
+}
+
+/// Computes x[i] *= 1 + max(-7, min(y[i], 7)): the gating of gpt-oss's SwiGLU. NaN stays.
+template <class Arch = default_arch>
+void multiply_clamped(float* x, const float* y, std::size_t n, Arch = {}) noexcept {
+    using batch = float_batch<Arch>;
+    constexpr std::size_t w = lanes<Arch>;
+    const batch most(swiglu_limit), least(-swiglu_limit);
+    std::size_t i = 0;
+    for (; i + w <= n; i += w) {
+        const batch v = batch::load_unaligned(y + i);
+        const batch u = xsimd::select(v > most, most, xsimd::select(v < least, least, v));
+        (batch::load_unaligned(x + i) * (u + batch(1.0f))).store_unaligned(x + i);
+    }
+    for (; i < n; ++i) {
+        const float u = y[i] > swiglu_limit ? swiglu_limit : y[i] < -swiglu_limit ? -swiglu_limit : y[i];
+        x[i] *= u + 1.0f;
+    }
 }
 
 }  // namespace kernels

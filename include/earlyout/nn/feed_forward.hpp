@@ -11,7 +11,13 @@
 namespace earlyout { inline namespace EARLYOUT_ABI {
 
 /// The activation function between a feed-forward's two matrices.
-enum class activation : std::uint8_t { gelu_tanh, gelu_erf, relu, silu };
+enum class activation : std::uint8_t {
+    gelu_tanh,
+    gelu_erf,
+    relu,
+    silu,
+    clamped_swish  ///< gpt-oss's; a gated feed-forward then also has its gating, see kernels::multiply_clamped
+};
 
 /// Computes x = f(x) in place. x: [n]
 inline void apply(activation f, float* x, std::size_t n) noexcept {
@@ -20,6 +26,7 @@ inline void apply(activation f, float* x, std::size_t n) noexcept {
         case activation::gelu_erf: return kernels::gelu_erf(x, n);
         case activation::relu: return kernels::relu(x, n);
         case activation::silu: return kernels::silu(x, n);
+        case activation::clamped_swish: return kernels::clamped_swish(x, n);
     }
 }
 
@@ -67,6 +74,13 @@ private:
     linear<Format, Shape.d_ff> down_;
 };
 
+/// Computes x = f(x) g in place, with g = y or what belongs to f. x, y: [n]
+inline void apply_gated(activation f, float* x, const float* y, std::size_t n) noexcept {
+    apply(f, x, n);
+    if (f == activation::clamped_swish) return kernels::multiply_clamped(x, y, n);
+    kernels::multiply_elements(x, y, n);
+}
+
 /// Computes W3 (f(W1 x + b1) * (W2 x + b2)) + b3, element by element (Shazeer, 2020, "GLU Variants"; SwiGLU with silu):
 /// W1, W2: [d_ff, d_model], W3: [d_model, d_ff]. W1 and W2 are one matrix, read in one product.
 template <class Format = f32, model_shape Shape = model_shape{}>
@@ -94,8 +108,7 @@ public:
         const std::size_t grain = 1 + (std::size_t{1} << 14) / d_ff;
         parallel_for(context.threads(), both.rows(), grain, [&](std::size_t, std::size_t begin, std::size_t end) {
             for (std::size_t i = begin; i < end; ++i) {
-                apply(activation_, both.row(i), d_ff);
-                kernels::multiply_elements(both.row(i), both.row(i) + up_column_, d_ff);
+                apply_gated(activation_, both.row(i), both.row(i) + up_column_, d_ff);
             }
         });
         down_(both.cols(0, d_ff), update, context);
