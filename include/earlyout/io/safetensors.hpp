@@ -18,6 +18,12 @@
 
 namespace earlyout { inline namespace EARLYOUT_ABI { namespace io {
 
+/// A tensor of unsigned bytes.
+struct byte_tensor {
+    std::vector<std::size_t> shape;
+    std::span<const std::byte> bytes;
+};
+
 /// The contents of a safetensors file, as views into its bytes. Tensors of other element types than F32, F16 and BF16
 /// may be present (old GPT-2 files carry masks); only accessing one is an error.
 ///
@@ -41,7 +47,9 @@ public:
     [[nodiscard]] const std::map<std::string, tensor_view, std::less<>>& tensors() const noexcept { return tensors_; }
     /// Returns the element types of all other tensors, by name.
     [[nodiscard]] const text_map& others() const noexcept { return others_; }
-    /// Returns the contents of a tensor of unsigned bytes; empty if there is none of that name.
+    /// Returns the tensor of unsigned bytes of that name, or nullptr.
+    [[nodiscard]] const byte_tensor* find_bytes(std::string_view name) const;
+    /// Returns its contents; empty if there is none of that name.
     [[nodiscard]] std::optional<std::span<const std::byte>> bytes(std::string_view name) const;
     [[nodiscard]] const text_map& metadata() const noexcept { return metadata_; }
     /// Returns the bytes of all tensors together.
@@ -83,7 +91,7 @@ private:
     std::string source_;
     std::map<std::string, tensor_view, std::less<>> tensors_;
     text_map others_;
-    std::map<std::string, std::span<const std::byte>, std::less<>> bytes_;  // the U8 tensors
+    std::map<std::string, byte_tensor, std::less<>> bytes_;
     text_map metadata_;
     std::size_t data_bytes_ = 0;
 };

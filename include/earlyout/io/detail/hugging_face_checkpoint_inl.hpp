@@ -18,6 +18,8 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -51,18 +53,103 @@ EARLYOUT_IO_INLINE hugging_face_checkpoint::hugging_face_checkpoint(const std::f
     } else {
         refuse_without(whole, ", and no model.safetensors.index.json either");
     }
+    if (config_.text("model_type") == "gpt_oss") experts_ = std::make_unique<made_experts>();
 } catch (...) {
     earlyout::detail::rethrow_as_error(platform::path_text(folder));
 }
 
 EARLYOUT_IO_INLINE const tensor_view* hugging_face_checkpoint::find(std::string_view name) const {
     const auto found = where_.find(name);
-    return found == where_.end() ? nullptr : found->second->contents().find(name);
+    if (found != where_.end()) return found->second->contents().find(name);
+    if (experts_ == nullptr) return nullptr;
+    const std::lock_guard lock(experts_->guard);
+    if (const auto known = experts_->by_name.find(name); known != experts_->by_name.end()) return &known->second.view;
+    std::optional<detail::owned_tensor> made = make_expert(name);
+    return made ? &experts_->by_name.emplace(name, std::move(*made)).first->second.view : nullptr;
 }
 
 EARLYOUT_IO_INLINE void hugging_face_checkpoint::for_each_tensor(function_ref<void(const tensor_view&)> visit) const {
     for (const auto& [name, shard] : where_) {
-        if (!shard->contents().others().contains(name)) visit(*shard->contents().find(name));
+        const safetensors& file = shard->contents();
+        const bool other = file.others().contains(name);
+        if (const auto all = experts_ ? detail::find_fused_tensor(name) : std::nullopt) {
+            const byte_tensor* const bytes = file.find_bytes(name);
+            const std::vector<std::size_t>* const shape = bytes   ? &bytes->shape
+                                                          : other ? nullptr
+                                                                  : &file.find(name)->shape;
+            if (shape != nullptr && !shape->empty()) visit_experts(*all, shape->front(), visit);
+        } else if (!other) {
+            visit(*file.find(name));
+        }
+    }
+}
+
+EARLYOUT_IO_INLINE void hugging_face_checkpoint::for_each_stored(function_ref<void(const tensor_view&)> visit) const {
+    for (const auto& [name, shard] : where_) {
+        const safetensors& file = shard->contents();
+        if (!file.others().contains(name)) {
+            visit(*file.find(name));
+        } else if (const auto all = experts_ ? detail::find_fused_tensor(name) : std::nullopt; all) {
+            const byte_tensor* const codes = all->kind == "_blocks" ? file.find_bytes(name) : nullptr;
+            if (codes == nullptr || codes->shape.size() != 4) continue;
+            visit({name, dtype::mxfp4, {codes->shape[0], codes->shape[1], codes->shape[2] * 32}, codes->bytes});
+        }
+    }
+}
+
+EARLYOUT_IO_INLINE void hugging_face_checkpoint::visit_experts(const detail::fused_tensor& all, std::size_t count,
+                                                               function_ref<void(const tensor_view&)> visit) const {
+    if (all.kind == "_scales") return;
+    for (std::size_t expert = 0; expert < count; ++expert) {
+        for (const detail::fused_name& n : detail::fused_names) {
+            if (n.stored != all.matrix) continue;
+            std::string name = std::string(all.before).append(std::to_string(expert)).append(".").append(n.own);
+            const auto made = make_expert(name.append(all.kind == "_bias" ? ".bias" : ".weight"));
+            if (!made || made->bytes.empty()) return;
+            visit(made->view);
+        }
+    }
+}
+
+EARLYOUT_IO_INLINE const byte_tensor& hugging_face_checkpoint::bytes_of(const std::string& name) const {
+    const auto found = where_.find(name);
+    if (found == where_.end()) fail(errc::missing_tensor, source(), ": tensor '", name, "' is missing");
+    const byte_tensor* const bytes = found->second->contents().find_bytes(name);
+    if (bytes == nullptr) {
+        fail(errc::unsupported, found->second->path(), ": tensor '", name, "': expected dtype U8, found another");
+    }
+    return *bytes;
+}
+
+EARLYOUT_IO_INLINE std::optional<detail::owned_tensor> hugging_face_checkpoint::make_expert(
+    std::string_view name) const {
+    const auto part = detail::find_fused_expert(name);
+    if (!part) return std::nullopt;
+    const auto plain = where_.find(part->stored);
+    const std::string codes = part->stored + "_blocks", scales = part->stored + "_scales";
+    const bool blocks = !part->bias && where_.contains(codes);
+    if (plain != where_.end() && blocks) {
+        fail(errc::malformed_file, source(), ": tensor '", part->stored, "': expected this or '", codes,
+             "', found both");
+    }
+    std::optional<detail::owned_tensor> made;
+    if (blocks) made = detail::take_mxfp4_expert(bytes_of(codes), bytes_of(scales), *part, source());
+    if (plain != where_.end())
+        made = detail::take_expert(*plain->second->contents().find(plain->first), *part, source());
+    if (!made) return std::nullopt;
+    made->view.name = name;
+    made->view.bytes = made->bytes;  // which do not move with the vector
+    return made;
+}
+
+EARLYOUT_IO_INLINE void hugging_face_checkpoint::discard(std::span<const std::byte> bytes) const noexcept {
+    for (const auto& [name, file] : shards_) file.discard(bytes);
+    if (experts_ == nullptr || bytes.empty()) return;
+    const std::lock_guard lock(experts_->guard);
+    for (auto expert = experts_->by_name.begin(); expert != experts_->by_name.end(); ++expert) {
+        if (expert->second.bytes.data() != bytes.data() || expert->second.bytes.size() != bytes.size()) continue;
+        experts_->by_name.erase(expert);
+        return;
     }
 }
 

@@ -29,7 +29,7 @@ template <class Network>
     std::optional<thread_pool> own;
     reading how{.on = options.on, .progress = options.progress};
     if (how.on == nullptr && !from.is_packed()) how.on = &own.emplace(std::min<std::size_t>(usable_processors(), 1024));
-    from.for_each_tensor([&](const tensor_view& tensor) { how.total += tensor.bytes.size(); });
+    from.for_each_stored([&](const tensor_view& tensor) { how.total += tensor.bytes.size(); });
     struct guard {
         stored_checkpoint& from;
         ~guard() { from.read_with(nullptr); }

@@ -58,9 +58,14 @@ EARLYOUT_IO_INLINE const tensor_view* safetensors::find(std::string_view name) c
     return nullptr;
 }
 
-EARLYOUT_IO_INLINE std::optional<std::span<const std::byte>> safetensors::bytes(std::string_view name) const {
+EARLYOUT_IO_INLINE const byte_tensor* safetensors::find_bytes(std::string_view name) const {
     const auto found = bytes_.find(name);
-    return found == bytes_.end() ? std::nullopt : std::optional(found->second);
+    return found == bytes_.end() ? nullptr : &found->second;
+}
+
+EARLYOUT_IO_INLINE std::optional<std::span<const std::byte>> safetensors::bytes(std::string_view name) const {
+    const byte_tensor* const found = find_bytes(name);
+    return found == nullptr ? std::nullopt : std::optional(found->bytes);
 }
 
 EARLYOUT_IO_INLINE std::size_t safetensors::header_size(std::span<const std::byte> bytes) const {
@@ -110,7 +115,7 @@ safetensors::range safetensors::read_entry(const std::string& name, const Json& 
         tensors_.emplace(name, tensor_view{name, read, shape, data.subspan(offsets[0], size)});
     } else {
         others_.emplace(name, type);
-        if (type == "U8") bytes_.emplace(name, data.subspan(offsets[0], size));
+        if (type == "U8") bytes_.emplace(name, byte_tensor{shape, data.subspan(offsets[0], size)});
     }
     return {offsets[0], offsets[1], name};
 }
