@@ -43,8 +43,8 @@ const eo::checkpoint& tensors_of(const std::string& architecture) {
         made.emplace("gpt2", data / "gpt2/tiny");
         made.emplace("llama", data / "families/llama3_scaled");
         for (const char* name :
-             {"codegen", "gemma", "gemma2", "gpt_bigcode", "gpt_neox", "granite", "mixtral", "olmo2", "olmoe", "phi",
-              "phi3", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "smollm3", "stablelm", "starcoder2"})
+             {"codegen", "gemma", "gemma2", "gpt_bigcode", "gpt_neox", "gpt_oss", "granite", "mixtral", "olmo2",
+              "olmoe", "phi", "phi3", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "smollm3", "stablelm", "starcoder2"})
             made.emplace(name, data / "families" / name);
         made.emplace("gemma3_text", data / "families/gemma3");
         made.emplace("mistral", data / "families/mistral_window");

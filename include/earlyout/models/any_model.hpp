@@ -10,6 +10,7 @@
 #include <earlyout/models/gpt2.hpp>
 #include <earlyout/models/gpt_bigcode.hpp>
 #include <earlyout/models/gpt_neox.hpp>
+#include <earlyout/models/gpt_oss.hpp>
 #include <earlyout/models/granite.hpp>
 #include <earlyout/models/llama.hpp>
 #include <earlyout/models/mistral.hpp>
@@ -210,7 +211,8 @@ using any_model =
                  smollm3_architecture, granite_architecture, phi3_architecture, stablelm_architecture, phi_architecture,
                  gpt_neox_architecture, gemma_architecture, gemma2_architecture, gemma3_architecture,
                  olmo2_architecture, codegen_architecture, gpt_bigcode_architecture, starcoder2_architecture,
-                 mixtral_architecture, qwen2_moe_architecture, qwen3_moe_architecture, olmoe_architecture>;
+                 mixtral_architecture, qwen2_moe_architecture, qwen3_moe_architecture, olmoe_architecture,
+                 gpt_oss_architecture>;
 
 EARLYOUT_DETAIL_MODEL(any_model detail::read_any_model<any_model>(const checkpoint&, any_format, any_format));
 

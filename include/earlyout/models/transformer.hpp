@@ -58,6 +58,16 @@ template <class A>
     }
 }
 
+/// The `quant_method` of checkpoints that A reads beside plain ones, its `quantization`; empty: none.
+template <class A>
+[[nodiscard]] constexpr std::string_view quantization_of() noexcept {
+    if constexpr (requires { A::quantization; }) {
+        return A::quantization;
+    } else {
+        return {};
+    }
+}
+
 }  // namespace detail
 
 /// A language model of an architecture, read from a checkpoint.
@@ -91,11 +101,10 @@ public:
         typename base::parts made;
         const detail::checkpoint_reader reader(from, names.prefix, &made.read_from);
         (void)reader.text("model_type", {Architecture::model_type}, Architecture::model_type);
-        if (const auto method = reader.text("quantization_config.quant_method")) {
-            fail(errc::unsupported, from.source(),
-                 ": 'quantization_config': expected weights that are not quantised, "
-                 "found '",
-                 *method, "'");
+        constexpr std::string_view quantized = detail::quantization_of<Architecture>();
+        if (const auto method = reader.text("quantization_config.quant_method"); method && *method != quantized) {
+            fail(errc::unsupported, from.source(), ": 'quantization_config': expected ", quantized,
+                 quantized.empty() ? "" : " or ", "weights that are not quantised, found '", *method, "'");
         }
         const model_shape s = Architecture::shape(reader);
         check_shape(s, from.source());

@@ -128,6 +128,16 @@ k_norm are as OLMo 2's, in a layer whose norms come before its halves. In Qwen's
 layers: those that `mlp_only_layers` lists, counted from 0, and those whose number, counted from 1, is not a multiple of
 `decoder_sparse_step`; experts are `moe_intermediate_size` wide. Qwen2-MoE adds a shared expert times the sigmoid of one
 more row, and its `qkv_bias` is true where absent; Qwen3-MoE's `use_sliding_window` is about all layers.
+
+gpt-oss. The router has biases and so have experts; weights are the softmax of the chosen logits. An expert computes
+down((up + 1) g / (1 + exp(-1.702 g))) with g = min(gate, 7) and up within -7 and 7; the gate has no lower limit. Each
+head has a sink, one more score that is neither scaled nor turned nor masked: it is in the sum that weights are divided
+by and has no value. Layers 0, 2, 4 ... have the window, or those that `layer_types` lists. Where no scaling is given it
+is YaRN's with factor 32, original context 4096 and `truncate` false, and `rope_theta` is 150000. gate_up_proj is
+[experts, in, 2 inner], the TRANSPOSE of a linear layer's, and its columns are gate, up, gate, up ...; in MXFP4 it is
+gate_up_proj_blocks [experts, 2 inner, in / 32, 16], not transposed: byte i has code 2i in its lower half and 2i + 1 in
+its upper (GGUF: i and i + 16), of the values 0, 0.5, 1, 1.5, 2, 3, 4, 6 and their negatives from 8 on, times
+2^(scale - 127).
 """
 
 import importlib.util
@@ -413,6 +423,25 @@ VARIANTS = {
         family="olmoe", seed=51, layers=2, d=16, heads=2, inner=18, vocab=50, tokens=28, attention_bias="qkvo",
         moe=dict(experts=3, active=2, normed=True),
     ),
+    # Gates and ups beyond their limits; windows the other way round.
+    "gpt_oss": dict(
+        family="gpt_oss", seed=52, layers=2, d=24, heads=4, kv_heads=2, head_dim=8, inner=20, vocab=53, tokens=30,
+        dtype="BF16", attention_bias="qkvo", theta=5000.0, window=6, windowed=[False, True], context=8192, long=600,
+        moe=dict(experts=5, active=2, normed=True),
+        scaling=dict(beta_fast=32.0, beta_slow=1.0, factor=16.0, original_max_position_embeddings=512,
+                     rope_type="yarn", truncate=False),
+    ),
+    # Two blocks in a row of the experts' first matrices.
+    "gpt_oss_mxfp4": dict(
+        family="gpt_oss", seed=53, layers=2, d=64, heads=4, kv_heads=1, head_dim=8, inner=32, vocab=50, tokens=28,
+        dtype="BF16", attention_bias="qkvo", theta=150000, window=5, windowed=[True, False], context=131072,
+        rope_parameters=True, epsilon=1e-3, mxfp4=True, moe=dict(experts=4, active=3, normed=True),
+        scaling=dict(beta_fast=32.0, beta_slow=1.0, factor=32.0, original_max_position_embeddings=4096,
+                     rope_type="yarn", truncate=False),
+        config=dict(layer_types=ABSENT,
+                    quantization_config=dict(modules_to_not_convert=["model.layers.*.self_attn", "lm_head"],
+                                             quant_method="mxfp4")),
+    ),
     # Absent multipliers are 1, that of the scores too.
     "granite_biases": dict(
         family="granite", seed=21, layers=2, d=16, heads=2, inner=28, vocab=50, tokens=26, attention_bias="qkvo",
@@ -450,6 +479,7 @@ DEFAULTS = dict(
     mask_buffers=False,
     output_copy=False,
     moe=None,
+    mxfp4=False,
     dtype="F32",
     shards=1,
     config={},
@@ -497,6 +527,10 @@ def mixture_names(v, layer):
     if v["family"] == "mixtral":
         return f"model.layers.{layer}.block_sparse_moe", ("w1", "w3", "w2")
     return f"model.layers.{layer}.mlp", ("gate_proj", "up_proj", "down_proj")
+
+
+def router_of(v, layer):
+    return mixture_names(v, layer)[0] + (".router" if v["family"] == "gpt_oss" else ".gate")
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -593,15 +627,18 @@ def random_weights(v):
             linear(mlp + "c_proj", v["inner"], d, 1.0, v["mlp_bias"])
         elif v["moe"] and i not in v["moe"]["dense"]:
             mixture, (gate, up, down) = mixture_names(v, i)
-            linear(mixture + ".gate", d, v["moe"]["experts"], 1.4)
+            oss = v["family"] == "gpt_oss"
+            if oss:
+                w[attn + "sinks"] = 1.0 + normal(1.5, v["heads"])
+            linear(router_of(v, i), d, v["moe"]["experts"], 1.4, oss)
             experts = {f".experts.{e}.": v["moe"]["inner"] for e in range(v["moe"]["experts"])}
             if v["moe"]["shared"]:
                 linear(mixture + ".shared_expert_gate", d, 1, 1.4)
                 experts[".shared_expert."] = v["moe"]["shared"]
             for expert, inner in experts.items():
-                linear(mixture + expert + gate, d, inner, 1.4)
-                linear(mixture + expert + up, d, inner, 1.4)
-                linear(mixture + expert + down, inner, d, 1.5)
+                linear(mixture + expert + gate, d, inner, 4.0 if oss else 1.4, oss)
+                linear(mixture + expert + up, d, inner, 4.0 if oss else 1.4, oss)
+                linear(mixture + expert + down, inner, d, 0.4 if oss else 1.5, oss)
         else:
             linear(mlp + "gate_proj", d, v["inner"], 1.4, v["mlp_bias"])
             linear(mlp + "up_proj", d, v["inner"], 1.4, v["mlp_bias"])
@@ -609,7 +646,24 @@ def random_weights(v):
     norm(final_norm_of(v))
     if not v["tied"]:
         linear(output_of(v), d, v["vocab"], 2.0, v["family"] in ("codegen", "phi"))
+    if v["mxfp4"]:
+        w.update({name: mxfp4_of(*to_mxfp4(t)) for name, t in w.items() if ".experts." in name and t.dim() == 2})
     return {name: t.to(TORCH_TYPES[v["dtype"]]) for name, t in w.items()}
+
+
+MXFP4_VALUES = torch.tensor([0, 0.5, 1, 1.5, 2, 3, 4, 6, 0, -0.5, -1, -1.5, -2, -3, -4, -6], dtype=torch.float64)
+
+
+def to_mxfp4(t):
+    """Nearest codes [rows, blocks, 32] and exponents [rows, blocks]; what mxfp4_of() returns stays the same."""
+    blocks = t.double().reshape(len(t), -1, 32)
+    exponents = torch.floor(torch.log2(blocks.abs().amax(-1))) - 2
+    scaled = blocks / 2.0 ** exponents[..., None]
+    return (scaled[..., None] - MXFP4_VALUES).abs().argmin(-1), exponents
+
+
+def mxfp4_of(codes, exponents):
+    return (MXFP4_VALUES[codes] * 2.0 ** exponents[..., None]).flatten(1)
 
 
 def random_ids(v, seed, tokens):
@@ -810,7 +864,11 @@ def forward(v, weights, ids, mistake=None, dtype=torch.float64):
             if v["score_cap"] and mistake != "no_score_cap":
                 scores = v["score_cap"] * torch.tanh(scores / v["score_cap"])
             p = torch.where(visible, torch.exp(scores - scores.max()), torch.zeros_like(scores))
-            mixed[:, h] = (p / p.sum(1, keepdim=True)) @ u[:, g]
+            total = p.sum(1, keepdim=True)
+            if f"model.layers.{layer}.self_attn.sinks" in w and mistake != "no_sinks":
+                sink = w[f"model.layers.{layer}.self_attn.sinks"][h] * (score_scale if mistake == "scaled_sinks" else 1)
+                total = total + torch.exp(sink - scores.max())
+            mixed[:, h] = (p / total) @ u[:, g]
         return mixed.reshape(tokens, heads * head_dim)
 
     def attention(x, name, layer):
@@ -838,14 +896,26 @@ def forward(v, weights, ids, mistake=None, dtype=torch.float64):
         gate, up = linear(x, f"{name}.{names[0]}"), linear(x, f"{name}.{names[1]}")
         if mistake == "gate_up":
             gate, up = up, gate
+        if v["family"] == "gpt_oss":
+            return linear(clamped_swiglu(gate, up), f"{name}.{names[2]}")
         return linear(activate(gate) * up, f"{name}.{names[2]}")
+
+    def clamped_swiglu(gate, up):
+        if mistake == "gate_before_up":
+            gate, up = torch.stack([gate, up], -1).flatten(-2).chunk(2, -1)
+        if mistake != "no_gate_limit":
+            gate = torch.minimum(gate, torch.full_like(gate, 7))
+        if mistake != "no_up_limit":
+            up = torch.maximum(torch.minimum(up, torch.full_like(up, 7)), torch.full_like(up, -7))
+        slope = 1.0 if mistake == "plain_slope" else 1.702
+        return (up if mistake == "no_one_added" else up + 1) * gate / (1 + torch.exp(-slope * gate))
 
     def mixture(x, layer):
         """Token by token, expert by expert."""
         moe, (name, names) = v["moe"], mixture_names(v, layer)
         active = moe["active"] + {"an_expert_more": 1, "an_expert_fewer": -1}.get(mistake, 0)
         y = torch.zeros_like(x)
-        for t, logits in enumerate(linear(x, name + ".gate")):
+        for t, logits in enumerate(linear(x, router_of(v, layer))):
             order = sorted(range(moe["experts"]), key=lambda e: (-logits[e].item(), e))
             if mistake == "smallest_chosen":
                 order.reverse()
@@ -993,6 +1063,10 @@ def mistakes_of(v):
     names += ["one_theta"] if v["local_theta"] else []
     names += ["all_layers_scaled"] if v["local_theta"] and v["scaling"] else []
     names += ["no_qk_norm", "qk_norm_by_head", "qk_norm_after_rotation"] if v["family"] in NORMED_PROJECTIONS else []
+    if v["family"] == "gpt_oss":
+        names.remove("activation")
+        names += ["no_sinks", "scaled_sinks", "gate_before_up", "no_gate_limit", "no_up_limit", "plain_slope", "no_one_added"]
+        names += [f"no_bias_{part}" for part in ("router", "gate_proj", "up_proj", "down_proj")]
     if v["moe"]:
         names += ["an_expert_fewer", "an_expert_more", "smallest_chosen", "other_weights", "equal_weights"]
         names += ["no_shared_expert", "no_shared_gate"] if v["moe"]["shared"] else []
@@ -1044,6 +1118,9 @@ def turning(config, head_dim, tokens, layer_type=None):
     rope = config.get("rope_parameters")
     if config.get("model_type") == "gemma3_text":
         rope = dict(rope[layer_type]) if rope else gemma3_rope(config, layer_type)
+    if not rope and not config.get("rope_scaling") and config.get("model_type") == "gpt_oss":
+        rope = dict(rope_type="yarn", factor=32.0, original_max_position_embeddings=4096, truncate=False)
+        rope["rope_theta"] = config.get("rope_theta", 150000.0)
     if not rope:
         absent = {"smollm3": 2e6, "mixtral": 1e6}.get(config.get("model_type"), 10000.0)
         rope = {"rope_theta": config.get("rope_theta", absent), **(config.get("rope_scaling") or {})}
@@ -1094,6 +1171,9 @@ def seen_keys(config, layer, tokens):
         listed = config.get("layer_types")
         sliding = listed[layer] == "sliding_attention" if listed else not turns_in(config, layer)
         window = window if config.get("use_sliding_window", False) and sliding else None
+    if config["model_type"] == "gpt_oss":
+        listed = config.get("layer_types")
+        window = window if (listed[layer] == "sliding_attention" if listed else layer % 2 == 0) else None
     if config["model_type"] == "qwen3_moe":
         window = window if config["use_sliding_window"] else None
     if config["model_type"] in ("qwen2", "qwen3", "qwen2_moe"):
@@ -1119,6 +1199,15 @@ def capped_attention(q, k, u, seen, scale, cap):
     groups = q.unflatten(1, (k.shape[1], -1))
     scores = capped(torch.einsum("tgrk,sgk->grts", groups, k) * scale, cap).masked_fill(~seen, -math.inf)
     return torch.einsum("grts,sgk->tgrk", scores.softmax(-1), u).flatten(1)
+
+
+def attention_with_sinks(q, k, u, seen, sinks):
+    """A sink as the key of one more entry, whose value is dropped."""
+    groups = q.unflatten(1, (k.shape[1], -1))
+    scores = torch.einsum("tgrk,sgk->grts", groups, k).div(math.sqrt(q.shape[-1])).masked_fill(~seen, -math.inf)
+    extra = sinks.view(*scores.shape[:2], 1, 1).expand(*scores.shape[:3], 1)
+    weights = torch.cat([scores, extra], -1).softmax(-1)[..., :-1]
+    return torch.einsum("grts,sgk->tgrk", weights, u).flatten(1)
 
 
 def sdpa(q, k, u, seen, scale=None):
@@ -1229,8 +1318,37 @@ def gpt_neox_from_files(config, w, ids):
     return torch.stack(hidden), torch.stack(logits)
 
 
+def mxfp4_from_files(blocks, scales):
+    """[experts, out, blocks, 16] -> [experts, in, out]"""
+    codes = torch.stack([blocks % 16, (blocks / 16).floor()], -1).flatten(-2).long()
+    magnitude = codes % 8
+    exponent, fraction = magnitude // 2, magnitude % 2  # as of a float; exponent 0 is subnormal
+    value = torch.where(exponent > 0, (1 + fraction / 2) * 2.0 ** (exponent - 1), fraction / 2)
+    value = torch.ldexp(torch.where(codes > 7, -value, value), (scales - 127)[..., None])
+    return value.flatten(2).transpose(1, 2)
+
+
+def gpt_oss_mixture_from_files(config, w, layer, x):
+    name = f"model.layers.{layer}.mlp."
+
+    def matrix(which):
+        plain = name + f"experts.{which}"
+        return w[plain] if plain in w else mxfp4_from_files(w[plain + "_blocks"], w[plain + "_scales"])
+
+    assert config["hidden_act"] == "silu" and config["swiglu_limit"] == 7.0
+    logits = F.linear(x, w[name + "router.weight"], w[name + "router.bias"])
+    kept, indices = logits.topk(config["num_experts_per_tok"], dim=-1)
+    weights = torch.zeros_like(logits).scatter(1, indices, kept.softmax(-1))
+    both = torch.einsum("td,edn->etn", x, matrix("gate_up_proj")) + w[name + "experts.gate_up_proj_bias"][:, None]
+    gate, up = both[..., 0::2].clamp(max=7.0), both[..., 1::2].clamp(-7.0, 7.0)
+    out = torch.einsum("etn,end->etd", (up + 1) * gate * torch.sigmoid(1.702 * gate), matrix("down_proj"))
+    return torch.einsum("te,etd->td", weights, out + w[name + "experts.down_proj_bias"][:, None])
+
+
 def mixture_from_files(config, w, layer, x):
     """All experts of all tokens, most of them times 0; None where the layer has no experts."""
+    if config["model_type"] == "gpt_oss":
+        return gpt_oss_mixture_from_files(config, w, layer, x)
     mixtral = config["model_type"] == "mixtral"
     name = f"model.layers.{layer}." + ("block_sparse_moe" if mixtral else "mlp")
     if name + ".gate.weight" not in w:
@@ -1324,6 +1442,8 @@ def forward_from_files(files, ids):
         scale = config.get("attention_multiplier", 1.0) if granite else None
         if "query_pre_attn_scalar" in config:
             mixed = capped_attention(q, k, u, seen, config["query_pre_attn_scalar"] ** -0.5, score_cap)
+        elif attn + "sinks" in w:
+            mixed = attention_with_sinks(q, k, u, seen, w[attn + "sinks"])
         else:
             mixed = sdpa(q, k, u, seen, scale)
         if phi:
@@ -1413,8 +1533,35 @@ def golden_of(name, v, weights, files):
 # Files
 
 
+def fused_experts(v, weights):
+    """gpt-oss's experts of a layer together, as its files have them."""
+    fused = {}
+    for i in range(v["layers"]):
+        name = f"model.layers.{i}.mlp.experts."
+
+        def all_of(part):
+            return torch.stack([weights.pop(f"{name}{e}.{part}") for e in range(v["moe"]["experts"])])
+
+        gate_up = [torch.stack([all_of("gate_proj." + kind), all_of("up_proj." + kind)], 2).flatten(1, 2)
+                   for kind in ("weight", "bias")]
+        down = [all_of("down_proj." + kind) for kind in ("weight", "bias")]
+        for which, (matrix, bias) in (("gate_up_proj", gate_up), ("down_proj", down)):
+            fused[f"{name}{which}_bias"] = stored(bias)
+            if not v["mxfp4"]:
+                fused[name + which] = stored(matrix.transpose(1, 2))
+                continue
+            codes, exponents = zip(*map(to_mxfp4, matrix))
+            codes, scales = torch.stack(codes).numpy().astype(np.uint8), (torch.stack(exponents) + 127).numpy()
+            blocks = codes[..., 0::2] | codes[..., 1::2] << 4
+            fused[f"{name}{which}_blocks"] = ("U8", list(blocks.shape), blocks.tobytes())
+            fused[f"{name}{which}_scales"] = ("U8", list(scales.shape), scales.astype(np.uint8).tobytes())
+    return fused
+
+
 def checkpoint_tensors(v, weights):
-    tensors = {name: stored(t) for name, t in weights.items()}
+    weights = dict(weights)
+    fused = fused_experts(v, weights) if v["family"] == "gpt_oss" else {}
+    tensors = {**{name: stored(t) for name, t in weights.items()}, **fused}
     if v["output_copy"]:
         tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"]
     if v["mask_buffers"]:
@@ -1545,6 +1692,28 @@ def olmoe_config(v):
         "num_experts_per_tok": v["moe"]["active"],
         "output_router_logits": False,
         "router_aux_loss_coef": 0.01,
+    }
+
+
+def gpt_oss_config(v):
+    return {
+        "architectures": ["GptOssForCausalLM"],
+        "attention_bias": True,
+        "attention_dropout": 0.0,
+        "eos_token_id": 2,
+        "experts_per_token": v["moe"]["active"],
+        "hidden_act": "silu",
+        "initial_context_length": v["scaling"]["original_max_position_embeddings"],
+        "initializer_range": 0.02,
+        "layer_types": ["sliding_attention" if windowed else "full_attention" for windowed in v["windowed"]],
+        "model_type": "gpt_oss",
+        "num_experts_per_tok": v["moe"]["active"],
+        "num_local_experts": v["moe"]["experts"],
+        "output_router_logits": False,
+        "rms_norm_eps": v["epsilon"],
+        "router_aux_loss_coef": 0.9,
+        "sliding_window": v["window"],
+        "swiglu_limit": 7.0,
     }
 
 
@@ -1830,6 +1999,7 @@ CONFIGS = {
     "qwen2_moe": qwen2_moe_config,
     "qwen3_moe": qwen3_moe_config,
     "olmoe": olmoe_config,
+    "gpt_oss": gpt_oss_config,
     "smollm3": smollm3_config,
     "granite": granite_config,
     "phi3": phi3_config,

@@ -183,7 +183,7 @@ struct gated_llama_layers : llama_layers {
             {s, Derived::scale(from, s), format, &arena,
              Derived::template read_positions<Shape>(from, name + ".self_attn", s,
                                                      Derived::read_turns(from, s, layer, window)),
-             window},
+             window, Derived::read_scores(from, name + ".self_attn", s)},
             Derived::template read_norm<Shape>(from, name + ".post_attention_layernorm", s),
             Derived::template make_feed_forward<Format, Shape>(from, s, layer, format, arena)};
         Derived::read_matrices(from, name, s, b);
@@ -209,6 +209,7 @@ struct gated_llama_layers : llama_layers {
         read_gated(from, name + ".mlp", s, Derived::feed_forward_bias(from), into.feed_forward);
     }
     static float scale(const reader&, const model_shape& s) { return llama_layers::scale(s); }
+    static plain_scores read_scores(const reader&, const std::string&, const model_shape&) { return {}; }
     static rotary read_turns(const reader& from, const model_shape& s, std::size_t layer, std::size_t window) {
         return read_rotary(from, s, layer, window, Derived::rotary_absent);
     }

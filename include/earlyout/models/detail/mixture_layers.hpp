@@ -20,6 +20,8 @@ struct mixture_names {
     std::string_view gate = ".gate_proj";  ///< matrices of an expert
     std::string_view up = ".up_proj";
     std::string_view down = ".down_proj";
+    std::string_view router = ".gate";
+    bool biases = false;  ///< of router and experts
 };
 
 /// Llama's layers with mixtures of experts in place of the feed-forwards, or of some of them. A derived class says in
@@ -38,6 +40,7 @@ struct mixture_layers : gated_llama_layers<Derived, Positions> {
     static constexpr mixture_names mixture_tensors{};
     static constexpr std::string_view experts_key = "num_experts";
     static constexpr std::size_t absent_experts = 0, absent_active = 0;  ///< 0: the file must name them
+    static activation expert_activation(const reader& from) { return from.hidden_activation("silu"); }
 
     static model_shape shape(const reader& from) {
         model_shape s = base::shape(from);
@@ -63,14 +66,17 @@ struct mixture_layers : gated_llama_layers<Derived, Positions> {
                                                     Format format, weight_arena& arena) {
         const mixture_shape m = Derived::mixture_of(from, s, layer);
         const std::string name = "layers." + std::to_string(layer - 1) + std::string(Derived::mixture_tensors.mixture);
-        from.refuse("mlp_bias");
+        if (!Derived::mixture_tensors.biases) from.refuse("mlp_bias");
         require(from, name, m);
-        mixture<Format, Shape> made(m, from.hidden_activation("silu"), format, &arena);
+        mixture<Format, Shape> made(m, Derived::expert_activation(from), format, &arena);
         fill(from, name, m, made);
         return made;
     }
 
 private:
+    [[nodiscard]] static std::string router_name(const std::string& mixture) {
+        return mixture + std::string(Derived::mixture_tensors.router);
+    }
     [[nodiscard]] static std::string expert_name(const std::string& mixture, std::size_t expert) {
         return mixture + ".experts." + std::to_string(expert);
     }
@@ -85,7 +91,7 @@ private:
             (void)from.require(tensor(expert, names.up), {width, m.d_model});
             (void)from.require(tensor(expert, names.down), {m.d_model, width});
         };
-        if (m.experts != 0) (void)from.require(name + ".gate.weight", {m.experts, m.d_model});
+        if (m.experts != 0) (void)from.require(router_name(name) + ".weight", {m.experts, m.d_model});
         for (std::size_t e = 0; e < m.experts; ++e) {
             require_expert(expert_name(name, e), Derived::mixture_tensors, m.d_expert);
         }
@@ -95,12 +101,13 @@ private:
     static void fill(const reader& from, const std::string& name, const mixture_shape& m, Mixture& into) {
         if (m.experts != 0) {
             std::vector<matrix_part> parts{
-                {.tensor = name + ".gate.weight", .stored_rows = m.experts, .count = m.experts}};
+                {.tensor = router_name(name) + ".weight", .stored_rows = m.experts, .count = m.experts}};
             if (m.gates_shared) {
                 parts.push_back(
                     {.tensor = name + ".shared_expert_gate.weight", .stored_rows = 1, .count = 1, .to = m.experts});
             }
             from.fill(into.router(), std::move(parts));
+            if (Derived::mixture_tensors.biases) from.bias_rows(router_name(name), m.experts, into.router());
         }
         if (into.shared()) fill_expert(from, shared_name(name, m), {}, m.d_shared, *into.shared());
         for (std::size_t e = 0; e < m.experts; ++e) {
@@ -115,6 +122,10 @@ private:
         };
         from.fill(into.gate_up(), {part(names.gate, width, 0), part(names.up, width, into.up_row())});
         from.fill(into.down(), {part(names.down, into.down().out(), 0)});
+        if (!names.biases) return;
+        from.bias_rows(std::string(name).append(names.gate), width, into.gate_up());
+        from.bias_rows(std::string(name).append(names.up), width, into.gate_up(), into.up_row());
+        from.bias_rows(std::string(name).append(names.down), into.down().out(), into.down());
     }
     [[nodiscard]] static std::string tensor(const std::string& name, std::string_view matrix) {
         return std::string(name).append(matrix).append(".weight");

@@ -19,8 +19,9 @@ struct rotary_defaults {
     std::string_view theta_key = "rope_theta";  ///< at the top level
     std::optional<double> part = {};            ///< of a head that is rotated; none: always the whole
     std::string_view part_key = "partial_rotary_factor";
-    bool longrope = false;        ///< has LongRoPE's scaling alone, for which `yarn` and `su` are older names
-    double original_context = 0;  ///< 0: the model's
+    bool longrope = false;                  ///< has LongRoPE's scaling alone, for which `yarn` and `su` are older names
+    double original_context = 0;            ///< 0: the model's
+    std::optional<yarn_scaling> yarn = {};  ///< where no scaling is given
 };
 
 /// A configuration's rotary settings. io/README.md, "Where settings come from", states the rule.

@@ -47,7 +47,13 @@ private:
         if (parameters && scaling) require_agreement(*parameters, *scaling);
         if (parameters) return parameters->settings;
         if (scaling) return scaling->settings;
-        return {.theta = outer_theta(), .part = part_at("")};
+        rotary_settings made{.theta = outer_theta(), .part = part_at("")};
+        if (defaults_.yarn) {
+            made.type = "yarn";
+            made.yarn = *defaults_.yarn;
+            made.magnitude = made.yarn.magnitude();
+        }
+        return made;
     }
 
     template <class... What>
