@@ -69,6 +69,23 @@ TEST_CASE("a packed file computes the same bits as its source", "[io][packed]") 
     }
 }
 
+TEST_CASE("a packed file keeps gpt-oss's experts as they are stored", "[io][packed][gpt_oss]") {
+    const support::temporary_folder folder;
+    const std::filesystem::path packed = folder / "model.packed";
+    const auto stored = eo::any_format::as_stored();
+    for (const char* name : {"gpt_oss", "gpt_oss_mxfp4"}) {
+        const auto source = support::golden_folder(name);
+        eo::io::write_packed<eo::any_model>(packed, source, stored, stored);
+        const auto from_folder = eo::io::load<eo::any_model>(source, stored);
+        const auto from_packed = eo::io::load<eo::any_model>(packed, stored);
+        CHECK(support::same_bits(last_logits(from_folder.network()), last_logits(from_packed.network())));
+        CHECK(from_packed.network().stored_bytes(1) == from_folder.network().stored_bytes(1));
+        const eo::io::packed_checkpoint file(packed);
+        CHECK(file.fingerprint() == eo::io::hugging_face_checkpoint(source).fingerprint());
+        CHECK(file.lossless_format() == "bf16");
+    }
+}
+
 TEST_CASE("an architecture known at compile time reads a packed file in its format", "[io][packed]") {
     const support::temporary_folder folder;
     const std::filesystem::path packed = folder / "model.packed";

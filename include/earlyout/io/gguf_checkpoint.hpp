@@ -94,6 +94,9 @@ private:
 
     void read_rotary();
 
+    /// Sets what gpt-oss has without a key, and refuses what it does not have.
+    void read_gpt_oss();
+
     /// Sets what llama.cpp knows of a mixture of experts without a key, and refuses what it does not have.
     void read_experts();
 
@@ -103,8 +106,10 @@ private:
     /// Returns the tensor of that name and its place in the file, which for an expert is a part of a larger tensor;
     /// nothing if there is none.
     [[nodiscard]] std::optional<tensor_view> placed(std::string_view name) const;
-    /// Returns one expert's matrix of those of all, if there is one of that number.
-    [[nodiscard]] std::optional<tensor_view> expert_of(const tensor_view& all, std::size_t expert) const;
+    /// Returns one expert's matrix or bias of those of all, if there is one of that number.
+    /// @param extents of the tensor of all
+    [[nodiscard]] std::optional<tensor_view> expert_of(const tensor_view& all, std::size_t expert,
+                                                       std::size_t extents) const;
 
     /// Returns the number of heads of a tensor whose rows llama.cpp reorders (queries and keys of Llama), else 0.
     [[nodiscard]] std::size_t turned_heads(std::string_view name) const;

@@ -65,15 +65,16 @@ EARLYOUT_IO_INLINE std::optional<tensor_view> gguf_checkpoint::placed(std::strin
     const auto expert = detail::find_stacked_expert(name);
     const auto place = expert ? places_.find(expert->name) : places_.end();
     if (place == places_.end()) return std::nullopt;
-    return expert_of(*stored(place->second), expert->expert);
+    return expert_of(*stored(place->second), expert->expert, name.ends_with(".bias") ? 2 : 3);
 }
 
-EARLYOUT_IO_INLINE std::optional<tensor_view> gguf_checkpoint::expert_of(const tensor_view& all,
-                                                                         std::size_t expert) const {
+EARLYOUT_IO_INLINE std::optional<tensor_view> gguf_checkpoint::expert_of(const tensor_view& all, std::size_t expert,
+                                                                         std::size_t extents) const {
     const auto count = contents().integer(key("expert_count")).value_or(0);
-    if (all.shape.size() != 3 || static_cast<std::int64_t>(all.shape.front()) != count) {
-        fail(errc::wrong_shape, source(), ": tensor '", all.name, "': expected the matrices of ", count,
-             " experts, as '", key("expert_count"), "' says, found shape ", shape_to_string(all.shape));
+    if (all.shape.size() != extents || static_cast<std::int64_t>(all.shape.front()) != count) {
+        fail(errc::wrong_shape, source(), ": tensor '", all.name, "': expected the ",
+             extents == 2 ? "biases" : "matrices", " of ", count, " experts, as '", key("expert_count"),
+             "' says, found shape ", shape_to_string(all.shape));
     }
     if (expert >= all.shape.front()) return std::nullopt;
     tensor_view one = all;

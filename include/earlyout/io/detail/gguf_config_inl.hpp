@@ -84,6 +84,7 @@ EARLYOUT_IO_INLINE void gguf_checkpoint::read_config() {
     if (of_->name.starts_with("gemma")) read_gemma();
     config_.set("mlp_bias", has("blk.0.ffn_down.bias") || has("blk.0.ffn_down_exps.bias"));
     if (of_->experts) read_experts();
+    if (of_->name == "gpt-oss") read_gpt_oss();
     read_rotary();
 }
 
@@ -155,7 +156,7 @@ EARLYOUT_IO_INLINE void gguf_checkpoint::read_experts() {
     const std::int64_t used = std::max<std::int64_t>(integer("num_experts_per_tok").value_or(1), 1);
     if (!integer("moe_intermediate_size")) config_.set("moe_intermediate_size", wide / used);
     if (!integer("shared_expert_intermediate_size")) config_.set("shared_expert_intermediate_size", wide);
-    const bool normed = mixtral || of_->name == "qwen3moe";
+    const bool normed = mixtral || of_->name == "qwen3moe" || of_->name == "gpt-oss";
     if (contents().boolean(key("expert_weights_norm")).value_or(normed) != normed) {
         unsupported(key("expert_weights_norm"), normed ? "true" : "false", normed ? "false" : "true");
     }
@@ -169,6 +170,29 @@ EARLYOUT_IO_INLINE void gguf_checkpoint::read_experts() {
         const std::int64_t found = contents().integer(key(name)).value_or(0);
         if (found < 0 || found > most) unsupported(key(name), most == 0 ? "0" : "1", found);
     }
+}
+
+EARLYOUT_IO_INLINE void gguf_checkpoint::read_gpt_oss() {
+    if (!integer("sliding_window")) unsupported(key("attention.sliding_window"), "a window", "none");
+    const char* const pattern = "attention.sliding_window_pattern";
+    if (const auto* const period = contents().value(key(pattern)); period != nullptr) {
+        if (period->is_array || contents().integer(key(pattern)) != 2) {
+            unsupported(key(pattern), "every other layer, 2", "another form");
+        }
+    }
+    const auto base = real("rope_theta"), local = contents().real(key("rope.freq_base_swa"));
+    if (local && base && *local != *base) {
+        unsupported(key("rope.freq_base_swa"), "the same as rope.freq_base, " + std::to_string(*base), *local);
+    }
+    const auto wide = integer("intermediate_size"), own = contents().integer(key("expert_feed_forward_length"));
+    if (own && wide && *own != *wide) {
+        unsupported(key("expert_feed_forward_length"), "the same as feed_forward_length, " + std::to_string(*wide),
+                    *own);
+    }
+    if (own && !wide) config_.set("intermediate_size", *own);
+    // Absent scaling is none here; the range between the frequencies is the model's own, which has no key.
+    config_.set("rope_scaling.rope_type", "default");
+    config_.set("rope_scaling.truncate", false);
 }
 
 EARLYOUT_IO_INLINE void gguf_checkpoint::read_rotary() {

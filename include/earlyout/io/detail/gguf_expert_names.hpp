@@ -63,6 +63,17 @@ inline constexpr gguf_name mixture_layer_tensors[] = {{"attn_norm", "input_layer
                                                       {"ffn_gate_shexp", "mlp.shared_expert.gate_proj"},
                                                       {"ffn_up_shexp", "mlp.shared_expert.up_proj"},
                                                       {"ffn_down_shexp", "mlp.shared_expert.down_proj"}};
+inline constexpr gguf_name gpt_oss_layer_tensors[] = {{"attn_norm", "input_layernorm"},
+                                                      {"attn_q", "self_attn.q_proj"},
+                                                      {"attn_k", "self_attn.k_proj"},
+                                                      {"attn_v", "self_attn.v_proj"},
+                                                      {"attn_output", "self_attn.o_proj"},
+                                                      {"attn_sinks.weight", "self_attn.sinks"},
+                                                      {"post_attention_norm", "post_attention_layernorm"},
+                                                      {"ffn_gate_inp", "mlp.router"},
+                                                      {"ffn_gate_exps", "mlp.experts.gate_proj"},
+                                                      {"ffn_up_exps", "mlp.experts.up_proj"},
+                                                      {"ffn_down_exps", "mlp.experts.down_proj"}};
 
 inline constexpr std::string_view experts_part = ".experts.";
 

@@ -222,6 +222,15 @@ inline constexpr gguf_architecture gguf_architectures[] = {
      .layer_tensors = mixture_layer_tensors,
      .model_type = "qwen3_moe",
      .experts = true},
+    {.name = "gpt-oss",
+     .layers = "model.layers.",
+     .sizes = mixtral_sizes,
+     .reals = llama_reals,
+     .tensors = llama_tensors,
+     .layer_tensors = gpt_oss_layer_tensors,
+     .windows = true,
+     .model_type = "gpt_oss",
+     .experts = true},
     {.name = "starcoder",
      .layers = "transformer.h.",
      .sizes = gpt2_sizes,
@@ -245,6 +254,7 @@ inline constexpr gguf_architecture gguf_architectures[] = {
         const std::size_t dot = rest.rfind('.');
         if (dot == std::string_view::npos) return {};
         for (const gguf_name& n : names) {
+            if (n.gguf == rest) return std::string(n.hugging_face);  // one without ".weight" there
             if (n.gguf == rest.substr(0, dot)) return std::string(n.hugging_face).append(rest.substr(dot));
         }
         return of.experts ? hugging_face_expert(names, rest) : std::string();
