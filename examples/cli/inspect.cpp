@@ -85,7 +85,7 @@ json describe(const model& m) {
     json tensors = json::array();
     json dtypes = json::object();
     std::size_t parameters = 0;
-    files->for_each_tensor([&](const eo::tensor_view& t) {
+    files->for_each_stored([&](const eo::tensor_view& t) {
         tensors.push_back({{"name", t.name}, {"dtype", to_string(t.type)}, {"shape", t.shape}});
         const bool packed = files->is_packed() && t.bytes.empty() && t.element_count() != 0;
         json& of_type = dtypes[packed ? "packed" : to_string(t.type)];

@@ -48,7 +48,7 @@ bool is_embedding(std::string_view tensor) {
 /// What the matrices will take at least, from the names and shapes of the tensors alone.
 double weight_bytes(const eo::io::stored_checkpoint& from, const weight_formats& formats) {
     double sum = 0.0;
-    from.for_each_tensor([&](const eo::tensor_view& t) {
+    from.for_each_stored([&](const eo::tensor_view& t) {
         const double element = t.name.find("lm_head") != t.name.npos || t.name == "output.weight"
                                    ? bytes_of_weight(formats.output)
                                    : bytes_of_weight(formats.layers);

@@ -65,7 +65,8 @@ weight_formats formats_of(const std::string& folder, const weight_options& weigh
     const auto format = [&](const std::string& name) {
         if (name != "auto") return eo::any_format(name);
         if (std::filesystem::is_regular_file(folder)) return eo::any_format::as_stored();
-        return eo::io::lossless_format(*eo::io::open_checkpoint(folder));
+        const auto files = eo::io::open_checkpoint(folder);
+        return files->has_blocks() ? eo::any_format::as_stored() : eo::io::lossless_format(*files);
     };
     return {format(weights.dtype), format(weights.output_dtype.empty() ? weights.dtype : weights.output_dtype)};
 }
