@@ -1065,7 +1065,8 @@ def mistakes_of(v):
     names += ["no_qk_norm", "qk_norm_by_head", "qk_norm_after_rotation"] if v["family"] in NORMED_PROJECTIONS else []
     if v["family"] == "gpt_oss":
         names.remove("activation")
-        names += ["no_sinks", "scaled_sinks", "gate_before_up", "no_gate_limit", "no_up_limit", "plain_slope", "no_one_added"]
+        names += ["no_sinks", "scaled_sinks", "gate_before_up", "no_gate_limit", "no_up_limit"]
+        names += ["plain_slope", "no_one_added"]
         names += [f"no_bias_{part}" for part in ("router", "gate_proj", "up_proj", "down_proj")]
     if v["moe"]:
         names += ["an_expert_fewer", "an_expert_more", "smallest_chosen", "other_weights", "equal_weights"]
