@@ -172,7 +172,7 @@ TEST_CASE("packed files of any structure load and run, or are refused", "[io][pa
 TEST_CASE("folders of any structure load and run, or are refused", "[io][mutated]") {
     const support::temporary_folder folder;
     outcomes seen;
-    for (const char* name : {"odd_untied", "llama_gqa", "qwen3"}) {
+    for (const char* name : {"odd_untied", "llama_gqa", "qwen3", "gpt_oss"}) {
         const eo::io::safetensors_file file(support::golden_folder(name) / "model.safetensors");
         const eo::io::hugging_face_checkpoint whole(support::golden_folder(name));
         for (std::uint32_t seed = 0; seed < 150; ++seed) {
