@@ -312,7 +312,8 @@ void add_options(CLI::App& app, weight_options& into) {
            "--dtype", into.dtype,
            "Format to keep the weights in: f32, bf16, f16, int8, int4 (fewer bytes per token, more rounding), one of "
            "llama.cpp's (q6_k, q5_k, q4_k, q5_0, iq4_xs, ...), stored (each matrix as the checkpoint has it), or auto, "
-           "the smallest that changes nothing: bf16 or f16 if the checkpoint is stored in it; a GGUF file as stored")
+           "the smallest that changes nothing: bf16 or f16 if the checkpoint is stored in it; a GGUF file, or a "
+           "folder with matrices in blocks, as stored")
         ->check(one_of(weight_format_names(true)))
         ->type_name("FORMAT")
         ->capture_default_str();
