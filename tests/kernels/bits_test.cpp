@@ -32,9 +32,9 @@ constexpr std::pair<std::string_view, std::uint32_t> expected_bits[] = {
 /// True if this instruction set rounds a product and a sum once.
 bool fuses_products() {
     using batch = eo::float_batch<eo::default_arch>;
-    // (1 + 2^-12)(1 - 2^-12) - 1
+    // (1 + 2^-12)^2 - (1 + 2^-11) = 2^-24, half of the last place of the product, which is rounded to even
     return eo::kernels::sum_lanes<eo::default_arch>(eo::kernels::multiply_add<eo::default_arch>(
-               batch(1.0f + 0x1p-12f), batch(1.0f - 0x1p-12f), batch(-1.0f))) != 0.0f;
+               batch(1.0f + 0x1p-12f), batch(1.0f + 0x1p-12f), batch(-1.0f - 0x1p-11f))) != 0.0f;
 }
 
 /// Exact multiples of a power of two: whatever a compiler fuses, they are the same.
