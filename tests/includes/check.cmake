@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-# Checks the headers below INCLUDE: what a directory may include, detail/, length. Names every header that breaks a rule.
+# Checks the headers below INCLUDE: what a directory may include, detail/, formats of files, length. Names every header
+# that breaks a rule.
 cmake_minimum_required(VERSION 3.24)
 
 # What the headers of a directory may include beside its own.
@@ -33,6 +34,11 @@ foreach(header IN LISTS headers)
   foreach(include IN LISTS includes)
     string(REGEX REPLACE "^#include [<\"]earlyout/" "" include ${include})
     string(REGEX REPLACE "/.*" "" room ${include})
+    # A packed file may hold a GGUF file's tokenizer.
+    if(include MATCHES "^io/(detail/)?gguf" AND own STREQUAL "io"
+        AND NOT header MATCHES "^io/(detail/)?(gguf|packed|load|model_files)")
+      list(APPEND broken "${header} includes ${include}, which is another format's")
+    endif()
     if(room STREQUAL own)
       continue()
     endif()

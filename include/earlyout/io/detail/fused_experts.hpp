@@ -3,7 +3,7 @@
 #define EARLYOUT_IO_DETAIL_FUSED_EXPERTS_HPP
 
 #include <earlyout/core/error.hpp>
-#include <earlyout/io/detail/gguf_expert_names.hpp>
+#include <earlyout/io/detail/expert_names.hpp>
 #include <earlyout/io/safetensors.hpp>
 #include <earlyout/weights/checkpoint.hpp>
 

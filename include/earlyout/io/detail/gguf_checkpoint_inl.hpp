@@ -4,6 +4,7 @@
 #define EARLYOUT_IO_DETAIL_GGUF_CHECKPOINT_INL_HPP
 
 #include <earlyout/core/error.hpp>
+#include <earlyout/io/detail/expert_names.hpp>
 #include <earlyout/io/detail/gguf_config_inl.hpp>
 #include <earlyout/io/detail/gguf_names.hpp>
 #include <earlyout/io/detail/gguf_part_name.hpp>

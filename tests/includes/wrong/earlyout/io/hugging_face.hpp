@@ -1,0 +1,1 @@
+#include <earlyout/io/detail/gguf_names.hpp>
