@@ -90,8 +90,8 @@ end
 run_tests() {
     # shellcheck disable=SC2086
     install $build_needs $test_needs
-    # What takes minutes more is off, and .ci/run has it: kernels for other instruction sets, programs that must not
-    # compile, the ways into other projects, each header by itself.
+    # What takes minutes more is off: each header by itself, and what .ci/run has, kernels for other instruction sets,
+    # programs that must not compile, the ways into other projects.
     build all -D EARLYOUT_BUILD_TESTS=ON -D EARLYOUT_BUILD_BENCHMARKS=OFF -D EARLYOUT_COMPILE_TESTS=OFF \
         -D EARLYOUT_TEST_INSTRUCTION_SETS=OFF
     ctest --preset release -j "$(nproc)"
