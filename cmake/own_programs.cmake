@@ -2,7 +2,7 @@
 # How earlyout's own programs (tests, examples, benchmarks) are compiled. None of it reaches users.
 include_guard()
 
-# GCC collects its garbage as soon as there are 128 MB, which takes a tenth to a fifth of its time. Where there is enough
+# GCC collects its garbage as soon as there are 128 MB, which takes up to a fifth of its time. Where there is enough
 # memory for that in all jobs it begins later.
 set(earlyout_gcc_memory "")
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
@@ -12,11 +12,13 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   endif()
 endif()
 
-# With UBSan's checks of every access, what is inlined takes clang up to ten times as long to
-# optimise as without. Tests of modules with pointers of their own have them (tests/CMakeLists.txt) and are not optimised.
+# With UBSan's checks of every access, what is inlined takes clang up to ten times as long to optimise as without. Tests
+# of modules that compute (tests/CMakeLists.txt), not optimised, and readers of files have them.
 set(earlyout_sanitized "")
+set(earlyout_fully_sanitized "")
 if(CMAKE_CXX_FLAGS MATCHES "-fsanitize=[a-z,]*undefined")
   set(earlyout_sanitized -fno-sanitize=null,object-size,pointer-overflow,vptr)
+  set(earlyout_fully_sanitized -fsanitize=undefined)
 endif()
 
 # Every source of a program gets the same flags: the library's namespace is named after the instruction set.
@@ -57,6 +59,7 @@ foreach(part IN ITEMS io kernels)
 endforeach()
 target_link_libraries(earlyout_own_io PUBLIC earlyout_io)
 target_compile_definitions(earlyout_own_io PUBLIC EARLYOUT_IO_COMPILED)
+target_compile_options(earlyout_own_io PRIVATE ${earlyout_fully_sanitized})
 earlyout_at_o2(earlyout_own_io)
 # any_model with all of its architectures, whose layers take as long to compile as everything else of a program.
 add_library(earlyout_own_models STATIC EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/cmake/compiled/models/any_model.cpp)
